@@ -1,0 +1,44 @@
+# The two commands of the README are `make demo` and `make test`. Each does its own set-up.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.synced
+# uv where the machine has it; else pip puts it into the project's own environment.
+UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+UV_PIN := $(shell sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;}' uv.lock)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint tidy clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+setup: $(STAMP) ## install the locked dependencies into .venv
+
+$(STAMP): uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "opslib needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@command -v $(UV) >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv==$(UV_PIN)
+	$(UV) sync --frozen --all-extras --quiet
+	@touch $@
+
+demo: $(STAMP) ## start the lab, run the notebooks, archive and verify them, say where to look
+	@$(BIN)/ops demo
+
+test: $(STAMP) lint ## run every test
+	$(BIN)/pytest
+
+lint: $(STAMP) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+tidy: $(STAMP) ## format code and notebooks, rewrite environment.yml from the lock
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+	$(BIN)/python tools/tidy.py
+
+clean: ## stop the lab and remove what was built
+	@test ! -x $(BIN)/ops || $(BIN)/ops lab down
+	rm -rf $(VENV) .lab .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,182 @@
+"""Proving a backup: only a restore that was compared row by row shows that one can be restored."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from opslib.actions.base import Action, Progress
+from opslib.actions.removal import remove
+from opslib.actions.restoring import contents_of, read_whole, restore, scratch_database, server_of
+from opslib.errors import Refused, StepFailed
+from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now
+from opslib.probes.manifest import MANIFEST, PROOF, Manifest, Origin, Proof, compare
+from opslib.probes.standing import Backup, standing
+from opslib.systems.object_store import Store
+from opslib.systems.postgres_admin import AdminDatabase, database_exists
+from opslib.systems.target import ReadTarget, WriteTarget
+
+
+class ProveBackup(Action):
+    """Restores a backup into a database of its own and compares that with the manifest, row by row.
+
+    The dump is read from the bucket, nothing is kept on a local disk: it is hashed, read to its end by
+    ``pg_restore``, then restored into a fresh database made from template0 on the server of
+    ``OPS_SCRATCH_DATABASE_URL``. Roles that this server lacks are made without log-in for the time of
+    the proof. Database and roles are taken away again, whatever happens. Times are measured: they are
+    the recovery time to expect.
+    """
+
+    name: ClassVar[str] = "prove-backup"
+    title: ClassVar[str] = "Prove that the backup can be restored"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    repeat: ClassVar[Repeat] = Repeat.ONCE
+    items: ClassVar[tuple[str, ...]] = ("BAK-MAN-02", "BAK-MAN-03")
+    guide: ClassVar[str] = "ls -lh production-backup-*.sql; wc -l production-backup-*.sql"
+    reason: ClassVar[str] = (
+        "Size and line count are the same for a dump with damaged or exchanged rows, and are not zero for one without "
+        "any (GH-11); pg_restore --list succeeds on a truncated file. Only a restore shows that a restore works, and "
+        "only a comparison with what was saved shows that everything is there."
+    )
+
+    backup: str = Field("newest", max_length=200, pattern=rf"^([A-Za-z0-9][A-Za-z0-9._-]*|{UNKNOWN_UNTIL}[a-z0-9-]+)$")
+
+    def plan(self, target: ReadTarget) -> Plan:
+        """Find the backup; raises Refused when there is none of that name, it is broken, or proven already."""
+        backup = None if self.backup.startswith(UNKNOWN_UNTIL) else self._find(target.backups, target)
+        named = backup.name if backup else self.backup
+        proven = bool(backup and backup.proof_object)
+        return self.planned(
+            before={"backup": named, "proven": proven},
+            after={"backup": named, "proven": True, "scratch database": "made, compared, dropped"},
+            touches=int(not proven) if backup else None,
+            touched="objects created",
+            verification="The proof stands beside this very manifest, and the scratch database is gone.",
+            undo="The proof is deleted; the backup stays.",
+            unknown=() if backup else ("backup",),
+            fingerprint={"manifest": backup.manifest_sha256} if backup else {},
+        )
+
+    def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
+        """Read, restore, compare and record; raises StepFailed that names the first differences."""
+        backup = self._find(target.backup_store, target)
+        if plan.fingerprint.get("manifest", backup.manifest_sha256) != backup.manifest_sha256:
+            raise Refused(f"{backup.name} is not the backup that was planned.", "Plan again.")
+        manifest = _whole(backup)
+        key = backup.manifest_object.key.removesuffix(MANIFEST) + PROOF
+        scratch = _scratch_name(target.run, backup.name)
+        if backup.proof and backup.proof_object:
+            proof, version = backup.proof, backup.proof_object.version
+        else:
+            proof = _prove(target, backup, manifest, scratch, progress)
+            version = target.backup_store.put_new(key, proof.encode(), {"run": target.run})
+        return {
+            "backup": backup.name,
+            "proof": key,
+            "proof_version": version,
+            "scratch": scratch,
+            "read_seconds": proof.read_seconds,
+            "restore_seconds": proof.restore_seconds,
+            "compare_seconds": proof.compare_seconds,
+            "restore_bytes_per_second": round(proof.restore_rate),
+            "predicted_recovery_seconds": round(proof.predicted_seconds(manifest.origin.database_bytes), 1),
+            "recovery_target_seconds": target.settings.rto_minutes * 60,
+            "roles_made_for_the_proof": list(proof.missing_roles),
+        }
+
+    def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+        """Look that the proof stands beside exactly this manifest and that the scratch database is gone."""
+        found = standing(target.backup_store, target.settings.backup_prefix).find(values["backup"])
+        with AdminDatabase(target.settings.scratch_database_url, f"opslib:{target.run}") as session:
+            left = database_exists(session, values["scratch"])
+        if found is None or not found.proven:
+            return Verification(Verdict.CRITICAL, f"{values['backup']} has no valid proof in the bucket.")
+        if left:
+            return Verification(Verdict.CRITICAL, f"The scratch database {values['scratch']} is still there.")
+        predicted, limit = values["predicted_recovery_seconds"], values["recovery_target_seconds"]
+        within = "within" if predicted <= limit else "NOT within"
+        return Verification(
+            Verdict.OK,
+            f"{found.name} was restored and equals its manifest. A recovery takes {predicted:g} s of machine time: "
+            f"{within} the target of {limit:g} s, people not counted.",
+        )
+
+    def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
+        """Delete the proof that apply wrote; the backup itself stays, unproven again."""
+        return remove(target.backup_store, [(values["proof"], values["proof_version"])])
+
+    def _find(self, store: Store, target: ReadTarget) -> Backup:
+        where = f"s3://{store.bucket}/{target.settings.backup_prefix}"
+        backup = standing(store, target.settings.backup_prefix).find(self.backup)
+        if backup is None:
+            raise Refused(f"There is no backup {self.backup} below {where}.", "Take one first.")
+        if backup.fault:
+            raise Refused(f"{backup.name} is no usable backup: {backup.fault}.", "Take a new backup now.")
+        if backup.proof_object and not (backup.proof and backup.proof.run == target.run):
+            raise Refused(f"{backup.name} has a proof already.", "Prove the next backup; a proof is not written twice.")
+        return backup
+
+
+def _prove(target: WriteTarget, backup: Backup, manifest: Manifest, scratch: str, progress: Progress) -> Proof:
+    application, store, url = f"opslib:{target.run}", target.backup_store, target.settings.scratch_database_url
+    server = server_of(url, application)
+    _refuse_production(target, manifest, server)
+    progress("Reading the whole dump", 0, 3)
+    times = [time.monotonic()]
+    read_whole(store, manifest)
+    times.append(time.monotonic())
+    mark = f"opslib proof of {backup.name} by run {target.run}"
+    with AdminDatabase(url, application) as session, scratch_database(session, scratch, mark, manifest) as made:
+        progress("Restoring", 1, 3)
+        restored = restore(session, store, manifest, scratch, application=application)
+        times.append(time.monotonic())
+        progress("Comparing every row with the manifest", 2, 3)
+        contents, after = contents_of(restored, application, progress)
+        _refuse_differences(backup, compare(manifest.contents, contents))
+        times.append(time.monotonic())
+    read, restoring, comparing = (round(later - earlier, 3) for earlier, later in pairwise(times))
+    return Proof(
+        name=backup.name,
+        run=target.run,
+        proven_at=now(),
+        manifest_sha256=backup.manifest_sha256,
+        dump_sha256=manifest.dump.sha256,
+        server_version=server.server_version,
+        read_seconds=read,
+        restore_seconds=restoring,
+        compare_seconds=comparing,
+        database_bytes=manifest.origin.database_bytes,
+        restored_bytes=after.database_bytes,
+        missing_roles=tuple(made),
+    )
+
+
+def _refuse_production(target: WriteTarget, manifest: Manifest, server: Origin) -> None:
+    if target.environment == "production" and server.system_identifier == manifest.origin.system_identifier:
+        raise Refused(
+            f"The scratch address {target.settings.scratch_database_url.public} leads to the production server.",
+            "Set OPS_SCRATCH_DATABASE_URL to another server: a restore costs what the server's users need.",
+        )
+
+
+def _refuse_differences(backup: Backup, rows: Rows) -> None:
+    if rows:
+        first = "; ".join(f"{r['kind']} {r['name']}: {r['expected']} saved, {r['found']} restored" for r in rows[:5])
+        raise StepFailed(
+            f"{backup.name} was restored, but differs from its manifest in {len(rows)} place(s): {first}.",
+            "Take a new backup, prove that one, and do not rely on this one.",
+        )
+
+
+def _whole(backup: Backup) -> Manifest:
+    assert backup.manifest is not None
+    return backup.manifest
+
+
+def _scratch_name(run: str, name: str) -> str:
+    return f"ops_proof_{hashlib.sha256(f'{run} {name}'.encode()).hexdigest()[:16]}"

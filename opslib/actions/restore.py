@@ -1,0 +1,227 @@
+"""Restore a staged backup into a new database beside the live one, and compare.
+
+The guide feeds a file to ``psql`` in the live database, which reports success after hundreds of errors
+and on half a file (hazards GH-08, GH-11). Here the target is always a new and empty database, the first error
+ends the restore, and every table is compared; :mod:`opslib.actions.swap` then exchanges the names.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+import opslib.actions.dumps as dumps
+import opslib.actions.staging as staging
+from opslib.actions.base import Action, Progress
+from opslib.actions.live import (
+    Live,
+    contents,
+    databases,
+    differences,
+    look,
+    made,
+    maintenance,
+    mark,
+    marks,
+    same,
+    told,
+)
+from opslib.actions.staging import UNTOUCHED, Staged
+from opslib.errors import OpsError, Refused, StepFailed, Unreachable
+from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
+from opslib.probes.database_disk import disk
+from opslib.probes.questions import question
+from opslib.systems import programs
+from opslib.systems.postgres_admin import AdminDatabase, create_database, database_exists, drop_database
+from opslib.systems.postgres_exchange import analyze, limit_connections
+from opslib.systems.postgres_properties import database_mark, give_privileges, give_settings, mark_database
+from opslib.systems.target import ReadTarget, WriteTarget
+
+RESTORE_SECONDS = 6 * 3600.0
+ROOM = 1.5
+"""The live database's size times this must be free: WAL and sorting of index builds need room as well."""
+
+JOBS = 2
+"""Parallel workers of pg_restore."""
+
+Digest = Annotated[str, Field(pattern=rf"^([0-9a-f]{{64}}|{UNKNOWN_UNTIL}[a-z-]+)$")]
+"""A SHA-256 in hex; in a planning run the marker of the step that will know it."""
+
+
+class RestoreIntoNewDatabase(Action):
+    """Restore the staged backup into a new database beside the live one, and compare."""
+
+    name: ClassVar[str] = "restore-into-new-database"
+    title: ClassVar[str] = "Restore the backup into a new database"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    repeat: ClassVar[Repeat] = Repeat.ONCE
+    items: ClassVar[tuple[str, ...]] = ("BAK-RST-04", "BAK-RST-05")
+    guide: ClassVar[str] = 'psql $DATABASE_URL < latest.sql\npsql $DATABASE_URL -c "SELECT COUNT(*) FROM users;"'
+    reason: ClassVar[str] = (
+        "Over a live database psql goes on after every error and still reports success. The backup is restored "
+        "into an empty database, stops at the first error, and every table is compared by count and digest."
+    )
+
+    sha256: Digest
+
+    def plan(self, target: ReadTarget) -> Plan:
+        """Say what will be made; raises Refused when roles or extensions are missing, or the name is taken."""
+        live, there = look(target), databases(target)
+        new = made(live.name, "restore", target.run)
+        if new in there:
+            raise Refused(f"There is a database {new} already.", "Nothing is restored over it; look at it first.")
+        room = _room(target, live)
+        staged = None if self.sha256.startswith(UNKNOWN_UNTIL) else staging.kept(target.run, self.sha256)
+        if staged:
+            _has_what_it_needs(target, staged)
+        rows = {"backup": staged.key, "tables": len(staged.tables), "rows": staged.rows} if staged else {}
+        return self.planned(
+            before={"databases": sorted(there), "live": live.name, "new": None, "room on the disk": room},
+            after={"databases": sorted({*there, new}), "live": live.name, "new": new, **rows},
+            touches=1,
+            touched="database (new)",
+            verification="Every table, sequence, right and schema object of the new database equals the manifest.",
+            undo="The new database is dropped.",
+            unknown=() if staged else ("backup, tables and rows: known when the backup is staged",),
+            fingerprint={"live": live.oid, "sha256": self.sha256},
+        )
+
+    def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
+        """Create, fill, compare; on any failure the new database is dropped again (StepFailed)."""
+        started = time.monotonic()
+        live, new = look(target), str(plan.after["new"])
+        same(target, live.name)
+        staged, file = staging.kept(target.run, self.sha256), staging.dump_file(target.run)
+        if live.oid != plan.fingerprint["live"] or new != made(live.name, "restore", target.run):
+            raise Refused("The live database is another one than was planned with.", "Plan again.")
+        if not file.is_file() or staging.sha256(file) != staged.sha256:
+            raise Refused("The staged file is gone or was changed.", "Stage the backup again.")
+        with maintenance(target) as session:
+            create_database(session, new, live.locale)
+            try:
+                mark_database(session, new, mark(target.run, self.name))
+                _fill(target, staged, file, new, live, progress)
+                _dress(target, session, new, live)
+                found = _equal(target, staged, new, live, progress)
+            except BaseException as error:
+                progress(f"Dropping {new}")
+                drop_database(session, new)
+                raise _failed(error, new) from error
+        file.unlink()
+        return {"database": new, "run": target.run, **found, "seconds": round(time.monotonic() - started, 1)}
+
+    def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+        """Compare the new database with the backup once more."""
+        staged, live = staging.kept(target.run, self.sha256), look(target)
+        rows = differences(staged, contents(target, values["database"], _quiet), live)
+        if rows:
+            return Verification(Verdict.CRITICAL, f"{values['database']} differs: {told(rows)}.", rows)
+        return Verification(
+            Verdict.OK, f"{values['database']} equals the backup in {values['tables']} tables, {values['rows']} rows."
+        )
+
+    def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
+        """Drop the new database, if it is the one that this run made and is not live."""
+        run = str(values.get("run", target.run))
+        new = made(str(plan.after["live"]), "restore", run)
+        with maintenance(target) as session:
+            if database_exists(session, new):
+                if database_mark(session, new) not in marks(run):
+                    raise Refused(f"{new} was not made by run {run}.", "Look at it; drop it by hand if it may go.")
+                drop_database(session, new)
+            gone = not database_exists(session, new)
+        return Verification(Verdict.OK if gone else Verdict.CRITICAL, f"{new} is {'gone' if gone else 'still there'}.")
+
+
+def _room(target: ReadTarget, live: Live) -> str:
+    """Return whether the server's disk holds a second database of the live one's size; Refused when it does not."""
+    try:
+        rows = [row for row in disk.read(target) if row["holds_data"]]
+    except Unreachable as error:
+        return f"unknown: {error.message}"
+    if not rows:
+        return "unknown: which disk holds the data cannot be told"
+    free = rows[0]["free_bytes"]
+    if free < ROOM * live.bytes:
+        raise Refused(
+            f"The server's disk has {free} bytes free; a second database like {live.name} needs {live.bytes} and room.",
+            f"{UNTOUCHED} Make room, or restore on another server.",
+        )
+    return f"enough for {ROOM} times the live database"
+
+
+def _has_what_it_needs(target: ReadTarget, staged: Staged) -> None:
+    for kind, needed in (("roles", staged.roles), ("extensions", staged.extensions)):
+        there = {row["name"] for row in target.database.ask(question(f"restore/{kind}"))}
+        missing = sorted({*needed} - there)
+        if missing:
+            raise Refused(
+                f"The server lacks {kind} that the backup needs: {', '.join(missing)}.",
+                f"{UNTOUCHED} {'Create' if kind == 'roles' else 'Install'} them first.",
+            )
+
+
+def _fill(target: WriteTarget, staged: Staged, file: Path, new: str, live: Live, progress: Progress) -> None:
+    url = target.settings.database_url.with_path(new)
+    progress(f"Restoring {staged.rows} rows into {new}")
+    if staged.form == "custom":
+        programs.run(
+            "pg_restore",
+            url,
+            ["--dbname", new, f"--jobs={JOBS}", str(file)],
+            server_version=live.server_version,
+            seconds=RESTORE_SECONDS,
+        )
+        return
+    with staging.text(file, staged.form, live.server_version) as chunks:
+        programs.feed(
+            "psql",
+            url,
+            ["--dbname", new, "--single-transaction", "--file=-"],
+            dumps.restricted(chunks, staged.restrictions, secrets.token_hex(16)),
+            server_version=live.server_version,
+            seconds=RESTORE_SECONDS,
+        )
+
+
+def _dress(target: WriteTarget, session: AdminDatabase, new: str, live: Live) -> None:
+    """Give the new database what a dump does not carry, as the live one has it."""
+    with AdminDatabase(target.settings.database_url.with_path(new), f"opslib:{target.run}") as own:
+        analyze(own)
+        try:
+            give_settings(own, new, [(item.role, item.name, item.value) for item in live.settings])
+        except StepFailed as error:
+            # The server's message repeats the value, which may be a secret.
+            raise StepFailed(f"A setting of {live.name} could not be given to {new}.", error.next_step) from None
+    give_privileges(
+        session,
+        new,
+        live.properties.owner,
+        [(item.role, item.privilege, item.grantable) for item in live.privileges],
+    )
+    limit_connections(session, new, live.properties.connection_limit)
+
+
+def _equal(target: WriteTarget, staged: Staged, new: str, live: Live, progress: Progress) -> dict[str, Any]:
+    found = contents(target, new, progress)
+    rows = differences(staged, found, live)
+    if rows:
+        raise StepFailed(f"The restored database differs from the backup: {told(rows)}.", "Choose another backup.")
+    return {"tables": len(staged.tables), "rows": found.rows}
+
+
+def _failed(error: BaseException, new: str) -> BaseException:
+    if not isinstance(error, OpsError):
+        return error
+    return StepFailed(
+        f"{error.message} The new database {new} was dropped; the live database was not touched.", error.next_step
+    )
+
+
+def _quiet(text: str, done: float | None = None, total: float | None = None) -> None:
+    """Tell nobody."""

@@ -1,0 +1,193 @@
+"""The executor's private work folder of one run: a downloaded dump, and what a full read of it found.
+
+The folder's name follows from the run, never from a parameter; it belongs to this user alone and is gone
+when the executor's process ends. Only counts, names and digests are written beside the dump.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gzip
+import hashlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import opslib.actions.dumps as dumps
+from opslib.errors import Refused, StepFailed
+from opslib.probes.manifest import Manifest
+from opslib.systems import programs
+
+CHUNK = 256 * 1024
+READ_SECONDS = 3600.0
+SPARE_BYTES = 64 * 1024 * 1024
+"""What must stay free beside a downloaded dump."""
+
+UNTOUCHED = "Nothing was changed; the live database was not touched."
+
+
+class Staged(BaseModel):
+    """A dump in the work folder that was read to its end and may be restored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    version: str
+    form: str
+    size: int
+    sha256: str
+    taken_at: datetime
+    server_version: str | None
+    tables: dict[str, int]
+    roles: tuple[str, ...]
+    extensions: tuple[str, ...]
+    restrictions: tuple[tuple[int, int], ...]
+    manifest: Manifest | None
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables together."""
+        return sum(self.tables.values())
+
+
+def short(run: str) -> str:
+    """Return the run's own part of names that are made for it: its last word, at most 8 characters."""
+    return re.sub(r"[^a-z0-9]", "", run.rsplit("-", 1)[-1].lower())[:8] or "run"
+
+
+def folder(run: str) -> Path:
+    """Return the run's work folder, which may not exist; raises Refused when it is not this user's alone."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", run)[:100]
+    path = Path(tempfile.gettempdir()) / f"opslib-{os.getuid()}-{name}"
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return path
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise Refused(f"The work folder {path} is not a private folder of this user.", "Remove it, then try again.")
+    return path
+
+
+def prepare(run: str) -> Path:
+    """Return the run's work folder, new and empty."""
+    remove(run)
+    path = folder(run)
+    path.mkdir(mode=0o700)
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def remove(run: str) -> None:
+    """Remove the run's work folder and all that is in it."""
+    path = folder(run)
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def free_bytes() -> int:
+    """Return how many bytes a dump may take where work folders are."""
+    return max(0, shutil.disk_usage(tempfile.gettempdir()).free - SPARE_BYTES)
+
+
+def dump_file(run: str) -> Path:
+    """Return where the run's dump lies."""
+    return folder(run) / "dump"
+
+
+def keep(run: str, staged: Staged) -> None:
+    """Write what was found beside the dump."""
+    (folder(run) / "staged.json").write_text(staged.model_dump_json(), encoding="utf-8")
+
+
+def kept(run: str, sha256: str) -> Staged:
+    """Return what was found, if it is of the dump with this SHA-256; raises Refused otherwise."""
+    path = folder(run) / "staged.json"
+    try:
+        staged = Staged.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        raise Refused("This run has no staged backup.", "Stage one first, in the same run.") from None
+    if staged.sha256 != sha256:
+        raise Refused(
+            "The backup that was staged in this run is another one than the step asks for.",
+            "Hand on the value of the staging step: staged['sha256'].",
+        )
+    return staged
+
+
+def inspect(path: Path, form: str, server_version: str) -> dumps.Inspection:
+    """Read the dump to its end and return what it holds; raises Refused when it cannot be read.
+
+    ``server_version`` is the target's: its client programs must be at least as new.
+    """
+    with text(path, form, server_version) as chunks:
+        return dumps.inspect(bounded(chunks, max(free_bytes(), SPARE_BYTES)))
+
+
+@contextmanager
+def text(path: Path, form: str, server_version: str) -> Iterator[Iterator[bytes]]:
+    """Hand out the dump as SQL text; the iterator raises Refused where the file is cut off or damaged."""
+    if form == "custom":
+        try:
+            with programs.stream(
+                "pg_restore", None, ["--file=-", str(path)], server_version=server_version, seconds=READ_SECONDS
+            ) as chunks:
+                yield chunks
+        except StepFailed as error:
+            raise damaged(error.message) from error
+        return
+    with gzip.open(path) if form == "gzip" else path.open("rb") as file:
+        yield _pieces(file)
+
+
+def source_database(path: Path, form: str, server_version: str) -> str | None:
+    """Return the database that a custom format dump says it was taken of; None for other formats."""
+    if form != "custom":
+        return None
+    try:
+        with programs.stream(
+            "pg_restore", None, ["--list", str(path)], server_version=server_version, seconds=READ_SECONDS
+        ) as chunks:
+            return dumps.source_database(b"".join(chunks).decode("utf-8", "replace"))
+    except StepFailed as error:
+        raise damaged(error.message) from error
+
+
+def sha256(path: Path) -> str:
+    """Return the file's SHA-256 (hex)."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def damaged(why: str) -> Refused:
+    """Return the refusal of a file that cannot be read to its end."""
+    return Refused(f"The backup is cut off or damaged: {why}", f"{UNTOUCHED} Choose another backup.")
+
+
+def _pieces(file: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        while piece := file.read(CHUNK):  # type: ignore[attr-defined]
+            yield piece
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise damaged(f"{error}.") from error
+
+
+def bounded(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """Yield the chunks; raises Refused beyond ``limit`` bytes, so that no small file unpacks without end."""
+    seen = 0
+    for chunk in chunks:
+        seen += len(chunk)
+        if seen > limit:
+            raise Refused(
+                f"The backup unpacks to more than {limit} bytes, which is all the free disk here.",
+                f"{UNTOUCHED} Look what it is; make room if it is a real backup.",
+            )
+        yield chunk

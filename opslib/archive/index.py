@@ -1,0 +1,167 @@
+"""The archive's index: one self-contained page of the newest runs, and older pages that seldom change.
+
+index.html shows the newest 200 runs. index-0001.html holds the oldest 200, index-0002.html the next, and so
+on, as far as index.html does not reach; such a page is full from the start and its runs never move.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from opslib import files
+from opslib.archive import summary
+from opslib.archive.summary import Summary
+from opslib.runs.cards import badge
+from opslib.runs.markup import esc
+
+PER_PAGE = 200
+
+_HEAD = (
+    "Started (UTC)",
+    "Notebook",
+    "Environment",
+    "Verdict",
+    "Duration",
+    "Who",
+    "Seal",
+)
+
+
+def name_of(page: int) -> str:
+    """Return a page's file name; page 0 is the newest."""
+    return f"index-{page:04d}.html" if page else "index.html"
+
+
+def older_pages(count: int) -> int:
+    """Return how many pages there are besides index.html for ``count`` runs."""
+    return max(0, -(-(count - PER_PAGE) // PER_PAGE))
+
+
+def write(archive: Path, ids: Sequence[str], changed: str | None) -> None:
+    """Write the pages of the runs ``ids`` (oldest first); raises ArchiveError when one cannot be written.
+
+    With ``changed``, an older page is written only when it holds that run, or other runs than before.
+    """
+    older = older_pages(len(ids))
+    for page in range(1, older + 1):
+        held = ids[(page - 1) * PER_PAGE : page * PER_PAGE]
+        if changed is None or changed in held or _mark(held, page < older) not in _start(archive / name_of(page)):
+            _write(archive, held, page, older)
+    _write(archive, ids[-PER_PAGE:], 0, older)
+    for left in archive.glob("index-[0-9][0-9][0-9][0-9].html"):
+        if int(left.name[6:10]) > older:
+            left.unlink()
+
+
+def render(runs: Sequence[Summary], page: int, older: int) -> str:
+    """Return one page of ``runs`` (newest first); ``older`` is the number of pages besides index.html."""
+    style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    style_sha = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{style_sha}'; base-uri 'none'; form-action 'none'"
+    head = "".join(f'<th scope="col"{_class(name)}>{name}</th>' for name in _HEAD)
+    title = "Archive of runs" + (f", older page {page}" if page else "")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f"{_mark([run.run for run in reversed(runs)], page < older)}\n"
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="referrer" content="no-referrer">\n<title>{title}</title>\n'
+        f"<style>{style}</style>\n</head>\n<body>\n"
+        f"<h1>{title}</h1>\n<p>{_about(runs, page)}</p>\n"
+        '<p class="soft">This page is for finding runs and proves nothing. '
+        "The archive is checked with <code>ops archive verify</code> or <code>sh verify.sh</code>.</p>\n"
+        f"{_pages(page, older)}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
+        + "".join(_row(run) for run in runs)
+        + "</tbody>\n</table>\n</body>\n</html>\n"
+    )
+
+
+def _about(runs: Sequence[Summary], page: int) -> str:
+    if not runs:
+        return "No runs yet."
+    words = ["CRITICAL", "UNKNOWN", "WARNING", "OK"]
+    counts = [f"{n} {word}" for word in words if (n := sum(run.verdict == word for run in runs))]
+    rest = sum(run.verdict is None for run in runs)
+    counts += [f"{rest} without verdict"] if rest else []
+    which = "runs" if page else "newest runs"
+    return f"{len(runs)} {which if len(runs) > 1 else 'run'}: {', '.join(counts)}."
+
+
+def _row(run: Summary) -> str:
+    name = esc(run.notebook or run.run)
+    link = f'<a href="{esc(run.report)}">{name}</a>' if run.report else name
+    notes = [note for note in (run.reason, run.damage) if note]
+    notes += ["planned only, nothing was changed"] if run.mode == "plan" else []
+    small = "".join(f"<small>{esc(note)}</small>" for note in notes)
+    when = esc(run.started_at[:19].replace("T", " "))
+    state = f" <small>{esc(run.state)}</small>" if run.state not in ("", "finished", "open") else ""
+    cells = (
+        f'<td class="one" title="{esc(run.run)}"><time datetime="{esc(run.started_at)}">{when}</time></td>',
+        f"<td>{link}{small}</td>",
+        f"<td>{esc(run.environment)}</td>",
+        f"<td>{_badge(run.verdict or 'no verdict')}{state}</td>",
+        f'<td class="one number">{duration(run.seconds)}</td>',
+        f"<td>{esc(run.who)}</td>",
+        f"<td>{esc(run.sealed) if run.sealed == 'sealed' else _badge(run.sealed)}</td>",
+    )
+    return f"<tr>{''.join(cells)}</tr>\n"
+
+
+@cache
+def _badge(word: str) -> str:
+    return str(badge(word))
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as a person says them; nothing when there are none."""
+    if seconds is None:
+        return ""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _pages(page: int, older: int) -> str:
+    """Return the links to a page's neighbours: a link to every page would make every page change."""
+    if not older:
+        return ""
+    links = [(0, "newest")]
+    links += [(page + 1, "newer")] if 0 < page < older else []
+    links += [(page - 1 if page else older, "older")] if page != 1 else []
+    links += [(1, "oldest")]
+    said = [
+        f'<span aria-current="page">{text}</span>' if to == page else f'<a href="{name_of(to)}">{text}</a>'
+        for to, text in links
+    ]
+    return f'<nav aria-label="Pages">{" ".join(said)}</nav>\n'
+
+
+def _class(name: str) -> str:
+    return ' class="number"' if name == "Duration" else ""
+
+
+def _mark(ids: Sequence[str], newer: bool) -> str:
+    """Return the line by which a page tells, without being read whole, which runs and neighbours it has."""
+    said = f"{' '.join(ids)} {newer}"
+    return f'<meta name="runs" content="{hashlib.sha256(said.encode()).hexdigest()}">'
+
+
+def _start(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(1000).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _write(archive: Path, ids: Sequence[str], page: int, older: int) -> None:
+    runs = [summary.read(archive, run) for run in reversed(ids)]
+    data = render(runs, page, older).encode("utf-8", "replace")
+    path = archive / name_of(page)
+    if not path.is_file() or path.read_bytes() != data:
+        files.write(path, data, archive / "running" / ".index.part")

@@ -1,0 +1,184 @@
+"""The report of a run: one HTML file that needs nothing else, made from the run's folder.
+
+It loads nothing and runs nothing: no script, no address, a content security policy that forbids both.
+Everything that comes from a system is hostile text until :mod:`opslib.runs.markup` has escaped it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files as packaged
+from pathlib import Path
+from typing import Any, Final
+
+from opslib import files
+from opslib.archive import record, report_cells
+from opslib.archive.record import Record, Step
+from opslib.archive.report_cells import Anchors
+from opslib.pictures.svg import element
+from opslib.runs import cards
+from opslib.runs.cards import amount, badge, sub, text_of
+from opslib.runs.display import css
+from opslib.runs.markup import Html, esc, tag
+from opslib.runs.tables import moment
+
+Said = Mapping[str, Any]
+NAME: Final = "report.html"
+TEMPLATES: Final = "opslib.archive.templates"
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def render(folder: Path) -> str:
+    """Return the report of the run in ``folder`` as one HTML page; says in it what is missing or damaged."""
+    said = record.load(folder)
+    anchors = Anchors(report_cells.names(said))
+    worst = record.results(said)
+    steps = record.steps(said)
+    return str(
+        _template().render(
+            policy=POLICY,
+            style=Html(css() + " " + _style()),
+            record=said,
+            title=text_of(said.run, "title") or text_of(said.run, "notebook") or said.name,
+            badge=badge(said.verdict),
+            why=record.why(said, worst),
+            about=_about(said),
+            counts=_counts(worst),
+            stops=_stops(said),
+            results=[_result(line, anchors) for line in worst],
+            steps=[_step(step, anchors) for step in steps],
+            timings=_timings(said, anchors),
+            cells=report_cells.cells(said, anchors),
+            target=sub(said.run, "target"),
+            versions=_versions(said),
+            items=record.items(said),
+            amount=amount,
+            make_badge=badge,
+            link=lambda cell: report_cells.link(anchors, cell),
+        )
+    )
+
+
+def write(folder: Path) -> Path:
+    """Write ``report.html`` into the run's folder and return its path; raises ArchiveError when it can't."""
+    path = folder / NAME
+    # errors="replace": a lone surrogate in a file's name must not cost the report.
+    files.write(path, render(folder).encode("utf-8", "replace"), folder / f".{NAME}.part")
+    return path
+
+
+def _stops(said: Record) -> list[Said]:
+    """What stopped the run, each once: the error that the kernel saw repeats what the executor journalled."""
+    kept: list[Said] = []
+    for line in said.events("failed", "refused", "error"):
+        message = text_of(line, "message")
+        if message and not any(text_of(other, "message") in message for other in kept):
+            kept.append(line)
+    return kept
+
+
+def _about(said: Record) -> list[tuple[str, object]]:
+    run, end = said.run, said.result
+    started = text_of(run, "started_at")
+    last = text_of(said.journal[-1], "time") if said.journal else ""
+    seconds = end.get("seconds", record.seconds_between(started, last))
+    finished = text_of(end, "finished_at") or (last if said.events("closed") else "")
+    parameters = [report_cells.parameter(name, value) for name, value in sub(run, "parameters").items()]
+    pairs: list[tuple[str, object]] = [
+        ("Notebook", tag("code", text_of(run, "notebook"))),
+        ("Target", tag("strong", text_of(run, "environment"))),
+        ("Started", moment(started)),
+        ("Ended", moment(finished) or "no end is recorded"),
+        ("Duration", amount(seconds, "s") + ("" if finished else " (to the journal's last line)")),
+        ("State", f"{said.state}, exit code {end['exit_code']}" if "exit_code" in end else said.state),
+        ("By", f"{text_of(run, 'requested_by')} ({text_of(run, 'how')})"),
+        ("Mode", {"plan": "plan only, nothing is changed"}.get(text_of(run, "mode"), text_of(run, "mode"))),
+        ("Parameters", tag("span", *_spaced(parameters)) if parameters else "none"),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def _spaced(parts: list[Html]) -> list[Html]:
+    return [piece for part in parts for piece in (part, tag("br"))][:-1]
+
+
+def _counts(worst: list[Said]) -> list[tuple[Html, int]]:
+    words = [text_of(sub(line, "result"), "verdict") for line in worst]
+    return [(badge(word), words.count(word)) for word in dict.fromkeys(words)]
+
+
+def _result(line: Said, anchors: Anchors) -> dict[str, object]:
+    result = sub(line, "result")
+    threshold = sub(result, "threshold")
+    earlier = [word for word in line.get("earlier") or () if word]
+    return {
+        "badge": badge(text_of(result, "verdict") or "UNKNOWN"),
+        "title": text_of(result, "title") or text_of(result, "check"),
+        "summary": text_of(result, "summary"),
+        "earlier": ", ".join(earlier),
+        "value": amount(result.get("value"), text_of(threshold, "unit")) or "–",
+        "threshold": cards.threshold_text(threshold) or "–",
+        "cell": report_cells.link(anchors, text_of(line, "cell")),
+        "seq": text_of(line, "seq"),
+    }
+
+
+def _step(step: Step, anchors: Anchors) -> dict[str, object]:
+    return {
+        "badge": badge(step.status),
+        "title": text_of(step.plan, "title") or step.key,
+        "action": text_of(step.plan, "action"),
+        "effect": text_of(step.plan, "effect") or "–",
+        "touches": cards.step_touches(step.plan),
+        "verified": cards.verified(step.verification) or "not verified",
+        "undo": text_of(step.plan, "undo") or "–",
+        "digest": step.digest,
+        "message": f"{step.message} {step.next_step}".strip(),
+        "cell": report_cells.link(anchors, step.cell),
+    }
+
+
+def _timings(said: Record, anchors: Anchors) -> list[dict[str, object]]:
+    ends = [line for line in said.events("cell-finished") if isinstance(line.get("seconds"), (int, float))]
+    longest = max((float(line["seconds"]) for line in ends), default=0.0) or 1.0
+    return [
+        {
+            "cell": report_cells.link(anchors, text_of(line, "cell")),
+            "took": amount(line["seconds"], "s"),
+            "bar": _bar(float(line["seconds"]) / longest),
+        }
+        for line in ends
+    ]
+
+
+def _bar(share: float) -> Html:
+    # The figure stands beside it, so the bar itself is silent for screen readers.
+    bar = element("rect", width=max(share * 100, 0.4), height=8, rx=1)
+    head: dict[str, str | float] = {"viewBox": "0 0 100 8", "preserveAspectRatio": "none", "fill": "currentColor"}
+    return Html(element("svg", bar, aria_hidden="true", fill_opacity=0.55, **head).markup)
+
+
+def _versions(said: Record) -> list[tuple[str, str]]:
+    pairs = [(str(name), str(version)) for name, version in sub(said.run, "versions").items()]
+    return [
+        *pairs,
+        ("commit", text_of(said.run, "commit") or "not known"),
+        ("notebook sha256", text_of(said.run, "notebook_sha256")),
+    ]
+
+
+@cache
+def _style() -> str:
+    text = packaged(TEMPLATES).joinpath("report.css").read_text(encoding="utf-8")
+    return " ".join(line.strip() for line in text.splitlines() if not line.strip().startswith("/*"))
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    text = packaged(TEMPLATES).joinpath("report.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, finalize=esc, trim_blocks=True, lstrip_blocks=True)
+    environment.undefined = jinja2.StrictUndefined
+    return environment.from_string(text)

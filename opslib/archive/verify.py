@@ -1,0 +1,259 @@
+"""Verifying an archive: every finding at once, whatever the damage, and what cannot be found said in words."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opslib import files
+from opslib.archive import log, verify_run
+from opslib.archive.log import Entry
+from opslib.archive.verify_run import Finding, shown
+
+STATEMENT = (
+    "NOT SIGNED, NOT ANCHORED: whoever can write to this folder can cut entries off the end or rewrite all of it, "
+    "and no look at the archive alone can exclude that. Compare its head with one that was noted elsewhere."
+)
+"""What no unsigned, unanchored archive can prove; printed with every report."""
+
+_KNOWN = re.compile(
+    r"log|runs|quarantine|running|verify\.sh|index(-[0-9]{4})?\.html|\.lock|\.index|\.DS_Store|lost\+found", re.ASCII
+)
+_HEAD = re.compile(r"([1-9][0-9]{0,5}):([0-9a-f]{64})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What verification found. ``sealed`` runs are closed and unchanged; ``open`` ones may still be running.
+
+    ``entries`` and ``files`` count what was read; ``head`` is the newest entry as ``seq:sha256``. As text it is
+    what a terminal shows.
+    """
+
+    findings: tuple[Finding, ...]
+    entries: int = 0
+    files: int = 0
+    head: str = ""
+    sealed: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
+    statement: str = STATEMENT
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def __str__(self) -> str:
+        lines = [str(finding) for finding in self.findings]
+        lines += [
+            f"{self.entries} entries, {self.files} files, {len(self.sealed)} runs sealed, {len(self.open)} open, "
+            f"{len(self.quarantined)} in quarantine",
+            f"head {self.head or 'none'}",
+            self.statement,
+            "OK: nothing in it contradicts the log" if self.ok else "FAILED: see the errors above",
+        ]
+        return "\n".join(lines)
+
+
+@dataclass
+class _Ledger:
+    """What the log says of each run."""
+
+    findings: list[Finding] = field(default_factory=list)
+    entries: int = 0
+    files: int = 0
+    head: str = ""
+    time: str = ""
+    hashes: dict[int, str] = field(default_factory=dict)
+    opened: dict[str, Entry] = field(default_factory=dict)
+    closed: dict[str, Entry] = field(default_factory=dict)
+    quarantined: dict[str, Entry] = field(default_factory=dict)
+
+    def error(self, where: str, what: str) -> None:
+        self.findings.append(Finding("error", where, what))
+
+    def warn(self, where: str, what: str) -> None:
+        self.findings.append(Finding("warning", where, what))
+
+
+def verify(folder: Path, noted: str | None = None) -> VerifyReport:
+    """Check everything in the archive ``folder`` against its log. Writes nothing and never raises.
+
+    ``noted`` is a head (``seq:sha256``) that somebody wrote down elsewhere: the archive must still hold that
+    very entry, so nothing up to it was cut or rewritten.
+    """
+    ledger = _Ledger()
+    sealed: list[str] = []
+    try:
+        _verify(Path(folder), ledger, sealed, noted)
+    except Exception as error:
+        # The last resort: damage that nobody thought of is a finding too.
+        ledger.error(shown(str(folder)), f"could not be verified further ({type(error).__name__})")
+    open_runs = tuple(run for run in ledger.opened if run not in ledger.closed and run not in ledger.quarantined)
+    held = noted is not None and not any(finding.where == "head" for finding in ledger.findings)
+    return VerifyReport(
+        tuple(sorted(set(ledger.findings), key=lambda finding: (finding.severity, finding.where))),
+        ledger.entries,
+        ledger.files,
+        ledger.head,
+        tuple(sealed),
+        open_runs,
+        tuple(ledger.quarantined),
+        STATEMENT + (f" It holds the noted head {noted}." if held else ""),
+    )
+
+
+def _verify(folder: Path, ledger: _Ledger, sealed: list[str], noted: str | None) -> None:
+    with _resting(folder):
+        # Folders before log: a run gets its folder first, so a run that starts now is no stray.
+        places = {name: _names(folder / name, ledger) for name in ("runs", "quarantine")}
+        numbers = _numbers(folder, ledger)
+    _root(folder, ledger)
+    if not numbers:
+        ledger.error("log", "holds no entry, so there is nothing to hold the runs against")
+    missing = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
+    if missing:
+        ledger.error(log.name_of(missing[0]), f"is missing ({len(missing)} missing in all)")
+    for seq in numbers:
+        _entry(folder, seq, ledger)
+    if noted is not None:
+        _noted(noted, ledger)
+    for run in ledger.opened:
+        if _run(folder, run, ledger, places):
+            sealed.append(run)
+    for name, found in places.items():
+        for stray in found - ledger.opened.keys():
+            ledger.error(f"{name}/{shown(stray)}", "is not in the log")
+
+
+def _root(folder: Path, ledger: _Ledger) -> None:
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208
+        if not _KNOWN.fullmatch(name):
+            ledger.warn(shown(name), "does not belong to an archive; nothing covers it")
+    try:
+        script = files.read_plain(folder / "verify.sh", 1_000_000)
+    except OSError:
+        script = b""
+    if script != Path(__file__).with_name("verify.sh").read_bytes():
+        ledger.warn("verify.sh", "is not the script of this version; the next run that starts brings it")
+
+
+def _numbers(folder: Path, ledger: _Ledger) -> list[int]:
+    numbers = []
+    for name in _names(folder / "log", ledger):
+        if re.fullmatch(r"[0-9]{6}\.entry", name, re.ASCII) and name != "000000.entry":
+            numbers.append(int(name[:6]))
+        else:
+            ledger.error(f"log/{shown(name)}", "is no entry's name")
+    return sorted(numbers)
+
+
+def _entry(folder: Path, seq: int, ledger: _Ledger) -> None:
+    name = log.name_of(seq)
+    try:
+        data = files.read_plain(folder / name, log.LARGEST)
+        ledger.hashes[seq] = hashlib.sha256(data).hexdigest()
+        entry = log.parse(data)
+    except OSError:
+        ledger.error(name, "is no plain, readable file of an entry's size")
+        return
+    except ValueError as error:
+        ledger.error(name, str(error))
+        return
+    ledger.entries += 1
+    ledger.head = f"{seq}:{ledger.hashes[seq]}"
+    if entry.seq != seq:
+        ledger.error(name, f"says that it is entry {entry.seq}")
+    elif seq > 1 and entry.sums[0][0] != ledger.hashes.get(seq - 1):
+        ledger.error(name, f"names another predecessor than {log.name_of(seq - 1)}")
+    if entry.time < ledger.time:
+        ledger.warn(name, f"is dated {entry.time}, before its predecessor: a clock went backwards")
+    ledger.time = max(entry.time, ledger.time)
+    _state(entry, name, ledger)
+
+
+def _state(entry: Entry, name: str, ledger: _Ledger) -> None:
+    run, after = entry.run, log.state_after(entry)
+    if not after:
+        return
+    if after == "open":
+        if run in ledger.opened:
+            ledger.error(name, f"opens {run} a second time")
+        ledger.opened.setdefault(run, entry)
+    elif run not in ledger.opened:
+        ledger.error(name, f"ends {run}, which was never opened")
+    elif run in ledger.closed or run in ledger.quarantined:
+        ledger.error(name, f"ends {run} a second time")
+    else:
+        (ledger.closed if after == "closed" else ledger.quarantined)[run] = entry
+
+
+def _run(folder: Path, run: str, ledger: _Ledger, places: dict[str, set[str]]) -> bool:
+    """Check one registered run; returns whether it is sealed and unchanged."""
+    opened, closed = ledger.opened[run], ledger.closed.get(run)
+    if run in ledger.quarantined or (closed is None and run in places["quarantine"]):
+        ledger.findings += verify_run.quarantined(folder, opened, noted=run in ledger.quarantined)
+        if run in places["runs"]:
+            ledger.error(f"runs/{run}", "is there although the run is in quarantine")
+        return False
+    if run in places["quarantine"]:
+        ledger.error(f"quarantine/{run}", "is there although the run was sealed")
+    if run not in places["runs"]:
+        ledger.error(f"runs/{run}", "is in the log and its folder is gone")
+        return False
+    try:
+        found, count = verify_run.run(folder, opened, closed)
+    except Exception as error:
+        # One run that nobody foresaw must not hide the others.
+        found, count = [Finding("error", f"runs/{run}", f"could not be verified ({type(error).__name__})")], 0
+    ledger.findings += found
+    ledger.files += count
+    return closed is not None and not any(finding.severity == "error" for finding in found)
+
+
+def _noted(noted: str, ledger: _Ledger) -> None:
+    match = _HEAD.fullmatch(noted)
+    if match is None:
+        ledger.error("head", "the noted head does not have the form seq:sha256")
+    elif ledger.hashes.get(int(match[1])) != match[2]:
+        ledger.error("head", f"entry {match[1]} is not the one that was noted: the archive was cut or rewritten")
+
+
+def _names(folder: Path, ledger: _Ledger) -> set[str]:
+    try:
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            raise NotADirectoryError(folder)
+        return set(os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        ledger.error(folder.name, "is missing or no folder")
+        return set()
+
+
+@contextmanager
+def _resting(folder: Path) -> Iterator[None]:
+    """Keep new entries away for a moment, where that is possible; a copy on a read-only disk rests anyway."""
+    handle = -1
+    try:
+        handle = files.open_plain(folder / ".lock")
+        for _ in range(100):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.02)
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        if handle >= 0:
+            os.close(handle)

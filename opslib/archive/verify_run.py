@@ -1,0 +1,146 @@
+"""Verifying one run's folder against its log entries, its manifest and its journal's own chain."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from opslib import files
+from opslib.archive import seal
+from opslib.archive.log import Entry
+from opslib.runs.journal import FIRST
+
+_LONGEST = 256 * 1024 * 1024
+"""No line of a journal has more bytes."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that verification found: how bad, where (a path relative to the archive), and what."""
+
+    severity: Literal["error", "warning"]
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.where}: {self.what}"
+
+
+def shown(name: str) -> str:
+    """Return a file name as printable ASCII: names may hold anything, and terminals obey it."""
+    return "".join(char if "!" <= char <= "~" else "?" for char in name)[:200]
+
+
+def run(archive: Path, opened: Entry, closed: Entry | None) -> tuple[list[Finding], int]:
+    """Return what is wrong with an open or closed run, and how many of its files were read."""
+    where = f"runs/{opened.run}"
+    folder = archive / where
+    if folder.is_symlink() or not folder.is_dir():
+        return [Finding("error", where, "is no folder")], 0
+    findings = _same(folder / "run.json", opened.sha256, f"{where}/run.json", "what its open entry names")
+    present, strange = _present(folder)
+    findings += [Finding("error", f"{where}/{shown(path)}", what) for path, what in strange]
+    cut_off = closed is None or closed.state == "interrupted"
+    findings += _journal(folder / "journal.jsonl", f"{where}/journal.jsonl", cut_off)
+    if closed is None:
+        said = "is open: still running, or cut off and closed by the next start"
+        if seal.MANIFEST in present:
+            said = "is open and holds a manifest: cut off while it was sealed, or the log's end was cut"
+        findings.append(Finding("warning", where, said))
+        return findings, len(present)
+    return findings + _sealed(folder, closed, present), len(present)
+
+
+def quarantined(archive: Path, opened: Entry, *, noted: bool) -> list[Finding]:
+    """Return what is to be told of a run in quarantine; its files are under no seal."""
+    where = f"quarantine/{opened.run}"
+    said = "in quarantine, not sealed: a known secret stands in its files"
+    findings = [Finding("warning", where, said if noted else "in quarantine, and the log does not say so yet")]
+    if not (archive / where).is_dir():
+        return [Finding("warning", where, "was in quarantine, and its folder was removed")]
+    if os.path.lexists(archive / where / "run.json"):
+        what = "what its open entry names"
+        findings += _same(archive / where / "run.json", opened.sha256, f"{where}/run.json", what)
+    return findings
+
+
+def _same(path: Path, sha256: str, where: str, what: str) -> list[Finding]:
+    try:
+        return [] if seal.sha256(path) == sha256 else [Finding("error", where, f"is not {what}")]
+    except OSError:
+        return [Finding("error", where, "is missing or no plain, readable file")]
+
+
+def _present(folder: Path) -> tuple[set[str], list[tuple[str, str]]]:
+    """Return the paths of the plain files in a run, and what is in it besides with what is wrong about it."""
+    present: set[str] = set()
+    strange: list[tuple[str, str]] = []
+    for path, entry in seal.walk(folder):
+        if entry.is_symlink():
+            strange.append((path, "is a link"))
+        elif entry.is_file(follow_symlinks=False):
+            present.add(path)
+        elif not entry.is_dir(follow_symlinks=False):
+            strange.append((path, "is no plain file"))
+        elif path != "evidence" and not os.listdir(entry.path):  # noqa: PTH208
+            strange.append((path, "is an empty folder that no run has"))
+    return present, strange
+
+
+def _sealed(folder: Path, closed: Entry, present: set[str]) -> list[Finding]:
+    where = f"runs/{closed.run}"
+    manifest = f"{where}/{seal.MANIFEST}"
+    findings = _same(folder / seal.MANIFEST, closed.sha256, manifest, "what its close entry names")
+    try:
+        sums = seal.parse(files.read_plain(folder / seal.MANIFEST, seal.LARGEST))
+    except (OSError, ValueError) as error:
+        why = str(error) if isinstance(error, ValueError) else "cannot be read"
+        return [*findings, Finding("error", manifest, why)]
+    if "run.json" not in sums:
+        findings.append(Finding("error", manifest, "does not name run.json"))
+    for path, sha in sums.items():
+        if path not in present:
+            findings.append(Finding("error", f"{where}/{path}", "is in the manifest and missing"))
+        else:
+            findings += _same(folder / path, sha, f"{where}/{path}", "what the manifest names")
+    extra = sorted(present - sums.keys() - {seal.MANIFEST})
+    findings += [Finding("error", f"{where}/{shown(path)}", "is not in the manifest") for path in extra]
+    return findings
+
+
+def _journal(path: Path, where: str, cut_off: bool) -> list[Finding]:
+    """Check a journal's own numbers and chain. Only of a run that was cut off may the last line be torn."""
+    prev, seq = FIRST, 0
+    try:
+        with os.fdopen(files.open_plain(path), "rb") as file:
+            while raw := file.readline(_LONGEST):
+                seq += 1
+                if not raw.endswith(b"\n"):
+                    return [] if cut_off else [Finding("error", where, f"line {seq} is torn")]
+                raw = raw[:-1]
+                if fault := _line(raw, seq, prev):
+                    return [Finding("error", where, f"line {seq} {fault}")]
+                prev = hashlib.sha256(raw).hexdigest()
+    except FileNotFoundError:
+        return [] if cut_off else [Finding("warning", where, "is missing: the run kept no journal")]
+    except OSError:
+        return [Finding("error", where, "is no plain, readable file")]
+    return []
+
+
+def _line(raw: bytes, seq: int, prev: str) -> str:
+    try:
+        said = json.loads(raw)
+    except (ValueError, RecursionError):
+        return "is no JSON"
+    if not isinstance(said, dict):
+        return "is no object"
+    if said.get("seq") != seq:
+        return f"does not have the number {seq}"
+    if said.get("prev") != prev:
+        return "does not name the line before it"
+    return ""

@@ -1,0 +1,228 @@
+"""Checks of PostgreSQL: reach, server, replication, disk, guards; and every other database check.
+
+The siblings judge sessions, statements, indexes and tables, and are offered here too. Limits are the
+guide's where it has one; the others say why they are what they are.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from opslib.checks.database_indexes import foreign_key_indexes, invalid_indexes, redundant_indexes, unused_indexes
+from opslib.checks.database_replication import replication, slots
+from opslib.checks.database_sessions import blocking, connection_use, long_transactions, xmin_horizon
+from opslib.checks.database_statements import query_p95, slow_statements
+from opslib.checks.database_tables import freeze, index_bloat, table_bloat, vacuum
+from opslib.guide.thresholds import DISK_USE
+from opslib.model import Check, Judgement, Reading, Threshold, Verdict
+from opslib.pictures.figures import duration, size
+from opslib.probes import database as probes
+
+__all__ = [
+    "blocking",
+    "checksums",
+    "connection_use",
+    "disk",
+    "foreign_key_indexes",
+    "freeze",
+    "guards",
+    "guide_objects",
+    "index_bloat",
+    "invalid_indexes",
+    "long_transactions",
+    "query_p95",
+    "reachable",
+    "redundant_indexes",
+    "replication",
+    "server",
+    "slots",
+    "slow_statements",
+    "table_bloat",
+    "unused_indexes",
+    "vacuum",
+    "xmin_horizon",
+]
+
+RESTARTED_SECONDS = 600
+SUPPORTED_UNTIL = {
+    13: date(2025, 11, 13),
+    14: date(2026, 11, 12),
+    15: date(2027, 11, 11),
+    16: date(2028, 11, 9),
+    17: date(2029, 11, 8),
+    18: date(2030, 11, 14),
+}
+"""Last day with corrections, by major version (postgresql.org, Versioning Policy)."""
+
+ANSWER = Threshold(1000, None, "ms", "ours: an empty transaction that takes a second leaves no room for a query")
+
+
+def _judge_reachable(reading: Reading) -> Judgement:
+    row = reading.row
+    if not row["answers"]:
+        return Judgement(Verdict.CRITICAL, row["reason"], None, reading.rows)
+    said = f"{row['address']} answers; an empty transaction takes {row['fastest_ms']:g} to {row['slowest_ms']:g} ms."
+    return Judgement(ANSWER.judge(row["fastest_ms"]), said, row["fastest_ms"], reading.rows)
+
+
+reachable = Check(
+    name="database-reachable",
+    title="The database answers",
+    probe=probes.reachable,
+    judge=_judge_reachable,
+    remedy=(
+        "The sentence above is the diagnosis. Refused: is the server down, or the project paused? No connection left: "
+        "see connection use with a reserved role. Starting or recovering: wait and watch its log. Password, host or "
+        "name: this description may be wrong while the application is well, so compare with its DATABASE_URL. If it "
+        "stays away, see the vendor's status (diagnostics/supabase) and open disaster/recover-database."
+    ),
+    threshold=ANSWER,
+    items=("TRB-ERR-07",),
+)
+"""CRITICAL when the server itself says no; UNKNOWN when name, network, TLS or password kept us from asking."""
+
+
+def _judge_server(reading: Reading) -> Judgement:
+    row = reading.row
+    major = row["version_number"] // 10000
+    faults = []
+    if row["role"] == "standby":
+        faults.append("it is a standby, or a restore that still recovers: nothing can be written")
+    if row["database_set_read_only"]:
+        faults.append("the database is set read-only, as Supabase does when the disk is full")
+    last = SUPPORTED_UNTIL.get(major)
+    if major < min(SUPPORTED_UNTIL) or (last and reading.taken_at.date() > last):
+        faults.append(f"version {major} gets no corrections any more")
+    if row["settings_awaiting_restart"]:
+        faults.append(f"{row['settings_awaiting_restart']} changed settings wait for a restart")
+    if not row["sees_all_sessions"]:
+        faults.append(f"{row['asked_as']} may not see others' sessions")
+    said = f"PostgreSQL {row['version']}, {row['role']}, up for {duration(row['uptime_seconds'])}"
+    if row["uptime_seconds"] < RESTARTED_SECONDS:
+        said += " only (did anybody restart it?)"
+    if faults:
+        return Judgement(Verdict.WARNING, f"{said}; but {', '.join(faults)}.", None, reading.rows)
+    return Judgement(Verdict.OK, f"{said}, writable, supported.", None, reading.rows)
+
+
+server = Check(
+    name="database-server",
+    title="The server is the primary, writable and supported",
+    probe=probes.server,
+    judge=_judge_server,
+    remedy=(
+        "A restart nobody ordered: find the reason in the server's log first (out of memory, crash), and know that a "
+        "crash throws statistics away. A standby where a primary is expected: was there a failover? Compare with the "
+        "application's address before anything is written; disaster/recover-database."
+    ),
+)
+"""Version, role, uptime, and what this session may see; an answer to SELECT version() alone proves none of it."""
+
+
+def _judge_disk(reading: Reading) -> Judgement:
+    holding = [row for row in reading.rows if row["holds_data"]]
+    row = max(holding or reading.rows, key=lambda row: row["used_percent"])
+    where = "with the data" if holding else "the fullest, for which one holds the data is not known"
+    said = f"{row['mount_point']} ({where}): {row['used_percent']:g} % of {size(row['size_bytes'])} used"
+    said += f", {size(row['free_bytes'])} free."
+    return Judgement(DISK_USE.judge(row["used_percent"]), said, row["used_percent"], reading.rows)
+
+
+disk = Check(
+    name="database-disk",
+    title="The database's disk is less than 70 % full",
+    probe=probes.disk,
+    judge=_judge_disk,
+    remedy=(
+        "See what grows: write-ahead log kept by a slot (Replication slots), temporary files of one statement, bloat, "
+        "or the data itself (largest tables). Never delete files in pg_wal. Enlarge the disk before 95 %, where "
+        "Supabase makes the database read-only."
+    ),
+    threshold=DISK_USE,
+    items=("MON-DB-03T", "MON-DB-03A"),
+)
+"""Use of the file system under the data directory, from the server's node metrics; UNKNOWN without them."""
+
+
+def _judge_checksums(reading: Reading) -> Judgement:
+    failures = sum(row["checksum_failures"] or 0 for row in reading.rows)
+    if failures:
+        row = max(reading.rows, key=lambda row: row["checksum_failures"] or 0)
+        said = f"{failures} damaged pages met, most in {row['database']}, last at {row['checksum_last_failure']}."
+        return Judgement(Verdict.CRITICAL, said, failures, reading.rows)
+    if not reading.rows or reading.rows[0]["checksums"] != "on":
+        return Judgement(Verdict.UNKNOWN, "Data checksums are off: damage would go unnoticed.", None, reading.rows)
+    said = "No damaged page was met; pages that nobody reads are not looked at."
+    return Judgement(Verdict.OK, said, 0, reading.rows)
+
+
+checksums = Check(
+    name="database-checksums",
+    title="The server met no damaged page",
+    probe=probes.checksums,
+    judge=_judge_checksums,
+    remedy=(
+        "Damage: write nothing more than must be, take a file-level copy, find the table in the log, check it with "
+        "pg_amcheck, and go to disaster/recover-database; the newest backups may hold the damage too. Checksums off: "
+        "pg_checksums --enable, with the server stopped."
+    ),
+    threshold=Threshold(
+        None, 0, "damaged pages", "ours: one damaged page is a failing disk or memory until proven else"
+    ),
+)
+"""Counts of pg_stat_database since the statistics were reset."""
+
+
+def _judge_guards(reading: Reading) -> Judgement:
+    needed = [row for row in reading.rows if row["guard"] != "lock_timeout"]
+    if not needed:
+        return Judgement(Verdict.UNKNOWN, "No application's role was found.", None, reading.rows)
+    missing = [row for row in needed if str(row["value"]) in ("0", "0ms", "0s")]
+    if not missing:
+        roles = len({row["role"] for row in needed})
+        said = f"All {roles} roles of applications end long statements and forgotten transactions."
+        return Judgement(Verdict.OK, said, 0, reading.rows)
+    names = ", ".join(sorted({f"{row['role']} ({row['guard']})" for row in missing})[:3])
+    said = f"{len(missing)} guards are missing: {names}{' …' if len(missing) > 3 else ''}."
+    return Judgement(Verdict.WARNING, said, len(missing), reading.rows)
+
+
+guards = Check(
+    name="database-guards",
+    title="Applications' roles have time-outs",
+    probe=probes.guards,
+    judge=_judge_guards,
+    remedy=(
+        "ALTER ROLE name SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; for each role "
+        "of an application, and keep longer ones for maintenance roles. New sessions get them. Note the old values as "
+        "the undo."
+    ),
+    threshold=Threshold(0, None, "missing guards", "ours: without them one forgotten session can block all the others"),
+)
+"""statement_timeout and idle_in_transaction_session_timeout of each role as it gets them; lock_timeout is shown."""
+
+
+def _judge_objects(reading: Reading) -> Judgement:
+    missing = [row for row in reading.rows if not row["present"] and not row["instead"]]
+    faulty = [row for row in reading.rows if row["fault"] and row["present"]]
+    replaced = [row for row in reading.rows if not row["present"] and row["instead"]]
+    parts = [f"missing: {row['object']}" for row in missing]
+    parts += [f"{row['object']}: {row['fault']}" for row in faulty]
+    parts += [f"instead of {row['object']}: {row['instead']}" for row in replaced]
+    verdict = Verdict.WARNING if missing or any(row["item"] != "IMP-OBJ-08" for row in faulty) else Verdict.OK
+    said = "; ".join(parts) or "All are there"
+    return Judgement(verdict, f"{said[0].upper()}{said[1:]}.", None, reading.rows)
+
+
+guide_objects = Check(
+    name="database-guide-objects",
+    title="What the guide's commands name exists, or has a known successor",
+    probe=probes.guide_objects,
+    judge=_judge_objects,
+    remedy=(
+        "A missing object makes the guide's command fail at the worst moment. Was a migration forgotten? Compare with "
+        "runbooks/migrate-database. runbooks/maintain-database uses what is in force."
+    ),
+    items=("IMP-OBJ-04", "IMP-OBJ-05", "IMP-OBJ-06", "IMP-OBJ-07", "IMP-OBJ-08"),
+)
+"""Tables, function and extension that the guide takes for granted; some are of an older schema."""

@@ -1,0 +1,111 @@
+"""Writing so that a name always stands for a whole file, and locks that end with their process."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from opslib.errors import ArchiveError
+
+
+def make_folder(path: Path) -> None:
+    """Create ``path`` and its parents where missing, each with mode 0700, and flush their names to the disk."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush the names in a folder to the disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write(path: Path, data: bytes, part: Path, mode: int = 0o600) -> None:
+    """Give ``path`` the content ``data``, wholly or not at all, and on the disk before returning.
+
+    ``part`` is the temporary name, on the same file system and used by this caller alone. Raises
+    ArchiveError when any step fails; ``path`` is then what it was before.
+    """
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        try:
+            os.fchmod(handle, mode)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        part.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise ArchiveError(f"{path} could not be written: {error.strerror}.", "Free space, then try again.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Give ``path`` the JSON of ``value``, readable by people, wholly or not at all; raises ArchiveError."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    write(path, text.encode(), path.with_name(f".{path.name}.part"))
+
+
+def open_plain(path: Path) -> int:
+    """Open a plain file for reading and return its handle; raises OSError for links, pipes and folders.
+
+    Never waits: a pipe put in a file's place would otherwise hold its reader for ever.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{path} is no plain file")
+    return handle
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """Return the content of a plain file of at most ``most`` bytes; raises OSError otherwise."""
+    with os.fdopen(open_plain(path), "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(f"{path} is larger than {most} bytes")
+    return data
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the exclusive lock on ``path`` (created when missing); waits for whoever has it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def try_lock(path: Path) -> int | None:
+    """Return a handle that holds the lock on ``path`` (created when missing), or None when another has it."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            return None
+        # Its holder may have removed the file while we waited: a lock on a file without a name locks nobody out.
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(handle).st_ino:
+                return handle
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""The operations guide as data: items, thresholds, what carries them out, and where the guide is wrong."""

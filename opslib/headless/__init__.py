@@ -1,0 +1,1 @@
+"""Running notebooks without a person: parameters, the papermill engine, and the runner that seals."""

@@ -1,0 +1,45 @@
+"""The executor of an interactive session: ``python -m opslib.headless.interactive ENVIRONMENT NOTEBOOK``.
+
+Started by ``begin()`` in JupyterLab. It says on standard output where it listens, then serves until its
+standard input ends, which happens when the notebook's process does; then it seals the run.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from opslib import settings
+from opslib.errors import ExitCode, OpsError
+from opslib.headless import notebooks
+from opslib.headless.session import Session, stop_on_signals
+
+
+def main(environment: str, name: str) -> int:
+    """Serve one interactive run; returns the process's exit code."""
+    from opslib.archive.store import Archive
+
+    try:
+        target = settings.load(environment)
+        notebook = notebooks.find(str(Path(name)).rpartition("notebooks/")[2] or name)
+        values = notebook.values([], environment)
+        archive = Archive(settings.archive_folder())
+        session = Session(notebook, values, target, archive, mode="run", how="interactive")
+    except OpsError as error:
+        print(json.dumps({"error": error.message, "next": error.next_step}), flush=True)
+        return int(error.exit_code)
+    # Standard output is the parent's pipe: reading credentials reach the notebook's process and nobody else.
+    print(json.dumps({"socket": str(session.socket), "variables": target.variables()}), flush=True)
+    stop_on_signals()
+    try:
+        sys.stdin.read()
+        finished = session.executor.finished
+        session.close("finished" if finished else "interrupted", None if finished else ExitCode.FAILED, "")
+    except KeyboardInterrupt:
+        session.close("interrupted", ExitCode.FAILED, "stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:3]))

@@ -1,0 +1,46 @@
+"""Figures of the machine, as node_exporter names them, of the disk that holds one path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def node_metrics(path: Path) -> bytes:
+    """Return size and available bytes of the file system of ``path``, memory and load, as Prometheus text.
+
+    Available is what an ordinary user may still write, as ``df`` shows it. Raises OSError when the path is gone.
+    """
+    registry = CollectorRegistry()
+    labels = _mount(path)
+    found = os.statvfs(path)
+    memory = psutil.virtual_memory()
+    figures = {
+        "node_filesystem_size_bytes": ("Filesystem size in bytes.", found.f_blocks * found.f_frsize),
+        "node_filesystem_avail_bytes": ("Space available to non-root users.", found.f_bavail * found.f_frsize),
+    }
+    for name, (text, value) in figures.items():
+        Gauge(name, text, tuple(labels), registry=registry).labels(**labels).set(value)
+    plain = {
+        "node_memory_MemTotal_bytes": ("Total memory.", memory.total),
+        "node_memory_MemAvailable_bytes": ("Memory available without swapping.", memory.available),
+        "node_load1": ("Load average of one minute.", os.getloadavg()[0]),
+    }
+    for name, (text, number) in plain.items():
+        Gauge(name, text, registry=registry).set(number)
+    return generate_latest(registry)
+
+
+def _mount(path: Path) -> dict[str, str]:
+    where = path.resolve()
+    while not where.is_mount():
+        where = where.parent
+    for mounted in reversed(psutil.disk_partitions(all=True)):
+        if mounted.mountpoint == str(where):
+            return {"device": mounted.device, "mountpoint": mounted.mountpoint, "fstype": mounted.fstype}
+    return {"device": "unknown", "mountpoint": str(where), "fstype": "unknown"}

@@ -1,0 +1,66 @@
+"""Who is calling: users of the lab, with the bearer token, session and CSRF token that the product asks for."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+ROLES = ("member", "admin")
+MANY = 1000
+
+
+@dataclass(eq=False)
+class Session:
+    """One login: a user with a role, and when the session began and was last used (seconds)."""
+
+    user: str
+    organization: str | None
+    role: str
+    tier: str
+    consent: bool
+    created: float
+    used: float
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    cookie: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+
+class Sessions:
+    """The logins of this process; a restart forgets them. The bearer token outlives the session, as a JWT does."""
+
+    def __init__(self, *, idle: float, absolute: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._idle, self._absolute, self._clock = idle, absolute, clock
+        self._all: list[Session] = []
+        self._logins = 0
+
+    def login(self, role: str, tier: str, consent: bool, members: Sequence[tuple[str, str]]) -> Session:
+        """Log the next of ``members`` (user, organization) in, or a user of no organization if there are none."""
+        user, organization = members[self._logins % len(members)] if members else (str(uuid.uuid4()), None)
+        self._logins += 1
+        now = self._clock()
+        session = Session(user, organization, role, tier, consent, now, now)
+        self._all = [*self._all[-MANY:], session]
+        return session
+
+    def by_token(self, authorization: str) -> Session | None:
+        """Return the login of a header ``Bearer <token>``."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return None
+        return next((known for known in self._all if secrets.compare_digest(known.token, token.strip())), None)
+
+    def refusal(self, cookie: str) -> tuple[int, str] | None:
+        """Return (status, error) when the session of ``cookie`` is missing or over; else note that it was used."""
+        session = next((known for known in self._all if cookie and secrets.compare_digest(known.cookie, cookie)), None)
+        if session is None:
+            return 401, "Session missing or invalid"
+        now = self._clock()
+        if now - session.used > self._idle:
+            return 440, "Session expired due to inactivity"
+        if now - session.created > self._absolute:
+            return 440, "Session exceeded absolute lifetime"
+        session.used = now
+        return None

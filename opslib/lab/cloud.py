@@ -1,0 +1,139 @@
+"""The lab's AWS interface: moto's server, with the buckets, secrets, log groups and zone of the operated system.
+
+It keeps everything in memory and does not enforce all that AWS enforces (docs/lab.md says what not).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from typing import Any
+
+from opslib.lab.service import Service
+
+REGION = "us-east-1"
+BACKUPS = "valuecanvas-backups"
+ARCHIVE = "valuecanvas-archive"
+SECRET = "valuecanvas/production/secrets"  # noqa: S105 - the secret's name, not the secret
+DOMAIN = "valuecanvas.com"
+PRIVATE = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+GROUPS = {
+    "/valuecanvas/application": 90,
+    "/aws/eks/valuecanvas-production": 30,
+    "/aws/eks/valuecanvas/api": 30,
+    "/aws/ec2/valuecanvas-dev/app": 14,
+}
+"""Log groups with their retention in days."""
+
+KEYS = (
+    "TOGETHER_API_KEY",
+    "OPENAI_API_KEY",
+    "SUPABASE_URL",
+    "SUPABASE_ANON_KEY",
+    "SUPABASE_SERVICE_KEY",
+    "JWT_SECRET",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SLACK_WEBHOOK_URL",
+)
+
+
+class Cloud(Service):
+    """moto's server with the operated system's AWS objects."""
+
+    name = "aws"
+    what = "AWS, moto"
+
+    def command(self) -> list[str]:
+        """Return the server's command line."""
+        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+
+    def up(self) -> None:
+        """Start and fill the server; what a dead one held is lost, so it is filled again."""
+        if not self.running:
+            self.entry.filled = False
+        super().up()
+
+    @property
+    def url(self) -> str:
+        """The address of every service's API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def fill(self) -> None:
+        """Create buckets, the secret, log groups with a few events, and the zone."""
+        self._buckets(self._client("s3"))
+        values = {name: f"lab-dummy-{name.lower().replace('_', '-')}" for name in KEYS}
+        self._client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(values))
+        self._logs(self._client("logs"))
+        self._zone(self._client("route53"))
+
+    def _client(self, service: str) -> Any:
+        import boto3
+
+        session: Any = boto3.Session(
+            aws_access_key_id=self.passwords["aws_id"],
+            region_name=REGION,
+            aws_secret_access_key=self.passwords["aws_key"],
+        )
+        return session.client(service, endpoint_url=self.url)
+
+    def _buckets(self, s3: Any) -> None:
+        for bucket in (BACKUPS, ARCHIVE):
+            s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            s3.put_public_access_block(
+                Bucket=bucket,
+                PublicAccessBlockConfiguration=dict.fromkeys(PRIVATE, True),
+            )
+        s3.put_bucket_lifecycle_configuration(
+            Bucket=BACKUPS,
+            LifecycleConfiguration={
+                "Rules": [
+                    {
+                        "ID": "backups",
+                        "Status": "Enabled",
+                        "Filter": {"Prefix": "backups/"},
+                        "Expiration": {"Days": 90},
+                        "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}],
+                        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+                    }
+                ]
+            },
+        )
+
+    def _logs(self, logs: Any) -> None:
+        stream = f"api-{self.state.clock:%Y-%m-%d}"
+        for group, days in GROUPS.items():
+            logs.create_log_group(logGroupName=group)
+            logs.put_retention_policy(logGroupName=group, retentionInDays=days)
+            logs.create_log_stream(logGroupName=group, logStreamName=stream)
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=self._events())
+
+    def _events(self) -> list[dict[str, Any]]:
+        start = self.state.clock - timedelta(minutes=60)
+        return [
+            {
+                "timestamp": int((start + timedelta(minutes=minute)).timestamp() * 1000),
+                "message": json.dumps(
+                    {
+                        "level": "WARN" if minute % 20 == 0 else "INFO",
+                        "service": "api",
+                        "path": ("/health", "/api/llm/chat", "/api/billing")[minute % 3],
+                        "status": 200,
+                    }
+                ),
+            }
+            for minute in range(60)
+        ]
+
+    def _zone(self, route53: Any) -> None:
+        zone = route53.create_hosted_zone(Name=DOMAIN, CallerReference=f"lab-{self.state.seed}")["HostedZone"]["Id"]
+        records = [
+            {"Name": f"{host}.{DOMAIN}", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": address}]}
+            for host, address in (("api", "192.0.2.10"), ("app", "192.0.2.20"))
+        ]
+        route53.change_resource_record_sets(
+            HostedZoneId=zone,
+            ChangeBatch={"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record} for record in records]},
+        )

@@ -1,0 +1,53 @@
+"""The application's stand-in as one more service of the lab, where its module is installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+from opslib.lab.cache import Cache
+from opslib.lab.database import DATABASE, Database
+from opslib.lab.service import Service
+
+MODULE = "opslib.lab.application"
+POOL = "valuecanvas-api"
+"""The ``application_name`` of the stand-in's sessions in PostgreSQL."""
+
+
+class Application(Service):
+    """The stand-in that speaks the application's HTTP interface."""
+
+    name = "application"
+    what = "the application, a stand-in"
+
+    def connect(self, database: Database, cache: Cache) -> None:
+        """Say which servers the stand-in uses; their ports are known once they run."""
+        self._database, self._cache = database, cache
+
+    @staticmethod
+    def installed() -> bool:
+        """Whether the stand-in's module exists."""
+        return find_spec(MODULE) is not None
+
+    def command(self) -> list[str]:
+        """Return the stand-in's command line."""
+        return [sys.executable, "-m", MODULE, "--port", str(self.port)]
+
+    def variables(self) -> Mapping[str, str]:
+        """Return where the stand-in finds its servers and the disk that it measures.
+
+        ``LAB_…`` variables of this process go with them: load, times and shapes of the stand-in.
+        """
+        given = {name: value for name, value in os.environ.items() if name.startswith("LAB_")}
+        return given | {
+            "DATABASE_URL": self._database.url("postgres", DATABASE),
+            "REDIS_URL": self._cache.url("default"),
+            "LAB_DISK_PATH": str(self._database.data),
+        }
+
+    @property
+    def url(self) -> str:
+        """The stand-in's base address."""
+        return f"http://127.0.0.1:{self.port}"

@@ -1,0 +1,80 @@
+"""Pictures of the database: the connection budget, and who blocks whom."""
+
+from __future__ import annotations
+
+from opslib.model import Picture, Reading, Row
+from opslib.pictures.charts import Leaf, Limit, Part, budget_bar, tree
+from opslib.pictures.figures import duration
+from opslib.pictures.svg import Block, heading, picture, sentence
+
+MOST_SESSIONS = 40
+
+
+def connection_budget(reading: Reading, warning_percent: float = 80, critical_percent: float = 90) -> Picture:
+    """Draw each connection limit as a bar of what is in use, free and reserved, with the guide's two lines.
+
+    The lines stand at shares of what applications may use, not of max_connections. Takes a reading of
+    ``probes.database.connection_budget``.
+    """
+    title = "Connection budget"
+    if reading.unknown is not None:
+        return _unknown(title, reading.unknown)
+    blocks: list[Block] = []
+    for row in reading.rows:
+        limits = [
+            Limit(row["usable"] * percent / 100, f"{percent:g} %") for percent in (warning_percent, critical_percent)
+        ]
+        blocks += [heading(str(row["budget"])), budget_bar(_parts(row), row["slots"], limits)]
+    said = "; ".join(
+        f"{row['budget']}: {row['used']} of {row['usable']} usable connections in use ({row['used_percent']:g} %)"
+        for row in reading.rows
+    )
+    return picture(title, f"{said}.", *blocks)
+
+
+def _parts(row: Row) -> list[Part]:
+    parts = [
+        Part("active", row["active"]),
+        Part("idle in transaction", row["idle_in_transaction"], texture="dots"),
+        Part("idle", row["idle"], texture="soft"),
+        Part("other", row["other"], texture="soft"),
+        Part("free", max(row["usable"] - row["used"], 0), texture="outline"),
+        Part("reserved for administrators", row["reserved"], texture="hatch"),
+    ]
+    return [part for part in parts if part.value or part.label in ("active", "free")]
+
+
+def blocking_tree(reading: Reading) -> Picture:
+    """Draw who waits for whom, roots first; a root says how many sessions ending it frees.
+
+    Takes a reading of ``probes.database.blocking``; at most 40 sessions are drawn, and the rest counted.
+    """
+    title = "Blocking tree"
+    if reading.unknown is not None:
+        return _unknown(title, reading.unknown)
+    if not reading.rows:
+        return picture(title, "Nobody waits for a lock.", sentence("Nobody waits for a lock."))
+    leaves = [_leaf(row) for row in reading.rows[:MOST_SESSIONS]]
+    blocks = [tree(leaves)]
+    if len(reading.rows) > MOST_SESSIONS:
+        blocks.append(sentence(f"… and {len(reading.rows) - MOST_SESSIONS} more sessions"))
+    roots = [row for row in reading.rows if row["depth"] == 0]
+    said = "; ".join(
+        f"process {row['pid']} ({row['application']}, {row['state']}) blocks {row['victims']}, who have waited "
+        f"{duration(row['victims_seconds'] or 0)} together"
+        for row in roots
+    )
+    return picture(title, f"{said}.", *blocks)
+
+
+def _leaf(row: Row) -> Leaf:
+    label = f"{row['pid']}  {row['application']}  {row['state']}"
+    if row["depth"] == 0:
+        held = f", open for {duration(row['transaction_seconds'])}" if row["transaction_seconds"] is not None else ""
+        return Leaf(label + held, 0, f"end this one: frees {row['victims']}", strong=True)
+    waited = "" if row["waiting_seconds"] is None else f" for {duration(row['waiting_seconds'])}"
+    return Leaf(label, row["depth"], f"waits{waited}: {row['waits_for'] or 'a lock'}")
+
+
+def _unknown(title: str, why: str) -> Picture:
+    return picture(title, f"Unknown: {why}", sentence(f"Unknown: {why}"))

@@ -1,0 +1,159 @@
+"""What PostgreSQL says of itself: reach, role, replication, sizes, guards; and every other database probe.
+
+Sessions and locks are in :mod:`opslib.probes.database_sessions`, statements in
+:mod:`opslib.probes.database_statements`, tables and indexes in :mod:`opslib.probes.database_tables`, the
+disk in :mod:`opslib.probes.database_disk`; all of it is offered here too. Questions run on versions 15 to
+18, take no lock that queues, and leave this session out.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from opslib.errors import Unreachable
+from opslib.model import Probe
+from opslib.probes.database_asking import asks, source_of
+from opslib.probes.database_disk import disk
+from opslib.probes.database_sessions import (
+    blocking,
+    connection_budget,
+    connections,
+    held_locks,
+    transactions,
+    xmin_horizon,
+)
+from opslib.probes.database_statements import query_bounds, slow_statements
+from opslib.probes.database_tables import (
+    foreign_keys_without_index,
+    freeze,
+    index_bloat,
+    invalid_indexes,
+    largest_tables,
+    redundant_indexes,
+    table_bloat,
+    unused_indexes,
+    vacuum,
+)
+from opslib.probes.questions import question
+from opslib.systems.postgres import ReadOnlyDatabase
+from opslib.systems.target import ReadTarget
+
+__all__ = [
+    "blocking",
+    "cache_use",
+    "checksums",
+    "connection_budget",
+    "connections",
+    "disk",
+    "foreign_keys_without_index",
+    "freeze",
+    "guards",
+    "guide_objects",
+    "held_locks",
+    "index_bloat",
+    "invalid_indexes",
+    "largest_tables",
+    "query_bounds",
+    "reachable",
+    "redundant_indexes",
+    "replicas",
+    "replication",
+    "server",
+    "sizes",
+    "slots",
+    "slow_statements",
+    "table_bloat",
+    "transactions",
+    "unused_indexes",
+    "vacuum",
+    "xmin_horizon",
+]
+
+DOWN = frozenset({"refused", "full", "recovering", "no-database"})
+"""Failures that an application meets as well; the others (name, password, TLS, network) may be the reader's own."""
+
+PINGS = 5
+
+server = asks("server", units={"uptime_seconds": "seconds"})
+"""Version, role, start, and what this session may see: the first thing an expert asks."""
+
+
+def _reach(target: ReadTarget) -> list[dict[str, Any]]:
+    row: dict[str, Any] = {"address": target.settings.read_database_url.public}
+    times = []
+    try:
+        for _ in range(PINGS):
+            started = time.monotonic()
+            target.database.ask(question("database/ping"))
+            times.append(1000 * (time.monotonic() - started))
+    except Unreachable as error:
+        if error.kind not in DOWN:
+            raise
+        return [row | {"answers": False, "fastest_ms": None, "slowest_ms": None, "reason": str(error)}]
+    steady = times[1:]  # the first one opens the connection
+    return [row | {"answers": True, "fastest_ms": round(min(steady), 1), "slowest_ms": round(max(steady), 1)}]
+
+
+reachable = Probe(
+    "database-reachable",
+    "Does the database answer, and if not, why?",
+    _reach,
+    source_of(question("database/ping")),
+    {"fastest_ms": "ms", "slowest_ms": "ms"},
+)
+"""Round trips of a transaction that does nothing; a refusal of the server is a reading, with its reason."""
+
+replicas = asks(
+    "replicas",
+    sight=True,
+    units=dict.fromkeys(("not_sent_bytes", "not_flushed_bytes", "not_replayed_bytes"), "bytes"),
+)
+"""Standbys that receive from this server, with byte gaps. No rows: none is connected, which is not "lag 0"."""
+
+
+def _replication(target: ReadTarget) -> list[dict[str, Any]]:
+    (role,) = target.database.ask(question("database/replication_role"))
+    return [{**role, "replicas": replicas.read(target)}]
+
+
+replication = Probe(
+    "database-replication",
+    "Who follows this server, or whom does it follow, and how far behind?",
+    _replication,
+    source_of(question("database/replication_role")),
+    {"not_replayed_bytes": "bytes"},
+)
+"""One row: this server's own role and state, and in ``replicas`` the rows of :data:`replicas`."""
+
+slots = asks("slots", units={"kept_bytes": "bytes", "left_bytes": "bytes", "inactive_seconds": "seconds"})
+"""Replication slots with the write-ahead log that each one keeps from being removed."""
+
+sizes = asks("sizes", sight=True, units={"bytes": "bytes"})
+"""Bytes of each database, the write-ahead log and temporary files."""
+
+cache_use = asks("cache_use", units={"found_percent": "%", "read_ms_each": "ms", "temporary_bytes": "bytes"})
+"""Pages found in shared memory against pages asked of the system; shown, not judged."""
+
+checksums = asks("checksums")
+"""Damaged pages that the server met, by database; ``checksums`` off: it could not notice any."""
+
+
+def _guards(target: ReadTarget) -> list[dict[str, Any]]:
+    # A session sees its own time-outs instead of the server's, so this one sets none.
+    bare = ReadOnlyDatabase(
+        target.settings.read_database_url,
+        f"opslib:{target.run}",
+        unset=("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"),
+    )
+    try:
+        return bare.ask(question("database/guards"))
+    finally:
+        bare.close()
+
+
+guards = Probe("database-guards", question("database/guards").title, _guards, source_of(question("database/guards")))
+"""The three time-outs as each role of an application gets them: its own, its database's, or the server's."""
+
+guide_objects = asks("guide_objects")
+"""The objects that the guide's commands name: present, what stands in their place, and what is wrong with them."""

@@ -1,0 +1,2 @@
+-- title: Does the server answer at all?
+SELECT /* opslib */ 1 AS answer

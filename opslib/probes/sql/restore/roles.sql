@@ -1,0 +1,2 @@
+-- title: Roles of the server
+SELECT rolname::text AS name FROM pg_roles ORDER BY 1

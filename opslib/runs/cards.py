@@ -1,0 +1,273 @@
+"""Results, steps, readings, pictures and runs as HTML cards, each from its plain JSON.
+
+Verdicts are told by word and shape, never by colour alone. Every function takes what ``model.to_json``
+gave (and what the journal holds); a field that is missing or odd is left out, never invented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opslib.model import digest
+from opslib.pictures import figures, gate
+from opslib.runs.markup import Html, join, shorten, tag, visible
+from opslib.runs.tables import moment, shown, table
+
+Said = Mapping[str, Any]
+
+SHAPES: Final = {
+    "OK": "✓",
+    "WARNING": "▲",
+    "UNKNOWN": "?",
+    "CRITICAL": "✕",
+    "planned": "○",
+    "applied": "✓",
+    "refused": "⊘",
+    "failed": "✕",
+    "undone": "↺",
+    "interrupted": "…",
+    "in doubt": "?",
+}
+_TONES: Final = {
+    "applied": "OK",
+    "failed": "CRITICAL",
+    "refused": "WARNING",
+    "interrupted": "UNKNOWN",
+    "in doubt": "UNKNOWN",
+}
+
+
+def badge(word: str) -> Html:
+    """Return a verdict's or status's word with its shape."""
+    tone = word if word in ("OK", "WARNING", "UNKNOWN", "CRITICAL") else _TONES.get(word, "plain")
+    sign = tag("span", SHAPES.get(word, "•"), aria_hidden="true")
+    return tag("span", sign, " ", shorten(word, 24).upper(), class_=f"ops-badge ops-{tone}")
+
+
+def sub(said: Said, name: str) -> Said:
+    """Return the mapping at ``name``; an empty one when there is none."""
+    value = said.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def rows_of(said: Said) -> list[Said]:
+    """Return the rows in ``said``, leaving out whatever is not a row; in the order of ``columns`` if it is there."""
+    rows, names = said.get("rows"), said.get("columns")
+    if not isinstance(rows, (list, tuple)):
+        return []
+    order = names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
+    return [{n: row[n] for n in dict.fromkeys([*order, *row]) if n in row} for row in rows if isinstance(row, Mapping)]
+
+
+def units_of(said: Said) -> dict[str, str]:
+    """Return the units of a reading's columns."""
+    return {str(name): str(unit) for name, unit in sub(said, "units").items()}
+
+
+def text_of(said: Said, name: str) -> str:
+    """Return the text at ``name``, "" when there is none."""
+    value = said.get(name)
+    return "" if value is None else str(value)
+
+
+def threshold_text(threshold: Said) -> str:
+    """Return a threshold's limits in words, each unbroken: ``warning > 80 %, critical > 90 %``."""
+    sign, unit = (">" if threshold.get("above", True) else "<"), text_of(threshold, "unit")
+    limits = ((name, threshold.get(name)) for name in ("warning", "critical"))
+    parts = [f"{name} {sign} {amount(limit, unit)}" for name, limit in limits if limit is not None]
+    return ", ".join(part.replace(" ", "\u00a0") for part in parts)
+
+
+def amount(value: Any, unit: str) -> str:
+    """Return a figure with its unit, humanised; "" for none."""
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return figures.figure(value, unit)
+        except (OverflowError, ValueError):
+            return f"{value} {unit}".strip()
+    return f"{shown(value)[0]} {unit}".strip()
+
+
+def facts(*pairs: tuple[str, object]) -> Html | None:
+    """Return named facts as a description list; empty ones are left out."""
+    kept = [(name, value) for name, value in pairs if value not in (None, "", [])]
+    lines = (tag("div", tag("dt", name), tag("dd", value)) for name, value in kept)
+    return tag("dl", *lines, class_="ops-facts") if kept else None
+
+
+def items_of(said: Said) -> Html | None:
+    """Return the guide items that ``said`` carries, as codes."""
+    items = said.get("items")
+    if not isinstance(items, (list, tuple)) or not items:
+        return None
+    return join((tag("code", item) for item in items), ", ")
+
+
+def reading(said: Said) -> Html:
+    """Return a reading as a table with its caption, or why it could not be taken."""
+    title = text_of(said, "title") or text_of(said, "probe")
+    if said.get("unknown"):
+        head = tag("p", badge("UNKNOWN"), " ", tag("strong", title), class_="ops-head")
+        return tag("div", head, tag("p", text_of(said, "unknown")), _origin(said), class_="ops ops-card ops-UNKNOWN")
+    shows = table(rows_of(said), title, units_of(said), _more(said))
+    return tag("div", shows, _origin(said), class_="ops")
+
+
+def _more(said: Said) -> int:
+    more = said.get("more_rows")
+    return more if isinstance(more, int) and more > 0 else 0
+
+
+def _origin(said: Said) -> Html | None:
+    seconds = amount(said.get("seconds"), "s")
+    parts = [text_of(said, "source"), moment(text_of(said, "taken_at")), seconds and f"took {seconds}"]
+    kept = [part for part in parts if part]
+    return tag("p", join(kept, " · "), class_="ops-quiet") if kept else None
+
+
+def result(said: Said) -> Html:
+    """Return a check's result: badge, sentence, figure against threshold, rows, remedy, guide items."""
+    verdict, taken, threshold = text_of(said, "verdict") or "UNKNOWN", sub(said, "reading"), sub(said, "threshold")
+    figure = amount(said.get("value"), text_of(threshold, "unit"))
+    remedy = text_of(said, "remedy") if verdict != "OK" else ""
+    about = facts(
+        ("Value", tag("strong", figure) if figure else ""),
+        ("Threshold", threshold_text(threshold)),
+        ("From", text_of(threshold, "source")),
+        ("Do next", tag("strong", remedy) if remedy else ""),
+        ("Guide", items_of(said)),
+    )
+    rows = rows_of(said)
+    return tag(
+        "div",
+        tag("p", badge(verdict), " ", tag("strong", text_of(said, "title")), class_="ops-head"),
+        tag("p", text_of(said, "summary")),
+        about,
+        table(rows, "What it saw", units_of(taken), _more(said)) if rows or _more(said) else None,
+        _origin(taken),
+        class_=f"ops ops-card ops-{verdict if verdict in SHAPES else 'UNKNOWN'}",
+    )
+
+
+def plan(said: Said) -> Html:
+    """Return what a step would do: the card of a step that was planned only."""
+    return _step(said, said, "planned")
+
+
+def evidence(said: Said) -> Html:
+    """Return what a step did: its plan, what it produced, and what the look afterwards said."""
+    return _step(sub(said, "plan"), said, text_of(said, "status") or "in doubt")
+
+
+def _step(plan: Said, said: Said, status: str) -> Html:
+    touched = step_touches(plan)
+    head = [badge(status), " ", tag("strong", text_of(plan, "title") or text_of(said, "title"))]
+    verification = sub(said, "verification")
+    about = facts(
+        ("Effect", f"{text_of(plan, 'effect')}, {text_of(plan, 'repeat')}".strip(", ")),
+        ("Touches", touched),
+        ("Verification", verified(verification) or text_of(plan, "verification")),
+        ("Undo", text_of(plan, "undo")),
+        ("Unknown", join((text for text in plan.get("unknown") or ()), "; ")),
+        ("Took", amount(said.get("seconds") or None, "s")),
+        ("Guide", items_of(plan)),
+        ("Plan digest", tag("code", step_digest(plan)[:12], title=step_digest(plan))),
+    )
+    values = sub(said, "values")
+    return tag(
+        "div",
+        tag("p", *head, class_="ops-head"),
+        _beside(plan),
+        _change(plan),
+        about,
+        table(rows_of(verification), "Proof") if rows_of(verification) else None,
+        table([values], "Produced") if values else None,
+        class_=f"ops ops-card ops-{_TONES.get(status, 'plain')}",
+    )
+
+
+def step_touches(plan: Said) -> str:
+    """Return how many things of what kind a plan changes; says so when that is not known yet."""
+    if "touches" not in plan:
+        return ""
+    touches, touched = plan.get("touches"), text_of(plan, "touched")
+    count = "unknown until an earlier step has run" if touches is None else amount(touches, "")
+    return f"{count} ({touched})" if touches is None and touched else f"{count} {touched}".strip()
+
+
+def step_digest(plan: Said) -> str:
+    """Return the plan's digest as recorded beside it, else computed from what is there."""
+    return text_of(plan, "digest") or (digest(dict(plan)) if plan else "")
+
+
+def verified(verification: Said) -> Html | None:
+    """Return what the look after a step said: badge and sentence."""
+    if not verification:
+        return None
+    return join([badge(text_of(verification, "verdict") or "UNKNOWN"), " ", text_of(verification, "summary")])
+
+
+def _beside(plan: Said) -> Html | None:
+    """The guide's text beside the safe form, where they differ."""
+    guide = text_of(plan, "guide")
+    form = [tag("code", text_of(plan, "action"))]
+    for name, value in sub(plan, "parameters").items():
+        form += [tag("br"), tag("code", f"{name} = {shown(value)[0]}")]
+    runs = tag("div", tag("h4", "What runs here"), tag("p", *form))
+    reason = tag("p", tag("strong", "Why: "), text_of(plan, "reason")) if text_of(plan, "reason") else None
+    if not guide:
+        return tag("div", runs, reason)
+    says = tag("div", tag("h4", "The guide says"), tag("pre", visible(guide)))
+    return tag("div", says, tag("div", runs, reason), class_="ops-beside")
+
+
+def _change(plan: Said) -> Html | None:
+    before, after = sub(plan, "before"), sub(plan, "after")
+    names = list(dict.fromkeys([*before, *after]))
+    if not names:
+        return None
+    rows = []
+    for name in names:
+        old, new = before.get(name), after.get(name)
+        changed = "" if old == new else "changes"
+        rows.append({"what": name, "before": old, "after": new, " ": changed})
+    return table(rows, "Before and after")
+
+
+def picture(said: Said) -> Html:
+    """Return a picture whose drawing passed the gate; else its alternative text and why it is withheld."""
+    title, alternative = text_of(said, "title"), text_of(said, "alternative")
+    try:
+        drawing: Html = Html(gate.checked(text_of(said, "svg")))
+        drawn = tag("div", drawing, class_="ops-scroll ops-drawing", tabindex="0", role="group", aria_label=title)
+    except gate.Unsafe as error:
+        drawn = tag("p", f"The drawing is withheld: it {error}.", class_="ops-quiet")
+    caption = tag("figcaption", tag("strong", title), tag("br"), alternative)
+    return tag("figure", caption, drawn, class_="ops ops-figure")
+
+
+def summary(said: Said) -> Html:
+    """Return a run's end: verdict, state, how many checks said what, and why."""
+    counts = sub(said, "counts")
+    told = [f"{number} {word}" for word, number in counts.items() if number]
+    about = facts(
+        ("Run", tag("code", text_of(said, "run")) if said.get("run") else ""),
+        ("Mode", text_of(said, "mode")),
+        ("State", text_of(said, "state")),
+        ("Verdicts", ", ".join(told) or ("no check was made" if counts else "")),
+        ("Steps", text_of(said, "steps")),
+        ("Took", amount(said.get("seconds"), "s")),
+        ("Why", text_of(said, "reason")),
+    )
+    verdict = text_of(said, "verdict") or "UNKNOWN"
+    name = " on ".join(part for part in (text_of(said, "notebook"), text_of(said, "environment")) if part)
+    head = tag("p", badge(verdict), " ", tag("strong", name or "Run"), class_="ops-head")
+    return tag("div", head, about, class_=f"ops ops-card ops-{verdict if verdict in SHAPES else 'UNKNOWN'}")
+
+
+def note(said: Said) -> Html:
+    """Return an operator's sentence."""
+    return tag("p", tag("strong", "Note: "), text_of(said, "text"), class_="ops ops-note")

@@ -1,0 +1,122 @@
+"""The private line between a notebook's process and its executor: JSON lines over a Unix socket.
+
+The notebook asks with one object ``{"verb": …}`` and gets any number of ``{"progress": …}`` objects, then
+one ``{"answer": …}`` or ``{"error": …}``. Nothing but plain data crosses; actions are named, never sent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from opslib import errors
+from opslib.errors import OpsError
+
+LONGEST = 32 * 1024 * 1024
+"""Bytes of one message at most; a longer one ends the connection."""
+
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+class Answering(Protocol):
+    """What serves a channel: takes one request, may tell progress, returns the answer."""
+
+    def answer(self, request: Mapping[str, Any], progress: Tell) -> Any:
+        """Carry out ``request``; raises OpsError, which reaches the asking side as the same kind."""
+
+
+class Server:
+    """Serves one executor on a Unix socket (mode 0600, same user only) until :meth:`close`."""
+
+    def __init__(self, path: Path, serving: Answering) -> None:
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                _serve(self, serving)
+
+        old = os.umask(0o177)
+        try:
+            self._server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
+        finally:
+            os.umask(old)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="executor", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving; a request under way is not waited for."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
+
+
+def _serve(handler: socketserver.StreamRequestHandler, serving: Answering) -> None:
+    if _peer(handler.connection) != os.getuid():
+        return
+    sending = threading.Lock()
+
+    def send(message: Mapping[str, Any]) -> None:
+        with sending:
+            handler.wfile.write(json.dumps(message).encode() + b"\n")
+
+    while raw := handler.rfile.readline(LONGEST):
+        if not raw.endswith(b"\n"):
+            return
+        try:
+            send({"answer": serving.answer(json.loads(raw), lambda said: send({"progress": dict(said)}))})
+        except OpsError as error:
+            send({"error": {"kind": type(error).__name__, "message": error.message, "next": error.next_step}})
+        except OSError:
+            return
+        except Exception as error:
+            # A defect of ours must reach the notebook as words, not as a silent hang.
+            send({"error": {"kind": "StepFailed", "message": f"{type(error).__name__}: {error}", "next": ""}})
+
+
+def _peer(connection: socket.socket) -> int:
+    if not hasattr(socket, "SO_PEERCRED"):  # macOS: the socket's mode and folder guard it alone
+        return os.getuid()
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[1])
+
+
+class Client:
+    """The notebook's end of the line."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(path)
+        self._file = self._socket.makefile("rb")
+        self._lock = threading.Lock()
+
+    def ask(self, verb: str, *, progress: Tell | None = None, **said: Any) -> Any:
+        """Ask the executor and wait for its answer; raises the OpsError that it answers with."""
+        with self._lock:
+            self._socket.sendall(json.dumps({"verb": verb, **said}).encode() + b"\n")
+            while raw := self._file.readline(LONGEST):
+                message = json.loads(raw)
+                if "progress" in message:
+                    if progress:
+                        progress(message["progress"])
+                elif "error" in message:
+                    raise _error(message["error"])
+                else:
+                    return message["answer"]
+        raise errors.StepFailed("The run's executor is gone.", "Look at the run with: ops archive list")
+
+    def close(self) -> None:
+        """Close the line."""
+        self._file.close()
+        self._socket.close()
+
+
+def _error(said: Mapping[str, str]) -> OpsError:
+    kind = getattr(errors, said["kind"], errors.StepFailed)
+    known = isinstance(kind, type) and issubclass(kind, OpsError)
+    return (kind if known else errors.StepFailed)(said["message"], said["next"])

@@ -1,0 +1,35 @@
+"""Evidence and plans read back from plain JSON, as they come over the executor's line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from opslib.model import Effect, Evidence, Plan, Repeat, StepStatus, Verdict, Verification
+
+
+def plan_of(said: Mapping[str, Any]) -> Plan:
+    """Return the plan that ``said`` (model.to_json of a Plan) describes."""
+    return Plan(
+        **{
+            **said,
+            "effect": Effect(said["effect"]),
+            "repeat": Repeat(said["repeat"]),
+            "items": tuple(said["items"]),
+            "unknown": tuple(said["unknown"]),
+        }
+    )
+
+
+def evidence_of(said: Mapping[str, Any]) -> Evidence:
+    """Return the evidence that ``said`` (model.to_json of an Evidence) describes."""
+    looked = said.get("verification")
+    return Evidence(
+        action=said["action"],
+        title=said["title"],
+        status=StepStatus(said["status"]),
+        plan=plan_of(said["plan"]),
+        values=said["values"],
+        verification=looked and Verification(Verdict(looked["verdict"]), looked["summary"], tuple(looked["rows"])),
+        seconds=said["seconds"],
+    )

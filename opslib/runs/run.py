@@ -1,0 +1,118 @@
+"""The verbs of a notebook: read, check, require, step, note, finish.
+
+A :class:`Run` holds reading handles and a line to its executor, nothing else. What it reads and judges
+here is journalled there before the cell shows it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from opslib import settings
+from opslib.actions.base import Action
+from opslib.errors import OpsError, Refused
+from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, to_json
+from opslib.runs import display, kernel, reading
+from opslib.runs.channel import Client
+from opslib.runs.evidence import evidence_of
+from opslib.systems.target import ReadTarget
+
+SOCKET = "OPS_RUN_SOCKET"
+"""Environment variable that leads a notebook's process to its executor; set by the runner."""
+
+
+class Run:
+    """One run, seen from its notebook. Made by :func:`begin`."""
+
+    def __init__(self, line: Client, target: ReadTarget, said: Mapping[str, Any]) -> None:
+        self.id: str = said["run"]
+        self.notebook: str = said["notebook"]
+        self.environment: str = said["environment"]
+        self.mode: str = said["mode"]
+        self.target = target
+        self._line = line
+
+    def read(self, probe: Probe) -> Reading:
+        """Take one reading of the target and journal it; one that could not be taken says so."""
+        taken = reading.take(probe, self.target)
+        self._ask("reading", reading=to_json(taken))
+        return taken
+
+    def check(self, check: Check) -> Result:
+        """Hold the check's probe against its threshold, journal the result and show it."""
+        result = reading.evaluate(check, self.target)
+        self._ask("result", result=to_json(result))
+        return result
+
+    def require(self, check: Check) -> Result:
+        """Check, and stop the run (Refused) unless the result is OK or WARNING."""
+        result = self.check(check)
+        if result.verdict not in (Verdict.OK, Verdict.WARNING):
+            raise Refused(f"{result.title} is {result.verdict}: {result.summary}", result.remedy)
+        return result
+
+    def step(self, action: Action) -> Evidence:
+        """Ask the executor to plan, apply and verify ``action``; in a planning run it is planned only.
+
+        Raises Refused (nothing was changed) or StepFailed (the journal says how far it came).
+        """
+        with kernel.progress(action.title) as tell:
+            answer = self._ask("step", progress=tell, action=action.name, parameters=action.model_dump(mode="json"))
+        return evidence_of(answer)
+
+    def note(self, text: str) -> display.Note:
+        """Write a sentence of the operator's into the record."""
+        self._ask("note", text=text)
+        return display.Note(text)
+
+    def finish(self) -> display.Summary:
+        """End the run: its verdict is the worst of each check's latest result and each step's verification."""
+        said = self._ask("finish")
+        self.target.close()
+        return display.Summary(said)
+
+    def _ask(self, verb: str, **said: Any) -> Any:
+        return self._line.ask(verb, cell=kernel.current_cell(), **said)
+
+
+def begin(environment: str | None = None) -> Run:
+    """Begin the notebook's run on ``environment`` and return it; the first call of every notebook.
+
+    Started by ``ops run``, it joins the run that is already open. In JupyterLab it opens one. Raises
+    Refused when the notebook's environment is not the one that the run was started on.
+    """
+    kernel.prepare()
+    path = os.environ.get(SOCKET)
+    if path is None:
+        path, variables = _attach(environment or "lab")
+    else:
+        variables = dict(os.environ)
+    line = Client(path)
+    said = line.ask("hello", environment=environment)
+    target = ReadTarget(settings.load_reading(variables), said["run"])
+    atexit.register(target.close)
+    return Run(line, target, said)
+
+
+def _attach(environment: str) -> tuple[str, dict[str, str]]:
+    """Start an executor process for this interactive session; it ends, and seals, with this process."""
+    import json
+    import subprocess
+    import sys
+
+    notebook = os.environ.get("JPY_SESSION_NAME", "interactive")
+    # The pipe to its standard input is the leash: when this process ends, the executor closes the run.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "opslib.headless.interactive", environment, notebook],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline() or b"{}")
+    if "socket" not in said:
+        raise OpsError(said.get("error", "The run's executor did not start."), said.get("next", "See the terminal."))
+    return said["socket"], said["variables"]

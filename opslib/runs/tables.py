@@ -1,0 +1,143 @@
+"""Rows as tables: at most 20 rows, units in the head, figures humanised with the exact value beside them.
+
+Rows are plain JSON data (dicts of str, int, float, bool, None, lists, dicts), as the journal holds them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opslib.pictures import figures
+from opslib.runs.markup import Html, join, shorten, tag, visible
+
+MOST_ROWS = 20
+MOST_TEXT = 90
+MOST_TITLE = 600
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
+_NUMBERED = re.compile(r"(^|_)(pid|oid|id|port|year|version|day|xid|slot|db|hash|number)$")
+_UNIT_WORDS = {"%": "percent", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+Rows = Sequence[Mapping[str, Any]]
+
+
+def moment(text: str) -> str:
+    """Return an ISO 8601 time in UTC as ``2026-11-23 13:06:14 UTC``; any other text as it is."""
+    found = _TIME.fullmatch(text)
+    return f"{found[1]} {found[2]} UTC" if found else text
+
+
+def shown(value: Any, unit: str = "", column: str = "") -> tuple[str, str]:
+    """Return how ``value`` is shown in a cell, and its exact form ("" where that says nothing more)."""
+    if value is None:
+        return "–", "no value"
+    if isinstance(value, bool):
+        return ("yes" if value else "no"), ""
+    if isinstance(value, (int, float)):
+        return _number(value, unit, column)
+    if isinstance(value, (Mapping, list, tuple)):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    text = str(value)
+    short = shorten(moment(text), MOST_TEXT)
+    return short, "" if short == text else shorten(text, MOST_TITLE)
+
+
+def _number(value: float, unit: str, column: str) -> tuple[str, str]:
+    exact = f"{value} {unit}".strip()
+    if not unit and _NUMBERED.search(column.lower()):
+        return str(value), ""
+    try:
+        scaled = unit in figures.SIZES or unit in figures.DURATIONS or unit in figures.DURATIONS_LONG
+        text = figures.figure(value, unit if scaled else "")
+        text = f"{value:.1f}" if unit == "%" else text
+    except (OverflowError, ValueError):
+        return shorten(str(value), MOST_TEXT), ""
+    return text, "" if text == str(value) else exact
+
+
+def columns(rows: Rows) -> list[str]:
+    """Return the names of all columns, in order of first appearance."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _numeric(rows: Rows, column: str) -> bool:
+    values = [row[column] for row in rows if row.get(column) is not None]
+    return bool(values) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+
+
+def cell(value: Any, unit: str = "", column: str = "", number: bool = False) -> Html:
+    """Return one ``<td>``; the exact or whole value is its title where it was humanised or shortened."""
+    text, exact = shown(value, unit, column)
+    return tag("td", text, class_="n" if number else None, title=exact or None)
+
+
+def _named(column: str, unit: str) -> str:
+    """Return the column's name in words, without its unit: that stands in brackets behind it."""
+    return column.removesuffix(f"_{_UNIT_WORDS.get(unit, unit)}").replace("_", " ")
+
+
+def _head(column: str, unit: str, number: bool) -> Html:
+    name = _named(column, unit)
+    said = [name, " ", tag("span", f"({unit})", class_="ops-unit")] if unit else [name]
+    return tag("th", *said, scope="col", class_="n" if number else None)
+
+
+def table(
+    rows: Rows, caption: str = "", units: Mapping[str, str] | None = None, more: int = 0, most: int = MOST_ROWS
+) -> Html:
+    """Return ``rows`` as a table in its own scrolling box; ``more`` counts rows that were cut off before."""
+    if not rows:
+        note = f"{more} rows, kept in the journal." if more else "No rows."
+        return tag("p", f"{caption}: " if caption else None, note, class_="ops-quiet")
+    units, names = units or {}, columns(rows)
+    if len(rows) == 1 and not more and len(names) > 3:
+        return _upright(rows[0], caption, units)
+    numeric = {name: _numeric(rows, name) for name in names}
+    head = tag("tr", *(_head(name, units.get(name, ""), numeric[name]) for name in names))
+    body = [
+        tag("tr", *(cell(row.get(name), units.get(name, ""), name, numeric[name]) for name in names))
+        for row in rows[:most]
+    ]
+    left = len(rows) - most if len(rows) > most else 0
+    return join([_boxed(caption, tag("thead", head), tag("tbody", *body)), _more(left + more)])
+
+
+def _upright(row: Mapping[str, Any], caption: str, units: Mapping[str, str]) -> Html:
+    """One row with many columns reads better as one line a column."""
+    lines = []
+    for name, value in row.items():
+        unit = units.get(name, "")
+        said = [_named(name, unit), *([" ", tag("span", f"({unit})", class_="ops-unit")] if unit else [])]
+        lines.append(tag("tr", tag("th", *said, scope="row"), cell(value, unit, name)))
+    return _boxed(caption, tag("tbody", *lines))
+
+
+def _boxed(caption: str, *parts: Html) -> Html:
+    named = tag("caption", caption) if caption else None
+    box = {"class_": "ops-scroll", "tabindex": "0", "role": "group", "aria_label": caption or "table"}
+    return tag("div", tag("table", named, *parts), **box)
+
+
+def _more(left: int) -> Html | None:
+    return tag("p", f"… {left} more rows, kept in the journal", class_="ops-quiet") if left else None
+
+
+def text_table(rows: Rows, units: Mapping[str, str] | None = None, more: int = 0) -> str:
+    """Return ``rows`` as plain text in aligned columns, for terminals and ``text/plain``."""
+    if not rows:
+        return f"({more} rows, kept in the journal)" if more else "(no rows)"
+    units, names = units or {}, columns(rows)
+    grid = [[f"{name} ({units[name]})" if units.get(name) else name for name in names]]
+    for row in rows[:MOST_ROWS]:
+        grid.append([shorten(visible(shown(row.get(n), units.get(n, ""), n)[0]), 40) for n in names])
+    widths = [max(len(line[i]) for line in grid) for i in range(len(names))]
+    right = [_numeric(rows, name) for name in names]
+    lines = [
+        "  ".join(
+            text.rjust(w) if r else text.ljust(w) for text, w, r in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in grid
+    ]
+    left = max(0, len(rows) - MOST_ROWS) + more
+    return "\n".join(lines + ([f"… {left} more rows, kept in the journal"] if left else []))

@@ -1,0 +1,239 @@
+"""One target description per environment: typed, frozen, complete or refused.
+
+The lab's description is the file that ``ops lab up`` writes, and nothing else, so that a variable left
+in a shell can't lead a lab run to production. Staging and production are described by
+``.env.<environment>`` and the process environment together; a variable that both set to different
+values is refused, and so is a description that names another environment than the one asked for.
+
+:class:`ReadSettings` is what a notebook's process gets; :class:`Settings` adds what can write and
+stays with the executor (design section 4).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from opslib.errors import SettingsError
+from opslib.model import ENVIRONMENTS, Environment
+from opslib.redaction import CacheUrl, DatabaseUrl, Secret
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The project's folder: notebooks, .env files and, unless told otherwise, archive and lab."""
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""Several names in one variable, separated by commas."""
+
+
+S = TypeVar("S", bound="ReadSettings")
+
+
+class ReadSettings(BaseModel):
+    """What may be known in a notebook's process: addresses, names, limits, credentials that only read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=False)
+
+    environment: Environment = Field(alias="OPS_ENVIRONMENT", description="lab, staging or production")
+
+    read_database_url: DatabaseUrl = Field(
+        alias="OPS_READ_DATABASE_URL", description="PostgreSQL, as a role that can only read"
+    )
+    read_cache_url: CacheUrl = Field(
+        alias="OPS_READ_REDIS_URL", description="Redis or Valkey, as a user that can only read"
+    )
+    aws_region: str = Field("us-east-1", alias="AWS_REGION")
+    aws_endpoint_url: str | None = Field(
+        None,
+        alias="AWS_ENDPOINT_URL",
+        pattern=r"^https?://",
+        description="only for the lab or a private endpoint",
+    )
+    read_aws_access_key_id: Secret | None = Field(
+        None, alias="OPS_READ_AWS_ACCESS_KEY_ID", description="unset: boto3's own credential chain"
+    )
+    read_aws_secret_access_key: Secret | None = Field(None, alias="OPS_READ_AWS_SECRET_ACCESS_KEY")
+    backup_bucket: str = Field(alias="S3_BUCKET_NAME", description="bucket of the database backups", min_length=3)
+    backup_prefix: str = Field("backups/", alias="OPS_BACKUP_PREFIX", pattern=r"^([A-Za-z0-9._-]+/)*$")
+    application_url: str | None = Field(
+        None, alias="VITE_API_BASE_URL", pattern=r"^https?://", description="base address of the API"
+    )
+    server_metrics_url: str | None = Field(
+        None,
+        alias="OPS_SERVER_METRICS_URL",
+        pattern=r"^https?://",
+        description="node metrics of the database server (Prometheus text), for disk usage",
+    )
+
+    core_tables: Names = Field(
+        ("auth.users", "public.users", "public.organizations", "public.cases"),
+        alias="OPS_CORE_TABLES",
+        description="tables without which a dump is not one of this database",
+    )
+    cache_prefix: str = Field("llm:cache:", alias="OPS_CACHE_PREFIX", min_length=1)
+    protected_prefixes: Names = Field(
+        ("bull:", "llm_rate_limit:", "rl:", "usage:", "quota:", "session:"),
+        alias="OPS_PROTECTED_PREFIXES",
+        description="key families that must never be evicted or flushed with the cache",
+    )
+    application_names: Names = Field(
+        (),
+        alias="OPS_APPLICATION_NAMES",
+        description="application_name of the pools to tell apart in reports",
+    )
+
+    rpo_hours: float = Field(1.0, alias="OPS_RPO_HOURS", gt=0, description="guide: database RPO 1 hour")
+    rto_minutes: float = Field(5.0, alias="OPS_RTO_MINUTES", gt=0, description="guide: database RTO 5 minutes")
+    backup_retention_days: int = Field(30, alias="OPS_BACKUP_RETENTION_DAYS", gt=0, description="guide: 30 days")
+    backup_lock_days: int = Field(
+        0,
+        alias="OPS_BACKUP_LOCK_DAYS",
+        ge=0,
+        description="S3 Object Lock (governance) on each backup; 0: none",
+    )
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables that describe this to a notebook's process (reading values only)."""
+        pairs = ((f.alias, getattr(self, name)) for name, f in ReadSettings.model_fields.items())
+        return {str(alias): _variable(value) for alias, value in pairs if value is not None}
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return every secret of this description, for redaction."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value for value in values if isinstance(value, Secret))
+
+    def public(self) -> dict[str, str]:
+        """Return what a report may show of the target: addresses without credentials, names, limits."""
+        pairs = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {name: _shown(value) for name, value in pairs if value is not None}
+
+
+class Settings(ReadSettings):
+    """The whole description, with what can write; only the executor's process holds it."""
+
+    database_url: DatabaseUrl = Field(
+        alias="DATABASE_URL", description="PostgreSQL, as the role that owns the database and may create one"
+    )
+    scratch_database_url: DatabaseUrl = Field(
+        alias="OPS_SCRATCH_DATABASE_URL",
+        description="any database of the server on which backups are proven; not the production server",
+    )
+    cache_url: CacheUrl = Field(alias="REDIS_URL", description="Redis or Valkey, as a user that can write")
+    aws_access_key_id: Secret | None = Field(
+        None, alias="AWS_ACCESS_KEY_ID", description="unset: boto3's own credential chain"
+    )
+    aws_secret_access_key: Secret | None = Field(None, alias="AWS_SECRET_ACCESS_KEY")
+    unattended_actions: Names = Field(
+        (),
+        alias="OPS_UNATTENDED_ACTIONS",
+        description="actions that this target's owner lets run without an approval, e.g. take-backup",
+    )
+
+    def reading(self) -> ReadSettings:
+        """Return the part of this description that a notebook's process may hold."""
+        return ReadSettings.model_validate(self.variables())
+
+
+def load(environment: str, *, root: Path = ROOT, lab: Path | None = None) -> Settings:
+    """Return the description of ``environment``; raises SettingsError that lists every fault at once."""
+    if environment not in ENVIRONMENTS:
+        raise SettingsError(f"There is no environment {environment!r}.", f"Choose one of: {', '.join(ENVIRONMENTS)}.")
+    if environment == "lab":
+        file = lab or lab_folder() / "target.env"
+        if not file.is_file():
+            raise SettingsError("The lab is not running.", "Start it with: ops lab up")
+        values, faults, where = *_read(file), str(file)
+    else:
+        file = root / f".env.{environment}"
+        values, faults = _read(file) if file.is_file() else ({}, [])
+        values = _merge(values, os.environ, faults, file)
+        where = f"{file.name} and the environment" if file.is_file() else "the environment"
+    if values.get("OPS_ENVIRONMENT", environment) != environment:
+        faults.append(f"OPS_ENVIRONMENT: describes {values['OPS_ENVIRONMENT']}, but {environment} was asked for")
+    return _validated(Settings, values, faults, where)
+
+
+def load_reading(variables: Mapping[str, str] | None = None) -> ReadSettings:
+    """Return the reading part from the process environment, as a notebook's process finds it."""
+    return _validated(ReadSettings, dict(variables or os.environ), [], "the environment")
+
+
+def lab_folder() -> Path:
+    """Return the folder that holds the lab's whole state (``OPS_LAB``, else ``.lab`` in the project)."""
+    return Path(os.environ.get("OPS_LAB") or ROOT / ".lab")
+
+
+def archive_folder() -> Path:
+    """Return the archive's folder (``OPS_ARCHIVE``, else ``archive`` in the project)."""
+    return Path(os.environ.get("OPS_ARCHIVE") or ROOT / "archive")
+
+
+def notebooks_folder() -> Path:
+    """Return the notebooks' folder (``OPS_NOTEBOOKS``, else ``notebooks`` in the project)."""
+    return Path(os.environ.get("OPS_NOTEBOOKS") or ROOT / "notebooks")
+
+
+def _read(file: Path) -> tuple[dict[str, str], list[str]]:
+    from dotenv.parser import parse_stream
+
+    values: dict[str, str] = {}
+    faults: list[str] = []
+    with file.open(encoding="utf-8") as stream:
+        for binding in parse_stream(stream):
+            if binding.error or (binding.key is not None and binding.value is None):
+                faults.append(f"{file.name} line {binding.original.line}: not of the form NAME=value")
+            elif binding.key is not None:
+                if binding.key in values:
+                    faults.append(f"{binding.key}: set twice in {file.name}")
+                values[binding.key] = binding.value or ""
+    return values, faults
+
+
+def _merge(values: dict[str, str], process: Mapping[str, str], faults: list[str], file: Path) -> dict[str, str]:
+    known = {str(f.alias) for f in Settings.model_fields.values()}
+    for name in sorted(known & process.keys()):
+        if values.setdefault(name, process[name]) != process[name]:
+            faults.append(f"{name}: {file.name} and the environment disagree; unset one of the two")
+    return values
+
+
+def _validated(kind: type[S], values: dict[str, str], faults: list[str], where: str) -> S:
+    described = {str(f.alias): f.description or "" for f in kind.model_fields.values()}
+    given = {name: value for name, value in values.items() if value != ""}
+    settings: S | None = None
+    try:
+        settings = kind.model_validate(given)
+    except ValidationError as error:
+        for fault in error.errors(include_input=False, include_url=False, include_context=False):
+            name = str(fault["loc"][0]) if fault["loc"] else "?"
+            said = "missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
+            hint = f" ({described[name]})" if described.get(name) else ""
+            faults.append(f"{name}: {said}{hint}")
+    if faults or settings is None:
+        lines = "".join(f"\n  - {fault}" for fault in faults)
+        raise SettingsError(f"The target description in {where} has {len(faults)} fault(s):{lines}\n")
+    return settings
+
+
+def _variable(value: Any) -> str:
+    # The one place outside systems/ that needs the text: it hands reading credentials to the
+    # notebook's process through its environment, never through a parameter or an argument.
+    if isinstance(value, Secret):
+        return value.reveal()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (DatabaseUrl, CacheUrl)):
+        return value.public
+    if isinstance(value, Secret):
+        return "set"
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,262 @@
+"""PostgreSQL sessions that may write or administer; the executor's only, never a notebook's.
+
+Statements are composed with ``psycopg.sql`` from identifiers and parameters, or packaged questions;
+never text. Facts about template0, ``FORCE`` and locale providers are from the PostgreSQL manual,
+"CREATE DATABASE", "DROP DATABASE" and "ALTER DATABASE".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from opslib.errors import OpsError, Refused, StepFailed
+from opslib.redaction import DatabaseUrl
+from opslib.systems.deadline import deadline, shut
+from opslib.systems.postgres import Question, connect
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.sql import Composed
+
+LOCK_SECONDS = 30
+"""How long a snapshot's statements wait for a lock before they fail."""
+
+TEXT_FORM = {
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "xmlbinary": "base64",
+    "lc_monetary": "C",
+    "search_path": "pg_catalog",
+}
+"""Settings that decide how a value reads as text; pinned, so that equal rows have equal text everywhere."""
+
+
+_PATIENCE = {"lock_timeout": f"{LOCK_SECONDS * 1000}"}
+
+
+@dataclass(frozen=True)
+class Locale:
+    """What a database is created with and cannot change later; ``provider`` is libc, icu or builtin."""
+
+    encoding: str
+    provider: str
+    collate: str
+    ctype: str
+    locale: str | None = None
+    rules: str | None = None
+
+
+class AdminDatabase:
+    """A session that may write, in autocommit mode; opened at the first statement. A context manager."""
+
+    def __init__(self, url: DatabaseUrl, application: str, *, statement_seconds: float = 60.0) -> None:
+        self.url = url
+        self._application = application
+        self._seconds = statement_seconds
+        self._connection: psycopg.Connection[dict[str, Any]] | None = None
+        self._inside = False
+
+    def __enter__(self) -> AdminDatabase:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(
+        self, question: Question, parameters: Mapping[str, Any] | None = None, *, seconds: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a packaged question and return its rows; errors as :meth:`execute`."""
+        return self._run(question.text, parameters, question.name, seconds)
+
+    def execute(
+        self,
+        statement: LiteralString | Composed,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        what: str,
+        seconds: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """Run one statement and return its rows (none for a command).
+
+        ``what`` names it in messages. Raises StepFailed with the server's message and SQLSTATE,
+        Unreachable when there is no connection or ``seconds`` (wall clock) are over.
+        """
+        return self._run(statement, parameters, what, seconds)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Put the statements of the block into one transaction; an error rolls it back. Not nestable."""
+        with self._connect().transaction():
+            self._inside = True
+            try:
+                yield
+            finally:
+                self._inside = False
+
+    def close(self) -> None:
+        """Close the session."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _run(
+        self, statement: Any, parameters: Mapping[str, Any] | None, what: str, seconds: float | None
+    ) -> list[dict[str, Any]]:
+        import psycopg
+
+        connection = self._connect()
+        limit = seconds or self._seconds
+        try:
+            with (
+                deadline(limit, f"PostgreSQL at {self.url.public} ({what})", lambda: shut(connection.fileno())),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(statement, parameters)
+                return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            raise failed(error, self.url, what) from error
+
+    def _connect(self) -> psycopg.Connection[dict[str, Any]]:
+        if self._connection is None or self._connection.closed:
+            if self._inside:
+                # A new session would run the rest outside the transaction.
+                raise StepFailed(
+                    f"The connection to PostgreSQL at {self.url.public} broke inside a transaction.",
+                    "The server rolled it back; look at its log.",
+                )
+            self._connection = connect(
+                self.url,
+                self._application,
+                guards={
+                    # The server must end by itself what our side has given up.
+                    "client_connection_check_interval": "1000",
+                    "statement_timeout": "0",
+                    "idle_in_transaction_session_timeout": "0",
+                },
+            )
+        return self._connection
+
+
+@contextmanager
+def snapshot(url: DatabaseUrl, application: str, *, statement_seconds: float) -> Iterator[tuple[AdminDatabase, str]]:
+    """Hand out a session inside one repeatable-read, read-only transaction, and its exported snapshot's id.
+
+    Everything that is asked in the block, and every ``pg_dump --snapshot=ID`` while it is open, sees the
+    same moment. The text form of values is pinned (:data:`TEXT_FORM`), and ``row_security`` is off:
+    a table whose policies would hide rows from this role is an error there, never a shorter answer.
+    """
+    from psycopg import sql
+
+    with AdminDatabase(url, application, statement_seconds=statement_seconds) as session, session.transaction():
+        session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", what="begin the snapshot")
+        for name, value in {**TEXT_FORM, **_PATIENCE, "row_security": "off"}.items():
+            session.execute(
+                sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)), what=f"set {name}"
+            )
+        (row,) = session.execute("SELECT pg_export_snapshot() AS id", what="export the snapshot")
+        yield session, str(row["id"])
+
+
+def digest_rows(session: AdminDatabase, schema: str, table: str) -> dict[str, Any]:
+    """Return ``rows``, ``sum`` and ``xor`` of the table's own rows (partitions and children not included).
+
+    Two 64-bit hashes with different seeds of each row's text, so that their order does not matter.
+    """
+    from psycopg import sql
+
+    # OFFSET 0 keeps the planner from writing each row's text out twice.
+    statement = sql.SQL(
+        "SELECT count(*) AS rows, coalesce(sum(hashtextextended(line, 1)), 0)::text AS sum,"
+        " coalesce(bit_xor(hashtextextended(line, 2)), 0)::text AS xor"
+        ' FROM (SELECT (t.*)::text COLLATE "C" AS line FROM ONLY {} AS t OFFSET 0) AS lines'
+    ).format(sql.Identifier(schema, table))
+    (row,) = session.execute(statement, what=f"read every row of {schema}.{table}")
+    return row
+
+
+def database_exists(session: AdminDatabase, name: str) -> bool:
+    """Return whether the server has a database of that name."""
+    found = session.execute(
+        "SELECT 1 AS one FROM pg_database WHERE datname = %(name)s", {"name": name}, what="look for the database"
+    )
+    return bool(found)
+
+
+def create_database(session: AdminDatabase, name: str, locale: Locale) -> None:
+    """Create an empty database from template0; raises Refused when there is one of that name."""
+    from psycopg import sql
+
+    if database_exists(session, name):
+        raise Refused(
+            f"There is a database {name} on {session.url.public} already.", "Nothing was touched; look at it."
+        )
+    options = [
+        sql.SQL("ENCODING {}").format(sql.Literal(locale.encoding)),
+        sql.SQL("LOCALE_PROVIDER {}").format(sql.Identifier(locale.provider)),
+        sql.SQL("LC_COLLATE {}").format(sql.Literal(locale.collate)),
+        sql.SQL("LC_CTYPE {}").format(sql.Literal(locale.ctype)),
+    ]
+    if locale.provider in ("icu", "builtin") and locale.locale:
+        word = sql.SQL("ICU_LOCALE" if locale.provider == "icu" else "BUILTIN_LOCALE")
+        options.append(sql.SQL("{} {}").format(word, sql.Literal(locale.locale)))
+    if locale.rules:
+        options.append(sql.SQL("ICU_RULES {}").format(sql.Literal(locale.rules)))
+    session.execute(
+        sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(sql.Identifier(name), sql.SQL(" ").join(options)),
+        what=f"create database {name}",
+    )
+
+
+def drop_database(session: AdminDatabase, name: str) -> None:
+    """Drop the database and end the sessions in it; nothing happens when it is not there."""
+    from psycopg import sql
+
+    session.execute(
+        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)), what=f"drop database {name}"
+    )
+
+
+def rename_database(session: AdminDatabase, old: str, new: str) -> None:
+    """Rename a database in which nobody is connected; raises StepFailed while somebody is."""
+    from psycopg import sql
+
+    session.execute(
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new)),
+        what=f"rename database {old} to {new}",
+    )
+
+
+def allow_connections(session: AdminDatabase, name: str, allowed: bool) -> None:
+    """Let nobody (or everybody again) connect to the database; sessions that are there stay."""
+    from psycopg import sql
+
+    session.execute(
+        sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(name), sql.Literal(allowed)),
+        what=f"{'open' if allowed else 'close'} database {name}",
+    )
+
+
+def end_sessions(session: AdminDatabase, name: str) -> int:
+    """End every other session in the database and return how many there were."""
+    rows = session.execute(
+        "SELECT pg_terminate_backend(pid, 5000) AS ended FROM pg_stat_activity"
+        " WHERE datname = %(name)s AND pid <> pg_backend_pid()",
+        {"name": name},
+        what=f"end the sessions in {name}",
+    )
+    return len(rows)
+
+
+def failed(error: psycopg.Error, url: DatabaseUrl, what: str) -> OpsError:
+    """Return a server's refusal as StepFailed, with its first line and SQLSTATE."""
+    line = (str(error).strip().splitlines() or ["no message"])[0]
+    return StepFailed(
+        f"PostgreSQL at {url.public} refused to {what}: {line} ({error.sqlstate or 'no SQLSTATE'}).",
+        "Read the message; the statement had no effect.",
+    )

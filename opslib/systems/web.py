@@ -1,0 +1,217 @@
+"""HTTP through httpx: safe methods only, no redirect followed, a wall-clock deadline, and failures told apart.
+
+The client's own time-outs count each packet anew and do not cover name resolution, so a server that
+drips one byte a second would hold a notebook for ever. Here the whole exchange runs in a thread that is
+given up, and its socket shut, when the deadline rings.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from opslib.errors import OpsError, Unreachable, UsageError
+from opslib.redaction import Secret
+
+if TYPE_CHECKING:
+    import httpx
+
+SIZE_LIMIT = 4 * 1024 * 1024
+"""Bytes of a body, decoded; a larger one is refused as a whole, for half a document proves nothing."""
+
+Method = Literal["GET", "HEAD"]
+
+KINDS: dict[str, tuple[str, str]] = {
+    "dns": ("has a name that does not resolve", "Check DNS and the address in the target description."),
+    "refused": ("refuses connections", "Is the service running, and the port right?"),
+    "tls": ("has a TLS problem", "Check the certificate (names, validity, chain), and http against https."),
+    "slow": ("gave no whole answer in time", "Look at the network and at the service's load."),
+    "closed": ("closed the connection before its answer was whole", "See its log, and what stands before it."),
+    "large": ("answered with more than may be read", "Ask a narrower address."),
+    "protocol": ("answered with something that is no HTTP", "Check scheme and port."),
+    "other": ("could not be asked", "Check the address, the network and any proxy on the way."),
+}
+"""Kinds of failure: what is said of the address, and what to do next."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an address answered: status, headers (lower-case names), the body as text, seconds to the last byte."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    seconds: float
+
+
+class Reader:
+    """Asks with GET and HEAD only. A redirect is an answer, not a detour: it is returned as it came."""
+
+    def __init__(self, *, size_limit: int = SIZE_LIMIT) -> None:
+        self._size_limit = size_limit
+        self._client: httpx.Client | None = None
+
+    def get(self, url: str, *, deadline: float = 5.0, headers: Mapping[str, str | Secret] | None = None) -> Answer:
+        """Return what ``url`` answers to GET within ``deadline`` seconds, whatever its status.
+
+        Raises UsageError for an address that is no plain http(s) address, and Unreachable, with one of
+        :data:`KINDS`, when there was no whole answer. A value of ``headers`` may be a Secret.
+        """
+        return self._ask("GET", url, deadline, headers)
+
+    def head(self, url: str, *, deadline: float = 5.0, headers: Mapping[str, str | Secret] | None = None) -> Answer:
+        """Return what ``url`` answers to HEAD; as :meth:`get`, without a body."""
+        return self._ask("HEAD", url, deadline, headers)
+
+    def close(self) -> None:
+        """Close every connection; the next question opens a new one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _ask(self, method: Method, url: str, seconds: float, headers: Mapping[str, str | Secret] | None) -> Answer:
+        shown = public(url)
+        plain = {name: v.reveal() if isinstance(v, Secret) else v for name, v in (headers or {}).items()}
+        exchange = _Exchange(self._opened(), method, url, plain, seconds, self._size_limit)
+        exchange.thread.start()
+        exchange.thread.join(seconds)
+        answer, error = exchange.answer, exchange.error
+        if answer is not None:
+            return answer
+        if error is None:
+            exchange.give_up()
+            self._client = None  # the thread given up still holds it; the next question gets a new one
+            raise _unreachable("slow", shown, f"{seconds:g} s")
+        kind = kind_of(error)
+        if kind is None:
+            raise error
+        detail = f"{seconds:g} s" if kind == "slow" else str(error).partition("\n")[0]
+        raise _unreachable(kind, shown, detail) from error
+
+    def _opened(self) -> httpx.Client:
+        if self._client is None:
+            self._client = _client()
+        return self._client
+
+
+@dataclass
+class _Exchange:
+    """One request in a thread of its own, which can be given up from outside."""
+
+    client: httpx.Client
+    method: Method
+    url: str
+    headers: Mapping[str, str]
+    seconds: float
+    size_limit: int
+    answer: Answer | None = None
+    error: Exception | None = None
+    sockets: list[socket.socket] = field(default_factory=list)
+    given_up: bool = False
+    thread: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def give_up(self) -> None:
+        """Shut the connection both ways, so that the thread comes to its end."""
+        self.given_up = True
+        for one in self.sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _run(self) -> None:
+        started = time.monotonic()
+        try:
+            with self.client.stream(
+                self.method, self.url, headers=self.headers, timeout=self.seconds, extensions={"trace": self._trace}
+            ) as response:
+                self._know(response.extensions.get("network_stream"))
+                text = self._body(response)
+            self.answer = Answer(response.status_code, dict(response.headers), text, time.monotonic() - started)
+        except Exception as error:
+            self.error = error
+
+    def _body(self, response: httpx.Response) -> str:
+        data = bytearray()
+        for chunk in response.iter_bytes():
+            data += chunk
+            if len(data) > self.size_limit:
+                raise Unreachable(f"more than {self.size_limit} bytes", kind="large")
+        return data.decode(response.encoding or "utf-8", "replace")
+
+    def _trace(self, event: str, said: Mapping[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._know(said.get("return_value"))
+
+    def _know(self, stream: Any) -> None:
+        one = stream.get_extra_info("socket") if stream is not None else None
+        if isinstance(one, socket.socket):
+            self.sockets.append(one)
+            if self.given_up:
+                self.give_up()
+
+
+def public(url: str) -> str:
+    """Return ``url`` without its query, as messages may show it; raises UsageError if it is no plain address."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise UsageError("An address must start with http:// or https:// and name a host.")
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(f"The address of {parts.hostname} carries credentials.", "Give them as a header instead.")
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+
+
+def kind_of(error: BaseException) -> str | None:
+    """Return which of :data:`KINDS` an error of the client is, or None for one that is not the network's."""
+    import httpx
+
+    causes = list(_causes(error))
+    for kind, sort in (
+        ("dns", socket.gaierror),
+        ("refused", ConnectionRefusedError),
+        ("slow", (httpx.TimeoutException, TimeoutError)),
+        ("tls", ssl.SSLError),
+    ):
+        if any(isinstance(cause, sort) for cause in causes):
+            return kind
+    if isinstance(error, Unreachable):
+        return error.kind
+    if isinstance(error, httpx.RemoteProtocolError):
+        return "closed" if "disconnected" in str(error) or "closed" in str(error) else "protocol"
+    if isinstance(error, (httpx.ReadError, httpx.WriteError)):
+        return "closed"
+    return "other" if isinstance(error, (httpx.HTTPError, httpx.InvalidURL)) else None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _unreachable(kind: str, shown: str, detail: str) -> OpsError:
+    said, next_step = KINDS[kind]
+    return Unreachable(f"{shown} {said} ({detail}).", next_step, kind)
+
+
+def _client() -> httpx.Client:
+    import httpx
+
+    return httpx.Client(
+        follow_redirects=False,
+        headers={"user-agent": "opslib", "accept-encoding": "identity"},
+        # A proxy of the environment must not stand between us and this machine.
+        mounts={f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},
+    )

@@ -1,0 +1,127 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from opslib.actions.backups import ApplyRetention
+from opslib.errors import Refused
+from opslib.model import Effect, Verdict
+from tests.backup_place import place as make_place
+from tests.backup_place import quiet
+
+
+@pytest.fixture
+def place(lab):
+    with make_place(lab, "CREATE TABLE things AS SELECT 1 AS id") as made:
+        yield made
+
+
+def names(place):
+    return sorted({name.split(".", 1)[0] for name in place.objects()})
+
+
+def apply(place, plan):
+    return ApplyRetention().apply(place.writing(), plan, quiet)
+
+
+def test_old_backups_go_whole_and_the_plan_says_exactly_which_and_why(place):
+    place.history(1, 20, 40, 50, proven=(1, 40))
+    plan = ApplyRetention().plan(place.reading())
+    young, old = "there; is not older than 30 days", "there; is older than 30 days, and age-1 is proven"
+    assert plan.before == {"age-1": young, "age-20": young, "age-40": old, "age-50": old}
+    assert plan.after == {"age-1": young, "age-20": young, "age-40": "deleted", "age-50": "deleted"}
+    assert (plan.effect, plan.touches) == (Effect.DESTRUCTIVE, 5)
+    assert names(place) == ["age-1", "age-20", "age-40", "age-50"]
+    values = apply(place, plan)
+    assert names(place) == ["age-1", "age-20"]
+    said = ApplyRetention().verify(place.writing(), plan, values)
+    assert (said.verdict, said.summary) == (Verdict.OK, "2 backup(s) deleted, 2 stay.")
+
+
+def test_of_each_backup_the_manifest_goes_first_and_the_dump_last(place):
+    place.history(1, 40, proven=(1, 40))
+    plan = ApplyRetention().plan(place.reading())
+    order = [key.rsplit("/", 1)[-1] for key, _ in apply(place, plan)["deleted"]]
+    assert order == ["age-40.manifest.json", "age-40.proof.json", "age-40.dump"]
+
+
+def test_the_newest_proven_backup_stays_however_old_it_is(place):
+    place.history(35, 40, 70, proven=(40, 70))
+    plan = ApplyRetention().plan(place.reading())
+    apply(place, plan)
+    assert names(place) == ["age-35", "age-40"]
+    assert plan.after["age-40"] == "there; is the newest proven backup"
+
+
+def test_nothing_goes_while_nothing_is_proven(place):
+    place.history(1, 40, 50)
+    plan = ApplyRetention().plan(place.reading())
+    assert (plan.touches, plan.after) == (0, plan.before)
+    values = apply(place, plan)
+    assert ApplyRetention().verify(place.writing(), plan, values).summary == "No backup was due."
+    assert len(names(place)) == 3
+
+
+def test_a_proof_of_another_manifest_proves_nothing(place):
+    place.history(1, 40)
+    place.vouch("age-1", manifest_sha256="0" * 64)
+    assert ApplyRetention().plan(place.reading()).touches == 0
+
+
+def test_what_is_locked_or_has_no_manifest_stays(place):
+    base = place.history(1, proven=(1,))
+    old = datetime.now(UTC) - timedelta(days=60)
+    until = datetime.now(UTC) + timedelta(days=1)
+    place.keep(base, b"x", "locked", taken_at=old, locked_until=until, size=1)
+    store = place.writing().backup_store
+    store.put_new(f"{place.name}/stray.dump", b"no manifest", {})
+    store.put_new(f"{place.name}/garbage.manifest.json", b"{}", {})
+    store.put_new(f"{place.name}/notes.txt", b"someone's", {})
+    plan = ApplyRetention().plan(place.reading())
+    assert plan.touches == 0
+    assert plan.after["locked"] == "there; is held by an object lock"
+    assert "person" in plan.after["garbage"]
+    assert plan.after[f"{place.name}/stray.dump"] == "there; has no manifest"
+    apply(place, plan)
+    assert names(place) == ["age-1", "garbage", "locked", "notes", "stray"]
+
+
+def test_a_bucket_that_changed_since_the_plan_is_left_alone(place):
+    base = place.history(1, 40, proven=(1,))
+    plan = ApplyRetention().plan(place.reading())
+    place.keep(base, b"x", "newcomer", size=1)
+    before = place.objects()
+    with pytest.raises(Refused, match="not those that were planned"):
+        apply(place, plan)
+    assert place.objects() == before
+
+
+def test_a_plan_is_not_applied_a_second_time(place):
+    place.history(1, 40, proven=(1,))
+    plan = ApplyRetention().plan(place.reading())
+    apply(place, plan)
+    with pytest.raises(Refused):
+        apply(place, plan)
+    assert names(place) == ["age-1"]
+
+
+def test_two_plans_of_the_same_bucket_are_the_same(place):
+    place.history(1, 40, proven=(1,))
+    digests = {ApplyRetention().plan(place.reading(run)).digest for run in ("r1", "r2")}
+    assert len(digests) == 1
+
+
+def test_verify_finds_an_object_that_went_without_being_planned(place):
+    place.history(1, 2, 40, proven=(1,))
+    plan = ApplyRetention().plan(place.reading())
+    values = apply(place, plan)
+    store = place.writing().backup_store
+    (victim,) = store.list(f"{place.name}/age-2.dump")
+    store.delete_version(victim.key, victim.version)
+    said = ApplyRetention().verify(place.writing(), plan, values)
+    assert said.verdict is Verdict.CRITICAL
+    assert "age-2.dump" in said.summary
+
+
+def test_deleted_backups_are_not_brought_back_and_undo_says_so(place):
+    with pytest.raises(Refused, match="cannot be brought back"):
+        ApplyRetention().undo(place.writing(), None, {}, quiet)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from opslib.archive.store import Archive
+from opslib.errors import ArchiveError
+from opslib.redaction import Redactor
+
+from . import build
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An archive with runs of every kind."""
+
+    folder: Path
+    first: str
+    second: str
+    interrupted: str
+    quarantined: str
+    last: str
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    folder = tmp_path_factory.mktemp("pristine") / "archive"
+    archive = Archive(folder)
+    first = build.sealed(archive, 1)
+    second = build.sealed(archive, 2, "CRITICAL")
+    interrupted = build.killed(folder, 3, JOURNAL)
+    leaking = build.asked(4)
+    place = archive.open(leaking)
+    build.fill(place)
+    (place / "evidence" / "leak.txt").write_text(f"password={build.SECRET.reveal()}")
+    with pytest.raises(ArchiveError):
+        archive.close(leaking["run"], Redactor([build.SECRET]))
+    last = build.sealed(archive, 5, "WARNING")
+    return Sample(folder, first, second, interrupted, leaking["run"], last)
+
+
+@pytest.fixture
+def sample(pristine: Sample, tmp_path: Path) -> Sample:
+    """A copy of the archive that a test may damage."""
+    folder = tmp_path / "archive"
+    shutil.copytree(pristine.folder, folder, symlinks=True)
+    return Sample(**{**pristine.__dict__, "folder": folder})
+
+
+def _line(said: dict[str, object]) -> str:
+    return json.dumps(said, separators=(",", ":"), sort_keys=True)
+
+
+FIRST_LINE = _line({"cell": "look", "event": "opened", "prev": "0" * 64, "seq": 1, "time": "2026-11-01T00:03:07Z"})
+JOURNAL = FIRST_LINE + '\n{"torn": "wr'

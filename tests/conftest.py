@@ -1,0 +1,78 @@
+"""One small lab for the whole test session, and handles on it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from opslib.lab.supervisor import Lab
+from opslib.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from opslib.redaction import DatabaseUrl
+    from opslib.systems.target import ReadTarget, WriteTarget
+
+ROWS = 3_000
+
+
+class LabInUse:
+    """A running lab as the tests see it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.folder: Path = lab.folder
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The lab's whole target description."""
+        return self.lab.settings()
+
+    @cached_property
+    def target(self) -> ReadTarget:
+        """Handles that can only read."""
+        from opslib.systems.target import ReadTarget
+
+        return ReadTarget(self.settings.reading(), "test")
+
+    @cached_property
+    def writing(self) -> WriteTarget:
+        """Handles that can write."""
+        from opslib.systems.target import WriteTarget
+
+        return WriteTarget(self.settings, "test")
+
+    def admin(self, dbname: str | None = None) -> psycopg.Connection[dict[str, Any]]:
+        """Open an autocommit session as superuser, rows as dicts; the caller closes it (``with`` does)."""
+        from opslib.systems.postgres import connect
+
+        url = self.settings.database_url
+        return connect(cast("DatabaseUrl", url.with_path(dbname)) if dbname else url, "opslib:test")
+
+    def close(self) -> None:
+        """Close the handles that were opened."""
+        for name in ("target", "writing"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[LabInUse]:
+    """A small lab, started once per test session and taken down at its end."""
+    with tempfile.TemporaryDirectory(prefix="opslib-lab-", ignore_cleanup_errors=True) as folder:
+        # Where root has no user namespaces, PostgreSQL runs as nobody, who must be able to pass.
+        Path(folder).chmod(0o711)
+        lab = Lab(Path(folder) / "lab")
+        try:
+            lab.up(ROWS)
+            in_use = LabInUse(lab)
+            yield in_use
+            in_use.close()
+        finally:
+            lab.down()

@@ -1,0 +1,111 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opslib.errors import UsageError
+from opslib.headless import notebooks
+
+CELL = """environment: str = "lab"  # target: lab, staging or production
+hours: float = 24.0  # oldest backup to accept, hours
+count: int  # how many
+prove: bool = True  # restore it
+backup: str = "latest"  # which one"""
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    path = tmp_path / "runbooks" / "try-things.ipynb"
+    path.parent.mkdir()
+    cells = [
+        {"cell_type": "markdown", "source": ["# Try things\n", "\n", "When bored."]},
+        {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": CELL},
+    ]
+    path.write_text(json.dumps({"cells": cells}))
+    return notebooks.find("runbooks/try-things", tmp_path)
+
+
+def test_a_notebook_says_title_purpose_and_typed_parameters(notebook):
+    assert (notebook.name, notebook.title, notebook.about) == ("runbooks/try-things", "Try things", "When bored.")
+    assert [(p.name, p.type, p.required) for p in notebook.parameters] == [
+        ("environment", str, False),
+        ("hours", float, False),
+        ("count", int, True),
+        ("prove", bool, False),
+        ("backup", str, False),
+    ]
+    assert notebook.parameters[1].help == "oldest backup to accept, hours"
+
+
+def test_values_are_typed_and_defaults_filled_in(notebook):
+    assert notebook.values(["count=3", "prove=false", "hours=1.5"], "staging") == {
+        "environment": "staging",
+        "hours": 1.5,
+        "count": 3,
+        "prove": False,
+        "backup": "latest",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given_", "said"),
+    [
+        (["count=three"], "count: expected a whole number"),
+        (["count=1.5"], "count: expected a whole number"),
+        (["count=1", "hours=soon"], "hours: expected a number"),
+        (["count=1", "hours=nan"], "hours: expected a finite number"),
+        (["count=1", "prove=yes"], "prove: expected true or false"),
+        (["count=1", "dryrun=true"], "dryrun is not a parameter"),
+        (["count=1", "evn=production"], "evn is not a parameter"),
+        (["count=1", "environment=production"], "given with --environment"),
+        (["count=1", "x=0; open('PWNED','w').write('y'); y=1"], "x is not a parameter"),
+        (["count=1", "os.system('true')=1"], "not of the form name=value"),
+        (["count=1", "backup=a\nb"], "expected printable text"),
+        ([], "count is required"),
+    ],
+)
+def test_a_wrong_unknown_or_missing_value_is_refused_by_name(notebook, given_, said):
+    with pytest.raises(UsageError) as raised:
+        notebook.values(given_, "lab")
+    assert said in str(raised.value)
+
+
+def test_all_faults_are_said_at_once(notebook):
+    with pytest.raises(UsageError) as raised:
+        notebook.values(["hours=x", "nope=1"], "lab")
+    assert all(word in str(raised.value) for word in ("hours:", "nope is not", "count is required"))
+
+
+@given(st.text())
+def test_no_text_given_as_a_parameter_is_anything_but_a_value_or_a_refusal(text):
+    parameters = notebooks.declared(CELL)
+    book = notebooks.Notebook("x", None, "", "", parameters, "")
+    try:
+        values = book.values([text, "count=1"], "lab")
+    except UsageError:
+        return
+    assert {name: type(value) for name, value in values.items()} == {p.name: p.type for p in parameters}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "environment: str = 'lab'\nimport os",
+        "environment: str = 'lab'\nx: list = []",
+        "environment: str = 'lab'\nx: int = 1.5",
+        "environment: str = 'lab'\nx: int = 1 + 1",
+        "environment: str = 'lab'\nX: int = 1",
+        "hours: float = 1.0",
+        "environment: str = 'moon'",
+        "",
+    ],
+)
+def test_a_parameters_cell_holds_typed_literals_only(cell):
+    with pytest.raises((ValueError, SyntaxError)):
+        notebooks.declared(cell)
+
+
+def test_an_unknown_notebook_is_answered_with_near_names(notebook, tmp_path):
+    with pytest.raises(UsageError, match="Did you mean runbooks/try-things"):
+        notebooks.find("runbook/try-thing", tmp_path)

@@ -1,0 +1,99 @@
+import json
+import os
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import boto3
+import pytest
+import redis
+
+from opslib.headless import runner
+from opslib.lab.supervisor import Lab
+from opslib.systems.postgres import connect
+from opslib.systems.target import WriteTarget
+
+ROWS = 20_000
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory):
+    """A lab of these tests' own, without background load, and an archive; runbooks may change it."""
+    with tempfile.TemporaryDirectory(prefix="opslib-house-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        kept = {name: os.environ.get(name) for name in ("OPS_LAB", "LAB_LOAD_PER_SECOND")}
+        os.environ |= {"OPS_LAB": f"{folder}/lab", "LAB_LOAD_PER_SECOND": "0"}
+        lab = Lab(Path(folder) / "lab")
+        try:
+            lab.up(ROWS)
+            archive = tmp_path_factory.mktemp("house") / "archive"
+            yield SimpleNamespace(lab=lab, settings=lab.settings(), archive=archive)
+        finally:
+            lab.down()
+            for name, value in kept.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture
+def run(house):
+    """Run a notebook on the house and return its result and its folder."""
+
+    def run(name, *given, mode="run"):
+        result = runner.run(name, given, "lab", house.archive, mode=mode)
+        return result, Path(result["report"]).parent
+
+    return run
+
+
+@pytest.fixture
+def fingerprint(house):
+    """Return what can be changed, as one value: databases and their content, keys, and object versions."""
+
+    def take():
+        settings = house.settings
+        with connect(settings.database_url.with_path("postgres"), "fingerprint") as server:
+            names = server.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
+        databases = {row["datname"]: content(settings.database_url.with_path(row["datname"])) for row in names}
+        return json.dumps([databases, keys(settings.cache_url.reveal()), objects(settings)], default=str)
+
+    return take
+
+
+def content(url):
+    with connect(url, "fingerprint") as database:
+        tables = database.execute(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+        ).fetchall()
+        said = {}
+        for table in tables:
+            query = f"SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {table['name']} t"
+            said[table["name"]] = list(database.execute(query).fetchone().values())
+        return said
+
+
+def keys(url):
+    with redis.Redis.from_url(url) as cache:
+        return sorted(key.decode() for key in cache.scan_iter(count=1000))
+
+
+def objects(settings):
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.aws_endpoint_url,
+        region_name=settings.aws_region,
+        aws_access_key_id=settings.aws_access_key_id.reveal(),
+        aws_secret_access_key=settings.aws_secret_access_key.reveal(),
+    )
+    listed = client.list_object_versions(Bucket=settings.backup_bucket)
+    uploads = client.list_multipart_uploads(Bucket=settings.backup_bucket).get("Uploads", [])
+    versions = [(v["Key"], v["VersionId"], v["ETag"]) for v in listed.get("Versions", [])]
+    return [sorted(versions), [m["Key"] for m in listed.get("DeleteMarkers", [])], [u["Key"] for u in uploads]]
+
+
+@pytest.fixture
+def writing(house):
+    """Writing handles on the house, for undo."""
+    target = WriteTarget(house.settings, "test")
+    yield target
+    target.close()

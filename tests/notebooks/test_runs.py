@@ -1,0 +1,121 @@
+"""Every notebook on a lab of its own, in the order of an evening: look, back up, look, restore."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from opslib.archive.store import Archive
+from opslib.archive.verify import verify
+from opslib.headless.undo import undo
+from opslib.redaction import Redactor
+from opslib.systems.postgres import connect
+
+DIAGNOSTICS = ("diagnostics/database", "diagnostics/cache")
+RUNBOOKS = ("runbooks/back-up-database", "runbooks/restore-database")
+KILOBYTES = 150
+
+
+class Page(HTMLParser):
+    """Collects what a browser would fetch or run."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.fetched, self.scripts = [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.scripts += tag == "script" or any(name.startswith("on") for name, _ in attributes)
+        for name, value in attributes:
+            fetching = name in ("src", "srcset", "poster", "data") or (
+                name == "href" and tag in ("link", "image", "use")
+            )
+            if fetching and not (value or "").startswith(("data:", "#")):
+                self.fetched.append((tag, name, value))
+
+
+def results(folder):
+    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    return {line["result"]["check"]: line["result"] for line in lines if line["event"] == "result"}
+
+
+def is_sound(result, folder, house):
+    assert result["state"] == "finished", result["reason"]
+    page = (folder / "report.html").read_text()
+    seen = Page(page)
+    assert (seen.fetched, seen.scripts) == ([], 0)
+    assert not re.search(r"url\((?!['\"]?(data:|#))|@import", page)
+    assert len(page.encode()) < KILOBYTES * 1000
+    redactor = Redactor(house.settings.secrets())
+    assert [p.name for p in folder.rglob("*") if p.is_file() and redactor.leaks(p.read_bytes())] == []
+
+
+@pytest.mark.parametrize("name", DIAGNOSTICS)
+def test_diagnostics_look_at_everything_and_change_nothing(name, run, house, fingerprint):
+    before = fingerprint()
+    result, folder = run(name)
+    is_sound(result, folder, house)
+    assert fingerprint() == before
+    assert len(results(folder)) >= 8
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_a_planning_run_of_a_runbook_changes_nothing(name, run, fingerprint):
+    before = fingerprint()
+    _, folder = run(name, mode="plan")
+    assert fingerprint() == before
+    events = {json.loads(line)["event"] for line in (folder / "journal.jsonl").read_text().splitlines()}
+    assert not events & {"intent", "applied", "verified"}
+
+
+def test_a_restore_without_any_backup_is_refused_and_changes_nothing(run, fingerprint):
+    before = fingerprint()
+    result, _ = run("runbooks/restore-database")
+    assert (result["state"], result["exit_code"]) == ("refused", 4)
+    assert fingerprint() == before
+
+
+def test_a_backup_is_taken_proven_and_seen_by_the_next_look(run, house):
+    result, folder = run("runbooks/back-up-database")
+    is_sound(result, folder, house)
+    assert {path.stem for path in (folder / "evidence").iterdir()} >= {"take-backup", "prove-backup"}
+    assert result["steps"] >= 2
+
+
+def test_a_plan_of_the_restore_names_what_is_unknown_until_when_and_changes_nothing(run, house, fingerprint):
+    before = fingerprint()
+    result, folder = run("runbooks/restore-database", mode="plan")
+    is_sound(result, folder, house)
+    assert fingerprint() == before
+    plans = json.loads((folder / "plan.json").read_text())
+    assert len(plans) >= 3
+    assert any(plan["plan"]["unknown"] for plan in plans)
+
+
+def test_the_backup_is_restored_with_equal_content_and_the_old_database_kept(run, house, fingerprint):
+    before = json.loads(fingerprint())[0]
+    result, folder = run("runbooks/restore-database")
+    is_sound(result, folder, house)
+    after = json.loads(fingerprint())[0]
+    assert after["valuecanvas"] == before["valuecanvas"]
+    kept = [name for name in after if name.startswith("valuecanvas_before_")]
+    assert len(kept) == 1
+    assert after[kept[0]] == before["valuecanvas"]
+
+
+def test_the_restore_is_undone_once_and_the_first_database_is_live_again(run, house, fingerprint):
+    with connect(house.settings.database_url, "test") as live:
+        before = live.execute("SELECT oid FROM pg_database WHERE datname = 'valuecanvas'").fetchone()
+    newest = Archive(house.archive).runs(1)[0].run
+    result = undo(newest, house.archive)
+    assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
+    with connect(house.settings.database_url, "test") as live:
+        assert live.execute("SELECT oid FROM pg_database WHERE datname = 'valuecanvas'").fetchone() != before
+    names = json.loads(fingerprint())[0]
+    assert [name for name in names if "_before_" in name or "_restore_" in name] == []
+    assert undo(newest, house.archive)["exit_code"] in (4, 5)
+
+
+def test_the_archive_of_all_these_runs_verifies(house):
+    assert verify(house.archive).ok

@@ -1,0 +1,53 @@
+"""Actions that touch nothing but a list, for tests of the machinery around actions."""
+
+from typing import ClassVar
+
+from opslib.actions.base import Action
+from opslib.errors import Refused
+from opslib.model import Effect, Repeat, Verdict, Verification
+
+DONE: list[str] = []
+"""What the actions below did, in order; each test that uses them clears it."""
+
+
+class Paint(Action):
+    """Changes the world by one word in DONE."""
+
+    name: ClassVar[str] = "paint"
+    title: ClassVar[str] = "Paint a word"
+    effect: ClassVar[Effect] = Effect.DESTRUCTIVE
+    repeat: ClassVar[Repeat] = Repeat.ONCE
+
+    word: str
+    seen: Verdict = Verdict.OK
+
+    def plan(self, target):
+        if self.word == "forbidden":
+            raise Refused("That word must not be painted.", "Choose another.")
+        return self.planned(
+            before={"words": len(DONE)},
+            after={"words": len(DONE) + 1},
+            touches=1,
+            touched="words",
+            verification="the word is there",
+            undo="paint it over",
+        )
+
+    def apply(self, target, plan, progress):
+        progress("painting", 1, 2)
+        if self.word == "broken":
+            raise RuntimeError("the brush broke; password hunter2-hunter2")
+        DONE.append(self.word)
+        return {"word": self.word}
+
+    def verify(self, target, plan, values):
+        return Verification(self.seen if self.word in DONE else Verdict.CRITICAL, "looked")
+
+    def undo(self, target, plan, values, progress):
+        if values["word"] not in DONE:
+            raise Refused("The word is gone already.", "Look.")
+        DONE.remove(values["word"])
+        return Verification(Verdict.OK, "painted over")
+
+
+FAKES = {"paint": Paint}

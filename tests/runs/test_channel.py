@@ -1,0 +1,68 @@
+import socket
+import stat
+import threading
+
+import pytest
+
+from opslib.errors import Refused, StepFailed
+from opslib.runs.channel import Client, Server
+
+
+class Echo:
+    def answer(self, request, progress):
+        if request["verb"] == "refuse":
+            raise Refused("No.", "Ask somebody else.")
+        if request["verb"] == "break":
+            raise ZeroDivisionError("by nothing")
+        progress({"text": "half", "done": 1, "total": 2})
+        return {"said": request}
+
+
+@pytest.fixture
+def line(tmp_path):
+    server = Server(tmp_path / "run", Echo())
+    client = Client(str(tmp_path / "run"))
+    yield client
+    client.close()
+    server.close()
+
+
+def test_an_answer_comes_back_after_its_progress(line):
+    seen = []
+    assert line.ask("say", progress=seen.append, word="ä")["said"] == {"verb": "say", "word": "ä"}
+    assert seen == [{"text": "half", "done": 1, "total": 2}]
+
+
+def test_a_refusal_arrives_as_the_same_kind_with_its_next_step(line):
+    with pytest.raises(Refused) as raised:
+        line.ask("refuse")
+    assert (raised.value.message, raised.value.next_step) == ("No.", "Ask somebody else.")
+
+
+def test_a_defect_in_the_executor_reaches_the_notebook_as_words(line):
+    with pytest.raises(StepFailed, match="ZeroDivisionError: by nothing"):
+        line.ask("break")
+    assert line.ask("say")["said"] == {"verb": "say"}
+
+
+def test_the_socket_is_its_owners_alone(line, tmp_path):
+    assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o600
+
+
+def test_nonsense_on_the_line_does_not_stop_the_server(line, tmp_path):
+    with socket.socket(socket.AF_UNIX) as rude:
+        rude.connect(str(tmp_path / "run"))
+        rude.sendall(b"\xff\xfe not json\n")
+        assert b"error" in rude.recv(4096)
+    assert line.ask("say")["said"] == {"verb": "say"}
+
+
+def test_a_gone_executor_is_an_error_and_not_a_hang(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "gone"))
+        listener.listen()
+        client = Client(str(tmp_path / "gone"))
+        threading.Thread(target=lambda: listener.accept()[0].close()).start()
+        with pytest.raises((StepFailed, OSError)):
+            client.ask("say")
+        client.close()

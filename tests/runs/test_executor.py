@@ -1,0 +1,178 @@
+import json
+
+import pytest
+
+from opslib.errors import Refused, StepFailed, UsageError
+from opslib.model import Verdict
+from opslib.runs import journal
+from tests.runs import fakes
+
+
+def step(executor, word="red", progress=lambda said: None, **more):
+    return executor.answer(
+        {"verb": "step", "action": "paint", "parameters": {"word": word, **more}},
+        progress,
+    )
+
+
+def events(executor):
+    return [line.event for line in journal.read(executor.folder / "journal.jsonl")]
+
+
+def result(check, verdict):
+    return {"verb": "result", "result": {"check": check, "verdict": verdict}}
+
+
+def quiet(said):
+    pass
+
+
+def test_a_step_is_planned_announced_applied_and_verified_in_this_order(executor):
+    run = executor()
+    evidence = step(run)
+    assert fakes.DONE == ["red"]
+    assert events(run) == ["opened", "planned", "intent", "applied", "verified"]
+    assert (evidence["status"], evidence["values"], evidence["verification"]["verdict"]) == (
+        "applied",
+        {"word": "red"},
+        "OK",
+    )
+
+
+def test_the_intent_is_on_the_disk_before_the_effect_begins(executor):
+    run = executor()
+    seen = []
+    step(run, progress=lambda said: seen.append(events(run)[-1]))
+    assert seen[0] == "intent"
+
+
+def test_a_planning_run_plans_and_touches_nothing(executor):
+    run = executor(mode="plan")
+    evidence = step(run)
+    assert fakes.DONE == []
+    assert events(run) == ["opened", "planned"]
+    assert evidence["status"] == "planned"
+    assert evidence["plan"]["after"] == {"words": 1}
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_a_destructive_step_without_approval_is_refused_outside_the_lab(executor, environment):
+    run = executor(environment)
+    with pytest.raises(Refused, match=f"destructive step on {environment} and has no approval"):
+        step(run)
+    assert fakes.DONE == []
+    assert events(run) == ["opened", "planned", "refused"]
+
+
+def test_the_targets_owner_can_let_a_named_action_run_unattended(executor):
+    run = executor("production", OPS_UNATTENDED_ACTIONS="paint")
+    step(run)
+    assert fakes.DONE == ["red"]
+
+
+def test_a_plan_that_refuses_changes_nothing_and_says_why_in_the_journal(executor):
+    run = executor()
+    with pytest.raises(Refused, match="must not be painted"):
+        step(run, "forbidden")
+    assert fakes.DONE == []
+    assert events(run) == ["opened", "refused"]
+
+
+def test_an_effect_that_breaks_off_is_a_failed_step_without_the_secret_it_carried(executor):
+    run = executor()
+    with pytest.raises(StepFailed, match="the brush broke") as raised:
+        step(run, "broken")
+    assert events(run)[-2:] == ["intent", "failed"]
+    assert "hunter2" not in str(raised.value)
+    assert b"hunter2" not in (run.folder / "journal.jsonl").read_bytes()
+
+
+def test_an_effect_that_does_not_verify_is_a_failed_step(executor):
+    run = executor()
+    with pytest.raises(StepFailed, match="verification says UNKNOWN"):
+        step(run, seen="UNKNOWN")
+    assert events(run)[-3:] == ["applied", "verified", "failed"]
+    assert run.verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        ({"verb": "step", "action": "rm -rf", "parameters": {}}, UsageError),
+        ({"verb": "step", "action": "paint", "parameters": {"word": 7}}, Refused),
+        ({"verb": "step", "action": "paint", "parameters": {"word": "red", "dry_run": False}}, Refused),
+        ({"verb": "step", "action": "paint", "parameters": {}}, Refused),
+        ({"verb": "eval", "text": "1"}, UsageError),
+        ({}, UsageError),
+    ],
+)
+def test_only_known_actions_with_right_parameters_can_be_asked_for(executor, request_, kind):
+    run = executor()
+    with pytest.raises(kind):
+        run.answer(request_, quiet)
+    assert fakes.DONE == []
+
+
+def test_the_verdict_is_the_worst_of_the_latest_results(executor):
+    run = executor()
+    assert run.verdict is Verdict.UNKNOWN
+    for check, verdict in [("a", "CRITICAL"), ("b", "OK"), ("a", "WARNING")]:
+        run.answer(result(check, verdict), quiet)
+    assert run.verdict is Verdict.WARNING
+    said = run.answer({"verb": "finish"}, quiet)
+    assert (said["verdict"], said["counts"]["OK"], said["counts"]["CRITICAL"]) == ("WARNING", 1, 0)
+
+
+def test_two_steps_of_one_cell_have_keys_and_evidence_of_their_own(executor):
+    run = executor()
+    step(run, "red")
+    step(run, "blue")
+    assert sorted(path.name for path in (run.folder / "evidence").iterdir()) == ["paint-it-2.json", "paint-it.json"]
+
+
+def test_a_cells_id_cannot_lead_evidence_out_of_its_folder(executor):
+    run = executor()
+    run.cell = "../../etc/passwd"
+    step(run)
+    assert [path.name for path in (run.folder / "evidence").iterdir()] == ["-etc-passwd.json"]
+
+
+def test_a_notebook_of_another_environment_is_refused(executor):
+    run = executor()
+    with pytest.raises(Refused, match="asks for production"):
+        run.answer({"verb": "hello", "environment": "production"}, quiet)
+
+
+def test_closing_writes_the_plans_and_the_last_line(executor):
+    run = executor()
+    step(run)
+    run.close("finished", run.verdict)
+    (plan,) = json.loads((run.folder / "plan.json").read_text())
+    assert (plan["step"], plan["plan"]["action"]) == ("paint-it", "paint")
+    assert events(run)[-1] == "closed"
+
+
+def test_an_applied_step_is_taken_back_with_what_was_recorded_of_it(executor):
+    run = executor()
+    evidence = step(run)
+    looked = run.undo("paint-it", evidence["plan"], evidence["values"])
+    assert (fakes.DONE, looked.summary) == ([], "painted over")
+    assert events(run)[-3:] == ["planned", "intent", "undone"]
+
+
+def test_a_step_that_is_not_there_any_more_is_not_undone_twice(executor):
+    run = executor()
+    evidence = step(run)
+    run.undo("paint-it", evidence["plan"], evidence["values"])
+    with pytest.raises(Refused, match="gone already"):
+        run.undo("paint-it", evidence["plan"], evidence["values"])
+    assert events(run)[-1] == "refused"
+
+
+def test_an_undo_needs_the_same_approval_as_the_step(executor):
+    evidence = step(executor())
+    run = executor("production")
+    with pytest.raises(Refused, match="has no approval"):
+        run.undo("paint-it", evidence["plan"], evidence["values"])
+    assert fakes.DONE == ["red"]
+    assert events(run)[-2:] == ["planned", "refused"]
