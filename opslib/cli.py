@@ -127,7 +127,7 @@ def archive() -> None:
 def list_runs(as_json: bool) -> None:
     """List the archived runs, newest first."""
     from opslib.archive.store import Archive
-    from opslib.model import to_json
+    from opslib.canonical import to_json
 
     rows = [to_json(row) for row in Archive(settings.archive_folder()).runs()]
     if as_json:
@@ -159,7 +159,7 @@ def show_run(run: str) -> None:
 def verify_archive(head: str | None, as_json: bool) -> int:
     """Check every entry, seal and journal; exit 0 when all fit, 5 when anything does not."""
     from opslib.archive.verify import verify
-    from opslib.model import to_json
+    from opslib.canonical import to_json
 
     seen = verify(settings.archive_folder(), head)
     if as_json:

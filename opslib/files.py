@@ -95,6 +95,23 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def create_locked(path: Path, part: Path) -> int | None:
+    """Create ``path`` with its lock held from its first moment and return the handle; None when it exists.
+
+    ``part`` is a temporary name of this caller's own: nobody who looks for ``path`` can lock it first.
+    """
+    handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        os.close(handle)
+        return None
+    finally:
+        part.unlink()
+    return handle
+
+
 def try_lock(path: Path) -> int | None:
     """Return a handle that holds the lock on ``path`` (created when missing), or None when another has it."""
     while True:

@@ -1,20 +1,18 @@
 """The immutable words of the product: reading, threshold, check, result, plan, evidence.
 
-Everything here is a small frozen value without I/O. Each value turns into plain JSON with
-:func:`to_json`, which is what the journal, the executor's socket and the report see.
+Everything here is a small frozen value without I/O. Each turns into plain JSON with
+:func:`opslib.canonical.to_json`, which is what the journal, the executor's socket and the report see.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from enum import Enum, StrEnum
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Literal
 
-import rfc8785
+from opslib.canonical import digest
 
 Scalar = str | int | float | bool | None
 Row = Mapping[str, Any]
@@ -84,60 +82,6 @@ class Repeat(StrEnum):
 def now() -> datetime:
     """Return the current time, in UTC, with microseconds."""
     return datetime.now(UTC)
-
-
-def to_json(value: Any) -> Any:
-    """Return ``value`` as plain JSON data (dict, list, str, int, float, bool, None).
-
-    Times become ISO 8601 in UTC, durations seconds, Decimals strings of their exact value (integers
-    stay integers); bytes are refused, so that nothing binary slips into a journal.
-    """
-    if value is None or (isinstance(value, (bool, int, float, str)) and not isinstance(value, Enum)):
-        return value
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in fields(value) if f.repr}
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [to_json(item) for item in value]
-    raise TypeError(f"{type(value).__name__} has no JSON form; give text, numbers, times, rows or values")
-
-
-def canonical(value: Any) -> bytes:
-    """Return the canonical JSON bytes of ``value`` (RFC 8785), the form that digests are taken of.
-
-    Integers beyond 2**53 have no canonical JSON form and become strings first.
-    """
-    return rfc8785.dumps(_safe_numbers(to_json(value)))
-
-
-def digest(value: Any) -> str:
-    """Return the SHA-256 (64 hex digits) of the canonical JSON of ``value``."""
-    return hashlib.sha256(canonical(value)).hexdigest()
-
-
-def _safe_numbers(value: Any) -> Any:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int) and abs(value) >= 2**53:
-        return str(value)
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: _safe_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_safe_numbers(item) for item in value]
-    return value
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ class ReadSettings(BaseModel):
     environment: Environment = Field(alias="OPS_ENVIRONMENT", description="lab, staging or production")
 
     read_database_url: DatabaseUrl = Field(
-        alias="OPS_READ_DATABASE_URL", description="PostgreSQL, as a role that can only read"
+        alias="OPS_READ_DATABASE_URL",
+        description="PostgreSQL itself, no transaction pooler, as a role that can only read",
     )
     read_cache_url: CacheUrl = Field(
         alias="OPS_READ_REDIS_URL", description="Redis or Valkey, as a user that can only read"
@@ -73,6 +74,12 @@ class ReadSettings(BaseModel):
         description="node metrics of the database server (Prometheus text), for disk usage",
     )
 
+    standbys: int | None = Field(
+        None,
+        alias="OPS_DATABASE_STANDBYS",
+        ge=0,
+        description="standbys that are meant to follow the database; unset: nobody said, so none is UNKNOWN",
+    )
     core_tables: Names = Field(
         ("auth.users", "public.users", "public.organizations", "public.cases"),
         alias="OPS_CORE_TABLES",

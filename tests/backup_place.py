@@ -209,6 +209,7 @@ def place(lab: Any, schema: str = SCHEMA) -> Any:
             session.execute(schema)
             session.execute(f"ALTER DATABASE {made.name} SET search_path = \"$user\", public, 'odd, name'")
             session.execute(f"ALTER DATABASE {made.name} SET work_mem = '5MB'")
+            session.execute(f"ALTER DATABASE {made.name} SET app.settings.jwt_secret = 'hunter2-hunter2'")
             session.execute(f'ALTER ROLE "place reader" IN DATABASE {made.name} SET statement_timeout = 1234')
             session.execute(f'GRANT CREATE ON DATABASE {made.name} TO "place reader" WITH GRANT OPTION')
         yield made

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opslib.model import Effect, Plan, Repeat, Threshold, Verdict, canonical, digest, to_json
+from opslib.canonical import canonical, digest, to_json
+from opslib.model import Effect, Plan, Repeat, Threshold, Verdict
 
 
 def test_the_worst_of_nothing_is_unknown():

@@ -201,7 +201,9 @@ class TakeBackup(Action):
         return Dump(key=key, version=version, size=upload.size, sha256=upload.sha256, seconds=seconds)
 
     def _clear(self, store: Bucket, base: str) -> None:
-        """Take away what an earlier, interrupted apply of this very step left: dumps without a manifest."""
+        """Take away what an earlier, interrupted apply of this very step left: parts, dumps without a manifest."""
+        for upload in store.unfinished(base + "."):
+            store.abort(upload)
         for item in _own_dumps(store, base):
             try:
                 store.delete_version(item.key, item.version)

@@ -9,8 +9,9 @@ from typing import Any
 
 import opslib.actions.dumps as dumps
 from opslib.actions.staging import UNTOUCHED
+from opslib.canonical import to_json
 from opslib.errors import Refused
-from opslib.model import now, to_json
+from opslib.model import now
 from opslib.probes.manifest import Manifest
 from opslib.probes.standing import Backup, standing
 from opslib.systems.object_store import Missing

@@ -58,7 +58,7 @@ def collect(session: AdminDatabase, progress: Progress) -> Contents:
     (properties,) = session.ask(question("backups/properties"))
     return Contents(
         properties=Properties(**properties),
-        settings=tuple(Setting(**row) for row in session.ask(question("backups/settings"))),
+        settings=tuple(Setting(**row).masked() for row in session.ask(question("backups/settings"))),
         privileges=tuple(Privilege(**row) for row in session.ask(question("backups/privileges"))),
         tables=_tables(session, progress),
         sequences={_name(row): Sequence(**row) for row in session.ask(question("backups/sequences"))},

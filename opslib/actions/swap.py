@@ -18,8 +18,9 @@ import opslib.actions.staging as staging
 from opslib.actions.base import Action, Progress
 from opslib.actions.live import contents, databases, differences, look, made, maintenance, mark, marks, same, told
 from opslib.actions.staging import Staged
+from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now, to_json
+from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.questions import question
 from opslib.systems.postgres_admin import AdminDatabase, allow_connections, end_sessions
 from opslib.systems.postgres_exchange import exchange

@@ -18,8 +18,8 @@ from opslib import files
 from opslib.archive import index, interrupted, seal, summary
 from opslib.archive.log import RUN_ID, Log
 from opslib.archive.summary import Summary
+from opslib.canonical import to_json
 from opslib.errors import ArchiveError, UsageError
-from opslib.model import to_json
 from opslib.redaction import Redactor
 
 FOLDERS = ("log", "runs", "quarantine", "running")
@@ -64,7 +64,7 @@ class Archive:
         with _told(self.folder):
             self._prepare()
             self.close_interrupted(redactor, render)
-            lock = files.try_lock(self._running(run_id))
+            lock = files.create_locked(self._running(run_id), self.folder / "running" / f".{run_id}.{os.getpid()}")
             if lock is None:
                 raise ArchiveError(f"The run {run_id} is running in another process.", "Start a run with another id.")
             try:

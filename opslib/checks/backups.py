@@ -119,9 +119,12 @@ def _coverage(reading: Reading) -> Judgement:
     return Judgement(GAPS.judge(len(gaps)), f"{said}.", float(len(gaps)), gaps)
 
 
+_HALF = ("has no manifest", "a person must", "an unfinished upload")
+
+
 def _overdue(reading: Reading) -> Judgement:
     due = tuple(row for row in reading.rows if row["due"])
-    stray = tuple(row for row in reading.rows if row["why"] == "has no manifest" or "person" in row["why"])
+    stray = tuple(row for row in reading.rows if any(sign in row["why"] for sign in _HALF))
     if due or stray:
         said = f"{len(due)} backup(s) are older than the retention, {len(stray)} object(s) are no whole backup."
         return Judgement(Verdict.WARNING, said, float(len(due)), due + stray)

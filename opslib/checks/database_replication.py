@@ -48,14 +48,25 @@ def _followed(row: Row) -> tuple[Verdict, str]:
             return Verdict.CRITICAL, said
         if row["physical_slots"]:
             return Verdict.WARNING, "No standby is connected, though a slot is kept for one: it is cut off."
-        return Verdict.UNKNOWN, "No standby is connected, so there is no lag to measure and nothing to fail over to."
+        return _alone(row["meant"])
     verdicts = [_standby(one) for one in row["replicas"]]
     worst = max(range(len(verdicts)), key=lambda i: list(Verdict).index(verdicts[i]))
     one = row["replicas"][worst]
     said = f"{len(verdicts)} connected; {one['standby']} ({one['state']})"
+    if row["meant"] and len(verdicts) < row["meant"]:
+        return Verdict.CRITICAL, f"{len(verdicts)} of {row['meant']} standbys are connected."
     if one["not_replayed_bytes"] is None:
         return verdicts[worst], f"{said} does not tell what it has replayed: it receives only, or has just begun."
     return verdicts[worst], f"{said} has {size(one['not_replayed_bytes'])} still to replay."
+
+
+def _alone(meant: int | None) -> tuple[Verdict, str]:
+    said = "No standby is connected, so there is no lag to measure and nothing to fail over to"
+    if meant is None:
+        return Verdict.UNKNOWN, f"{said}; whether there should be one, OPS_DATABASE_STANDBYS does not say."
+    if meant:
+        return Verdict.CRITICAL, f"{said}, though {meant} should follow."
+    return Verdict.OK, f"{said}; none is meant to follow."
 
 
 def _standby(one: Row) -> Verdict:

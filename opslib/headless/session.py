@@ -21,9 +21,10 @@ from typing import Any
 from opslib import files
 from opslib.archive import report
 from opslib.archive.store import Archive
+from opslib.canonical import to_json
 from opslib.errors import ExitCode
 from opslib.headless.notebooks import Notebook
-from opslib.model import Verdict, now, to_json
+from opslib.model import Verdict, now
 from opslib.redaction import Redactor
 from opslib.runs.channel import Server
 from opslib.runs.executor import Executor, Mode

@@ -82,6 +82,12 @@ class Cloud(Service):
         for bucket in (BACKUPS, ARCHIVE):
             s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            s3.put_bucket_encryption(
+                Bucket=bucket,
+                ServerSideEncryptionConfiguration={
+                    "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+                },
+            )
             s3.put_public_access_block(
                 Bucket=bucket,
                 PublicAccessBlockConfiguration=dict.fromkeys(PRIVATE, True),

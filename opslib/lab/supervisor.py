@@ -203,6 +203,7 @@ class Lab:
             "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
             "S3_BUCKET_NAME": BACKUPS,
             "VITE_API_BASE_URL": url,
+            "OPS_DATABASE_STANDBYS": "0",
             "OPS_APPLICATION_NAMES": POOL if url else "",
             "OPS_SERVER_METRICS_URL": f"{url}/node-metrics" if url else "",
         }

@@ -21,6 +21,9 @@ from opslib.systems.target import ReadTarget
 
 Rows = list[dict[str, Any]]
 
+LONGEST = timedelta(hours=12)
+"""An upload that was begun earlier than this is none that is still under way."""
+
 
 def _standing(target: ReadTarget) -> Standing:
     return standing(target.backups, target.settings.backup_prefix)
@@ -120,7 +123,10 @@ def _overdue(target: ReadTarget) -> Rows:
         for b in found.backups
     ]
     decided = [{"what": d.name, "due": d.goes, "why": d.why} for d in decide(known, now(), days)]
-    return decided + [{"what": item.key, "due": False, "why": "has no manifest"} for item in found.orphans]
+    stray = [{"what": item.key, "due": False, "why": "has no manifest"} for item in found.orphans]
+    uploads = target.backups.unfinished(target.settings.backup_prefix)
+    old = [item for item in uploads if now() - item.begun > LONGEST]
+    return decided + stray + [{"what": item.key, "due": False, "why": "is an unfinished upload"} for item in old]
 
 
 def _changes(target: ReadTarget) -> Rows:

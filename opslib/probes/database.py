@@ -114,7 +114,7 @@ replicas = asks(
 
 def _replication(target: ReadTarget) -> list[dict[str, Any]]:
     (role,) = target.database.ask(question("database/replication_role"))
-    return [{**role, "replicas": replicas.read(target)}]
+    return [{**role, "replicas": replicas.read(target), "meant": target.settings.standbys}]
 
 
 replication = Probe(
@@ -124,7 +124,7 @@ replication = Probe(
     source_of(question("database/replication_role")),
     {"not_replayed_bytes": "bytes"},
 )
-"""One row: this server's own role and state, and in ``replicas`` the rows of :data:`replicas`."""
+"""One row: this server's role and state, in ``replicas`` the rows of :data:`replicas` and how many are ``meant``."""
 
 slots = asks("slots", units={"kept_bytes": "bytes", "left_bytes": "bytes", "inactive_seconds": "seconds"})
 """Replication slots with the write-ahead log that each one keeps from being removed."""

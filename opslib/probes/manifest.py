@@ -6,13 +6,15 @@ Nothing of the content itself is in here, only counts, digests and names.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from opslib.model import Row, Rows, canonical
+from opslib.canonical import canonical
+from opslib.model import Row, Rows
 
 MANIFEST = ".manifest.json"
 PROOF = ".proof.json"
@@ -60,12 +62,25 @@ class Properties(Part):
     connection_limit: int = -1
 
 
+MASK = "sha256:"
+"""How the stored value of a setting begins that stands for another one."""
+
+
 class Setting(Part):
     """A setting of the database, for ``role`` in it (empty: for everybody)."""
 
     role: str
     name: str
     value: str
+
+    def masked(self) -> Setting:
+        """Return the setting as it may be stored: an application's own (``app.…``) by the digest of its value.
+
+        Supabase projects keep secrets there, such as ``app.settings.jwt_secret``.
+        """
+        if "." not in self.name or self.value.startswith(MASK):
+            return self
+        return self.model_copy(update={"value": MASK + hashlib.sha256(self.value.encode()).hexdigest()[:16]})
 
 
 class Privilege(Part):
@@ -239,7 +254,7 @@ def _large_objects(left: LargeObjects, right: LargeObjects) -> Iterator[Row]:
 
 
 def _settings(contents: Contents) -> dict[str, str]:
-    return {f"{item.name} {item.role}".strip(): item.value for item in contents.settings}
+    return {f"{item.name} {item.role}".strip(): item.masked().value for item in contents.settings}
 
 
 def _privileges(contents: Contents) -> dict[str, bool]:

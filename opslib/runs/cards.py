@@ -1,6 +1,6 @@
 """Results, steps, readings, pictures and runs as HTML cards, each from its plain JSON.
 
-Verdicts are told by word and shape, never by colour alone. Every function takes what ``model.to_json``
+Verdicts are told by word and shape, never by colour alone. Every function takes what ``canonical.to_json``
 gave (and what the journal holds); a field that is missing or odd is left out, never invented.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from opslib.model import digest
+from opslib.canonical import digest
 from opslib.pictures import figures, gate
 from opslib.runs.markup import Html, join, shorten, tag, visible
 from opslib.runs.tables import moment, shown, table

@@ -14,7 +14,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from opslib.model import Evidence, Picture, Plan, Reading, Result, to_json
+from opslib.canonical import to_json
+from opslib.model import Evidence, Picture, Plan, Reading, Result
 from opslib.runs import cards
 from opslib.runs.markup import Html, shorten, tag, visible
 from opslib.runs.tables import MOST_ROWS, columns, moment, text_table

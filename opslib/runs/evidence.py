@@ -9,7 +9,7 @@ from opslib.model import Effect, Evidence, Plan, Repeat, StepStatus, Verdict, Ve
 
 
 def plan_of(said: Mapping[str, Any]) -> Plan:
-    """Return the plan that ``said`` (model.to_json of a Plan) describes."""
+    """Return the plan that ``said`` (canonical.to_json of a Plan) describes."""
     return Plan(
         **{
             **said,
@@ -22,7 +22,7 @@ def plan_of(said: Mapping[str, Any]) -> Plan:
 
 
 def evidence_of(said: Mapping[str, Any]) -> Evidence:
-    """Return the evidence that ``said`` (model.to_json of an Evidence) describes."""
+    """Return the evidence that ``said`` (canonical.to_json of an Evidence) describes."""
     looked = said.get("verification")
     return Evidence(
         action=said["action"],

@@ -19,8 +19,9 @@ from pydantic import ValidationError
 from opslib import files
 from opslib.actions import ACTIONS
 from opslib.actions.base import Action, Progress
+from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed, UsageError
-from opslib.model import Evidence, Plan, StepStatus, Verdict, Verification, to_json
+from opslib.model import Evidence, Plan, StepStatus, Verdict, Verification
 from opslib.redaction import Redactor
 from opslib.runs import approval
 from opslib.runs.channel import Tell

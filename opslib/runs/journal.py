@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opslib.canonical import canonical, to_json
 from opslib.errors import ArchiveError
-from opslib.model import canonical, now, to_json
+from opslib.model import now
 from opslib.redaction import Redactor
 
 FIRST = "0" * 64

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from opslib.canonical import to_json
 from opslib.errors import OpsError
-from opslib.model import Check, Judgement, Probe, Reading, Result, Verdict, now, to_json
+from opslib.model import Check, Judgement, Probe, Reading, Result, Verdict, now
 from opslib.systems.target import ReadTarget
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from opslib import settings
 from opslib.actions.base import Action
+from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused
-from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, to_json
+from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict
 from opslib.runs import display, kernel, reading
 from opslib.runs.channel import Client
 from opslib.runs.evidence import evidence_of

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["Bucket", "Exists", "Head", "Missing", "ReadOnlyBucket", "Store", "StoreError", "Stored"]
+__all__ = ["Bucket", "Exists", "Head", "Missing", "ReadOnlyBucket", "Store", "StoreError", "Stored", "Unfinished"]
 
 READS = ("Get", "Head", "List")
 """How the names of S3 operations begin that change nothing."""
@@ -49,6 +49,15 @@ class Stored:
     size: int
     modified: datetime
     version: str
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """An upload in parts that was begun and neither completed nor aborted; its parts are kept and paid for."""
+
+    key: str
+    upload: str
+    begun: datetime
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,12 @@ class Store:
             if not page.get("IsTruncated"):
                 return sorted(found, key=lambda row: row.key)
             start = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+    def unfinished(self, prefix: str) -> tuple[Unfinished, ...]:
+        """Return the unfinished uploads below ``prefix`` (the first thousand), oldest first."""
+        rows = self.call("list_multipart_uploads", Prefix=prefix).get("Uploads", ())
+        found = [Unfinished(row["Key"], row["UploadId"], row["Initiated"].astimezone(UTC)) for row in rows]
+        return tuple(sorted(found, key=lambda item: item.begun))
 
     def head(self, key: str, version: str | None = None) -> Head | None:
         """Return what the store says of the object, or None when there is no such object or version."""
@@ -219,6 +234,10 @@ class Bucket(Store):
             Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until},
             ChecksumAlgorithm="SHA256",
         )
+
+    def abort(self, item: Unfinished) -> None:
+        """Take the parts of an unfinished upload away."""
+        self.call("abort_multipart_upload", Key=item.key, UploadId=item.upload)
 
     def delete_version(self, key: str, version: str) -> None:
         """Delete exactly this version; raises Refused when an object lock holds it."""

@@ -1,8 +1,9 @@
 """PostgreSQL's client programs: the only subprocesses that a system module starts.
 
 A closed list of programs, argument lists only, a small environment of our own. The password goes
-through a password file of mode 0600 in a private folder that is gone afterwards: arguments and
-environment of a process can be read by others on the machine (PostgreSQL manual, "The Password File").
+through a password file of mode 0600, in memory where the system can do that, else in a private folder
+that is gone afterwards: arguments and environment of a process can be read by others on the machine
+(PostgreSQL manual, "The Password File").
 """
 
 from __future__ import annotations
@@ -215,15 +216,16 @@ def _started(
     program: Program, url: SecretUrl | None, arguments: Sequence[str], seconds: float, *, stdin: int
 ) -> Iterator[_Child]:
     where = f" at {url.public}" if url else ""
-    with tempfile.TemporaryDirectory(prefix="ops-") as folder:
+    with _password_file(url) as (passwords, handles):
         process = subprocess.Popen(
             [str(find(program)), *PROGRAMS[program], *arguments],
-            env=_environment(url, Path(folder)),
-            cwd=folder,
+            env=_environment(url) | passwords,
+            cwd="/",
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=handles,
         )
         child = _Child(process, f"{program}{where}", Redactor([url] if url else []))
         try:
@@ -238,8 +240,32 @@ def _started(
                         pipe.close()
 
 
-def _environment(url: SecretUrl | None, folder: Path) -> dict[str, str]:
-    environment = {"LANG": "C", "LC_ALL": "C", "TZ": "UTC", "HOME": str(folder)}
+@contextmanager
+def _password_file(url: SecretUrl | None) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
+    """Hand out the variable that names the password file, and the file handles that the program must inherit."""
+    password = urlsplit(url.reveal()).password if url else None
+    if password is None:
+        yield {}, ()
+        return
+    escaped = unquote(password).replace("\\", "\\\\").replace(":", "\\:")
+    line = f"*:*:*:*:{escaped}\n".encode()
+    if hasattr(os, "memfd_create"):
+        # A file without a name in memory: nothing is left of it even when this process is killed.
+        with os.fdopen(os.memfd_create("passwords"), "wb", buffering=0) as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(line)
+            yield {"PGPASSFILE": f"/proc/self/fd/{file.fileno()}"}, (file.fileno(),)
+        return
+    with tempfile.TemporaryDirectory(prefix="ops-") as folder:
+        path = Path(folder, "passwords")
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(line)
+        yield {"PGPASSFILE": str(path)}, ()
+
+
+def _environment(url: SecretUrl | None) -> dict[str, str]:
+    # No home: a password or service file of whoever runs this must not decide where a backup comes from.
+    environment = {"LANG": "C", "LC_ALL": "C", "TZ": "UTC", "HOME": "/nonexistent"}
     if url is None:
         return environment
     parts = urlsplit(url.reveal())
@@ -257,12 +283,6 @@ def _environment(url: SecretUrl | None, folder: Path) -> dict[str, str]:
         if name not in _QUERY:
             raise Refused(f"The address of {url.public} has an option {name!r} that is not known here.", "Remove it.")
         environment[_QUERY[name]] = value
-    if parts.password is not None:
-        file = folder / "passwords"
-        password = unquote(parts.password).replace("\\", "\\\\").replace(":", "\\:")
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream_:
-            stream_.write(f"*:*:*:*:{password}\n")
-        environment["PGPASSFILE"] = str(file)
     return environment
 
 

@@ -1,13 +1,20 @@
+import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from opslib.actions.backups import ProveBackup, TakeBackup
+from opslib.canonical import to_json
 from opslib.errors import Refused, StepFailed
-from opslib.model import UNKNOWN_UNTIL, Effect, Verdict, to_json
+from opslib.model import UNKNOWN_UNTIL, Effect, Verdict
 from opslib.probes.manifest import Manifest, Proof, compare
 from tests.backup_place import place as make_place
 from tests.backup_place import quiet
@@ -78,13 +85,14 @@ def test_the_manifest_says_where_when_and_with_what_the_backup_was_made(place):
     assert {(s.role, s.name, s.value) for s in manifest.contents.settings} == {
         ("", "search_path", '"$user", public, "odd, name"'),
         ("", "work_mem", "5MB"),
+        ("", "app.settings.jwt_secret", "sha256:" + hashlib.sha256(b"hunter2-hunter2").hexdigest()[:16]),
         ("place reader", "statement_timeout", "1234"),
     }
 
 
 def test_the_manifest_holds_no_content_of_the_database(place):
     data = place.writing().backup_store.read(place.take()["manifest"])
-    for text in (b"seen by nobody", b"the same", b"a large object", b"NEW.name"):
+    for text in (b"seen by nobody", b"the same", b"a large object", b"NEW.name", b"hunter2"):
         assert text not in data
     password = place.settings.database_url.parts()[-1].encode()
     assert password not in data
@@ -238,6 +246,51 @@ def test_a_backup_interrupted_before_its_manifest_is_none_and_the_second_apply_s
     taken = small.take()
     assert taken["dump_version"] != stray
     assert small.objects() == ["r1-backup.dump", "r1-backup.manifest.json"]
+    assert small.prove(taken["backup"])["backup"] == "r1-backup"
+
+
+KILLED = """
+import sys
+from opslib.actions.backups import TakeBackup
+from opslib.settings import load
+from opslib.systems.target import ReadTarget, WriteTarget
+
+name, lab = sys.argv[1:]
+from pathlib import Path
+settings = load("lab", lab=Path(lab))
+settings = settings.model_copy(update={
+    "database_url": settings.database_url.with_path(name),
+    "read_database_url": settings.read_database_url.with_path(name),
+    "backup_prefix": name + "/", "core_tables": ("public.things",),
+})
+action = TakeBackup()
+action.apply(WriteTarget(settings, "r1"), action.plan(ReadTarget(settings.reading(), "r1")), print)
+"""
+
+
+def test_an_executor_killed_during_the_dump_leaves_no_backup_and_the_second_apply_clears_up(small, tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    file = folder / "pg_dump"
+    file.write_text(
+        f'#!/bin/sh\nif [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 18.6"; exit; fi\n'
+        f"head -c 20000000 /dev/zero; echo $$ > {tmp_path}/sent; while :; do sleep 0.1; echo; done\n"
+    )
+    file.chmod(0o755)
+    environment = {**os.environ, "OPS_PG_BIN": str(folder), "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", KILLED, small.name, str(small.lab.folder / "target.env")]
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 30
+        while not (tmp_path / "sent").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+    finally:
+        child.kill()
+        child.wait()
+    assert small.objects() == []
+    assert small.uploads() == [f"{small.name}/r1-backup.dump"]
+    taken = small.take()
+    assert small.uploads() == []
     assert small.prove(taken["backup"])["backup"] == "r1-backup"
 
 

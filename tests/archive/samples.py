@@ -5,19 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from opslib.model import (
-    Effect,
-    Evidence,
-    Plan,
-    Reading,
-    Repeat,
-    Result,
-    StepStatus,
-    Threshold,
-    Verdict,
-    Verification,
-    to_json,
-)
+from opslib.canonical import to_json
+from opslib.model import Effect, Evidence, Plan, Reading, Repeat, Result, StepStatus, Threshold, Verdict, Verification
 from opslib.pictures.charts import Bar, Limit, Part, bar_list, budget_bar, line_chart
 from opslib.pictures.svg import heading, picture
 from opslib.redaction import Redactor

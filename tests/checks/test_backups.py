@@ -142,6 +142,7 @@ def test_missed_days_are_listed():
         ({"what": "a", "due": False, "why": "is not older than 30 days"}, "OK"),
         ({"what": "a", "due": True, "why": "is older than 30 days, and b is proven"}, "WARNING"),
         ({"what": "a.dump", "due": False, "why": "has no manifest"}, "WARNING"),
+        ({"what": "a.dump", "due": False, "why": "is an unfinished upload"}, "WARNING"),
         ({"what": "a", "due": False, "why": "is not whole: a person must look at it first"}, "WARNING"),
     ],
 )

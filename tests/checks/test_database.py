@@ -45,15 +45,14 @@ def every():
         yield name, made if isinstance(made, Check) else made()
 
 
-def test_a_healthy_lab_is_all_green_but_for_what_it_does_not_have(lab):
+def test_a_healthy_lab_is_all_green(lab):
     with lab.admin() as admin:
         admin.execute("SELECT extensions.pg_stat_statements_reset()")
         for _ in range(120):
             admin.execute("SELECT count(*) FROM public.users")
     verdicts = {name: evaluate(check, lab.target).verdict for name, check in every()}
-    absent = {"disk", "replication"}
-    assert {name: v for name, v in verdicts.items() if v is not Verdict.OK and name not in absent} == {}
-    assert verdicts["replication"] is Verdict.UNKNOWN
+    # What can be proven of the P95 depends on how busy this machine is; it has tests of its own.
+    assert {name: v for name, v in verdicts.items() if v is not Verdict.OK and name != "query_p95"} == {}
 
 
 @pytest.mark.parametrize(("name", "check"), list(every()))
@@ -206,7 +205,7 @@ def test_a_refresh_that_must_fail_is_found(lab):
     assert "no unique index" in not_unique.summary
 
 
-def test_no_standby_is_unknown_and_a_slot_kept_for_one_makes_it_a_warning(lab):
+def test_no_standby_is_fine_where_none_is_meant_and_a_slot_kept_for_one_makes_it_a_warning(lab):
     alone = evaluate(checks.replication, lab.target)
     with lab.admin() as admin:
         admin.execute("SELECT pg_create_physical_replication_slot('follower', true)")
@@ -214,7 +213,7 @@ def test_no_standby_is_unknown_and_a_slot_kept_for_one_makes_it_a_warning(lab):
             cut_off, slot = evaluate(checks.replication, lab.target), evaluate(checks.slots, lab.target)
         finally:
             admin.execute("SELECT pg_drop_replication_slot('follower')")
-    assert (alone.verdict, cut_off.verdict) == (Verdict.UNKNOWN, Verdict.WARNING)
+    assert (alone.verdict, cut_off.verdict) == (Verdict.OK, Verdict.WARNING)
     assert "no lag to measure" in alone.summary
     assert slot.summary.startswith("1 slots; follower (inactive")
     assert evaluate(checks.slots, lab.target).verdict is Verdict.OK
@@ -222,7 +221,7 @@ def test_no_standby_is_unknown_and_a_slot_kept_for_one_makes_it_a_warning(lab):
 
 def test_a_real_standby_is_seen_from_both_sides_and_its_gap_is_bytes(lab, tmp_path):
     with standby(lab, tmp_path) as following:
-        until(lambda: evaluate(checks.replication, lab.target).verdict is not Verdict.UNKNOWN)  # it has just begun
+        until(lambda: "still to replay" in evaluate(checks.replication, lab.target).summary)  # it has just begun
         primary, follower = evaluate(checks.replication, lab.target), evaluate(checks.replication, following)
         counting = evaluate(checks.vacuum(), following)
         here = evaluate(checks.server, following)
@@ -247,7 +246,7 @@ def admin_of(lab, following):
 
 
 def follower(**changes):
-    row = {"standby": False, "synchronous_standbys": "", "physical_slots": 0, "receiver": None}
+    row = {"standby": False, "synchronous_standbys": "", "physical_slots": 0, "receiver": None, "meant": None}
     row |= {"receives_from": None, "replay": None, "not_replayed_bytes": None, "max_wal_bytes": 1000, "replicas": []}
     return row | changes
 
@@ -264,6 +263,10 @@ STANDBY = {"standby": True, "receiver": "streaming", "receives_from": "p", "repl
     ("changes", "verdict"),
     [
         ({"synchronous_standbys": "s"}, Verdict.CRITICAL),
+        ({}, Verdict.UNKNOWN),
+        ({"meant": 0}, Verdict.OK),
+        ({"meant": 1}, Verdict.CRITICAL),
+        (replica() | {"meant": 2}, Verdict.CRITICAL),
         (replica(), Verdict.OK),
         (replica(not_replayed_bytes=501), Verdict.WARNING),
         (replica(not_replayed_bytes=1001), Verdict.CRITICAL),

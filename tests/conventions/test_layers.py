@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
-    {"model", "errors", "areas"},
+    {"canonical", "model", "errors", "files", "areas"},
     {"guide", "settings", "redaction"},
     {"systems"},
     {"probes", "pictures"},

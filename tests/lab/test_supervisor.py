@@ -134,7 +134,7 @@ def test_killed_servers_are_seen_by_status_and_brought_back_by_up_with_their_dat
     with database(breakable).session(DATABASE) as session, cache.client() as client:
         assert session.execute("select one from public.kept").fetchall() == [{"one": 1}]
         assert client.get("quota:kept") == "1"
-        assert client.zcard("bull:llm-processing:completed") == 50
+        assert client.zcard("bull:llm-processing:completed") == 58
 
 
 def test_a_lab_whose_filling_was_interrupted_is_filled_anew(breakable):

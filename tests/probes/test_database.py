@@ -5,8 +5,9 @@ from importlib.resources import files
 
 import pytest
 
+from opslib.canonical import canonical
 from opslib.errors import UsageError
-from opslib.model import Probe, canonical
+from opslib.model import Probe
 from opslib.probes import database as probes
 from opslib.probes.database_asking import masked
 from opslib.probes.database_disk import filesystems

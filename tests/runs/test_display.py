@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
-from opslib.model import StepStatus, Verdict, digest, to_json
+from opslib.canonical import digest, to_json
+from opslib.model import StepStatus, Verdict
 from opslib.runs import display
 from opslib.runs.display import MIME, Note, Summary, bundle, html_of
 from opslib.runs.tables import MOST_ROWS
