@@ -15,8 +15,8 @@ from opslib.console import Main, Progress, answering, print_json, print_rows, te
 from opslib.errors import ExitCode
 
 DEMO = (
+    "diagnostics/cache",  # first: it watches for a while, in which the database gets work to be diagnosed
     "diagnostics/database",
-    "diagnostics/cache",
     "runbooks/back-up-database",
     "runbooks/restore-database",
 )

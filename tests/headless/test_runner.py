@@ -12,8 +12,8 @@ import nbformat
 import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from opslib.archive.verify import verify
 
+from opslib.archive.verify import verify
 from opslib.errors import UsageError
 from opslib.headless import runner
 from opslib.redaction import Redactor
