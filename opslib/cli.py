@@ -66,11 +66,7 @@ def run_notebook(notebook: str, parameters: tuple[str, ...], environment: str, p
         progress=progress,
     )
     progress.done()
-    if as_json:
-        print_json(result)
-    else:
-        _print_result(result)
-    return int(result["exit_code"])
+    return _answer(result, as_json)
 
 
 @main.command("undo")
@@ -84,6 +80,10 @@ def undo_run(run: str, as_json: bool) -> int:
     progress = Progress()
     result = undo(run, settings.archive_folder(), progress=progress)
     progress.done()
+    return _answer(result, as_json)
+
+
+def _answer(result: Mapping[str, Any], as_json: bool) -> int:
     if as_json:
         print_json(result)
     else:

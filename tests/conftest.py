@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from functools import cached_property
@@ -64,7 +65,8 @@ class LabInUse:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LabInUse]:
-    """A small lab, started once per test session and taken down at its end."""
+    """A small lab, started once per test session and taken down at its end; nobody else puts load on it."""
+    os.environ["LAB_LOAD_PER_SECOND"] = "0"
     with tempfile.TemporaryDirectory(prefix="opslib-lab-", ignore_cleanup_errors=True) as folder:
         # Where root has no user namespaces, PostgreSQL runs as nobody, who must be able to pass.
         Path(folder).chmod(0o711)

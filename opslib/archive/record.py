@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from opslib import files
 from opslib.model import Verdict
-from opslib.runs.cards import rows_of, sub, text_of
+from opslib.runs.cards import sub, text_of
 
 Said = Mapping[str, Any]
 LARGEST: Final = 64 * 1024 * 1024
@@ -238,6 +238,11 @@ def items(record: Record) -> list[str]:
 
 def why(record: Record, worst: list[Said]) -> str:
     """Return one sentence: why the run has its verdict."""
+    planned = "Planned only, nothing was changed. " if text_of(record.run, "mode") == "plan" else ""
+    return planned + _why(record, worst)
+
+
+def _why(record: Record, worst: list[Said]) -> str:
     stopped = [line for line in record.events("failed", "refused", "error") if line.get("message")]
     if record.state in ("failed", "refused") and stopped:
         return text_of(stopped[0], "message")
@@ -248,9 +253,12 @@ def why(record: Record, worst: list[Said]) -> str:
     if record.verdict != "OK" and worst:
         result = sub(worst[0], "result")
         return f"{text_of(result, 'title')}: {text_of(result, 'summary')}"
-    if not worst:
-        return text_of(record.result, "reason") or "No check was made, so nothing can be said."
-    rows = sum(len(rows_of(sub(line, "reading"))) for line in record.events("reading"))
-    return text_of(record.result, "reason") or f"All {len(worst)} checks are OK." + (
-        f" {rows} rows were read besides." if rows else ""
-    )
+    if text_of(record.result, "reason"):
+        return text_of(record.result, "reason")
+    done = [step for step in steps(record) if step.verification]
+    if not worst and not done:
+        return "No check was made, so nothing can be said."
+    checked = f"{len(worst)} check{'s' * (len(worst) != 1)}" if worst else ""
+    stepped = f"{len(done)} step{'s' * (len(done) != 1)}" if done else ""
+    one = len(worst) + len(done) == 1
+    return f"{' and '.join(filter(None, (checked, stepped)))} {'is' if one else 'are'} OK."

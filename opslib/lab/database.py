@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,6 +55,8 @@ timezone = 'UTC'
 idle_in_transaction_session_timeout = '15min'
 """
 
+LAST_ONE_SECONDS = 5.0
+
 
 class Database(Service):
     """PostgreSQL with the operated system's schema and generated data."""
@@ -81,9 +84,22 @@ class Database(Service):
                 folder.chmod(0o711)
         if not (self.data / "PG_VERSION").is_file():
             self._initialise()
+        self._wait_for_the_last_one()
         conf = self.data / "lab.conf"
         write(conf, CONFIGURATION.format(port=self.port))
         own(conf, self.account())
+
+    def _wait_for_the_last_one(self) -> None:
+        # A server that was killed is a process for a moment longer, and a new one refuses to start beside it.
+        import psutil
+
+        until = time.monotonic() + LAST_ONE_SECONDS
+        file = self.data / "postmaster.pid"
+        while file.is_file() and time.monotonic() < until:
+            first = file.read_text(encoding="utf-8").partition("\n")[0]
+            if not first.isdigit() or not psutil.pid_exists(int(first)):
+                return
+            time.sleep(0.1)
 
     def command(self) -> list[str]:
         """Return the server's command line."""

@@ -21,7 +21,7 @@ def house(tmp_path_factory):
     """A lab of these tests' own, without background load, and an archive; runbooks may change it."""
     with tempfile.TemporaryDirectory(prefix="opslib-house-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
-        kept = {name: os.environ.get(name) for name in ("OPS_LAB", "LAB_LOAD_PER_SECOND")}
+        kept = os.environ.get("OPS_LAB")
         os.environ |= {"OPS_LAB": f"{folder}/lab", "LAB_LOAD_PER_SECOND": "0"}
         lab = Lab(Path(folder) / "lab")
         try:
@@ -30,8 +30,7 @@ def house(tmp_path_factory):
             yield SimpleNamespace(lab=lab, settings=lab.settings(), archive=archive)
         finally:
             lab.down()
-            for name, value in kept.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
+            os.environ.pop("OPS_LAB") if kept is None else os.environ.update({"OPS_LAB": kept})
 
 
 @pytest.fixture
