@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from opslib.actions.backups import ProveBackup, TakeBackup
-from opslib.actions.manifest import collect
+from opslib.actions.backups_collect import collect
 from opslib.model import now
-from opslib.probes.manifest import DUMP, MANIFEST, PROOF, Contents, Manifest, Proof
+from opslib.probes.backups_manifest import DUMP, MANIFEST, PROOF, Contents, Manifest, Proof
 from opslib.systems.postgres_admin import snapshot
 from opslib.systems.target import ReadTarget, WriteTarget
 

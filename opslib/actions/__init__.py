@@ -6,19 +6,16 @@ what stands here.
 
 from __future__ import annotations
 
-from opslib.actions.backups import ApplyRetention, ProveBackup, TakeBackup
+from opslib.actions import backups
 from opslib.actions.base import Action
-from opslib.actions.restore import RestoreIntoNewDatabase
-from opslib.actions.stage import StageBackup
-from opslib.actions.swap import SwapDatabases
 
 _KINDS: tuple[type[Action], ...] = (
-    TakeBackup,
-    ProveBackup,
-    ApplyRetention,
-    StageBackup,
-    RestoreIntoNewDatabase,
-    SwapDatabases,
+    backups.TakeBackup,
+    backups.ProveBackup,
+    backups.ApplyRetention,
+    backups.StageBackup,
+    backups.RestoreIntoNewDatabase,
+    backups.SwapDatabases,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

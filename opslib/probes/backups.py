@@ -1,6 +1,6 @@
 """The backups of the database: which there are, whether they were proven, what protects them.
 
-Everything is judged by manifests and proofs (:mod:`opslib.probes.standing`): an object's name and time of
+Everything is judged by manifests and proofs (:mod:`opslib.probes.backups_standing`): an object's name and time of
 upload say nothing of what is in it, and the guide's ``latest.sql`` is written by nobody (GH-14).
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 
 from opslib.errors import Unreachable
 from opslib.model import Probe, now
+from opslib.probes.backups_retention import Candidate, decide
+from opslib.probes.backups_standing import Backup, Standing, standing
 from opslib.probes.questions import question
-from opslib.probes.retention import Candidate, decide
-from opslib.probes.standing import Backup, Standing, standing
 from opslib.systems.target import ReadTarget
 
 Rows = list[dict[str, Any]]

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 
-from opslib.actions.restoring import contents_of
+from opslib.actions.backups_rebuild import contents_of
 from opslib.model import UNKNOWN_UNTIL, Verdict
 from opslib.systems import programs
 from opslib.systems.target import ReadTarget, WriteTarget

@@ -2,14 +2,14 @@ import json
 
 import pytest
 
-from opslib.actions import staging
+from opslib.actions import backups_folder as staging
 from opslib.actions.backups import TakeBackup
-from opslib.actions.restore import RestoreIntoNewDatabase
-from opslib.actions.stage import StageBackup
+from opslib.actions.backups_restore import RestoreIntoNewDatabase
+from opslib.actions.backups_stage import StageBackup
 from opslib.errors import Refused
 from opslib.model import now
-from opslib.probes.manifest import PROOF, Proof
-from opslib.probes.standing import standing
+from opslib.probes.backups_manifest import PROOF, Proof
+from opslib.probes.backups_standing import standing
 from opslib.systems.target import WriteTarget
 from tests.actions import shop
 

@@ -2,7 +2,7 @@
 
 The guide feeds a file to ``psql`` in the live database, which reports success after hundreds of errors
 and on half a file (hazards GH-08, GH-11). Here the target is always a new and empty database, the first error
-ends the restore, and every table is compared; :mod:`opslib.actions.swap` then exchanges the names.
+ends the restore, and every table is compared; :mod:`opslib.actions.backups_swap` then exchanges the names.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-import opslib.actions.dumps as dumps
-import opslib.actions.staging as staging
-from opslib.actions.base import Action, Progress
-from opslib.actions.live import (
+import opslib.actions.backups_dump as dumps
+import opslib.actions.backups_folder as staging
+from opslib.actions.backups_folder import UNTOUCHED, Staged
+from opslib.actions.backups_live import (
     Live,
     contents,
     databases,
@@ -31,7 +31,7 @@ from opslib.actions.live import (
     same,
     told,
 )
-from opslib.actions.staging import UNTOUCHED, Staged
+from opslib.actions.base import Action, Progress
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
 from opslib.probes.database_disk import disk

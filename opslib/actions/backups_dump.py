@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from opslib.actions.sqltext import SqlText
+from opslib.actions.backups_sql import SqlText
 
 FAULTS = 10
 """So many faults are told; one is enough to refuse."""

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opslib.probes.manifest import Contents, LargeObjects, Manifest, Proof, Sequence, Table, compare
+from opslib.probes.backups_manifest import Contents, LargeObjects, Manifest, Proof, Sequence, Table, compare
 
 PROPERTIES = {"encoding": "UTF8", "provider": "libc", "collate": "C", "ctype": "C", "owner": "postgres"}
 BIG = 2**63 - 1

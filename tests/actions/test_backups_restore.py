@@ -1,8 +1,8 @@
 import pytest
 
-from opslib.actions import staging
-from opslib.actions.restore import RestoreIntoNewDatabase
-from opslib.actions.stage import StageBackup
+from opslib.actions import backups_folder as staging
+from opslib.actions.backups_restore import RestoreIntoNewDatabase
+from opslib.actions.backups_stage import StageBackup
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Verdict
 from opslib.systems.target import ReadTarget

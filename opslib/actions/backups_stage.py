@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-import opslib.actions.dumps as dumps
-import opslib.actions.staging as staging
+import opslib.actions.backups_dump as dumps
+import opslib.actions.backups_folder as staging
+from opslib.actions.backups_candidates import Candidate, choose
+from opslib.actions.backups_folder import UNTOUCHED, Staged
+from opslib.actions.backups_live import Live, look, major
 from opslib.actions.base import Action, Progress
-from opslib.actions.candidates import Candidate, choose
-from opslib.actions.live import Live, look, major
-from opslib.actions.staging import UNTOUCHED, Staged
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
 from opslib.systems.target import ReadTarget, WriteTarget

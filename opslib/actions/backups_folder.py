@@ -22,9 +22,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-import opslib.actions.dumps as dumps
+import opslib.actions.backups_dump as dumps
 from opslib.errors import Refused, StepFailed
-from opslib.probes.manifest import Manifest
+from opslib.probes.backups_manifest import Manifest
 from opslib.systems import programs
 
 CHUNK = 256 * 1024

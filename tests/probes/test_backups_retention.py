@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opslib.probes.retention import Candidate, decide
+from opslib.probes.backups_retention import Candidate, decide
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 AGES = st.one_of(st.none(), st.integers(-48, 24 * 90))

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from opslib.actions.backups_rebuild import contents_of, read_whole, restore, scratch_database, server_of
+from opslib.actions.backups_remove import remove
 from opslib.actions.base import Action, Progress
-from opslib.actions.removal import remove
-from opslib.actions.restoring import contents_of, read_whole, restore, scratch_database, server_of
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now
-from opslib.probes.manifest import MANIFEST, PROOF, Manifest, Origin, Proof, compare
-from opslib.probes.standing import Backup, standing
+from opslib.probes.backups_manifest import MANIFEST, PROOF, Manifest, Origin, Proof, compare
+from opslib.probes.backups_standing import Backup, standing
 from opslib.systems.object_store import Store
 from opslib.systems.postgres_admin import AdminDatabase, database_exists
 from opslib.systems.target import ReadTarget, WriteTarget

@@ -15,7 +15,7 @@ from opslib.actions.backups import ProveBackup, TakeBackup
 from opslib.canonical import to_json
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Verdict
-from opslib.probes.manifest import Manifest, Proof, compare
+from opslib.probes.backups_manifest import Manifest, Proof, compare
 from tests.backup_place import place as make_place
 from tests.backup_place import quiet
 

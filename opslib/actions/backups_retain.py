@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from opslib.actions.backups_remove import gone
 from opslib.actions.base import Action, Progress
-from opslib.actions.removal import gone
 from opslib.errors import OpsError, Refused, StepFailed
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
-from opslib.probes.retention import Candidate, Decision, decide
-from opslib.probes.standing import Backup, Standing, standing
+from opslib.probes.backups_retention import Candidate, Decision, decide
+from opslib.probes.backups_standing import Backup, Standing, standing
 from opslib.systems.object_store import Store
 from opslib.systems.target import ReadTarget, WriteTarget
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import opslib.actions.dumps as dumps
-from opslib.actions.staging import UNTOUCHED
+import opslib.actions.backups_dump as dumps
+from opslib.actions.backups_folder import UNTOUCHED
 from opslib.canonical import to_json
 from opslib.errors import Refused
 from opslib.model import now
-from opslib.probes.manifest import Manifest
-from opslib.probes.standing import Backup, standing
+from opslib.probes.backups_manifest import Manifest
+from opslib.probes.backups_standing import Backup, standing
 from opslib.systems.object_store import Missing
 from opslib.systems.target import ReadTarget
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from opslib.probes.manifest import DUMP, MANIFEST, PROOF, Manifest, Proof
+from opslib.probes.backups_manifest import DUMP, MANIFEST, PROOF, Manifest, Proof
 from opslib.systems.object_store import Store, Stored
 
 READERS = 8

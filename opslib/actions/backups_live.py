@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from opslib.actions.backups_folder import Staged, short
+from opslib.actions.backups_rebuild import contents_of
 from opslib.actions.base import Progress
-from opslib.actions.restoring import contents_of
-from opslib.actions.staging import Staged, short
 from opslib.errors import Refused
 from opslib.model import Row, Rows
-from opslib.probes.manifest import Contents, Privilege, Properties, Setting, compare
+from opslib.probes.backups_manifest import Contents, Privilege, Properties, Setting, compare
 from opslib.probes.questions import question
 from opslib.systems.postgres_admin import AdminDatabase, Locale
 from opslib.systems.postgres_exchange import limit_waiting

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opslib.actions.base import Progress
-from opslib.probes.manifest import (
+from opslib.probes.backups_manifest import (
     Contents,
     LargeObjects,
     Origin,

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from opslib.actions.backups_collect import collect, locale, origin
 from opslib.actions.base import Progress
-from opslib.actions.manifest import collect, locale, origin
 from opslib.errors import OpsError, Refused, StepFailed
-from opslib.probes.manifest import Contents, Manifest, Origin
+from opslib.probes.backups_manifest import Contents, Manifest, Origin
 from opslib.redaction import DatabaseUrl
 from opslib.systems import programs
 from opslib.systems.object_store import Store

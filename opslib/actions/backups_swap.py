@@ -14,10 +14,21 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-import opslib.actions.staging as staging
+import opslib.actions.backups_folder as staging
+from opslib.actions.backups_folder import Staged
+from opslib.actions.backups_live import (
+    contents,
+    databases,
+    differences,
+    look,
+    made,
+    maintenance,
+    mark,
+    marks,
+    same,
+    told,
+)
 from opslib.actions.base import Action, Progress
-from opslib.actions.live import contents, databases, differences, look, made, maintenance, mark, marks, same, told
-from opslib.actions.staging import Staged
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now

@@ -6,10 +6,10 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from opslib.actions import staging
-from opslib.actions.restore import RestoreIntoNewDatabase
-from opslib.actions.stage import StageBackup
-from opslib.actions.swap import SwapDatabases
+from opslib.actions import backups_folder as staging
+from opslib.actions.backups_restore import RestoreIntoNewDatabase
+from opslib.actions.backups_stage import StageBackup
+from opslib.actions.backups_swap import SwapDatabases
 from opslib.errors import OpsError, Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Verdict
 from opslib.probes.questions import question

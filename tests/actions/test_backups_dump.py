@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opslib.actions.dumps import Inspection, checksum, form, inspect, restricted, source_database
+from opslib.actions.backups_dump import Inspection, checksum, form, inspect, restricted, source_database
 
 HEAD = b"""--
 -- PostgreSQL database dump
