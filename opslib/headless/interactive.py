@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from opslib import settings
+from opslib import files, settings
 from opslib.errors import ExitCode, OpsError
 from opslib.headless import notebooks
 from opslib.headless.session import Session, stop_on_signals
@@ -27,18 +27,27 @@ def main(environment: str, name: str) -> int:
         archive = Archive(settings.archive_folder())
         session = Session(notebook, values, target, archive, mode="run", how="interactive")
     except OpsError as error:
-        print(json.dumps({"error": error.message, "next": error.next_step}), flush=True)
+        print(json.dumps({"kind": type(error).__name__, "error": error.message, "next": error.next_step}), flush=True)
         return int(error.exit_code)
     # Standard output is the parent's pipe: reading credentials reach the notebook's process and nobody else.
     print(json.dumps({"socket": str(session.socket), "variables": target.variables()}), flush=True)
     stop_on_signals()
     try:
         sys.stdin.read()
-        finished = session.executor.finished
-        session.close("finished" if finished else "interrupted", None if finished else ExitCode.FAILED, "")
     except KeyboardInterrupt:
-        session.close("interrupted", ExitCode.FAILED, "stopped")
+        session.executor.finished = False
+    _keep_notebook(session)
+    if session.executor.finished:
+        session.close("finished", None, "")
+    else:
+        session.close("interrupted", ExitCode.FAILED, "the notebook's process ended before run.finish()")
     return 0
+
+
+def _keep_notebook(session: Session) -> None:
+    # As it was last saved: what the person did after that stands in the journal all the same.
+    saved = json.loads(session.notebook.path.read_text(encoding="utf-8"))
+    files.write_json(session.folder / "notebook.ipynb", session.redactor.tree(saved))
 
 
 if __name__ == "__main__":

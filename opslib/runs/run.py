@@ -11,10 +11,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from opslib import settings
+from opslib import errors, settings
 from opslib.actions.base import Action
 from opslib.canonical import to_json
-from opslib.errors import OpsError, Refused
+from opslib.errors import Refused
 from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict
 from opslib.runs import display, kernel, reading
 from opslib.runs.channel import Client
@@ -115,5 +115,6 @@ def _attach(environment: str) -> tuple[str, dict[str, str]]:
     assert process.stdout is not None
     said = json.loads(process.stdout.readline() or b"{}")
     if "socket" not in said:
-        raise OpsError(said.get("error", "The run's executor did not start."), said.get("next", "See the terminal."))
+        kind = getattr(errors, said.get("kind", ""), errors.StepFailed)
+        raise kind(said.get("error", "The run's executor did not start."), said.get("next", "See the terminal."))
     return said["socket"], said["variables"]

@@ -1,0 +1,81 @@
+"""A notebook that a person runs: its process opens a run of its own, which is sealed when the process ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from opslib.archive.verify import verify
+
+ROOT = Path(__file__).resolve().parents[2]
+BEGIN = "from opslib import begin, checks\nrun = begin('lab')\n"
+
+
+@pytest.fixture
+def archive(tmp_path, lab):
+    return tmp_path / "archive"
+
+
+def start(archive, lab, code, session="notebooks/diagnostics/cache.ipynb"):
+    environment = dict(os.environ, OPS_ARCHIVE=str(archive), OPS_LAB=str(lab.folder), JPY_SESSION_NAME=session)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def ended(archive):
+    """Return the only run's result, once its folder is sealed."""
+    (folder,) = until(lambda: [path.parent for path in archive.glob("runs/*/MANIFEST.sha256")])
+    return json.loads((folder / "result.json").read_text()), folder
+
+
+def test_a_run_from_begin_to_finish_is_the_same_kind_of_entry_as_a_headless_one(archive, lab):
+    process = start(archive, lab, BEGIN + "print(run.check(checks.cache.reachable).verdict)\nrun.finish()")
+    said, trouble = process.communicate(timeout=60)
+    assert said.strip() == "OK", trouble
+    result, folder = ended(archive)
+    assert (result["state"], result["verdict"]) == ("finished", "OK")
+    asked = json.loads((folder / "run.json").read_text())
+    assert (asked["how"], asked["notebook"]) == ("interactive", "diagnostics/cache")
+    assert {"report.html", "notebook.ipynb", "journal.jsonl"} <= {path.name for path in folder.iterdir()}
+    until(lambda: verify(archive).ok and not verify(archive).open)
+
+
+def test_a_killed_notebook_process_ends_its_run_as_interrupted_and_leaves_no_process(archive, lab):
+    process = start(archive, lab, BEGIN + "import time\nprint('begun', flush=True)\ntime.sleep(60)")
+    assert process.stdout.readline().strip() == "begun"
+    executors = psutil.Process(process.pid).children(recursive=True)
+    assert executors
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    result, _ = ended(archive)
+    assert (result["state"], result["verdict"]) == ("interrupted", "UNKNOWN")
+    until(lambda: not [p for p in executors if p.is_running() and p.status() != psutil.STATUS_ZOMBIE])
+
+
+def test_what_stands_in_the_way_is_said_in_the_notebook(archive, lab):
+    process = start(archive, lab, "from opslib import begin\nbegin('staging')")
+    _, trouble = process.communicate(timeout=60)
+    assert "SettingsError" in trouble
+    assert "OPS_READ_DATABASE_URL: missing" in trouble
+    assert not archive.exists()
