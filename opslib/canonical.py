@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,28 +16,37 @@ import rfc8785
 def to_json(value: Any) -> Any:
     """Return ``value`` as plain JSON data (dict, list, str, int, float, bool, None).
 
-    Times become ISO 8601 in UTC, durations seconds, Decimals strings of their exact value (integers
-    stay integers); bytes are refused, so that nothing binary slips into a journal.
+    Times become ISO 8601 in UTC, durations seconds, Decimals numbers (whole ones integers; infinite ones
+    and NaN their names); bytes are refused, so that nothing binary slips into a journal.
     """
-    if value is None or (isinstance(value, (bool, int, float, str)) and not isinstance(value, Enum)):
-        return value
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_json(getattr(value, f.name)) for f in fields(value) if f.repr}
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [to_json(item) for item in value]
+    for kind, form in _FORMS:
+        if isinstance(value, kind):
+            return form(value)
     raise TypeError(f"{type(value).__name__} has no JSON form; give text, numbers, times, rows or values")
+
+
+def _numeric(value: Decimal) -> int | float | str:
+    if not value.is_finite():
+        return str(value)
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+_FORMS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (datetime, lambda value: value.astimezone(UTC).isoformat().replace("+00:00", "Z")),
+    (date, lambda value: value.isoformat()),
+    (timedelta, lambda value: value.total_seconds()),
+    (Decimal, _numeric),
+)
 
 
 def canonical(value: Any) -> bytes:

@@ -12,7 +12,7 @@ import click
 
 from opslib import settings
 from opslib.console import Main, Progress, answering, print_json, print_rows, tell
-from opslib.errors import ExitCode
+from opslib.errors import ExitCode, UsageError
 
 DEMO = (
     "diagnostics/cache",  # first: it watches for a while, in which the database gets work to be diagnosed
@@ -44,13 +44,18 @@ def list_notebooks(as_json: bool) -> None:
 
 @main.command("run")
 @click.argument("notebook")
-@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Set one parameter.")
-@click.option("--environment", default="lab", show_default=True, help="lab, staging or production.")
+@click.option(
+    "-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Set one parameter; may be repeated."
+)
+@click.option("--environment", default="lab", show_default=True, metavar="NAME", help="lab, staging or production.")
 @click.option("--plan", "planning", is_flag=True, help="Plan every step and apply none.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
 def run_notebook(notebook: str, parameters: tuple[str, ...], environment: str, planning: bool, as_json: bool) -> int:
     """Run NOTEBOOK on a target and archive its sealed report.
+
+    NOTEBOOK is a name such as diagnostics/database (ops list). Its parameters stand in its first code cell; a wrong
+    one lists them.
 
     Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, 4 refused, 5 a step failed, 64 wrong usage.
     """
@@ -74,7 +79,10 @@ def run_notebook(notebook: str, parameters: tuple[str, ...], environment: str, p
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
 def undo_run(run: str, as_json: bool) -> int:
-    """Take the steps of RUN back, the last one first, and verify each."""
+    """Undo the steps of RUN, the last one first, and verify each.
+
+    RUN is the id of a run (ops archive list), its beginning or its last part. What comes out is a run of its own.
+    """
     from opslib.headless.undo import undo
 
     progress = Progress()
@@ -95,7 +103,9 @@ def _print_result(result: Mapping[str, Any]) -> None:
     colours = {"OK": "green", "WARNING": "yellow", "UNKNOWN": "magenta", "CRITICAL": "red"}
     counts = ", ".join(f"{n} {word}" for word, n in result["counts"].items() if n)
     word = result["verdict"] if result["state"] == "finished" else f"{result['verdict']} ({result['state']})"
-    click.echo(f"{click.style(word, fg=colours[result['verdict']], bold=True)}  {result['notebook']}  {counts}")
+    planned = "planned only, nothing was changed" if result["mode"] == "plan" else ""
+    said = "  ".join(part for part in (result["notebook"], planned, counts) if part)
+    click.echo(f"{click.style(word, fg=colours[result['verdict']], bold=True)}  {said}")
     if result["reason"]:
         click.echo(f"  {result['reason']}")
     click.echo(f"  {result['report']}")
@@ -105,7 +115,10 @@ def _print_result(result: Mapping[str, Any]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
 def guide(as_json: bool) -> None:
-    """Say how much of the operations guide each notebook carries out."""
+    """Say how many of the guide's items each notebook carries out.
+
+    A notebook with 0 is planned and does not exist yet.
+    """
     from opslib.guide import catalogue
 
     rows = catalogue.coverage()
@@ -114,6 +127,8 @@ def guide(as_json: bool) -> None:
         print_json({"notebooks": rows, "places": places})
     else:
         print_rows(rows)
+        done, all_of_it = (sum(int(row[name]) for row in rows) for name in ("carried_out", "items"))
+        click.echo(f"{done} of {all_of_it} items")
 
 
 @main.group()
@@ -133,7 +148,7 @@ def list_runs(as_json: bool) -> None:
     if as_json:
         print_json({"runs": rows})
     else:
-        shown = ("run", "environment", "state", "verdict", "seconds")
+        shown = ("run", "environment", "mode", "state", "verdict", "seconds")
         print_rows({name: row.get(name) for name in shown} for row in rows)
 
 
@@ -141,7 +156,10 @@ def list_runs(as_json: bool) -> None:
 @click.argument("run")
 @answering
 def show_run(run: str) -> None:
-    """Print what came out of RUN (its id or the beginning of it)."""
+    """Print what RUN was asked and what came out.
+
+    RUN is the id of a run (ops archive list), its beginning or its last part.
+    """
     from opslib.archive.store import Archive
 
     archived = Archive(settings.archive_folder())
@@ -157,10 +175,15 @@ def show_run(run: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
 def verify_archive(head: str | None, as_json: bool) -> int:
-    """Check every entry, seal and journal; exit 0 when all fit, 5 when anything does not."""
-    from opslib.archive.verify import verify
+    """Check every entry, seal and journal.
+
+    The exit code is 0 when all fit, 5 when anything does not.
+    """
+    from opslib.archive.verify import HEAD, verify
     from opslib.canonical import to_json
 
+    if head is not None and not HEAD.fullmatch(head):
+        raise UsageError(f"{head!r} is not a head.", "Give it as ops archive verify printed it: SEQ:SHA256.")
     seen = verify(settings.archive_folder(), head)
     if as_json:
         print_json({**to_json(seen), "ok": seen.ok})
@@ -172,7 +195,7 @@ def verify_archive(head: str | None, as_json: bool) -> int:
 @archive.command("index")
 @answering
 def index_archive() -> None:
-    """Write the archive's index page anew and say where it is."""
+    """Write the archive's index page anew; say where it is."""
     from opslib.archive.store import Archive
 
     click.echo(Archive(settings.archive_folder()).index())
@@ -180,14 +203,19 @@ def index_archive() -> None:
 
 @main.group()
 def lab() -> None:
-    """The whole system in miniature, on this machine's loopback."""
+    """Start, stop or look at the lab, the system in miniature."""
 
 
 @lab.command("up")
-@click.option("--rows", type=click.IntRange(1_000, 20_000_000), help="Rows of generated data, roughly.")
+@click.option(
+    "--rows", type=click.IntRange(1_000, 20_000_000), help="Rows of generated data, roughly; 300,000 unless told."
+)
 @answering
 def lab_up(rows: int | None) -> None:
-    """Start the lab, or what of it is not running."""
+    """Start the lab, or what of it is not running.
+
+    Its folder is OPS_LAB, else .lab in the project.
+    """
     from opslib.lab.supervisor import ROWS, Lab
 
     own = Lab(settings.lab_folder())
@@ -198,7 +226,7 @@ def lab_up(rows: int | None) -> None:
 @lab.command("down")
 @answering
 def lab_down() -> None:
-    """Stop the lab and remove its data."""
+    """Stop the lab and remove all its data."""
     from opslib.lab.supervisor import Lab
 
     tell("The lab is down." if Lab(settings.lab_folder()).down() else "There was no lab.")
@@ -208,14 +236,19 @@ def lab_down() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
 def lab_status(as_json: bool) -> int:
-    """Say what of the lab is running; exit 0 when all of it is, 3 otherwise."""
+    """Say what of the lab is running.
+
+    The exit code is 0 when all of it is, 3 otherwise.
+    """
     from opslib.lab.supervisor import Lab
 
     rows = Lab(settings.lab_folder()).status()
     if as_json:
         print_json({"services": rows})
-    else:
+    elif rows:
         print_rows(rows)
+    else:
+        tell("There is no lab. Start it with: ops lab up")
     return 0 if rows and all(row.get("state") == "up" for row in rows) else int(ExitCode.UNKNOWN)
 
 
@@ -226,7 +259,10 @@ def _lab_progress(text: str, done: int, total: int) -> None:
 @main.command()
 @answering
 def demo() -> int:
-    """Start the lab, run the notebooks on it, verify the archive, say where to look."""
+    """Start the lab, run all notebooks, verify the archive.
+
+    A lab that was not running is taken down again at the end; the reports stay.
+    """
     from opslib.archive.store import Archive
     from opslib.archive.verify import verify
     from opslib.headless import runner

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec
@@ -17,6 +18,8 @@ from opslib.errors import ExitCode, OpsError
 P = ParamSpec("P")
 PAUSE = 2.0
 """Seconds between two lines of progress where standard error is a file (cron), not a person's terminal."""
+
+DEFECT = "Look at the run, if one began, with: ops archive list"
 
 
 def tell(text: str) -> None:
@@ -61,9 +64,23 @@ def answering(command: Callable[P, int | None]) -> Callable[P, None]:
             if error.next_step:
                 tell(f"  {error.next_step}")
             code = int(error.exit_code)
+        except Exception as error:
+            # Python's own exit code for this is 1, which would mean WARNING.
+            said = f"A defect of opslib: {type(error).__name__}, at {_place(error)}."
+            if kwargs.get("as_json"):
+                print_json({"error": said, "next": DEFECT, "exit_code": int(ExitCode.FAILED)})
+            tell(f"{click.style('✗', fg='red')} {said}")
+            tell(f"  {DEFECT}")
+            code = int(ExitCode.FAILED)
         sys.exit(code)
 
     return wrapped
+
+
+def _place(error: Exception) -> str:
+    # Where, and not what: the message of an unforeseen error has passed no redactor.
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 def print_json(value: Any) -> None:

@@ -162,7 +162,7 @@ def load(environment: str, *, root: Path = ROOT, lab: Path | None = None) -> Set
         file = root / f".env.{environment}"
         values, faults = _read(file) if file.is_file() else ({}, [])
         values = _merge(values, os.environ, faults, file)
-        where = f"{file.name} and the environment" if file.is_file() else "the environment"
+        where = f"{file.name} and the environment" if file.is_file() else f"the environment (there is no {file.name})"
     if values.get("OPS_ENVIRONMENT", environment) != environment:
         faults.append(f"OPS_ENVIRONMENT: describes {values['OPS_ENVIRONMENT']}, but {environment} was asked for")
     return _validated(Settings, values, faults, where)
@@ -226,7 +226,9 @@ def _validated(kind: type[S], values: dict[str, str], faults: list[str], where: 
             faults.append(f"{name}: {said}{hint}")
     if faults or settings is None:
         lines = "".join(f"\n  - {fault}" for fault in faults)
-        raise SettingsError(f"The target description in {where} has {len(faults)} fault(s):{lines}\n")
+        raise SettingsError(
+            f"The target description in {where} has {len(faults)} fault{'s' * (len(faults) != 1)}:{lines}\n"
+        )
     return settings
 
 

@@ -108,3 +108,11 @@ def test_short_commands_import_nothing_heavy(arguments):
     )
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert said.stdout.splitlines()[-1] == "heavy: []", said.stderr
+
+
+def test_what_nobody_foresaw_never_exits_as_a_verdict(ops, tmp_path):
+    # A folder where a notebook's file should be: no code of ours expects that.
+    (tmp_path / "notebooks" / "x.ipynb").mkdir(parents=True)
+    said = ops("run", "x", "--json", OPS_NOTEBOOKS=str(tmp_path / "notebooks"))
+    assert one_object(said)["exit_code"] == said.returncode == 5
+    assert "IsADirectoryError" in said.stderr

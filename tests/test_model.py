@@ -48,6 +48,11 @@ def test_times_are_written_in_utc_and_exact_numbers_stay_numbers():
     }
 
 
+@pytest.mark.parametrize(("value", "said"), [("Infinity", "Infinity"), ("-Infinity", "-Infinity"), ("NaN", "NaN")])
+def test_a_numeric_that_is_no_number_is_written_by_its_name(value, said):
+    assert to_json(Decimal(value)) == said
+
+
 def test_bytes_have_no_place_in_a_record():
     with pytest.raises(TypeError, match="bytes has no JSON form"):
         to_json({"raw": b"\x00"})

@@ -20,6 +20,12 @@ from opslib.systems.target import ReadTarget
 LATEST = "latest"
 """Word for the newest backup that was proven by a restore."""
 
+FOREIGN = (
+    "whoever wrote the dump and its checksum file: functions that it defines may run, by its views, indexes and checks,"
+    " with all rights of DATABASE_URL's role, in other databases of the server as well"
+)
+BUCKET = "whoever may write in the bucket: manifest and proof are not signed"
+
 CHECKSUM_BYTES = 64 * 1024
 
 
@@ -39,9 +45,9 @@ class Candidate:
         """Return what a plan shows of it."""
         said: dict[str, Any] = {"bytes": self.size, "sha256": self.sha256, "taken at": to_json(self.taken_at)}
         if self.manifest is None:
-            return {**said, "manifest": "none: checksum file only; compared by the rows that a full read counts"}
-        contents = self.manifest.contents
-        return {**said, "proven": self.proven, "tables": len(contents.tables), "rows": contents.rows}
+            return {**said, "manifest": "none: checksum file only; compared by its tables' rows", "trusted": FOREIGN}
+        contents, said["taken of"] = self.manifest.contents, self.manifest.origin.server
+        return {**said, "trusted": BUCKET, "proven": self.proven, "tables": len(contents.tables), "rows": contents.rows}
 
     def unequal(self, tables: Mapping[str, int]) -> list[str]:
         """Return in words which of the manifest's tables the dump has other rows of."""
@@ -60,7 +66,7 @@ def choose(target: ReadTarget, backup: str, max_age_hours: float, live: str) -> 
     Raises Refused when there is none, or it is empty, of another database, without core tables or rows,
     without a checksum, or older than ``max_age_hours``.
     """
-    chosen = _ours(target, backup) or _foreign(target, backup)
+    chosen = _ours(target, backup, live) or _foreign(target, backup)
     if not chosen.size:
         raise Refused(f"{chosen.key} is empty (0 bytes).", f"{UNTOUCHED} Choose another backup.")
     if chosen.manifest:
@@ -74,10 +80,11 @@ def choose(target: ReadTarget, backup: str, max_age_hours: float, live: str) -> 
     return chosen
 
 
-def _ours(target: ReadTarget, name: str) -> Candidate | None:
+def _ours(target: ReadTarget, name: str, live: str) -> Candidate | None:
     known = standing(target.backups, target.settings.backup_prefix)
     if name == LATEST:
-        found = next((item for item in known.backups if item.proven), None)
+        proven = [item for item in known.backups if item.proven]
+        found = next((item for item in proven if _of(item, live)), proven[0] if proven else None)
         if found is None:
             raise Refused(
                 f"No backup below {target.settings.backup_prefix} is proven.",
@@ -86,6 +93,10 @@ def _ours(target: ReadTarget, name: str) -> Candidate | None:
     else:
         found = next((item for item in known.backups if name in (item.name, _key(item))), None)
     return _candidate(found) if found else None
+
+
+def _of(item: Backup, database: str) -> bool:
+    return item.manifest is not None and item.manifest.origin.database == database
 
 
 def _key(item: Backup) -> str:
@@ -97,7 +108,13 @@ def _candidate(item: Backup) -> Candidate:
         raise Refused(f"The backup {item.name} is broken: {item.fault}.", f"{UNTOUCHED} Choose another backup.")
     dump = item.manifest.dump
     return Candidate(
-        dump.key, dump.version, dump.size, dump.sha256, item.manifest.origin.taken_at, item.manifest, item.proven
+        dump.key,
+        dump.version,
+        dump.size,
+        dump.sha256,
+        item.moment or item.manifest.origin.taken_at,
+        item.manifest,
+        item.proven,
     )
 
 

@@ -26,8 +26,19 @@ _CREATE_TABLE = re.compile(rb"CREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXI
 _CREATE_DATABASE = re.compile(rb"CREATE\s+DATABASE\s+(" + _NAME + rb")", re.I)
 _CONNECT = re.compile(rb"\\c(?:onnect)?\s+(?:-reuse-previous=on\s+)?(" + _NAME + rb")")
 _OUTSIDE = re.compile(
-    rb"(?:ALTER\s+SYSTEM|(?:ALTER|CREATE|DROP)\s+(?:DATABASE|ROLE|GROUP|TABLESPACE|USER(?!\s+MAPPING)))\b", re.I
+    rb"(?:ALTER\s+SYSTEM|(?:ALTER|CREATE|DROP)\s+(?:DATABASE|ROLE|GROUP|SUBSCRIPTION|TABLESPACE|USER(?!\s+MAPPING)))\b",
+    re.I,
 )
+_WRITTEN = re.compile(
+    rb"(?:SET|RESET|BEGIN|COMMIT|CREATE|ALTER|DROP|COMMENT|GRANT|REVOKE|SECURITY\s+LABEL"
+    rb"|REFRESH\s+MATERIALIZED\s+VIEW|SELECT(?!.*(?:\(|\bFROM\b|\bINTO\b))"
+    rb"|SELECT\s+(?:\*\s+FROM\s+)?pg_catalog\.(?:set_config|setval|lo_\w+|lowrite|pg_restore_\w+_stats)\s*"
+    rb"\((?:[^()]|pg_catalog\.lo_create\([^()]*\))*\)"
+    rb"(?:\s*FROM\s+pg_catalog\.pg_largeobject_metadata\s+WHERE\s+oid\s*=\s*'')?\s*\Z)(?![\w$])",
+    re.I | re.S,
+)
+"""What pg_dump writes besides COPY and INSERT. Nothing else is run, DO blocks and calls least of all."""
+
 _STRINGS_OFF = re.compile(
     rb"SET\s+(?:SESSION\s+|LOCAL\s+)?standard_conforming_strings\b(?!\s*(?:=|TO)\s*on\s*\Z)", re.I
 )
@@ -201,10 +212,12 @@ class _Seen:
         if self.began and not complete:
             self.fault("is cut off: its end mark is missing")
         undefined = sorted(set(self.tables) - self.created)
-        if undefined:
+        # An extension makes its own tables, and a dump may carry rows of theirs (pg_cron, PostGIS).
+        defined = self.created if self.extensions else set(self.tables)
+        if undefined and not self.extensions:
             self.fault(f"has rows of tables that it does not create: {', '.join(undefined[:5])}")
         return Inspection(
-            tables={name: self.tables.get(name, 0) for name in sorted(self.created | set(self.tables))},
+            tables={name: self.tables.get(name, 0) for name in sorted(self.created | defined)},
             complete=complete,
             database=self.database,
             server_version=self.versions.get(b"from database version"),
@@ -236,6 +249,8 @@ class _Seen:
         self.rows(1 if found[2] else _groups(text, found.end()))
 
     def _definition(self, text: bytes) -> None:
+        if text and not _WRITTEN.match(text):
+            self.fault(f"holds a statement that pg_dump does not write ({_shown(text[:24])} …)")
         if found := _CREATE_TABLE.match(text):
             self.created.add(_qualified(found[1]))
         elif found := _CREATE_DATABASE.match(text):

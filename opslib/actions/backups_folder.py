@@ -1,12 +1,14 @@
 """The executor's private work folder of one run: a downloaded dump, and what a full read of it found.
 
 The folder's name follows from the run, never from a parameter; it belongs to this user alone and is gone
-when the executor's process ends. Only counts, names and digests are written beside the dump.
+when the executor's process ends. What a killed executor left goes with the next run that stages a backup.
+Only counts, names and digests are written beside the dump.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gzip
 import hashlib
 import os
@@ -16,7 +18,7 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +35,10 @@ SPARE_BYTES = 64 * 1024 * 1024
 """What must stay free beside a downloaded dump."""
 
 UNTOUCHED = "Nothing was changed; the live database was not touched."
+
+
+_held: dict[Path, int] = {}
+"""Handles on this process's own work folders, each with a lock that ends with the process."""
 
 
 class Staged(BaseModel):
@@ -52,6 +58,8 @@ class Staged(BaseModel):
     extensions: tuple[str, ...]
     restrictions: tuple[tuple[int, int], ...]
     manifest: Manifest | None
+    live: int
+    """Identity of the database that was live when the backup was staged."""
 
     @property
     def rows(self) -> int:
@@ -78,10 +86,12 @@ def folder(run: str) -> Path:
 
 
 def prepare(run: str) -> Path:
-    """Return the run's work folder, new and empty."""
+    """Return the run's work folder, new and empty; those that killed executors left are removed."""
+    _sweep()
     remove(run)
     path = folder(run)
     path.mkdir(mode=0o700)
+    _held[path] = _locked(path)
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
 
@@ -91,6 +101,32 @@ def remove(run: str) -> None:
     path = folder(run)
     if path.exists():
         shutil.rmtree(path)
+    if (handle := _held.pop(path, None)) is not None:
+        os.close(handle)
+
+
+def _sweep() -> None:
+    # Whose executor is alive is locked by it; nothing is written into a folder before it is locked.
+    for path in Path(tempfile.gettempdir()).glob(f"opslib-{os.getuid()}-*"):
+        with suppress(OSError):
+            found = path.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or not any(path.iterdir()):
+                continue
+            handle = _locked(path)
+            try:
+                shutil.rmtree(path)
+            finally:
+                os.close(handle)
+
+
+def _locked(path: Path) -> int:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def free_bytes() -> int:

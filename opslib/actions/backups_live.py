@@ -93,12 +93,19 @@ def marks(run: str) -> frozenset[str]:
 
 
 def same(target: WriteTarget, name: str) -> None:
-    """Raise Refused unless the writing address leads to the database that was looked at."""
+    """Raise Refused unless the writing address leads to the server and database that were looked at."""
     if target.settings.database_url.path != name:
         raise Refused(
             f"DATABASE_URL leads to {target.settings.database_url.path}, but {name} was looked at.",
             "Correct the target description: both addresses must name one database.",
         )
+    asked = question("backups/origin")
+    with maintenance(target) as session:
+        if session.ask(asked)[0]["system_identifier"] != target.database.ask(asked)[0]["system_identifier"]:
+            raise Refused(
+                f"DATABASE_URL leads to another server than {target.settings.read_database_url.public}.",
+                "Correct the target description: both addresses must lead to one server.",
+            )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from opslib.actions.backups_leftovers import clear, mark, take_turn
 from opslib.actions.backups_rebuild import contents_of, read_whole, restore, scratch_database, server_of
 from opslib.actions.backups_remove import remove
 from opslib.actions.base import Action, Progress
@@ -19,6 +20,7 @@ from opslib.probes.backups_manifest import MANIFEST, PROOF, Manifest, Origin, Pr
 from opslib.probes.backups_standing import Backup, standing
 from opslib.systems.object_store import Store
 from opslib.systems.postgres_admin import AdminDatabase, database_exists
+from opslib.systems.postgres_properties import marked
 from opslib.systems.target import ReadTarget, WriteTarget
 
 
@@ -28,7 +30,8 @@ class ProveBackup(Action):
     The dump is read from the bucket, nothing is kept on a local disk: it is hashed, read to its end by
     ``pg_restore``, then restored into a fresh database made from template0 on the server of
     ``OPS_SCRATCH_DATABASE_URL``. Roles that this server lacks are made without log-in for the time of
-    the proof. Database and roles are taken away again, whatever happens. Times are measured: they are
+    the proof. Database and roles are taken away again, whatever happens; those of a proof that was killed
+    go with the next one, which waits while another is under way on the same server. Times are measured: they are
     the recovery time to expect.
     """
 
@@ -70,10 +73,11 @@ class ProveBackup(Action):
         manifest = _whole(backup)
         key = backup.manifest_object.key.removesuffix(MANIFEST) + PROOF
         scratch = _scratch_name(target.run, backup.name)
+        left: tuple[str, ...] = ()
         if backup.proof and backup.proof_object:
             proof, version = backup.proof, backup.proof_object.version
         else:
-            proof = _prove(target, backup, manifest, scratch, progress)
+            proof, left = _prove(target, backup, manifest, scratch, progress)
             version = target.backup_store.put_new(key, proof.encode(), {"run": target.run})
         return {
             "backup": backup.name,
@@ -87,6 +91,7 @@ class ProveBackup(Action):
             "predicted_recovery_seconds": round(proof.predicted_seconds(manifest.origin.database_bytes), 1),
             "recovery_target_seconds": target.settings.rto_minutes * 60,
             "roles_made_for_the_proof": list(proof.missing_roles),
+            "left_by_earlier_runs": list(left),
         }
 
     def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
@@ -94,10 +99,14 @@ class ProveBackup(Action):
         found = standing(target.backup_store, target.settings.backup_prefix).find(values["backup"])
         with AdminDatabase(target.settings.scratch_database_url, f"opslib:{target.run}") as session:
             left = database_exists(session, values["scratch"])
+            written = mark(values["backup"], target.run)
+            roles = [name for name, text in marked(session, "pg_authid") if text == written]
         if found is None or not found.proven:
             return Verification(Verdict.CRITICAL, f"{values['backup']} has no valid proof in the bucket.")
         if left:
             return Verification(Verdict.CRITICAL, f"The scratch database {values['scratch']} is still there.")
+        if roles:
+            return Verification(Verdict.CRITICAL, f"Roles made for the proof are still there: {', '.join(roles)}.")
         predicted, limit = values["predicted_recovery_seconds"], values["recovery_target_seconds"]
         within = "within" if predicted <= limit else "NOT within"
         return Verification(
@@ -122,7 +131,9 @@ class ProveBackup(Action):
         return backup
 
 
-def _prove(target: WriteTarget, backup: Backup, manifest: Manifest, scratch: str, progress: Progress) -> Proof:
+def _prove(
+    target: WriteTarget, backup: Backup, manifest: Manifest, scratch: str, progress: Progress
+) -> tuple[Proof, tuple[str, ...]]:
     application, store, url = f"opslib:{target.run}", target.backup_store, target.settings.scratch_database_url
     server = server_of(url, application)
     _refuse_production(target, manifest, server)
@@ -130,17 +141,21 @@ def _prove(target: WriteTarget, backup: Backup, manifest: Manifest, scratch: str
     times = [time.monotonic()]
     read_whole(store, manifest)
     times.append(time.monotonic())
-    mark = f"opslib proof of {backup.name} by run {target.run}"
-    with AdminDatabase(url, application) as session, scratch_database(session, scratch, mark, manifest) as made:
-        progress("Restoring", 1, 3)
-        restored = restore(session, store, manifest, scratch, application=application)
+    written = mark(backup.name, target.run)
+    with AdminDatabase(url, application) as session:
+        take_turn(session)
+        left = clear(session)
         times.append(time.monotonic())
-        progress("Comparing every row with the manifest", 2, 3)
-        contents, after = contents_of(restored, application, progress)
-        _refuse_differences(backup, compare(manifest.contents, contents))
-        times.append(time.monotonic())
-    read, restoring, comparing = (round(later - earlier, 3) for earlier, later in pairwise(times))
-    return Proof(
+        with scratch_database(session, scratch, written, manifest) as made:
+            progress("Restoring", 1, 3)
+            restored = restore(session, store, manifest, scratch, application=application)
+            times.append(time.monotonic())
+            progress("Comparing every row with the manifest", 2, 3)
+            contents, after = contents_of(restored, application, progress)
+            _refuse_differences(backup, compare(manifest.contents, contents))
+            times.append(time.monotonic())
+    read, _, restoring, comparing = (round(later - earlier, 3) for earlier, later in pairwise(times))
+    proof = Proof(
         name=backup.name,
         run=target.run,
         proven_at=now(),
@@ -154,6 +169,7 @@ def _prove(target: WriteTarget, backup: Backup, manifest: Manifest, scratch: str
         restored_bytes=after.database_bytes,
         missing_roles=tuple(made),
     )
+    return proof, left
 
 
 def _refuse_production(target: WriteTarget, manifest: Manifest, server: Origin) -> None:

@@ -21,6 +21,7 @@ from opslib.systems.postgres_properties import (
     give_privileges,
     give_settings,
     mark_database,
+    marked,
     missing_roles,
 )
 
@@ -116,10 +117,12 @@ def scratch_database(session: AdminDatabase, name: str, mark: str, manifest: Man
                 f"There is a database {name} on {session.url.public} that is not this proof's.", "Nothing was touched."
             )
         drop_database(session, name)
-    made = missing_roles(session, manifest.contents.roles)
+    missing = missing_roles(session, manifest.contents.roles)
+    made = [role for role, text in marked(session, "pg_authid") if text == mark]
     try:
-        for role in made:
+        for role in missing:
             create_role(session, role, mark)
+            made.append(role)
         create_database(session, name, locale(manifest.contents))
         mark_database(session, name, mark)
         yield made
@@ -138,4 +141,7 @@ def _drop(session: AdminDatabase, name: str, roles: list[str], error: BaseExcept
     except OpsError as failed:
         if error is None:
             raise
-        error.add_note(f"The scratch database {name} or its roles may be left: {failed.message}")
+        said = f"The scratch database {name} or its roles may be left: {failed.message}"
+        if isinstance(error, OpsError):
+            error.message += f" {said}"
+        error.add_note(said)

@@ -81,7 +81,15 @@ class RestoreIntoNewDatabase(Action):
             _has_what_it_needs(target, staged)
         rows = {"backup": staged.key, "tables": len(staged.tables), "rows": staged.rows} if staged else {}
         return self.planned(
-            before={"databases": sorted(there), "live": live.name, "new": None, "room on the disk": room},
+            before={
+                "databases": sorted(there),
+                "live": live.name,
+                "new": None,
+                "room on the disk": room,
+                "restored by other runs and never put in place": sorted(
+                    name for name in there if name.startswith(f"{live.name}_restore_")
+                ),
+            },
             after={"databases": sorted({*there, new}), "live": live.name, "new": new, **rows},
             touches=1,
             touched="database (new)",

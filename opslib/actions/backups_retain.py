@@ -39,7 +39,7 @@ class ApplyRetention(Action):
         """List exactly what goes and what stays, and why."""
         found, decisions = _decisions(target.backups, target)
         going = _going(found, decisions)
-        versions = _versions(going)
+        versions = _versions(found, going)
         stray = {item.key: "there; has no manifest" for item in found.orphans}
         return self.planned(
             before={**{d.name: f"there; {d.why}" for d in decisions}, **stray},
@@ -55,7 +55,7 @@ class ApplyRetention(Action):
         """Delete exactly the planned versions; raises Refused when the bucket has changed since the plan."""
         found, decisions = _decisions(target.backups, target)
         going = _going(found, decisions)
-        versions = _versions(going)
+        versions = _versions(found, going)
         if plan.fingerprint != {"listing": _listing(found), "goes": [list(pair) for pair in versions]}:
             raise Refused(
                 "The backups in the bucket are not those that were planned with; nothing was deleted.", "Plan again."
@@ -107,8 +107,7 @@ def _decisions(store: Store, target: ReadTarget) -> tuple[Standing, list[Decisio
 
 
 def _candidate(backup: Backup, locked: bool) -> Candidate:
-    taken_at = backup.manifest.origin.taken_at if backup.manifest else None
-    return Candidate(backup.name, taken_at, backup.proven, backup.fault is None, locked)
+    return Candidate(backup.name, backup.moment, backup.proven, backup.fault is None, locked)
 
 
 def _locked(store: Store, backup: Backup) -> bool:
@@ -121,8 +120,10 @@ def _going(found: Standing, decisions: list[Decision]) -> list[Backup]:
     return [backup for backup in found.backups if backup.name in names]
 
 
-def _versions(backups: list[Backup]) -> list[tuple[str, str]]:
-    return [(item.key, item.version) for backup in reversed(backups) for item in backup.objects]
+def _versions(found: Standing, going: list[Backup]) -> list[tuple[str, str]]:
+    # A manifest may name another backup's dump: what one that stays needs does not go with one that goes.
+    needed = {item.key for backup in found.backups if backup not in going for item in backup.objects}
+    return [(item.key, item.version) for backup in reversed(going) for item in backup.objects if item.key not in needed]
 
 
 def _listing(found: Standing) -> list[list[str]]:

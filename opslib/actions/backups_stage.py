@@ -138,6 +138,7 @@ def _read(target: ReadTarget, chosen: Candidate, live: Live, progress: Progress)
         extensions=tuple(chosen.manifest.contents.extensions) if chosen.manifest else found.extensions,
         restrictions=found.restrictions,
         manifest=chosen.manifest,
+        live=live.oid,
     )
 
 

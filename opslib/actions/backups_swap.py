@@ -7,8 +7,7 @@ and a reply that was lost can be looked up: databases are told apart by their oi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
@@ -33,13 +32,16 @@ from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.questions import question
-from opslib.systems.postgres_admin import AdminDatabase, allow_connections, end_sessions
-from opslib.systems.postgres_exchange import exchange
+from opslib.systems.postgres_admin import AdminDatabase, end_sessions
+from opslib.systems.postgres_exchange import emptied, exchange
 from opslib.systems.postgres_properties import database_mark
 from opslib.systems.target import ReadTarget, WriteTarget
 
 MANAGED = frozenset({"postgres", "template0", "template1", "rdsadmin", "cloudsqladmin", "azure_maintenance"})
 """Names that a server or its provider counts on; such a database is never renamed."""
+
+COUNTED_SECONDS = 12.0
+"""A session hands its counters of written rows on after 10 s at the latest, if it is not busier than that."""
 
 Database = Annotated[str, Field(pattern=rf"^([A-Za-z0-9_][A-Za-z0-9_.-]{{0,62}}|{UNKNOWN_UNTIL}[a-z-]+)$")]
 """A database's name; in a planning run the marker of the step that will know it."""
@@ -73,6 +75,11 @@ class SwapDatabases(Action):
             )
         if old in there:
             raise Refused(f"There is a database {old} already.", "Look at it; this run has swapped before.")
+        if prepared := [row["name"] for row in target.database.ask(question("restore/prepared"))]:
+            raise Refused(
+                f"{live.name} holds prepared transactions, which nobody's session ends: {', '.join(prepared[:5])}.",
+                "Commit or roll them back (COMMIT PREPARED, ROLLBACK PREPARED), then plan again.",
+            )
         unknown = self.database.startswith(UNKNOWN_UNTIL)
         if not unknown and (self.database != new or new not in there):
             raise Refused(
@@ -80,6 +87,11 @@ class SwapDatabases(Action):
                 "Hand on the value of the restoring step: restored['database'].",
             )
         staged = None if unknown else staging.kept(target.run, self.sha256)
+        if staged and staged.live != live.oid:
+            raise Refused(
+                f"{live.name} is another database than when this run began: somebody has exchanged it meanwhile.",
+                "Look at the other run's report; start a new run if a restore is still needed.",
+            )
         sessions = target.database.ask(question("restore/sessions"))
         return self.planned(
             before={
@@ -100,7 +112,7 @@ class SwapDatabases(Action):
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
-        """Close both databases, end their sessions, exchange the names, open both whatever happened."""
+        """Exchange the names in one transaction while the live database's sessions are ended."""
         live, there = look(target), databases(target)
         new, old = made(live.name, "restore", target.run), made(live.name, "before", target.run)
         same(target, live.name)
@@ -175,39 +187,16 @@ def _swap(
     """
     live, kept, new = names
     started = time.monotonic()
-    with _closed(target, session, oids):
-        ended = end_sessions(session, live) + end_sessions(session, new)
+    with maintenance(target) as another:
+        end_sessions(session, new)
         try:
-            exchange(session, live, kept, new, written)
+            with emptied(another, oids[0]) as ended:
+                exchange(session, live, kept, new, written)
         except OpsError as error:
             # The reply may have been lost after the server had committed: the oids tell.
             if _oids(target).get(live) != oids[1]:
                 raise StepFailed(f"{error.message} Nothing was renamed.", error.next_step) from error
-    return ended, round(time.monotonic() - started, 3)
-
-
-@contextmanager
-def _closed(target: WriteTarget, session: AdminDatabase, oids: tuple[int, int]) -> Iterator[None]:
-    """Let nobody connect to the two databases during the block; open them again whatever happens."""
-    try:
-        for name in _names(session, oids):
-            allow_connections(session, name, False)
-        yield
-    finally:
-        try:
-            _open(session, oids)
-        except OpsError:
-            with maintenance(target) as another:
-                _open(another, oids)
-
-
-def _open(session: AdminDatabase, oids: tuple[int, int]) -> None:
-    for name in _names(session, oids):
-        allow_connections(session, name, True)
-
-
-def _names(session: AdminDatabase, oids: tuple[int, int]) -> list[str]:
-    return [row["name"] for row in session.ask(question("restore/databases")) if row["oid"] in oids]
+    return len(ended), round(time.monotonic() - started, 3)
 
 
 def _oids(target: WriteTarget) -> dict[str, int]:
@@ -239,9 +228,14 @@ def _written(target: WriteTarget, database: str) -> dict[str, int]:
 
 def _unexplained(target: ReadTarget, rows: Rows, before: Mapping[str, int]) -> Rows:
     """Return the differences that are not rows which the application has written since the swap."""
-    counted = target.database.ask(question("restore/written"))
-    written = {row["table"] for row in counted if row["changes"] > before.get(row["table"], 0)}
-    return tuple(row for row in rows if row["kind"] not in ("rows", "content") or row["name"] not in written)
+    until = time.monotonic() + COUNTED_SECONDS
+    while True:
+        counted = target.database.ask(question("restore/written"))
+        written = {row["table"] for row in counted if row["changes"] > before.get(row["table"], 0)}
+        left = tuple(row for row in rows if row["kind"] not in ("rows", "content") or row["name"] not in written)
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(1)
 
 
 def _quiet(text: str, done: float | None = None, total: float | None = None) -> None:

@@ -10,11 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verification
 from opslib.systems.target import ReadTarget, WriteTarget
+
+
+def faults(error: ValidationError) -> str:
+    """Return what is wrong with an action's parameters, in one line that repeats no value."""
+    said = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'parameters'}: {one['msg']}" for one in said)
 
 
 class Progress(Protocol):

@@ -95,7 +95,7 @@ def _row(run: Summary) -> str:
     name = esc(run.notebook or run.run)
     link = f'<a href="{esc(run.report)}">{name}</a>' if run.report else name
     notes = [note for note in (run.reason, run.damage) if note]
-    notes += ["planned only, nothing was changed"] if run.mode == "plan" else []
+    notes += ["Planned only, nothing was changed."] if run.mode == "plan" else []
     small = "".join(f"<small>{esc(note)}</small>" for note in notes)
     when = esc(run.started_at[:19].replace("T", " "))
     state = f" <small>{esc(run.state)}</small>" if run.state not in ("", "finished", "open") else ""

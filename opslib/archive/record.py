@@ -242,6 +242,14 @@ def why(record: Record, worst: list[Said]) -> str:
     return planned + _why(record, worst)
 
 
+def _found(worst: list[Said]) -> str:
+    """What the worst result says, which check says it, and how many more are not OK."""
+    results = [sub(line, "result") for line in worst]
+    more = sum(text_of(result, "verdict") != "OK" for result in results) - 1
+    also = f" {more} more result{'s are' if more > 1 else ' is'} not OK." if more > 0 else ""
+    return f"{text_of(results[0], 'summary')} (Check: {text_of(results[0], 'title')}.){also}"
+
+
 def _why(record: Record, worst: list[Said]) -> str:
     stopped = [line for line in record.events("failed", "refused", "error") if line.get("message")]
     if record.state in ("failed", "refused") and stopped:
@@ -251,8 +259,7 @@ def _why(record: Record, worst: list[Said]) -> str:
         where = f" in cell {last}" if last else ""
         return text_of(record.result, "reason") or f"The run is {record.state}; its journal ends{where}."
     if record.verdict != "OK" and worst:
-        result = sub(worst[0], "result")
-        return f"{text_of(result, 'title')}: {text_of(result, 'summary')}"
+        return _found(worst)
     if text_of(record.result, "reason"):
         return text_of(record.result, "reason")
     done = [step for step in steps(record) if step.verification]

@@ -55,6 +55,7 @@ def render(folder: Path) -> str:
             items=record.items(said),
             amount=amount,
             make_badge=badge,
+            undo=text_of(said.run, "how") == "undo",
             link=lambda cell: report_cells.link(anchors, cell),
         )
     )
@@ -75,7 +76,14 @@ def _stops(said: Record) -> list[Said]:
         message = text_of(line, "message")
         if message and not any(text_of(other, "message") in message for other in kept):
             kept.append(line)
-    return kept
+    failed = [text_of(line, "cell") for line in said.events("cell-finished") if line.get("status") != "ok"]
+    return [_stop(line, failed[-1] if failed else "") for line in kept]
+
+
+def _stop(line: Said, failed: str) -> dict[str, str]:
+    # Only an error on purpose knows what to do next, and an error is journalled after its cell.
+    found = {name: text_of(line, name) for name in ("event", "cell", "message", "next_step")}
+    return {**found, "cell": found["cell"] or failed}
 
 
 def _about(said: Record) -> list[tuple[str, object]]:
@@ -120,22 +128,21 @@ def _result(line: Said, anchors: Anchors) -> dict[str, object]:
         "value": amount(result.get("value"), text_of(threshold, "unit")) or "–",
         "threshold": cards.threshold_text(threshold) or "–",
         "cell": report_cells.link(anchors, text_of(line, "cell")),
-        "seq": text_of(line, "seq"),
+        "remedy": cards.remedy_of(result),
     }
 
 
 def _step(step: Step, anchors: Anchors) -> dict[str, object]:
     return {
         "badge": badge(step.status),
-        "title": text_of(step.plan, "title") or step.key,
-        "action": text_of(step.plan, "action"),
+        "title": "" if text_of(step.plan, "title") == step.cell else text_of(step.plan, "title"),
         "effect": text_of(step.plan, "effect") or "–",
         "touches": cards.step_touches(step.plan),
-        "verified": cards.verified(step.verification) or "not verified",
+        "verified": cards.verified(step.verification) or ("" if step.status == "refused" else "not verified"),
         "undo": text_of(step.plan, "undo") or "–",
         "digest": step.digest,
         "message": f"{step.message} {step.next_step}".strip(),
-        "cell": report_cells.link(anchors, step.cell),
+        "cell": report_cells.link(anchors, step.cell) if step.cell else "",
     }
 
 
@@ -154,9 +161,8 @@ def _timings(said: Record, anchors: Anchors) -> list[dict[str, object]]:
 
 def _bar(share: float) -> Html:
     # The figure stands beside it, so the bar itself is silent for screen readers.
-    bar = element("rect", width=max(share * 100, 0.4), height=8, rx=1)
-    head: dict[str, str | float] = {"viewBox": "0 0 100 8", "preserveAspectRatio": "none", "fill": "currentColor"}
-    return Html(element("svg", bar, aria_hidden="true", fill_opacity=0.55, **head).markup)
+    bar = element("rect", width=max(share * 100, 0.4), height=8)
+    return Html(element("svg", bar, aria_hidden="true", viewBox="0 0 100 8", preserveAspectRatio="none").markup)
 
 
 def _versions(said: Record) -> list[tuple[str, str]]:

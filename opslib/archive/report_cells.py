@@ -6,6 +6,7 @@ the card is drawn from the journal instead, and says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,9 @@ from opslib.runs.tables import shown
 
 Said = Mapping[str, Any]
 MOST_SOURCE: Final = 20_000
+_TOKEN: Final = re.compile(r'<span class="(\w+)">([^<]*)</span>')
+_STYLED: Final = re.compile("k|kn|kc|ow|s[12daie]|c|c1|cm|m[if]|nf|nc|fm")
+"""The classes of tokens that report.css colours; the others would only be weight."""
 _HIDDEN_TAGS: Final = {"papermill-error-cell-tag"}
 """Cells that papermill adds to point at an error; the report has its own words for that."""
 
@@ -200,13 +204,14 @@ def _markdown() -> Any:
 
 
 def code(source: str) -> Html:
-    """Return Python with its tokens marked by short classes."""
+    """Return Python with those tokens marked by short classes that the page's style colours."""
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
     text = visible(source)[:MOST_SOURCE]
-    return Html(highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip("\n"))
+    marked = highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip("\n")
+    return Html(_TOKEN.sub(lambda token: token[0] if _STYLED.fullmatch(token[1]) else token[2], marked))
 
 
 def parameter(name: str, value: Any) -> Html:

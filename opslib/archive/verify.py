@@ -27,7 +27,8 @@ STATEMENT = (
 _KNOWN = re.compile(
     r"log|runs|quarantine|running|verify\.sh|index(-[0-9]{4})?\.html|\.lock|\.index|\.DS_Store|lost\+found", re.ASCII
 )
-_HEAD = re.compile(r"([1-9][0-9]{0,5}):([0-9a-f]{64})", re.ASCII)
+HEAD = re.compile(r"([1-9][0-9]{0,5}):([0-9a-f]{64})", re.ASCII)
+"""A head as it is printed and noted: sequence number and SHA-256 of an entry."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ def _run(folder: Path, run: str, ledger: _Ledger, places: dict[str, set[str]]) -
 
 
 def _noted(noted: str, ledger: _Ledger) -> None:
-    match = _HEAD.fullmatch(noted)
+    match = HEAD.fullmatch(noted)
     if match is None:
         ledger.error("head", "the noted head does not have the form seq:sha256")
     elif ledger.hashes.get(int(match[1])) != match[2]:

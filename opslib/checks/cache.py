@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from opslib.checks.cache_content import command_times, key_census, policy, queue, slow_commands, streams, worst_of
 from opslib.model import Check, Judgement, Reading, Threshold, Verdict
-from opslib.pictures.figures import duration, size
+from opslib.pictures.figures import count, duration, size
 from opslib.probes import cache as probes
 
 __all__ = [
@@ -169,7 +169,9 @@ def hit_ratio(window_seconds: float = 10.0, least_lookups: int = 100) -> Check:
             said = f"Only {row['lookups'] or 0} look-ups in {row['window']:g} s; a ratio needs {least_lookups}."
             return Judgement(Verdict.UNKNOWN, said, None, reading.rows)
         ratio = row["hit_ratio"]
-        said = f"{ratio:g} % of {row['lookups']} look-ups in {row['window']:g} s were hits (all families together)."
+        said = (
+            f"{ratio:g} % of {count(row['lookups'])} look-ups in {row['window']:g} s were hits (all families together)."
+        )
         return Judgement(HIT_RATIO.judge(ratio), said, ratio, reading.rows)
 
     return Check(
@@ -190,7 +192,7 @@ def _judge_clients(reading: Reading) -> Judgement:
     row = reading.row
     use = row["use"]
     told = use is not None
-    said = f"{row['connected']} of {row['limit']} connections" if told else "maxclients is not told"
+    said = f"{count(row['connected'])} of {count(row['limit'])} connections" if told else "maxclients is not told"
     found = [(CLIENT_USE.judge(use), f"{said}, {row['blocked']} waiting in a blocking command (workers do)")]
     if row["paused"] != "none":
         found.append((Verdict.CRITICAL, f"CLIENT PAUSE holds back {row['paused']} for {row['paused_for']} ms more"))

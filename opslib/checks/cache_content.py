@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opslib.model import Check, Judgement, Reading, Threshold, Verdict
-from opslib.pictures.figures import duration, size
+from opslib.pictures.figures import count, duration, size
 from opslib.probes import cache as probes
 
 FULL = Threshold(80, 90, "%", "ours: with little room left, the policy decides what is lost")
@@ -99,7 +99,7 @@ def _judge_census(reading: Reading) -> Judgement:
         found.append((Verdict.UNKNOWN, f"only {coverage:g} % of the keys could be looked at in the time given"))
     largest = max((row["largest"] for row in families), default=0)
     keys = sum(row["keys"] for row in families)
-    fine = f"{keys} keys in {len(families)} families, all looked at; the largest key takes {size(largest)}"
+    fine = f"{count(keys)} keys in {len(families)} families, all looked at; the largest key takes {size(largest)}"
     return worst_of(found or [(Verdict.OK, fine)], largest, reading)
 
 
@@ -139,8 +139,8 @@ def command_times(least_calls: int = 20) -> Check:
         if not rows:
             return Judgement(Verdict.UNKNOWN, f"No command was called {least_calls} times yet.", None, reading.rows)
         top = max(rows, key=lambda row: row["p99"])
-        said = f"{top['command']} has the highest p99: {top['p99']:g} ms over {top['calls']} calls since the start"
-        return worst_of([(P99.judge(top["p99"]), said)], top["p99"], reading)
+        said = f"{top['command']} has the highest p99: {duration(top['p99'] / 1000)} over {count(top['calls'])} calls"
+        return worst_of([(P99.judge(top["p99"]), f"{said} since the start")], top["p99"], reading)
 
     return Check(
         name="cache-command-times",

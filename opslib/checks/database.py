@@ -54,7 +54,7 @@ SUPPORTED_UNTIL = {
 }
 """Last day with corrections, by major version (postgresql.org, Versioning Policy)."""
 
-ANSWER = Threshold(1000, None, "ms", "ours: an empty transaction that takes a second leaves no room for a query")
+ANSWER = Threshold(1000, None, "ms", "ours: where an empty transaction takes a second, no query is fast")
 
 
 def _judge_reachable(reading: Reading) -> Judgement:
@@ -71,10 +71,11 @@ reachable = Check(
     probe=probes.reachable,
     judge=_judge_reachable,
     remedy=(
-        "The sentence above is the diagnosis. Refused: is the server down, or the project paused? No connection left: "
-        "see connection use with a reserved role. Starting or recovering: wait and watch its log. Password, host or "
-        "name: this description may be wrong while the application is well, so compare with its DATABASE_URL. If it "
-        "stays away, see the vendor's status (diagnostics/supabase) and open disaster/recover-database."
+        "The sentence of this check is the diagnosis. Refused: is the server down, or the project paused? No "
+        "connection left: look at connection use through a reserved role. Starting or recovering: wait, and watch its "
+        "log. Password, host or name: this description may be wrong while the application is well, so compare it with "
+        "the application's DATABASE_URL. If it stays away, see the vendor's status (diagnostics/supabase) and open "
+        "disaster/recover-database."
     ),
     threshold=ANSWER,
     items=("TRB-ERR-07",),
@@ -97,12 +98,13 @@ def _judge_server(reading: Reading) -> Judgement:
         faults.append(f"{row['settings_awaiting_restart']} changed settings wait for a restart")
     if not row["sees_all_sessions"]:
         faults.append(f"{row['asked_as']} may not see others' sessions")
-    said = f"PostgreSQL {row['version']}, {row['role']}, up for {duration(row['uptime_seconds'])}"
+    said = f"PostgreSQL {row['version']}, {row['role']}"
+    since = f"up for {duration(row['uptime_seconds'])}"
     if row["uptime_seconds"] < RESTARTED_SECONDS:
-        said += " only (did anybody restart it?)"
+        since += " only (did anybody restart it?)"
     if faults:
-        return Judgement(Verdict.WARNING, f"{said}; but {', '.join(faults)}.", None, reading.rows)
-    return Judgement(Verdict.OK, f"{said}, writable, supported.", None, reading.rows)
+        return Judgement(Verdict.WARNING, f"{said}, {since}; but {', '.join(faults)}.", None, reading.rows)
+    return Judgement(Verdict.OK, f"{said}, writable, supported; {since}.", None, reading.rows)
 
 
 server = Check(
@@ -111,9 +113,9 @@ server = Check(
     probe=probes.server,
     judge=_judge_server,
     remedy=(
-        "A restart nobody ordered: find the reason in the server's log first (out of memory, crash), and know that a "
-        "crash throws statistics away. A standby where a primary is expected: was there a failover? Compare with the "
-        "application's address before anything is written; disaster/recover-database."
+        "A restart that nobody ordered: find the reason in the server's log first (out of memory, crash); a crash "
+        "throws the statistics away. A standby where a primary is expected: was there a failover? Compare with the "
+        "application's address before anything is written, then see disaster/recover-database."
     ),
 )
 """Version, role, uptime, and what this session may see; an answer to SELECT version() alone proves none of it."""
@@ -148,26 +150,27 @@ def _judge_checksums(reading: Reading) -> Judgement:
     failures = sum(row["checksum_failures"] or 0 for row in reading.rows)
     if failures:
         row = max(reading.rows, key=lambda row: row["checksum_failures"] or 0)
-        said = f"{failures} damaged pages met, most in {row['database']}, last at {row['checksum_last_failure']}."
+        found = f"{failures} damaged page{'s were' if failures > 1 else ' was'} found"
+        said = f"{found}, most in {row['database']}, last at {row['checksum_last_failure']}."
         return Judgement(Verdict.CRITICAL, said, failures, reading.rows)
     if not reading.rows or reading.rows[0]["checksums"] != "on":
         return Judgement(Verdict.UNKNOWN, "Data checksums are off: damage would go unnoticed.", None, reading.rows)
-    said = "No damaged page was met; pages that nobody reads are not looked at."
+    said = "No damaged page was found; pages that nobody reads are not looked at."
     return Judgement(Verdict.OK, said, 0, reading.rows)
 
 
 checksums = Check(
     name="database-checksums",
-    title="The server met no damaged page",
+    title="The server found no damaged page",
     probe=probes.checksums,
     judge=_judge_checksums,
     remedy=(
-        "Damage: write nothing more than must be, take a file-level copy, find the table in the log, check it with "
-        "pg_amcheck, and go to disaster/recover-database; the newest backups may hold the damage too. Checksums off: "
-        "pg_checksums --enable, with the server stopped."
+        "Damage: write no more than you must, take a file-level copy, find the table in the server's log, check it "
+        "with pg_amcheck, and go to disaster/recover-database; the newest backups may hold the damage too. "
+        "Checksums off: pg_checksums --enable, with the server stopped."
     ),
     threshold=Threshold(
-        None, 0, "damaged pages", "ours: one damaged page is a failing disk or memory until proven else"
+        None, 0, "damaged pages", "ours: one damaged page is a failing disk or memory until proven otherwise"
     ),
 )
 """Counts of pg_stat_database since the statistics were reset."""
@@ -180,7 +183,7 @@ def _judge_guards(reading: Reading) -> Judgement:
     missing = [row for row in needed if str(row["value"]) in ("0", "0ms", "0s")]
     if not missing:
         roles = len({row["role"] for row in needed})
-        said = f"All {roles} roles of applications end long statements and forgotten transactions."
+        said = f"For all {roles} roles of applications, long statements and forgotten transactions are ended."
         return Judgement(Verdict.OK, said, 0, reading.rows)
     names = ", ".join(sorted({f"{row['role']} ({row['guard']})" for row in missing})[:3])
     said = f"{len(missing)} guards are missing: {names}{' …' if len(missing) > 3 else ''}."
@@ -193,9 +196,9 @@ guards = Check(
     probe=probes.guards,
     judge=_judge_guards,
     remedy=(
-        "ALTER ROLE name SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; for each role "
-        "of an application, and keep longer ones for maintenance roles. New sessions get them. Note the old values as "
-        "the undo."
+        "For each role of an application: ALTER ROLE name SET statement_timeout = '30s'; ALTER ROLE name SET "
+        "idle_in_transaction_session_timeout = '60s'. Maintenance roles keep longer ones. Only new sessions get them. "
+        "Note the old values first: they are the undo."
     ),
     threshold=Threshold(0, None, "missing guards", "ours: without them one forgotten session can block all the others"),
 )

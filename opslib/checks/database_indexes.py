@@ -33,10 +33,10 @@ def unused_indexes(unused_index_days: float = UNUSED_DAYS, unused_index_megabyte
         days = reading.rows[0]["statistics_days"]
         total = sum(row["bytes"] for row in reading.rows)
         figure = round(total / probes.MEGABYTE, 1)
-        said = f"{len(reading.rows)} indexes ({size(total)}) were never scanned"
+        said = f"{_indexes(reading)} ({size(total)}) {'were' if len(reading.rows) > 1 else 'was'} never scanned"
         if days is None or days < unused_index_days:
             since = "for an unknown time" if days is None else f"for {days:g} days only"
-            said += f", but statistics count {since}; {unused_index_days:g} are needed."
+            said += f", but the statistics have counted {since}; {unused_index_days:g} are needed."
             return Judgement(Verdict.UNKNOWN, said, figure, reading.rows)
         said += f" in {days:g} days"
         standbys = reading.rows[0]["standbys"]
@@ -57,11 +57,16 @@ def unused_indexes(unused_index_days: float = UNUSED_DAYS, unused_index_megabyte
     )
 
 
+def _indexes(reading: Reading, kind: str = "") -> str:
+    return f"{len(reading.rows)} {kind}{'indexes' if len(reading.rows) > 1 else 'index'}"
+
+
 def _judge_invalid(reading: Reading) -> Judgement:
     if not reading.rows:
         return Judgement(Verdict.OK, "Every index is valid.", 0)
     names = ", ".join(row["index"] for row in reading.rows[:3]) + (" …" if len(reading.rows) > 3 else "")
-    said = f"{len(reading.rows)} invalid ({names}): no query uses them, and every write still pays for them."
+    them = "them" if len(reading.rows) > 1 else "it"
+    said = f"{_indexes(reading, 'invalid ')} ({names}): no query uses {them}, and every write still pays for {them}."
     return Judgement(Verdict.WARNING, said, len(reading.rows), reading.rows)
 
 
@@ -71,9 +76,9 @@ invalid_indexes = Check(
     probe=probes.invalid_indexes,
     judge=_judge_invalid,
     remedy=(
-        "DROP INDEX CONCURRENTLY it and create it again, CONCURRENTLY and outside a transaction "
-        "(runbooks/maintain-database does both); for a unique one first find the duplicates that made it fail. "
-        "A leftover of REINDEX (_ccnew, _ccold) is dropped only."
+        "Drop it by DROP INDEX CONCURRENTLY and create it again, CONCURRENTLY and outside a transaction "
+        "(runbooks/maintain-database does both). For a unique one, first find the duplicates that made it fail. "
+        "A leftover of REINDEX (_ccnew, _ccold) is only dropped."
     ),
     threshold=Threshold(0, None, "invalid indexes", "PostgreSQL manual, CREATE INDEX, Building Indexes Concurrently"),
 )
@@ -86,7 +91,7 @@ def _judge_redundant(reading: Reading) -> Judgement:
     total = sum(row["bytes_estimate"] for row in reading.rows)
     first = reading.rows[0]
     said = (
-        f"{len(reading.rows)} redundant (about {size(total)}): {first['index']} on {first['relation']} is a "
+        f"{_indexes(reading, 'redundant ')} (about {size(total)}): {first['index']} on {first['relation']} is a "
         f"{first['why'].replace('the other', first['covered_by'])}"
     )
     said += f" of {first['covered_by']}." if first["why"] == "duplicate" else "."

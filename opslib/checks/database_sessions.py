@@ -8,7 +8,9 @@ from opslib.pictures.figures import count, duration
 from opslib.probes import database_sessions as probes
 
 OPEN_SECONDS = Threshold(300, 1800, "s", "ours: 5 and 30 min; an open transaction keeps dead rows and locks")
-IDLE_SECONDS = Threshold(60, 300, "s", "ours: 1 and 5 min; a transaction at rest waits for its client, not for us")
+IDLE_SECONDS = Threshold(
+    60, 300, "s", "ours: 1 and 5 min; a transaction at rest waits for its client, not for the server"
+)
 
 
 def _judge_connections(reading: Reading) -> Judgement:
@@ -29,7 +31,7 @@ connection_use = Check(
     probe=probes.connection_budget,
     judge=_judge_connections,
     remedy=(
-        "See who holds them (Who holds connections). Many idle: lower that pool's size, or pool in transaction mode. "
+        "See who holds them (cell connection-holders). Many idle: lower that pool's size, or pool in transaction mode. "
         "Idle in transaction: fix that client, end the session with pg_terminate_backend(pid). Do not scale the "
         "application out now (runbooks/scale-for-high-traffic): every replica brings a pool of its own."
     ),
@@ -78,7 +80,8 @@ def _judge_blocking(reading: Reading, limits: Threshold) -> Judgement:
     if verdict is Verdict.WARNING and resting:
         verdict = Verdict.CRITICAL
     said = (
-        f"{count(len(waits))} wait{'s' if len(waits) == 1 else ''}, the longest for {duration(longest)}. Root: process "
+        f"{count(len(waits))} session{'s wait' if len(waits) != 1 else ' waits'} for a lock, the longest for "
+        f"{duration(longest)}. Root: process "
         f"{root['pid']} ({root['application']}, {root['state']}), {root['victims']} behind it, together "
         f"{duration(root['victims_seconds'] or 0)} of waiting."
     )
@@ -101,7 +104,7 @@ def long_transactions(open_limits: Threshold = OPEN_SECONDS, idle_limits: Thresh
         row = reading.rows[worst]
         state = f"idle for {duration(row['idle_seconds'])}" if row["idle_seconds"] is not None else row["state"]
         said = (
-            f"{len(reading.rows)} open; the worst is process {row['pid']} ({row['application']}), open for "
+            f"{len(reading.rows)} open; the worst is that of process {row['pid']} ({row['application']}), open for "
             f"{duration(row['transaction_seconds'])}, {state}."
         )
         return Judgement(verdicts[worst], said, row["transaction_seconds"], reading.rows)
@@ -113,7 +116,7 @@ def long_transactions(open_limits: Threshold = OPEN_SECONDS, idle_limits: Thresh
         judge=judge,
         remedy=(
             "Ask its owner. Idle in transaction: the client forgot it; end it with SELECT pg_terminate_backend(pid), "
-            "which rolls its work back. At work: see its plan, and SELECT pg_cancel_backend(pid) if it must stop. Set "
+            "and its work is lost. At work: see its plan, and SELECT pg_cancel_backend(pid) if it must stop. Set "
             "idle_in_transaction_session_timeout for that role so that it cannot come back."
         ),
         threshold=open_limits,
@@ -142,7 +145,8 @@ def _judge_horizon(reading: Reading) -> Judgement:
     row = reading.rows[verdicts.index(verdict)]
     age = f", for {duration(row['seconds'])}" if row["seconds"] is not None else ""
     said = (
-        f"Held most by {row['holder']} {row['name']} ({row['state']}), {count(row['transactions'])} transactions{age}."
+        f"Held back most by {row['holder']} {row['name']} ({row['state']}): {count(row['transactions'])} "
+        f"transactions{age}."
     )
     return Judgement(verdict, said, row["seconds"], reading.rows)
 

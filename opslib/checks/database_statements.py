@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opslib.guide.thresholds import QUERY_P95
 from opslib.model import Check, Judgement, Reading, Row, Threshold, Verdict
-from opslib.pictures.figures import count
+from opslib.pictures.figures import count, duration
 from opslib.probes import database_statements as probes
 
 FEWEST_CALLS = 100
@@ -29,8 +29,8 @@ def slow_statements(window_seconds: float = 0) -> Check:
         remedy=(
             "Take the first statement: EXPLAIN (ANALYZE, BUFFERS) it with real values on a restored copy, or, from 16 "
             "on, EXPLAIN (GENERIC_PLAN) here. Many pages read for few rows: an index is missing, and "
-            "runbooks/maintain-database adds it CONCURRENTLY. Temporary pages: little work_mem, or a sort too wide. "
-            "Fast but called very often: the application asks in a loop."
+            "runbooks/maintain-database adds it CONCURRENTLY. Temporary pages: too little work_mem or too wide a "
+            "sort. Fast but called very often: the application asks in a loop."
         ),
         threshold=WORTH_A_LOOK,
         items=("TRB-PDB-00", "TRB-PDB-01", "TRB-ERR-08"),
@@ -43,14 +43,19 @@ def _judge_slow(reading: Reading) -> Judgement:
     slow = [row for row in reading.rows if _matters(row)]
     first = reading.rows[0]
     if not slow:
-        said = f"None. The costliest takes {first['share_percent']:g} % of all time at {first['mean_ms']:g} ms each"
+        said = f"None. The costliest takes {first['share_percent']:g} % of all time at {_each(first)} a call"
         return Judgement(Verdict.OK, f"{said}, {first['counted']}.", first["mean_ms"], reading.rows)
     worst = slow[0]
     said = (
-        f"{len(slow)} above {WORTH_A_LOOK.warning:g} ms on average; the costliest takes {worst['share_percent']:g} % "
-        f"of all time: {count(worst['calls'])} calls of {worst['mean_ms']:g} ms, {worst['counted']}."
+        f"{len(slow)} statement{'s' * (len(slow) > 1)} above {WORTH_A_LOOK.warning:g} ms on average; the costliest "
+        f"takes {worst['share_percent']:g} % of all time: {count(worst['calls'])} calls of {_each(worst)}, "
+        f"{worst['counted']}."
     )
     return Judgement(Verdict.WARNING, said, worst["mean_ms"], reading.rows)
+
+
+def _each(row: Row) -> str:
+    return duration(row["mean_ms"] / 1000)
 
 
 def _matters(row: Row) -> bool:
@@ -91,9 +96,9 @@ def query_p95(window_seconds: float = 0, target_ms: float | None = None, alert_m
         probe=probes.query_bounds((limits.warning, limits.critical), window_seconds),
         judge=_judge_p95,
         remedy=(
-            "Proven slow: take the statement named in the table to the slow statements. Unproven: look at the "
-            "application's own histogram, which alone can measure a P95, or sample again with window_seconds=60 "
-            "under load; a fresh window (SELECT pg_stat_statements_reset()) forgets old outliers, and the record too."
+            "Proven slow: go on with the statement named in the table (cell slow-statements). Unproven: look at the "
+            "application's own histogram, which alone can measure a P95, or sample again under load with "
+            "window_seconds=60. SELECT pg_stat_statements_reset() forgets old outliers, and everything else too."
         ),
         threshold=limits,
         items=("MON-DB-01T", "MON-DB-01A"),

@@ -25,9 +25,9 @@ def table_bloat(percent: float = BLOAT_PERCENT, megabytes: float = BLOAT_MEGABYT
         "relation",
         (percent, megabytes),
         "Confirm before acting: SELECT * FROM pgstattuple_approx('table') reads little. Then see first who keeps dead "
-        "rows (xmin horizon) and whether autovacuum keeps up, or it grows back. Plain VACUUM makes the space usable, "
-        "which is mostly enough (runbooks/maintain-database); giving it back needs pg_repack, or VACUUM FULL in a "
-        "maintenance window, for that locks the table.",
+        "rows (cell xmin-horizon) and whether autovacuum keeps up, or it grows back. Plain VACUUM makes the space "
+        "usable again, which is mostly enough (runbooks/maintain-database); giving it back to the disk needs "
+        "pg_repack, or VACUUM FULL, which locks the table, in a maintenance window.",
     )
 
 
@@ -40,8 +40,8 @@ def index_bloat(percent: float = BLOAT_PERCENT, megabytes: float = BLOAT_MEGABYT
         "index",
         (percent, megabytes),
         "Confirm with SELECT avg_leaf_density FROM pgstatindex('index'), on a copy if it is large, for it reads all of "
-        "it. Then REINDEX INDEX CONCURRENTLY (runbooks/maintain-database), with as much free disk as the index is "
-        "large; look for invalid indexes afterwards.",
+        "it. Then REINDEX INDEX CONCURRENTLY (runbooks/maintain-database), which needs as much free disk as the index "
+        "takes; look for invalid indexes afterwards.",
     )
 
 
@@ -62,10 +62,11 @@ def _judge_bloat(reading: Reading, named: str, limits: Threshold, least: float) 
     blind = [row for row in reading.rows if row["empty_bytes_estimate"] is None and row["bytes"] >= max(least, 1)]
     found = [row for row in known if row["empty_bytes_estimate"] >= least and _beyond(row, limits)]
     if found:
-        row = found[0]
+        row, rest = found[0], len(found) - 1
+        more = f"; {rest} more {'look' if rest > 1 else 'looks'} bloated" if rest else ""
         said = (
-            f"{len(found)} look bloated; {row[named]}: about {size(row['empty_bytes_estimate'])} of "
-            f"{size(row['bytes'])} are empty ({row['empty_percent_estimate']:g} %), by estimate."
+            f"{row[named]}: about {size(row['empty_bytes_estimate'])} of {size(row['bytes'])} "
+            f"({row['empty_percent_estimate']:g} %) are empty, by estimate{more}."
         )
         return Judgement(Verdict.WARNING, said, row["empty_percent_estimate"], reading.rows)
     if blind:
@@ -73,7 +74,7 @@ def _judge_bloat(reading: Reading, named: str, limits: Threshold, least: float) 
         return Judgement(Verdict.UNKNOWN, said, None, reading.rows)
     most = known[0] if known else {"empty_bytes_estimate": 0, "empty_percent_estimate": None}
     empty = most["empty_bytes_estimate"]
-    said = f"At most {size(empty)} are empty in one of them" if empty else "None seems to hold empty space"
+    said = f"None has more than {size(empty)} of empty space" if empty else "None seems to hold empty space"
     return Judgement(Verdict.OK, f"{said}, by estimate.", most["empty_percent_estimate"], reading.rows)
 
 
@@ -129,8 +130,8 @@ def vacuum(fewest_dead_rows: int = FEWEST_DEAD) -> Check:
         probe=probes.vacuum,
         judge=lambda reading: _judge_vacuum(reading, fewest_dead_rows),
         remedy=(
-            "First see who keeps dead rows (xmin horizon): while somebody does, VACUUM frees nothing. Then vacuum the "
-            "first table alone, VACUUM (ANALYZE) in runbooks/maintain-database, instead of the guide's VACUUM of "
+            "First see who keeps dead rows (cell xmin-horizon): while somebody does, VACUUM frees nothing. Then vacuum "
+            "the first table alone, VACUUM (ANALYZE) in runbooks/maintain-database, instead of the guide's VACUUM of "
             "everything. Too rare for a large table: lower its autovacuum_vacuum_scale_factor. Switched off: ALTER "
             "TABLE … RESET (autovacuum_enabled)."
         ),
@@ -152,7 +153,7 @@ def _judge_freeze(reading: Reading) -> Judgement:
     )
     said = (
         f"{row['kind']} {row['name']} is the oldest, {count(age)} {unit}: {100 * age / limit:.0f} % of the age "
-        f"({count(limit)}) at which autovacuum freezes it whatever else."
+        f"({count(limit)}) at which autovacuum freezes it, come what may."
     )
     return Judgement(verdict, said, round(age / limit, 3), reading.rows)
 
@@ -169,9 +170,9 @@ freeze = Check(
     probe=probes.freeze,
     judge=_judge_freeze,
     remedy=(
-        "Autovacuum has tried and failed. See who holds it up (xmin horizon: old transactions, prepared ones, slots), "
-        "end that, then VACUUM (FREEZE, VERBOSE) the table named, alone; for a TOAST table its owner. Do not restart "
-        "the server: that helps nothing. Above 1.6 thousand million stop other work until it is through."
+        "Autovacuum has tried and failed. See who holds it up (cell xmin-horizon: old transactions, prepared ones, "
+        "slots), end that, then VACUUM (FREEZE, VERBOSE) the table named, alone; for a TOAST table its owner. Do not "
+        "restart the server: that helps nothing. Above 1.6 billion, stop other work until it is through."
     ),
     threshold=WRAPAROUND,
 )

@@ -6,7 +6,13 @@ alone (``papermill in.ipynb out.ipynb --engine opslib``) the notebook opens its 
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 from nbclient.exceptions import CellExecutionError
@@ -23,6 +29,7 @@ class Session(Protocol):
     """What the engine needs of the run that it executes."""
 
     redactor: Redactor
+    private: Path
 
     def environment(self) -> dict[str, str]:
         """Return the kernel's whole process environment."""
@@ -52,19 +59,24 @@ class Engine(PapermillEngine):  # type: ignore[misc] # papermill is untyped
         for cell in nb_man.nb.cells:
             if "injected-parameters" in cell.metadata.get("tags", []):
                 cell["id"] = "injected-parameters"
-        client = Client(
-            nb_man,
-            session=session,
-            kernel_name=kernel_name,
-            timeout=execution_timeout,
-            startup_timeout=start_timeout,
-            log=logger,
-            log_output=log_output,
-            # Unix sockets: no port of the kernel is open to other users, and none can be taken twice.
-            config=Config({"KernelManager": {"transport": "ipc"}}),
-        )
-        environment = {} if session is None else {"env": session.environment()}
-        return client.execute(**environment)
+        with ExitStack() as stack:
+            private = session.private if session else stack.enter_context(tempfile.TemporaryDirectory(prefix="ops-"))
+            client = Client(
+                nb_man,
+                session=session,
+                kernel_name=kernel_name,
+                timeout=execution_timeout,
+                startup_timeout=start_timeout,
+                log=logger,
+                log_output=log_output,
+                # Unix sockets: no port of the kernel is open to other users. They lie where the connection file
+                # lies; without one they would lie in the working folder, shared by all runs that start there.
+                config=Config({"KernelManager": {"transport": "ipc", "connection_file": f"{private}/kernel.json"}}),
+            )
+            stack.callback(client.end)
+            environment = {} if session is None else {"env": session.environment()}
+            # What a kernel writes past its messages is not redacted, so it goes nowhere.
+            return client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **environment)
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill is untyped
@@ -72,8 +84,17 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill is unty
 
     session: Session | None = Instance(object, default_value=None, allow_none=True)  # type: ignore[assignment]
 
+    _group: int | None = None
+
+    def end(self) -> None:
+        """End what the notebook started and a killed kernel left: the processes of the kernel's group."""
+        if self._group:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._group, signal.SIGKILL)
+
     def papermill_execute_cells(self) -> None:
         """Execute the cells in order; stop after the first that fails, keeping its output."""
+        self._group = self.km.provisioner.pgid
         for index, cell in enumerate(self.nb.cells):
             status = "ok"
             try:

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from opslib import files, settings
 from opslib.errors import ExitCode, OpsError
 from opslib.headless import notebooks
-from opslib.headless.session import Session, stop_on_signals
+from opslib.headless.session import Session, Stop
 
 
 def main(environment: str, name: str) -> int:
     """Serve one interactive run; returns the process's exit code."""
+    with Stop() as stop:
+        return _serve(environment, name, stop)
+
+
+def _serve(environment: str, name: str, stop: Stop) -> int:
     from opslib.archive.store import Archive
 
     try:
@@ -31,16 +37,21 @@ def main(environment: str, name: str) -> int:
         return int(error.exit_code)
     # Standard output is the parent's pipe: reading credentials reach the notebook's process and nobody else.
     print(json.dumps({"socket": str(session.socket), "variables": target.variables()}), flush=True)
-    stop_on_signals()
+    reason = "the notebook's process ended before run.finish()"
     try:
-        sys.stdin.read()
-    except KeyboardInterrupt:
+        with stop.armed():
+            sys.stdin.read()
+            session.executor.settle()
+    except KeyboardInterrupt as error:
         session.executor.finished = False
-    _keep_notebook(session)
+        reason = f"stopped by {error}"
+    with suppress(OSError, ValueError):
+        # Renamed, removed or half saved meanwhile: the journal counts, and the run is sealed all the same.
+        _keep_notebook(session)
     if session.executor.finished:
         session.close("finished", None, "")
     else:
-        session.close("interrupted", ExitCode.FAILED, "the notebook's process ended before run.finish()")
+        session.close("interrupted", ExitCode.FAILED, reason)
     return 0
 
 

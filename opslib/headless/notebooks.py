@@ -127,7 +127,10 @@ def load(path: Path, folder: Path) -> Notebook:
         first = "".join(cells[0]["source"])
         source = next("".join(c["source"]) for c in cells if "parameters" in c.get("metadata", {}).get("tags", []))
         parameters = declared(source)
-    except (ValueError, KeyError, IndexError, StopIteration) as error:
+        ids = [cell.get("id") for cell in cells]
+        if len(set(ids)) != len(ids):
+            raise ValueError("two cells have the same id")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, SyntaxError, StopIteration) as error:
         raise UsageError(
             f"{path} is not a notebook of ours: {error}.", "It needs a title and a parameters cell."
         ) from error

@@ -12,11 +12,13 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from opslib import files
 from opslib.archive import report
@@ -57,26 +59,31 @@ class Session:
         self.started_at = now()
         self._clock = time.monotonic()
         self.id = _name(notebook.name, self.started_at)
-        self.folder = archive.open(
-            self._asked(values, mode, how),
-            redactor=Redactor(settings.secrets()),
-            render=recover,
-        )
         # A folder of its own, short because a socket's path may have 107 bytes only.
-        self._private = Path(tempfile.mkdtemp(prefix="ops-"))
-        self.executor = Executor(
-            run=self.id,
-            notebook=notebook.name,
-            settings=settings,
-            folder=self.folder,
-            mode=mode,
-            progress=progress,
-        )
-        self.redactor = self.executor.redactor
-        self.socket = self._private / "run"
-        self._server = Server(self.socket, self.executor)
+        self.private = Path(tempfile.mkdtemp(prefix="ops-"))
+        try:
+            self.folder = archive.open(
+                self._asked(values, mode, how),
+                redactor=Redactor(settings.secrets()),
+                render=recover,
+            )
+            self.executor = Executor(
+                run=self.id,
+                notebook=notebook.name,
+                settings=settings,
+                folder=self.folder,
+                mode=mode,
+                progress=progress,
+            )
+            self.redactor = self.executor.redactor
+            self.socket = self.private / "run"
+            self._server = Server(self.socket, self.executor)
+        except BaseException:
+            shutil.rmtree(self.private, ignore_errors=True)
+            raise
         self._cells: dict[str, tuple[int, float]] = {}
         self.last_cell: str | None = None
+        self.broken_cell: str | None = None
 
     def _asked(self, values: dict[str, Any], mode: Mode, how: str) -> dict[str, Any]:
         """Return the content of run.json: what was asked, by whom, of which code."""
@@ -107,8 +114,8 @@ class Session:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         own = {
             SOCKET: str(self.socket),
-            "JUPYTER_RUNTIME_DIR": str(self._private),
-            "IPYTHONDIR": str(self._private / "ipython"),
+            "JUPYTER_RUNTIME_DIR": str(self.private),
+            "IPYTHONDIR": str(self.private / "ipython"),
         }
         return kept | self.settings.variables() | own
 
@@ -124,11 +131,22 @@ class Session:
         seconds = round(time.monotonic() - since, 3)
         last = self.executor.journal.append("cell-finished", cell=cell, seconds=seconds, status=status)
         self.executor.cell = None
+        if status != "ok":
+            self.broken_cell = cell
         return list(range(first, last + 1))
 
     def close(self, state: str, exit_code: ExitCode | None, reason: str) -> dict[str, Any]:
-        """End the run: result, report, seal, index. Returns the content of result.json."""
+        """End the run: result, report, seal, index. Returns the content of result.json.
+
+        Raises ArchiveError when that could not be written; the next start then closes the run as interrupted.
+        """
         self._server.close()
+        try:
+            return self._close(state, exit_code, reason)
+        finally:
+            shutil.rmtree(self.private, ignore_errors=True)
+
+    def _close(self, state: str, exit_code: ExitCode | None, reason: str) -> dict[str, Any]:
         executor = self.executor
         verdict = executor.verdict if state == "finished" else Verdict.worst([executor.verdict, Verdict.UNKNOWN])
         executor.cell = None
@@ -142,13 +160,13 @@ class Session:
             "started_at": to_json(self.started_at),
             "finished_at": to_json(finished_at),
             "seconds": round(time.monotonic() - self._clock, 3),
-            "reason": executor.redactor.text(reason),
+            "mode": executor.mode,
+            "reason": executor.redactor.text(reason or executor.why),
             "counts": {word.value: executor.counts.get(word.value, 0) for word in Verdict},
             "steps": len(executor.plans),
         }
         files.write_json(self.folder / "result.json", result)
         self._draw()
-        shutil.rmtree(self._private, ignore_errors=True)
         self.archive.close(self.id, executor.redactor)
         return result
 
@@ -179,13 +197,43 @@ def recover(folder: Path) -> None:
     report.write(folder)
 
 
-def stop_on_signals() -> None:
-    """Make SIGTERM end the run in a stated state, as SIGINT does."""
+class Stop:
+    """SIGTERM and SIGINT end a run in a stated state: they raise, once, and only inside :meth:`armed`.
 
-    def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt(signal.Signals(number).name)
+    One that comes while the run is registered waits until then; one that comes while it is sealed changes nothing.
+    """
 
-    signal.signal(signal.SIGTERM, stop)
+    def __init__(self) -> None:
+        self._armed, self._caught = False, ""
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._catch) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def armed(self) -> Iterator[None]:
+        """Let a signal, also one that came before, raise KeyboardInterrupt with its name."""
+        self._armed = True
+        try:
+            self._stop()
+            yield
+        finally:
+            self._armed = False
+
+    def _catch(self, number: int, frame: Any) -> None:
+        self._caught = self._caught or signal.Signals(number).name
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._armed and self._caught:
+            self._armed = False
+            raise KeyboardInterrupt(self._caught)
 
 
 def _name(notebook: str, started_at: datetime) -> str:

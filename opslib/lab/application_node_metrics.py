@@ -12,7 +12,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def node_metrics(path: Path) -> bytes:
-    """Return size and available bytes of the file system of ``path``, memory and load, as Prometheus text.
+    """Return size, free and available bytes of the file system of ``path``, memory and load, as Prometheus text.
 
     Available is what an ordinary user may still write, as ``df`` shows it. Raises OSError when the path is gone.
     """
@@ -22,6 +22,7 @@ def node_metrics(path: Path) -> bytes:
     memory = psutil.virtual_memory()
     figures = {
         "node_filesystem_size_bytes": ("Filesystem size in bytes.", found.f_blocks * found.f_frsize),
+        "node_filesystem_free_bytes": ("Filesystem free space.", found.f_bfree * found.f_frsize),
         "node_filesystem_avail_bytes": ("Space available to non-root users.", found.f_bavail * found.f_frsize),
     }
     for name, (text, value) in figures.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opslib.model import Picture, Reading, Row
 from opslib.pictures.charts import Bar, Limit, Part, bar_list, budget_bar
-from opslib.pictures.figures import size
+from opslib.pictures.figures import count, size
 from opslib.pictures.svg import Texture, heading, picture, sentence
 
 TITLE = "Memory of the cache by key family"
@@ -51,7 +51,7 @@ def _fewer(rows: list[Row]) -> list[Row]:
 
 
 def _figure(row: Row) -> str:
-    keys = "" if row["keys"] is None else f" · {row['keys']} keys"
+    keys = "" if row["keys"] is None else f" · {count(row['keys'])} keys"
     return f"{size(row['bytes'])}{keys}"
 
 

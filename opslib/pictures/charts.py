@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, clean, element, fit, label, line, number
+from opslib.pictures.svg import SIZE, WIDTH, Block, Node, Texture, box, clean, element, fit, label, line, number
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,25 @@ def budget_bar(parts: Sequence[Part], total: float, limits: Sequence[Limit] = ()
     nodes, top = _limits(limits, scale, 26)
     x = 0.0
     rest = [Part(free, total - used, texture="outline")] if total > used else []
+    names = [f"{part.label} {part.shown or f'{part.value:g}'}" for part in (*parts, *rest)]
+    # Two columns where a name needs more room than three leave it.
+    columns = 3 if all(fit(name, WIDTH / 3 - 28) == name for name in names) else 2
+    wide = WIDTH / columns
     for i, part in enumerate((*parts, *rest)):
         shown = part.shown or f"{part.value:g}"
         nodes.append(box(x, top, part.value * scale, 26, part.texture, f"{part.label}: {shown}"))
-        column, line = (i % 3) * WIDTH / 3, top + 40 + 19 * (i // 3)
+        column, line = (i % columns) * wide, top + 40 + 19 * (i // columns)
         nodes.append(box(column, line - 1, 13, 13, part.texture))
-        nodes.append(label(column + 20, line + 10, f"{part.label} {shown}", room=WIDTH / 3 - 28))
+        nodes.append(label(column + 20, line + 10, names[i], room=wide - 28))
         x += part.value * scale
-    return Block(top + 40 + 19 * math.ceil((len(parts) + len(rest)) / 3), tuple(nodes))
+    return Block(top + 40 + 19 * math.ceil(len(names) / columns), tuple(nodes))
 
 
 def _limits(limits: Sequence[Limit], scale: float, height: float) -> tuple[list[Node], float]:
-    """Limit lines over a bar of ``height``; each name gets a row of its own, so names never overlap."""
+    """Limit lines over a bar of ``height``; each name gets a row of its own, and no line of a row above crosses it."""
     ordered = sorted(limits, key=lambda limit: limit.value)
+    right = [limit for limit in reversed(ordered) if limit.value * scale > WIDTH / 2]
+    ordered = [limit for limit in ordered if limit not in right] + right
     top = 17.0 * len(ordered) + (2 if ordered else 0)
     nodes = []
     for i, limit in enumerate(ordered):
@@ -179,7 +185,10 @@ def tree(leaves: Sequence[Leaf]) -> Block:
             elbow = f"M{number(x - 16)} {number(start)}V{number(y + 10)}H{number(x - 4)}"
             nodes.append(element("path", d=elbow, fill="none", stroke="currentColor", stroke_opacity=0.5))
         above[leaf.depth] = y
-        text = element("title", leaf.label), fit(clean(leaf.label), 440 - x)
+        shown = fit(clean(leaf.label), 440 - x)
+        text = element("title", leaf.label), shown
         nodes.append(element("text", *text, x=x, y=y + 14, font_weight="600" if leaf.strong else None))
-        nodes.append(label(WIDTH, y + 14, leaf.note, anchor="end", room=WIDTH - 450, soft=True))
+        nodes.append(
+            label(WIDTH, y + 14, leaf.note, anchor="end", room=WIDTH - x - len(shown) * SIZE * 0.56 - 20, soft=True)
+        )
     return Block(len(leaves) * 22.0, tuple(nodes))

@@ -24,10 +24,12 @@ def size(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration with its two largest units: ``4.2 ms``, ``1.50 s``, ``3 min 20 s``, ``2 d 4 h``."""
+    """Return a duration with its two largest units: ``16 µs``, ``4.2 ms``, ``1.50 s``, ``3 min 20 s``, ``2 d 4 h``."""
     sign, value = ("−" if seconds < 0 else ""), abs(float(seconds))
     if value == 0:
         return "0 s"
+    if value < 0.00009995:
+        return f"{sign}{value * 1e6:.0f} µs"
     if value < 0.9995:
         return f"{sign}{value * 1000:.1f} ms" if value < 0.00995 else f"{sign}{value * 1000:.0f} ms"
     if value < 59.95:
@@ -48,11 +50,19 @@ def count(number: float) -> str:
 
 
 def figure(number: float, unit: str = "") -> str:
-    """Return ``number`` of ``unit`` with its unit: bytes and durations humanised, all else as a count."""
+    """Return ``number`` of ``unit`` with its unit: bytes and durations humanised, all else as a count.
+
+    A unit may go on in words: 490.003 of ``ms on average`` is ``490 ms on average``.
+    """
     if not math.isfinite(number):
         return str(number)
     if unit in SIZES:
         return size(number * SIZES[unit])
+    first, _, rest = unit.partition(" ")
+    if rest and (first in SIZES or first in DURATIONS):
+        return f"{figure(number, first)} {rest}"
+    if unit in DURATIONS_LONG and not number:
+        return f"0 {unit}"
     if factor := DURATIONS.get(unit) or DURATIONS_LONG.get(unit):
         return duration(number * factor)
     return f"{count(number)} {unit}".strip() if unit != "%" else f"{count(round(number, 1))} %"

@@ -29,6 +29,12 @@ def _standing(target: ReadTarget) -> Standing:
     return standing(target.backups, target.settings.backup_prefix)
 
 
+def _own(target: ReadTarget) -> list[Backup]:
+    # A backup of another database would make this one look safe.
+    name = target.settings.read_database_url.path
+    return [item for item in _standing(target).usable if item.manifest and item.manifest.origin.database == name]
+
+
 def _where(target: ReadTarget) -> str:
     return f"s3://{target.settings.backup_bucket}/{target.settings.backup_prefix}"
 
@@ -61,9 +67,9 @@ def _row(backup: Backup) -> dict[str, Any]:
 
 
 def _recovery(target: ReadTarget) -> Rows:
-    usable = _standing(target).usable
+    usable = _own(target)
     proven = [backup for backup in usable if backup.proven]
-    moments = [backup.manifest.origin.taken_at for backup in usable if backup.manifest]
+    moments = [backup.moment for backup in usable if backup.moment]
     gaps = [(later - earlier).total_seconds() / 3600 for later, earlier in pairwise(moments[:8])]
     row: dict[str, Any] = {
         "backups": len(usable),
@@ -79,13 +85,13 @@ def _recovery(target: ReadTarget) -> Rows:
     }
     if not proven or not proven[0].manifest or not proven[0].proof or not usable[0].manifest:
         return [row]
-    newest, proof = proven[0].manifest.origin, proven[0].proof
+    newest, proof = proven[0].moment or proven[0].manifest.origin.taken_at, proven[0].proof
     return [
         row
         | {
-            "newest_proven": newest.taken_at,
+            "newest_proven": newest,
             "proven_at": max(backup.proof.proven_at for backup in proven if backup.proof),
-            "age_hours": round((now() - newest.taken_at).total_seconds() / 3600, 3),
+            "age_hours": round((now() - newest).total_seconds() / 3600, 3),
             "predicted_minutes": round(proof.predicted_seconds(usable[0].manifest.origin.database_bytes) / 60, 3),
             "restored_per_second": round(proof.restore_rate),
         }
@@ -96,7 +102,7 @@ def _days(target: ReadTarget) -> Rows:
     found, today = _standing(target), now().date()
     by_day: dict[date, list[Backup]] = {}
     for backup in found.backups:
-        moment = backup.manifest.origin.taken_at if backup.manifest else backup.manifest_object.modified
+        moment = backup.moment or backup.manifest_object.modified
         by_day.setdefault(moment.date(), []).append(backup)
     first = min(by_day, default=None)
     span = range(target.settings.backup_retention_days - 1, -1, -1)
@@ -118,10 +124,7 @@ def _day(day: date, today: date, by_day: Mapping[date, list[Backup]], first: dat
 
 def _overdue(target: ReadTarget) -> Rows:
     found, days = _standing(target), target.settings.backup_retention_days
-    known = [
-        Candidate(b.name, b.manifest.origin.taken_at if b.manifest else None, b.proven, b.fault is None)
-        for b in found.backups
-    ]
+    known = [Candidate(b.name, b.moment, b.proven, b.fault is None) for b in found.backups]
     decided = [{"what": d.name, "due": d.goes, "why": d.why} for d in decide(known, now(), days)]
     stray = [{"what": item.key, "due": False, "why": "has no manifest"} for item in found.orphans]
     uploads = target.backups.unfinished(target.settings.backup_prefix)
@@ -130,7 +133,7 @@ def _overdue(target: ReadTarget) -> Rows:
 
 
 def _changes(target: ReadTarget) -> Rows:
-    manifests = [backup.manifest for backup in _standing(target).usable if backup.manifest]
+    manifests = [backup.manifest for backup in _own(target) if backup.manifest]
     if not manifests:
         return []
     newest, previous = manifests[0], manifests[1] if len(manifests) > 1 else None

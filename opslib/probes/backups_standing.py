@@ -6,11 +6,15 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
 from opslib.probes.backups_manifest import DUMP, MANIFEST, PROOF, Manifest, Proof
 from opslib.systems.object_store import Store, Stored
+
+SKEW = timedelta(minutes=15)
+"""So far the clocks of server and store may be apart; S3 itself refuses requests beyond it."""
 
 READERS = 8
 """Manifests that are read at once; each is a small object, and an hour's backups of a month are 720."""
@@ -39,6 +43,17 @@ class Backup:
             and self.proof.manifest_sha256 == self.manifest_sha256
             and self.proof.dump_sha256 == self.manifest.dump.sha256
         )
+
+    @property
+    def moment(self) -> datetime | None:
+        """The moment that it holds, by the saved server's clock; that of its upload where this lies before it.
+
+        So that a clock that is far ahead, or a manifest that says so, makes no backup younger than it is.
+        """
+        if self.manifest is None:
+            return None
+        taken_at, stored_at = self.manifest.origin.taken_at, self.manifest_object.modified
+        return stored_at if taken_at > stored_at + SKEW else taken_at
 
     @property
     def state(self) -> str:
@@ -75,8 +90,11 @@ class Standing:
 
 
 def standing(store: Store, prefix: str) -> Standing:
-    """Return what stands below ``prefix``; raises Unreachable when the bucket can't be listed or read."""
-    objects = {item.key: item for item in store.list(prefix)}
+    """Return what stands directly below ``prefix``; raises Unreachable when the bucket can't be listed or read.
+
+    What stands in folders below it is another target's.
+    """
+    objects = {item.key: item for item in store.list(prefix) if "/" not in item.key.removeprefix(prefix)}
     names = [key for key in objects if key.endswith(MANIFEST)]
     with ThreadPoolExecutor(READERS) as pool:
         backups = list(pool.map(lambda key: _backup(store, objects, key), names))
@@ -87,8 +105,7 @@ def standing(store: Store, prefix: str) -> Standing:
 
 
 def _moment(backup: Backup) -> float:
-    moment = backup.manifest.origin.taken_at if backup.manifest else backup.manifest_object.modified
-    return moment.timestamp()
+    return (backup.moment or backup.manifest_object.modified).timestamp()
 
 
 def _backup(store: Store, objects: Mapping[str, Stored], key: str) -> Backup:
@@ -101,7 +118,9 @@ def _backup(store: Store, objects: Mapping[str, Stored], key: str) -> Backup:
     except ValidationError as error:
         fault = f"its manifest cannot be read ({error.error_count()} faults)"
     dump = objects.get(manifest.dump.key) if manifest else None
-    if manifest and dump is None:
+    if manifest and not (base.endswith(f"/{manifest.name}") or base == manifest.name):
+        fault = f"its manifest is a copy of that of {manifest.name}"
+    elif manifest and dump is None:
         fault = "its dump is missing"
     elif manifest and dump and (dump.version, dump.size) != (manifest.dump.version, manifest.dump.size):
         fault = f"its dump is another object now ({dump.size} bytes, version {dump.version})"

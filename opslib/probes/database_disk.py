@@ -10,7 +10,7 @@ from opslib.model import Probe
 from opslib.probes.questions import question
 from opslib.systems.target import ReadTarget
 
-_LINE = re.compile(r"^(node_filesystem_(?:size|avail)_bytes)\{(.*)\}\s+(\S+)")
+_LINE = re.compile(r"^(node_filesystem_(?:size|free|avail)_bytes)\{(.*)\}\s+(\S+)")
 _LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
 _MEMORY = {"tmpfs", "ramfs", "devtmpfs", "squashfs", "iso9660", "efivarfs"}
 _NOT_DATA = ("/boot", "/snap", "/run", "/sys", "/proc", "/dev")
@@ -19,7 +19,8 @@ _NOT_DATA = ("/boot", "/snap", "/run", "/sys", "/proc", "/dev")
 def filesystems(text: str) -> list[dict[str, Any]]:
     """Return mount point, size, free bytes and use of each real file system in Prometheus text.
 
-    Free is what an ordinary user can still write, so use is what ``df`` calls it, or a little more.
+    Use is what ``df`` calls it: used of used and available. What the file system keeps back for itself or
+    for root counts as neither; where the metrics do not tell it (no ``free``), it counts as used.
     """
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     for line in text.splitlines():
@@ -35,13 +36,14 @@ def filesystems(text: str) -> list[dict[str, Any]]:
         size, free = figures.get("node_filesystem_size_bytes"), figures.get("node_filesystem_avail_bytes")
         if kind in _MEMORY or mount.startswith(_NOT_DATA) or not size or free is None or free != free:
             continue
+        used = size - figures.get("node_filesystem_free_bytes", free)
         rows.append(
             {
                 "mount_point": mount,
                 "device": device,
                 "size_bytes": int(size),
                 "free_bytes": int(free),
-                "used_percent": round(100 * (size - free) / size, 1),
+                "used_percent": round(100 * used / (used + free), 1) if used + free else 100.0,
             }
         )
     return rows
@@ -80,7 +82,7 @@ disk = Probe(
     "database-disk",
     "How full are the database server's disks?",
     _disk,
-    "node_filesystem_size_bytes, node_filesystem_avail_bytes at OPS_SERVER_METRICS_URL",
+    "node_filesystem_size_bytes, node_filesystem_free_bytes, node_filesystem_avail_bytes at OPS_SERVER_METRICS_URL",
     {"size_bytes": "bytes", "free_bytes": "bytes", "used_percent": "%"},
 )
 """Each real file system of the database server; ``holds_data`` marks the data directory's, None if unknown."""

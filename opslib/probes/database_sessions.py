@@ -95,6 +95,6 @@ def _drawn(
     while stack:
         pid = stack.pop()
         depth, _, root = placed[pid]
-        rows.append({"depth": depth, "root": root, **by_pid[pid]})
+        rows.append({"depth": depth, **by_pid[pid], "root": root})
         stack.extend(reversed(below.get(pid, [])))
     return rows

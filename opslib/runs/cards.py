@@ -6,13 +6,14 @@ gave (and what the journal holds); a field that is missing or odd is left out, n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from opslib.canonical import digest
 from opslib.pictures import figures, gate
 from opslib.runs.markup import Html, join, shorten, tag, visible
-from opslib.runs.tables import moment, shown, table
+from opslib.runs.tables import in_words, moment, named, shown, table, unit_in
 
 Said = Mapping[str, Any]
 
@@ -72,11 +73,16 @@ def text_of(said: Said, name: str) -> str:
 
 
 def threshold_text(threshold: Said) -> str:
-    """Return a threshold's limits in words, each unbroken: ``warning > 80 %, critical > 90 %``."""
+    """Return a threshold's limits in words: ``warning > 80 %, critical > 90 %``, no line broken before a figure."""
     sign, unit = (">" if threshold.get("above", True) else "<"), text_of(threshold, "unit")
     limits = ((name, threshold.get(name)) for name in ("warning", "critical"))
-    parts = [f"{name} {sign} {amount(limit, unit)}" for name, limit in limits if limit is not None]
-    return ", ".join(part.replace(" ", "\u00a0") for part in parts)
+    parts = [f"{name} {sign} {_round(amount(limit, unit))}" for name, limit in limits if limit is not None]
+    return ", ".join(part.replace(" ", "\u00a0", 2) for part in parts)
+
+
+def _round(figure: str) -> str:
+    """A limit is a round figure: ``5 s``, not ``5.00 s``; a short unit stays with it."""
+    return re.sub(r" (?=\S{1,3}(?: |$))", "\u00a0", re.sub(r"\.0+(?= )", "", figure), count=1)
 
 
 def amount(value: Any, unit: str) -> str:
@@ -132,7 +138,7 @@ def result(said: Said) -> Html:
     """Return a check's result: badge, sentence, figure against threshold, rows, remedy, guide items."""
     verdict, taken, threshold = text_of(said, "verdict") or "UNKNOWN", sub(said, "reading"), sub(said, "threshold")
     figure = amount(said.get("value"), text_of(threshold, "unit"))
-    remedy = text_of(said, "remedy") if verdict != "OK" else ""
+    remedy = remedy_of(said)
     about = facts(
         ("Value", tag("strong", figure) if figure else ""),
         ("Threshold", threshold_text(threshold)),
@@ -150,6 +156,14 @@ def result(said: Said) -> Html:
         _origin(taken),
         class_=f"ops ops-card ops-{verdict if verdict in SHAPES else 'UNKNOWN'}",
     )
+
+
+def remedy_of(said: Said) -> str:
+    """Return what to do about a result; where nobody could look, that comes first."""
+    remedy = text_of(said, "remedy")
+    if text_of(said, "verdict") == "OK" or not remedy:
+        return ""
+    return f"First see why nobody could look. {remedy}" if sub(said, "reading").get("unknown") else remedy
 
 
 def plan(said: Said) -> Html:
@@ -184,7 +198,9 @@ def _step(plan: Said, said: Said, status: str) -> Html:
         _change(plan),
         about,
         table(rows_of(verification), "Proof") if rows_of(verification) else None,
-        table([values], "Produced") if values else None,
+        table([{named(name, unit_in(name)): in_words(name, value) for name, value in values.items()}], "Produced")
+        if values
+        else None,
         class_=f"ops ops-card ops-{_TONES.get(status, 'plain')}",
     )
 
@@ -232,8 +248,13 @@ def _change(plan: Said) -> Html | None:
     rows = []
     for name in names:
         old, new = before.get(name), after.get(name)
-        changed = "" if old == new else "changes"
-        rows.append({"what": name, "before": old, "after": new, " ": changed})
+        rows.append(
+            {
+                "what": named(name, unit_in(name)),
+                "before": in_words(name, old),
+                "after": in_words(name, new, old == new),
+            }
+        )
     return table(rows, "Before and after")
 
 

@@ -13,6 +13,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,10 +36,15 @@ class Answering(Protocol):
 class Server:
     """Serves one executor on a Unix socket (mode 0600, same user only) until :meth:`close`."""
 
-    def __init__(self, path: Path, serving: Answering) -> None:
+    def __init__(self, path: Path, serving: Answering, *, patience: int = 10) -> None:
+        """Listen at ``path``; a client that reads nothing for ``patience`` seconds is told nothing more."""
+
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                _serve(self, serving)
+                wait = struct.pack("ll", patience, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
+                with suppress(OSError):
+                    _serve(self, serving)
 
         old = os.umask(0o177)
         try:
@@ -59,21 +65,25 @@ class Server:
 def _serve(handler: socketserver.StreamRequestHandler, serving: Answering) -> None:
     if _peer(handler.connection) != os.getuid():
         return
-    sending = threading.Lock()
+    sending, gone = threading.Lock(), threading.Event()
 
     def send(message: Mapping[str, Any]) -> None:
+        data = json.dumps(message).encode() + b"\n"
         with sending:
-            handler.wfile.write(json.dumps(message).encode() + b"\n")
+            if not gone.is_set():
+                try:
+                    handler.connection.sendall(data)
+                except OSError:
+                    # Nobody hears it any more; what was begun for them goes on to its end all the same.
+                    gone.set()
 
-    while raw := handler.rfile.readline(LONGEST):
+    while not gone.is_set() and (raw := handler.rfile.readline(LONGEST)):
         if not raw.endswith(b"\n"):
             return
         try:
             send({"answer": serving.answer(json.loads(raw), lambda said: send({"progress": dict(said)}))})
         except OpsError as error:
             send({"error": {"kind": type(error).__name__, "message": error.message, "next": error.next_step}})
-        except OSError:
-            return
         except Exception as error:
             # A defect of ours must reach the notebook as words, not as a silent hang.
             send({"error": {"kind": "StepFailed", "message": f"{type(error).__name__}: {error}", "next": ""}})
@@ -97,8 +107,13 @@ class Client:
 
     def ask(self, verb: str, *, progress: Tell | None = None, **said: Any) -> Any:
         """Ask the executor and wait for its answer; raises the OpsError that it answers with."""
+        data = json.dumps({"verb": verb, **said}).encode() + b"\n"
+        if len(data) > LONGEST:
+            raise errors.UsageError(
+                f"What was to be journalled has {len(data)} bytes; at most {LONGEST} are possible.", "Read fewer rows."
+            )
         with self._lock:
-            self._socket.sendall(json.dumps({"verb": verb, **said}).encode() + b"\n")
+            self._socket.sendall(data)
             while raw := self._file.readline(LONGEST):
                 message = json.loads(raw)
                 if "progress" in message:

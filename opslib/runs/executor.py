@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +20,7 @@ from pydantic import ValidationError
 
 from opslib import files
 from opslib.actions import ACTIONS
-from opslib.actions.base import Action, Progress
+from opslib.actions.base import Action, Progress, faults
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed, UsageError
 from opslib.model import Evidence, Plan, StepStatus, Verdict, Verification
@@ -51,10 +53,12 @@ class Executor:
         self.redactor = Redactor(settings.secrets())
         self.cell: str | None = None
         self.finished = False
-        self.counts: Counter[str] = Counter()
+        self.trouble: OpsError | None = None
         self.plans: list[dict[str, Any]] = []
         self._latest: dict[str, Verdict] = {}
-        self._steps: Counter[str] = Counter()
+        self._said: dict[str, str] = {}
+        self._steps: set[str] = set()
+        self._busy = threading.Lock()
         self._progress = progress
         self._actions = actions
         self.journal = Journal(folder / "journal.jsonl", self.redactor, cell=lambda: self.cell)
@@ -82,6 +86,22 @@ class Executor:
         """The worst of each check's latest result and each step's verification; UNKNOWN when there is none."""
         return Verdict.worst(list(self._latest.values()))
 
+    @property
+    def why(self) -> str:
+        """One sentence of a check that the verdict rests on; empty when it is OK, or when no check said it."""
+        names = [name for name, verdict in self._latest.items() if verdict is self.verdict is not Verdict.OK]
+        return next((self._said[name] for name in names if name in self._said), "")
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each verdict stands among them."""
+        return Counter(verdict.value for verdict in self._latest.values())
+
+    def settle(self) -> None:
+        """Wait for the step that is under way, if one is."""
+        with self._busy:
+            return
+
     def undo(self, step: str, said: Mapping[str, Any], values: Mapping[str, Any]) -> Verification:
         """Take back a step that an earlier run applied: ``said`` is its recorded plan, ``values`` what it produced.
 
@@ -99,14 +119,12 @@ class Executor:
             approval.require(plan, self.settings.environment, self.settings.unattended_actions)
             self.journal.append("intent", step=step, action=plan.action, digest=plan.digest)
             looked = action.undo(target, plan, values, self._teller(action, lambda said: None))
-        except OpsError as error:
-            event = "refused" if isinstance(error, Refused) else "failed"
-            self.journal.append(event, step=step, action=plan.action, message=error.message, next_step=error.next_step)
-            raise
+        except Exception as error:
+            raise self._told(step, plan.action, error) from error
         finally:
             target.close()
         self.journal.append("undone", step=step, verification=looked)
-        self._latest[f"undo {step}"] = looked.verdict
+        self._latest[f"step {step}"] = looked.verdict
         if looked.verdict is not Verdict.OK:
             raise StepFailed(
                 f"The undo of {plan.action} says {looked.verdict}: {looked.summary}", "Look at the target."
@@ -136,6 +154,7 @@ class Executor:
         verdict = Verdict(result["verdict"])
         seq = self.journal.append("result", result=result)
         self._latest[f"check {result['check']}"] = verdict
+        self._said[f"check {result['check']}"] = f"{result['summary']} ({result['title']})"
         return seq
 
     def _note(self, request: Mapping[str, Any], progress: Tell) -> int:
@@ -143,7 +162,6 @@ class Executor:
 
     def _finish(self, request: Mapping[str, Any], progress: Tell) -> dict[str, Any]:
         self.finished = True
-        self.counts = Counter(verdict.value for verdict in self._latest.values())
         self.journal.append("finished", verdict=self.verdict)
         return {
             "run": self.run,
@@ -151,31 +169,33 @@ class Executor:
             "environment": self.settings.environment,
             "mode": self.mode,
             "verdict": self.verdict.value,
-            "counts": {verdict.value: self.counts.get(verdict.value, 0) for verdict in Verdict},
-            "steps": sum(self._steps.values()),
+            "counts": {verdict.value: self.counts[verdict.value] for verdict in Verdict},
+            "steps": len(self._steps),
         }
 
     def _step(self, request: Mapping[str, Any], progress: Tell) -> Any:
-        action = self._action(request)
-        step = self._key()
-        try:
-            return self.redactor.tree(to_json(self._carry_out(step, action, self._teller(action, progress))))
-        except Refused as error:
-            self.journal.append(
-                "refused", step=step, action=action.name, message=error.message, next_step=error.next_step
+        with self._busy:
+            step = self._key()
+            try:
+                action = self._action(request)
+                return self.redactor.tree(to_json(self._carry_out(step, action, self._teller(action, progress))))
+            except Exception as error:
+                raise self._told(step, str(request.get("action")), error) from error
+
+    def _told(self, step: str, action: str, error: Exception) -> OpsError:
+        """Journal why a step was not done and return it without secrets; a notebook that goes on can't hide it."""
+        said = error if isinstance(error, OpsError) else None
+        if said is None:
+            said = StepFailed(
+                f"{action} broke off: {type(error).__name__}: {error}",
+                "The journal says how far it came; look at the target before trying again.",
             )
-            raise
-        except OpsError as error:
-            self.journal.append(
-                "failed", step=step, action=action.name, message=error.message, next_step=error.next_step
-            )
-            raise
-        except Exception as error:
-            message = f"{action.name} broke off: {type(error).__name__}: {self.redactor.text(str(error))}"
-            self.journal.append("failed", step=step, action=action.name, message=message, next_step="")
-            raise StepFailed(
-                message, "The journal says how far it came; look at the target before trying again."
-            ) from error
+        said = type(said)(self.redactor.text(said.message), self.redactor.text(said.next_step))
+        self.trouble = self.trouble or said
+        self._latest.setdefault(f"step {step}", Verdict.UNKNOWN)
+        event = "refused" if isinstance(said, Refused) else "failed"
+        self.journal.append(event, step=step, action=action, message=said.message, next_step=said.next_step)
+        return said
 
     def _teller(self, action: Action, progress: Tell) -> Progress:
         def tell(text: str, done: float | None = None, total: float | None = None) -> None:
@@ -237,9 +257,10 @@ class Executor:
 
     def _key(self) -> str:
         # The step's key is its cell's id; evidence is a file of that name, so nothing else may stand in it.
-        cell = re.sub(r"[^a-z0-9-]+", "-", (self.cell or "step").lower())[:80]
-        self._steps[cell] += 1
-        return cell if self._steps[cell] == 1 else f"{cell}-{self._steps[cell]}"
+        cell = re.sub(r"[^a-z0-9-]+", "-", (self.cell or "").lower()).strip("-")[:80] or "step"
+        key = next(key for n in count(1) if (key := cell if n == 1 else f"{cell}-{n}") not in self._steps)
+        self._steps.add(key)
+        return key
 
     def _action(self, request: Mapping[str, Any]) -> Action:
         name = str(request.get("action"))
@@ -251,8 +272,6 @@ class Executor:
         try:
             return kind.model_validate_json(json.dumps(request.get("parameters") or {}))
         except ValidationError as error:
-            faults = error.errors(include_input=False, include_url=False, include_context=False)
-            said = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'parameters'}: {fault['msg']}" for fault in faults)
             raise Refused(
-                f"{name} was asked for with wrong parameters: {said}.", "Correct the notebook's cell."
+                f"{name} was asked for with wrong parameters: {faults(error)}.", "Correct the notebook's cell."
             ) from None

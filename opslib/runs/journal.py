@@ -47,7 +47,7 @@ class Journal:
         """
         with self._lock:
             if self._file < 0:
-                raise ArchiveError(f"The journal {self.path} is closed.", "Start a new run.")
+                raise ArchiveError(self._shut_because, "Start a new run.")
             line = {
                 "seq": self._seq + 1,
                 "time": to_json(now()),
@@ -61,22 +61,20 @@ class Journal:
                 _write(self._file, data + b"\n")
                 os.fsync(self._file)
             except OSError as error:
-                self._shut()
-                raise ArchiveError(
-                    f"The journal {self.path} could not be written: {error}.", "Free space, then start a new run."
-                ) from error
+                self._shut(f"The journal {self.path} could not be written: {error}.")
+                raise ArchiveError(self._shut_because, "Free space, then start a new run.") from error
             self._seq, self._head = self._seq + 1, hashlib.sha256(data).hexdigest()
             return self._seq
 
     def close(self) -> None:
         """Close the file; later appends are refused."""
         with self._lock:
-            self._shut()
+            self._shut(f"The journal {self.path} is closed.")
 
-    def _shut(self) -> None:
+    def _shut(self, because: str) -> None:
         if self._file >= 0:
             os.close(self._file)
-            self._file = -1
+            self._file, self._shut_because = -1, because
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from opslib.errors import OpsError
+from pydantic import ValidationError
+
+from opslib.actions.base import faults
+from opslib.errors import OpsError, Refused
 from opslib.runs import display
 
 Tell = Callable[[Mapping[str, Any]], None]
@@ -22,7 +25,7 @@ def prepare() -> None:
     if shell is None:
         return
     display.register(shell)
-    shell.set_custom_exc((OpsError,), _short)
+    shell.set_custom_exc((OpsError, ValidationError), _short)
 
 
 def current_cell() -> str | None:
@@ -58,6 +61,9 @@ def progress(title: str) -> Iterator[Tell]:
 
 def _short(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> list[str]:
     # People need the sentence and the next step; the trace of our own code helps nobody at 3 a.m.
+    if isinstance(error, ValidationError):
+        error = Refused(f"Wrong parameters: {faults(error)}.", "Correct the parameter; this cell changed nothing.")
+        kind = Refused
     lines = [f"{kind.__name__}: {error}"]
     shell._showtraceback(kind, error, lines)
     return lines

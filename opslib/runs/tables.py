@@ -1,11 +1,14 @@
-"""Rows as tables: at most 20 rows, units in the head, figures humanised with the exact value beside them.
+"""Rows as tables: at most 20 rows, figures humanised with the exact value as their title.
 
 Rows are plain JSON data (dicts of str, int, float, bool, None, lists, dicts), as the journal holds them.
+A size or a duration carries its own unit, other units stand in the head. In a wide table, what is the same
+in all rows is said once below it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,8 +19,12 @@ from opslib.runs.markup import Html, join, shorten, tag, visible
 MOST_ROWS = 20
 MOST_TEXT = 90
 MOST_TITLE = 600
+SHORT_TEXT = 28
+"""A text of so many characters stands on one line; a longer one gets room to wrap."""
+MOST_COLUMNS = 5
+"""A wider table says once, below itself, what is the same in all its rows."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
-_NUMBERED = re.compile(r"(^|_)(pid|oid|id|port|year|version|day|xid|slot|db|hash|number)$")
+_NUMBERED = re.compile(r"(^|_)(pid|root|oid|id|port|year|version|day|xid|slot|db|hash|number)$")
 _UNIT_WORDS = {"%": "percent", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 Rows = Sequence[Mapping[str, Any]]
 
@@ -30,30 +37,36 @@ def moment(text: str) -> str:
 
 def shown(value: Any, unit: str = "", column: str = "") -> tuple[str, str]:
     """Return how ``value`` is shown in a cell, and its exact form ("" where that says nothing more)."""
-    if value is None:
-        return "–", "no value"
+    if value is None or value == "":
+        return "–", ""
     if isinstance(value, bool):
         return ("yes" if value else "no"), ""
     if isinstance(value, (int, float)):
         return _number(value, unit, column)
+    if isinstance(value, (list, tuple)) and not any(isinstance(part, (Mapping, list, tuple)) for part in value):
+        value = ", ".join(str(part) for part in value) or "–"
     if isinstance(value, (Mapping, list, tuple)):
         value = json.dumps(value, ensure_ascii=False, default=str)
-    text = str(value)
-    short = shorten(moment(text), MOST_TEXT)
+    text = moment(str(value))
+    short = shorten(text, MOST_TEXT)
     return short, "" if short == text else shorten(text, MOST_TITLE)
 
 
 def _number(value: float, unit: str, column: str) -> tuple[str, str]:
-    exact = f"{value} {unit}".strip()
+    exact = f"{value} {'s' if unit == 'seconds' else unit}".strip()
     if not unit and _NUMBERED.search(column.lower()):
         return str(value), ""
     try:
-        scaled = unit in figures.SIZES or unit in figures.DURATIONS or unit in figures.DURATIONS_LONG
-        text = figures.figure(value, unit if scaled else "")
+        text = figures.figure(value, unit if _scaled(unit) else "")
         text = f"{value:.1f}" if unit == "%" else text
     except (OverflowError, ValueError):
         return shorten(str(value), MOST_TEXT), ""
-    return text, "" if text == str(value) else exact
+    return text, "" if text in (str(value), exact) or not value else exact
+
+
+def _scaled(unit: str) -> bool:
+    """Tell whether figures of this unit are humanised and carry a unit of their own."""
+    return unit in figures.SIZES or unit in figures.DURATIONS or unit in figures.DURATIONS_LONG
 
 
 def columns(rows: Rows) -> list[str]:
@@ -69,18 +82,49 @@ def _numeric(rows: Rows, column: str) -> bool:
 def cell(value: Any, unit: str = "", column: str = "", number: bool = False) -> Html:
     """Return one ``<td>``; the exact or whole value is its title where it was humanised or shortened."""
     text, exact = shown(value, unit, column)
-    return tag("td", text, class_="n" if number else None, title=exact or None)
+    form = "n" if number else "t" if len(text) > SHORT_TEXT else None
+    return tag("td", text, class_=form, title=exact or None)
 
 
-def _named(column: str, unit: str) -> str:
-    """Return the column's name in words, without its unit: that stands in brackets behind it."""
-    return column.removesuffix(f"_{_UNIT_WORDS.get(unit, unit)}").replace("_", " ")
+def named(column: str, unit: str = "") -> str:
+    """Return the column's name in words, without the word of its unit: that stands elsewhere."""
+    words = column.split("_")
+    if not unit:
+        return " ".join(words)
+    rest = [word for word in words if word != _UNIT_WORDS.get(unit, unit)]
+    if unit == "bytes" and words[0] == "bytes":
+        return " ".join(["size", *rest])
+    return " ".join(rest or words)
 
 
-def _head(column: str, unit: str, number: bool) -> Html:
-    name = _named(column, unit)
-    said = [name, " ", tag("span", f"({unit})", class_="ops-unit")] if unit else [name]
-    return tag("th", *said, scope="col", class_="n" if number else None)
+def unit_in(name: str) -> str:
+    """Return the unit that the name of a plan's value gives away; "" for none."""
+    if name in ("size", "bytes") or name.endswith("_bytes"):
+        return "bytes"
+    return "seconds" if name == "seconds" or name.endswith("_seconds") else ""
+
+
+def in_words(name: str, value: Any, unchanged: bool = False) -> Any:
+    """A value of a plan: sizes and durations, which their names give away, are humanised beside the figure."""
+    if unchanged:
+        return "unchanged"
+    unit = unit_in(name)
+    if not unit or not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        return value
+    exact, human = f"{figures.count(value)} {unit}", figures.figure(value, unit)
+    return human if unit == "seconds" or human == f"{value} B" else f"{human} ({exact})"
+
+
+def _name(column: str, unit: str, others: Sequence[str] = ()) -> list[str | Html]:
+    name = named(column, unit)
+    alike = name in others and name != column
+    if not unit or name == unit or (_scaled(unit) and not alike):
+        return [name]
+    return [name, " ", tag("span", f"({unit})", class_="ops-unit")]
+
+
+def _head(column: str, unit: str, number: bool, others: Sequence[str]) -> Html:
+    return tag("th", *_name(column, unit, others), scope="col", class_="n" if number else None)
 
 
 def table(
@@ -93,14 +137,31 @@ def table(
     units, names = units or {}, columns(rows)
     if len(rows) == 1 and not more and len(names) > 3:
         return _upright(rows[0], caption, units)
+    same = _same(rows, names)
+    names = [name for name in names if name not in same]
     numeric = {name: _numeric(rows, name) for name in names}
-    head = tag("tr", *(_head(name, units.get(name, ""), numeric[name]) for name in names))
+    head = tag("tr", *(_head(name, units.get(name, ""), numeric[name], names) for name in names))
     body = [
         tag("tr", *(cell(row.get(name), units.get(name, ""), name, numeric[name]) for name in names))
         for row in rows[:most]
     ]
     left = len(rows) - most if len(rows) > most else 0
-    return join([_boxed(caption, tag("thead", head), tag("tbody", *body)), _more(left + more)])
+    once = [
+        f"{named(name, units.get(name, ''))}: {shown(rows[0].get(name), units.get(name, ''), name)[0]}" for name in same
+    ]
+    said = tag("p", f"In each of these rows: {', '.join(once)}.", class_="ops-quiet") if once else None
+    return join([_boxed(caption, tag("thead", head), tag("tbody", *body)), said, _more(left + more)])
+
+
+def _same(rows: Rows, names: Sequence[str]) -> list[str]:
+    """Return the columns of a wide table, but its first, that say the same in every row.
+
+    A figure that is the same in a few rows only is no pattern, and stays where the reader compares it.
+    """
+    if len(rows) < 2 or len(names) <= MOST_COLUMNS:
+        return []
+    same = [name for name in names[1:] if all(row.get(name) == rows[0].get(name) for row in rows)]
+    return [name for name in same if len(rows) > 5 or not _numeric(rows, name) or _NUMBERED.search(name)]
 
 
 def _upright(row: Mapping[str, Any], caption: str, units: Mapping[str, str]) -> Html:
@@ -108,8 +169,7 @@ def _upright(row: Mapping[str, Any], caption: str, units: Mapping[str, str]) -> 
     lines = []
     for name, value in row.items():
         unit = units.get(name, "")
-        said = [_named(name, unit), *([" ", tag("span", f"({unit})", class_="ops-unit")] if unit else [])]
-        lines.append(tag("tr", tag("th", *said, scope="row"), cell(value, unit, name)))
+        lines.append(tag("tr", tag("th", *_name(name, unit), scope="row"), cell(value, unit, name)))
     return _boxed(caption, tag("tbody", *lines))
 
 

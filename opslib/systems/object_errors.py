@@ -12,9 +12,12 @@ T = TypeVar("T")
 
 
 class StoreError(Unreachable):
-    """The store refused or failed one operation; ``code`` is its own word for it."""
+    """The store refused or failed one operation; ``code`` is its own word for it.
 
-    def __init__(self, message: str, next_step: str, code: str) -> None:
+    Like every error of ours it can be made of message and next step alone: the executor tells it anew, redacted.
+    """
+
+    def __init__(self, message: str, next_step: str = "", code: str = "") -> None:
         super().__init__(message, next_step)
         self.code = code
 

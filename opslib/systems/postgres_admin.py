@@ -232,16 +232,6 @@ def rename_database(session: AdminDatabase, old: str, new: str) -> None:
     )
 
 
-def allow_connections(session: AdminDatabase, name: str, allowed: bool) -> None:
-    """Let nobody (or everybody again) connect to the database; sessions that are there stay."""
-    from psycopg import sql
-
-    session.execute(
-        sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(name), sql.Literal(allowed)),
-        what=f"{'open' if allowed else 'close'} database {name}",
-    )
-
-
 def end_sessions(session: AdminDatabase, name: str) -> int:
     """End every other session in the database and return how many there were."""
     rows = session.execute(
@@ -251,6 +241,17 @@ def end_sessions(session: AdminDatabase, name: str) -> int:
         what=f"end the sessions in {name}",
     )
     return len(rows)
+
+
+def end_sessions_of(session: AdminDatabase, database: int) -> set[int]:
+    """End every other session in the database with this oid and return their process numbers."""
+    rows = session.execute(
+        "SELECT pid, pg_terminate_backend(pid, 1000) AS ended FROM pg_stat_activity"
+        " WHERE datid = %(database)s::oid AND pid <> pg_backend_pid()",
+        {"database": database},
+        what=f"end the sessions in the database {database}",
+    )
+    return {int(row["pid"]) for row in rows}
 
 
 def failed(error: psycopg.Error, url: DatabaseUrl, what: str) -> OpsError:

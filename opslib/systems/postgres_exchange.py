@@ -1,13 +1,19 @@
 """Two databases that exchange names in one transaction, and sessions that give up waiting by themselves.
 
 That renaming a database may be rolled back, and needs nobody connected to it, is from the PostgreSQL
-manual, "ALTER DATABASE", and tried on PostgreSQL 18. The executor's only.
+manual, "ALTER DATABASE", and tried on PostgreSQL 18. While a rename waits for sessions to go, its lock
+makes new ones wait: nothing has to be closed beforehand, so that whoever is killed leaves nothing closed.
+The executor's only.
 """
 
 from __future__ import annotations
 
-from opslib.errors import StepFailed
-from opslib.systems.postgres_admin import AdminDatabase, rename_database
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opslib.errors import OpsError, StepFailed
+from opslib.systems.postgres_admin import AdminDatabase, end_sessions_of, rename_database
 from opslib.systems.postgres_properties import mark_database
 
 
@@ -29,6 +35,38 @@ def limit_connections(session: AdminDatabase, name: str, limit: int) -> None:
         sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(sql.Identifier(name), sql.Literal(limit)),
         what=f"limit the connections of database {name}",
     )
+
+
+@contextmanager
+def emptied(session: AdminDatabase, database: int) -> Iterator[set[int]]:
+    """End every session in the database with this oid again and again, in a thread of its own, during the block.
+
+    Yields the process numbers that were ended so far. Raises StepFailed when the block failed and sessions
+    could not be ended (a superuser's, for instance).
+    """
+    ended: set[int] = set()
+    failures: list[OpsError] = []
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set() and not failures:
+            try:
+                ended.update(end_sessions_of(session, database))
+            except OpsError as error:
+                failures.append(error)
+            done.wait(0.05)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    try:
+        yield ended
+    except OpsError as error:
+        if failures:
+            raise StepFailed(f"{error.message} {failures[0].message}", failures[0].next_step) from error
+        raise
+    finally:
+        done.set()
+        worker.join()
 
 
 def exchange(session: AdminDatabase, live: str, kept: str, new: str, mark: str | None) -> None:

@@ -98,11 +98,34 @@ def create_role(session: AdminDatabase, name: str, comment: str) -> None:
     """Create a role that cannot log in and has no rights, to own and be granted restored objects."""
     from psycopg import sql
 
-    session.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)), what=f"create role {name}")
-    session.execute(
-        sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(name), sql.Literal(comment)),
-        what=f"mark role {name}",
+    with session.transaction():
+        session.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)), what=f"create role {name}")
+        session.execute(
+            sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(name), sql.Literal(comment)),
+            what=f"mark role {name}",
+        )
+
+
+def marked(session: AdminDatabase, catalog: str) -> list[tuple[str, str]]:
+    """Return name and mark (empty: none) of every database (``pg_database``) or role (``pg_authid``) of the server."""
+    rows = session.execute(
+        "SELECT datname::text AS name, coalesce(shobj_description(oid, 'pg_database'), '') AS mark FROM pg_database"
+        " WHERE %(catalog)s = 'pg_database' UNION ALL"
+        " SELECT rolname::text, coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles"
+        " WHERE %(catalog)s = 'pg_authid' ORDER BY 1",
+        {"catalog": catalog},
+        what="look for marks",
     )
+    return [(row["name"], row["mark"]) for row in rows]
+
+
+def running(session: AdminDatabase) -> frozenset[str]:
+    """Return the application names of the server's sessions, this one's included."""
+    rows = session.execute(
+        "SELECT DISTINCT application_name AS name FROM pg_stat_activity WHERE application_name <> ''",
+        what="look for sessions",
+    )
+    return frozenset(row["name"] for row in rows)
 
 
 def drop_role(session: AdminDatabase, name: str) -> None:

@@ -31,7 +31,8 @@ from opslib.systems.postgres import LOOPBACK
 Program = Literal["pg_dump", "pg_restore", "psql"]
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "pg_dump": ("--no-password",),
-    "pg_restore": ("--no-password", "--exit-on-error"),
+    # A restored subscription would name the saved database's own slot, and keep its database from being dropped.
+    "pg_restore": ("--no-password", "--exit-on-error", "--no-subscriptions"),
     "psql": ("--no-password", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
 }
 """The programs that may be started, each with the options that it always gets."""

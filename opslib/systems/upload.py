@@ -123,4 +123,6 @@ class Upload:
             said = f"Parts of {self.key} may be left in the bucket: {failed.message}"
             if error is None:
                 raise StepFailed(said, "Abort the multipart upload by hand.") from failed
+            if isinstance(error, OpsError):
+                error.message += f" {said}"
             error.add_note(said)

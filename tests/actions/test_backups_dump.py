@@ -115,6 +115,31 @@ def test_rows_of_a_table_that_is_not_created_are_a_fault():
     assert "has rows of tables that it does not create: public.b" in with_sql(b"COPY b FROM stdin;\n1\n\\.\n").faults
 
 
+def test_rows_of_an_extensions_own_table_are_no_fault_and_no_table_of_the_dump():
+    found = with_sql(b"CREATE EXTENSION IF NOT EXISTS pg_cron;\nCOPY cron.job (jobid) FROM stdin;\n1\n\\.\n")
+    assert (found.faults, found.tables) == ((), {"public.users": 5})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"SELECT pg_catalog.set_config('search_path', '', false);\n",
+        b"SELECT pg_catalog.setval('public.users_id_seq', 65, true);\n",
+        b"BEGIN;\nSELECT pg_catalog.lo_open('16400', 131072);\nSELECT pg_catalog.lowrite(0, '\\x00');\n"
+        b"SELECT pg_catalog.lo_close(0);\nCOMMIT;\n",
+        b"SELECT pg_catalog.lo_open(pg_catalog.lo_create('16400'), 131072);\n",
+        b"SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = '16400';\n",
+        b"SELECT * FROM pg_catalog.pg_restore_relation_stats(\n\t'version', '180000'::integer,\n"
+        b"\t'relpages', '1'::integer\n);\n",
+        b"RESET SESSION AUTHORIZATION;\nSECURITY LABEL FOR x ON TABLE public.users IS 'y';\n",
+        b"REFRESH MATERIALIZED VIEW public.totals;\n",
+        b"DROP TABLE IF EXISTS public.users;\n",
+    ],
+)
+def test_what_pg_dump_writes_is_no_fault(text):
+    assert with_sql(text).faults == ()
+
+
 def test_inserts_are_counted_by_their_rows():
     found = with_sql(
         b"INSERT INTO public.users VALUES (1, '(),();');\n"
@@ -151,6 +176,21 @@ def test_inserts_are_counted_by_their_rows():
         (b"ALTER USER postgres SUPERUSER;\n", "more than one database"),
         (b"SELECT '\0';\n", "zero byte"),
         (b"INSERT INTO public.users SELECT 1;\n", "cannot be counted"),
+        (b"DO $$ BEGIN PERFORM 1; END $$;\n", "does not write (DO"),
+        (b"/* x */ do 'BEGIN NULL; END';\n", "does not write (do"),
+        (b"CALL public.evil();\n", "does not write (CALL"),
+        (b"LOAD 'evil';\n", "does not write (LOAD"),
+        (b"SELECT public.dblink_exec('dbname=live', 'x');\n", "does not write (SELECT"),
+        (b"SELECT pg_catalog.setval('s', public.evil(), true);\n", "does not write (SELECT"),
+        (b"SELECT pg_catalog.pg_terminate_backend(1);\n", "does not write (SELECT"),
+        (b"SELECT 1 FROM public.evil_view;\n", "does not write (SELECT"),
+        (b'SELECT 1 "a(", evil() AS b;\n', "does not write (SELECT"),
+        (b"SELECT 1 INTO t;\n", "does not write (SELECT"),
+        (b"WITH x AS (SELECT 1) SELECT 1;\n", "does not write (WITH"),
+        (b"DELETE FROM public.users;\n", "does not write (DELETE"),
+        (b"UPDATE pg_catalog.pg_class SET relname = 'x';\n", "does not write (UPDATE"),
+        (b"TABLE public.users;\n", "does not write (TABLE"),
+        (b"(SELECT public.evil());\n", "does not write ((SELECT"),
     ],
 )
 def test_what_would_do_more_than_restore_is_a_fault(text, said):

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from opslib.actions import backups_folder as staging
@@ -256,3 +261,33 @@ def test_the_plans_need_reading_handles_only(made):
         assert RestoreIntoNewDatabase(sha256=f"{UNKNOWN_UNTIL}stage-backup").plan(reading).effect == "change"
     finally:
         reading.close()
+
+
+def test_the_dump_that_a_killed_executor_left_goes_with_the_next_run_and_that_of_a_living_one_stays(tmp_path):
+    script = (
+        "import os, signal, sys\n"
+        "from opslib.actions import backups_folder as staging\n"
+        "(staging.prepare(sys.argv[1]) / 'dump').write_text('rows')\n"
+        "print(staging.folder(sys.argv[1]), flush=True)\n"
+        "sys.argv[2] == 'killed' and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.stdin.read()\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+
+    def started(run, fate):
+        return subprocess.Popen(
+            [sys.executable, "-c", script, run, fate],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    with started("run-dead", "killed") as killed:
+        dead = Path(killed.stdout.readline().strip())
+    assert (dead / "dump").is_file()
+    with started("run-one", "alive") as one, started("run-two", "alive") as two:
+        alive = [Path(process.stdout.readline().strip()) for process in (one, two)]
+        assert all((path / "dump").is_file() for path in alive)
+        assert not dead.exists()
+    assert list(tmp_path.iterdir()) == []

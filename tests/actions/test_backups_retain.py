@@ -125,3 +125,28 @@ def test_verify_finds_an_object_that_went_without_being_planned(place):
 def test_deleted_backups_are_not_brought_back_and_undo_says_so(place):
     with pytest.raises(Refused, match="cannot be brought back"):
         ApplyRetention().undo(place.writing(), None, {}, quiet)
+
+
+def test_a_copy_of_the_newest_proven_backups_manifest_does_not_take_its_dump_away(place):
+    place.history(40, proven=(40,))
+    store, prefix = place.writing().backup_store, place.settings.backup_prefix
+    for end in (".manifest.json", ".proof.json"):
+        store.put_new(f"{prefix}zz-copy{end}", store.read(f"{prefix}age-40{end}"), {})
+    plan = ApplyRetention().plan(place.reading())
+    assert plan.touches == 0
+    apply(place, plan)
+    assert names(place) == ["age-40", "zz-copy"]
+
+
+def test_a_dump_that_a_backup_which_stays_needs_as_well_is_not_deleted(place):
+    base = place.history(1, 40, proven=(1,))
+    store, prefix = place.writing().backup_store, place.settings.backup_prefix
+    dump = store.head(f"{prefix}age-1.dump")
+    where = base.dump.model_copy(update={"key": dump.key, "version": dump.version, "size": dump.size})
+    origin = base.origin.model_copy(update={"taken_at": datetime.now(UTC) - timedelta(days=50)})
+    other = base.model_copy(update={"name": "other", "dump": where, "origin": origin})
+    store.put_new(f"{prefix}other.manifest.json", other.encode(), {})
+    plan = ApplyRetention().plan(place.reading())
+    assert plan.after["other"] == "deleted"
+    apply(place, plan)
+    assert place.objects() == ["age-1.dump", "age-1.manifest.json", "age-1.proof.json"]

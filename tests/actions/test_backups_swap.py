@@ -177,6 +177,89 @@ def test_a_lost_reply_to_the_commit_is_looked_up_and_the_swap_goes_on(lab, resto
     assert named(lab) == {NAME: before[NEW], OLD: before[NAME]}
 
 
+class Dying(Forgetful):
+    """Passes bytes on until a client asks for a rename; from then on nothing, as if the executor had been killed."""
+
+    def serve(self, client):
+        with client, socket.create_connection(self.server) as server, suppress(OSError):
+            while ready := select.select([client, server], [], [], 60)[0]:
+                for end in ready:
+                    data = b"" if self.cut else end.recv(65536)
+                    if end is client and b" RENAME TO " in data:
+                        self.cut = True
+                    if not data or self.cut:
+                        return
+                    (server if end is client else client).sendall(data)
+
+
+def test_an_executor_that_dies_during_the_swap_leaves_the_live_database_open(lab, restored):
+    writing, step = restored
+    before = named(lab)
+    url = writing.settings.database_url
+    proxy = Dying(url.port)
+    behind = DatabaseUrl(url.reveal().replace(f":{url.port}/", f":{proxy.port}/"))
+    target = WriteTarget(writing.settings.model_copy(update={"database_url": behind}), writing.run)
+    try:
+        plan = step.plan(writing)
+        with pytest.raises(OpsError):
+            step.apply(target, plan, shop.quiet)
+        assert proxy.cut
+    finally:
+        target.close()
+        proxy.listener.close()
+    assert named(lab) == before
+    shop.carry_out(step, writing)
+
+
+class Reconnecting:
+    """An application whose sessions write, and come back at once whenever they are ended."""
+
+    def __init__(self, address):
+        self.address, self.stop = address, threading.Event()
+        self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(6)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+    def work(self):
+        while not self.stop.is_set():
+            with suppress(psycopg.Error), psycopg.connect(self.address, autocommit=True) as session:
+                while not self.stop.is_set():
+                    session.execute("INSERT INTO public.never_used VALUES (9)")
+
+
+def test_sessions_that_reconnect_in_a_loop_do_not_keep_the_names_from_being_exchanged(lab, restored):
+    writing, step = restored
+    before = named(lab)
+    with Reconnecting(writing.settings.database_url.reveal()):
+        values, _ = shop.carry_out(step, writing)
+    assert named(lab) == {NAME: before[NEW], OLD: before[NAME]}
+    assert values["sessions_ended"] >= 6
+
+
+def test_of_two_restores_at_once_the_second_does_not_exchange_what_the_first_restored(lab, restored):
+    writing, step = restored
+    second = shop.writing(lab, "20261123T130615Z-restore-database-b1b2b3", NAME)
+    try:
+        staged, _ = shop.carry_out(StageBackup(backup="stall/x.dump"), second)
+        values, _ = shop.carry_out(RestoreIntoNewDatabase(sha256=staged["sha256"]), second)
+        shop.carry_out(step, writing)
+        before = named(lab)
+        with pytest.raises(Refused, match="somebody has exchanged it meanwhile"):
+            SwapDatabases(database=values["database"], sha256=staged["sha256"]).plan(second)
+        assert named(lab) == before
+    finally:
+        staging.remove(second.run)
+        second.close()
+
+
 def test_a_swap_is_refused_when_the_live_database_is_another_one_than_planned(lab, restored):
     writing, step = restored
     plan = step.plan(writing)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,34 @@ def test_a_failed_run_says_what_stopped_it_and_what_to_do(tmp_path):
     assert "Undo: restore the versions." in head
     assert 'href="#cell-id=drop-old-backups"' in head
     assert "finish</code> not run" in text
+
+
+def test_a_run_that_an_ordinary_error_stopped_has_its_report_too(tmp_path):
+    story = samples.Story(tmp_path / "run", "runbooks/x")
+    story.code("divide", "1 / 0", status="error")
+    story.journal.append("error", kind="ZeroDivisionError", message="division by zero")
+    text = report.render(
+        story.close("failed", Verdict.UNKNOWN, "ZeroDivisionError in cell divide: division by zero", 5)
+    )
+    head = text[: text.index('id="results"')]
+    assert "division by zero" in head
+    assert '<strong>Error</strong> in <a href="#cell-id=divide">divide</a>' in head
+
+
+def test_the_first_screen_of_a_run_with_findings_says_what_was_found_and_what_to_do(tmp_path):
+    text = report.render(samples.diagnostics(tmp_path / "run"))
+    head = text[: text.index('id="results"')]
+    assert "84 of 100 connections are in use; 62 of them idle. (Check: Vacuum in bounds.) 2 more results" in head
+    table = text[text.index('aria-label="Results, worst first"') : text.index('id="timings"')]
+    assert table.count("Do next:") == 3
+
+
+def test_a_remedy_for_what_nobody_could_see_begins_with_looking(tmp_path):
+    story = samples.Story(tmp_path / "run", "diagnostics/x")
+    unseen = replace(samples.reading("Locks", 0), unknown="PostgreSQL refuses connections.")
+    story.code("look", "run.check(c)", replace(samples.result(Verdict.UNKNOWN), reading=unseen))
+    text = report.render(story.close(verdict=Verdict.UNKNOWN))
+    assert text.count("First see why nobody could look.") == 2  # among the results, and at the cell
 
 
 def test_a_step_with_an_intent_and_no_outcome_is_in_doubt(tmp_path):

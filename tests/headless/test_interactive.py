@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +23,8 @@ def archive(tmp_path, lab):
     return tmp_path / "archive"
 
 
-def start(archive, lab, code, session="notebooks/diagnostics/cache.ipynb"):
-    environment = dict(os.environ, OPS_ARCHIVE=str(archive), OPS_LAB=str(lab.folder), JPY_SESSION_NAME=session)
+def start(archive, lab, code, session="notebooks/diagnostics/cache.ipynb", **more):
+    environment = dict(os.environ, OPS_ARCHIVE=str(archive), OPS_LAB=str(lab.folder), JPY_SESSION_NAME=session, **more)
     return subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -79,3 +80,15 @@ def test_what_stands_in_the_way_is_said_in_the_notebook(archive, lab):
     assert "SettingsError" in trouble
     assert "OPS_READ_DATABASE_URL: missing" in trouble
     assert not archive.exists()
+
+
+def test_a_notebook_whose_file_went_meanwhile_is_sealed_without_it(archive, lab, tmp_path):
+    shelf = tmp_path / "notebooks" / "diagnostics"
+    shelf.mkdir(parents=True)
+    shutil.copy(ROOT / "notebooks" / "diagnostics" / "cache.ipynb", shelf)
+    code = BEGIN + f"import pathlib\npathlib.Path({str(shelf / 'cache.ipynb')!r}).unlink()\nrun.finish()"
+    process = start(archive, lab, code, OPS_NOTEBOOKS=str(shelf.parent))
+    _, trouble = process.communicate(timeout=60)
+    result, folder = ended(archive)
+    assert (result["state"], result["verdict"]) == ("finished", "UNKNOWN"), trouble
+    assert not (folder / "notebook.ipynb").exists()

@@ -19,8 +19,8 @@ def notebook(tmp_path):
     path = tmp_path / "runbooks" / "try-things.ipynb"
     path.parent.mkdir()
     cells = [
-        {"cell_type": "markdown", "source": ["# Try things\n", "\n", "When bored."]},
-        {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": CELL},
+        {"cell_type": "markdown", "id": "what-this-is", "source": ["# Try things\n", "\n", "When bored."]},
+        {"cell_type": "code", "id": "parameters", "metadata": {"tags": ["parameters"]}, "source": CELL},
     ]
     path.write_text(json.dumps({"cells": cells}))
     return notebooks.find("runbooks/try-things", tmp_path)
@@ -104,6 +104,34 @@ def test_no_text_given_as_a_parameter_is_anything_but_a_value_or_a_refusal(text)
 def test_a_parameters_cell_holds_typed_literals_only(cell):
     with pytest.raises((ValueError, SyntaxError)):
         notebooks.declared(cell)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"[1]", b"null", b"NaN", b'{"cells": ["a", "b"]}', b'{"cells": 1}', b'\xff\xfe{"cells": []}', b"{}"],
+)
+def test_a_file_that_is_no_notebook_is_wrong_usage_and_no_crash(tmp_path, data):
+    (tmp_path / "x.ipynb").write_bytes(data)
+    with pytest.raises(UsageError, match="not a notebook of ours"):
+        notebooks.find("x", tmp_path)
+
+
+def test_a_parameters_cell_that_is_not_python_is_wrong_usage(tmp_path):
+    cells = [{"source": "# T"}, {"source": "environment: =", "metadata": {"tags": ["parameters"]}}]
+    (tmp_path / "x.ipynb").write_text(json.dumps({"cells": cells}))
+    with pytest.raises(UsageError, match="not a notebook of ours"):
+        notebooks.find("x", tmp_path)
+
+
+def test_two_cells_of_one_id_are_refused(notebook, tmp_path):
+    book = json.loads(notebook.path.read_text())
+    book["cells"] += [
+        {"cell_type": "code", "id": "act", "source": "1"},
+        {"cell_type": "code", "id": "act", "source": "2"},
+    ]
+    notebook.path.write_text(json.dumps(book))
+    with pytest.raises(UsageError, match="two cells have the same id"):
+        notebooks.find("runbooks/try-things", tmp_path)
 
 
 def test_an_unknown_notebook_is_answered_with_near_names(notebook, tmp_path):

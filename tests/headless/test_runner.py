@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -34,9 +35,11 @@ def shelf(tmp_path, monkeypatch, lab):
     monkeypatch.setenv("OPS_NOTEBOOKS", str(tmp_path / "notebooks"))
     monkeypatch.setenv("OPS_ARCHIVE", str(tmp_path / "archive"))
     monkeypatch.setenv("OPS_LAB", str(lab.folder))
-    handler = signal.getsignal(signal.SIGTERM)
-    yield tmp_path
-    signal.signal(signal.SIGTERM, handler)
+    # What a run leaves behind would lie here.
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path
 
 
 def write(shelf, *sources, finish="run.finish()"):
@@ -245,3 +248,118 @@ def test_wrong_usage_exits_with_64_and_starts_nothing(shelf, arguments):
     process.communicate(timeout=30)
     assert process.returncode == 64
     assert not (shelf / "archive").exists()
+
+
+def test_a_signal_that_comes_again_and_again_still_seals_the_run_and_leaves_nothing_behind(shelf):
+    write(shelf, "import time\ntime.sleep(60)")
+    process = ops(shelf, "run", "runbooks/try-things", "--json")
+    folder = until(lambda: running_journal(shelf)).parent
+    kernels = psutil.Process(process.pid).children(recursive=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+    while not (folder / "MANIFEST.sha256").exists() and process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 5
+    assert json.loads(said)["state"] == "interrupted"
+    assert (folder / "MANIFEST.sha256").exists()
+    assert not list((shelf / "tmp").iterdir())
+    until(lambda: all(not k.is_running() or k.status() == psutil.STATUS_ZOMBIE for k in kernels))
+
+
+def test_a_signal_before_the_first_cell_ends_the_run_in_a_stated_state_too(shelf):
+    write(shelf, "import time\ntime.sleep(60)")
+    process = ops(shelf, "run", "runbooks/try-things", "--json")
+    until(lambda: list((shelf / "archive").glob("log/*.entry")))
+    process.terminate()
+    said, _ = process.communicate(timeout=30)
+    assert (process.returncode, json.loads(said)["state"]) == (5, "interrupted")
+    assert not verify(shelf / "archive").open
+    assert not list((shelf / "tmp").iterdir())
+
+
+def test_runs_that_go_on_at_the_same_time_in_one_folder_do_not_meet(shelf):
+    write(shelf, CHECK + "run.check(check)")
+    processes = [ops(shelf, "run", "runbooks/try-things", "--json") for _ in range(3)]
+    said = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+    assert verify(shelf / "archive").ok
+    assert not list(ROOT.glob("kernel-ipc*"))
+
+
+def test_what_a_kernel_writes_past_its_messages_reaches_nobody(shelf, lab):
+    past = "import atexit, os, sys\nsecret = os.environ['OPS_READ_DATABASE_URL']\n"
+    write(
+        shelf,
+        past + "atexit.register(lambda: (os.write(1, secret.encode()), os.write(2, secret.encode())))",
+        "print(secret, file=sys.__stderr__, flush=True)",
+        "get_ipython().log.error(secret)",
+    )
+    process = ops(shelf, "run", "runbooks/try-things", "--json")
+    said, progress = process.communicate(timeout=60)
+    assert json.loads(said)["state"] == "finished"
+    assert Redactor(lab.settings.secrets()).leaks((said + progress).encode()) == 0
+
+
+def test_processes_that_a_killed_kernel_had_started_end_with_the_run(shelf):
+    started = shelf / "started"
+    write(
+        shelf,
+        f"import os, pathlib, subprocess\nchild = subprocess.Popen(['sleep', '600'])\n"
+        f"pathlib.Path({str(started)!r}).write_text(str(child.pid))\nos.kill(os.getpid(), 9)",
+    )
+    run(shelf)
+    child = int(started.read_text())
+    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_notebook_that_leaves_early_after_its_finish_is_no_success(shelf):
+    write(shelf, CHECK + "run.check(check)", "run.finish()", "import sys\nsys.exit(0)")
+    result, _ = run(shelf)
+    assert (result["state"], result["exit_code"]) == ("failed", 5)
+    assert "act-3" in result["reason"]
+
+
+def test_a_step_that_was_not_done_decides_the_end_although_the_notebook_swallows_it(shelf):
+    step = "from opslib.actions.backups import ProveBackup\ntry:\n    run.step(ProveBackup(backup='none-such'))\n"
+    write(shelf, CHECK + "run.check(check)", step + "except Exception:\n    pass")
+    result, _ = run(shelf)
+    assert (result["state"], result["exit_code"], result["verdict"]) == ("refused", 4, "UNKNOWN")
+
+
+def test_checks_that_were_made_are_counted_although_the_run_failed(shelf):
+    write(shelf, CHECK + "run.check(check)", "1 / 0")
+    result, _ = run(shelf)
+    assert result["counts"]["OK"] == 1
+
+
+@pytest.mark.parametrize("raised", ["UsageError", "SettingsError"])
+def test_a_cell_cannot_end_a_run_as_one_that_was_never_started(shelf, raised):
+    write(shelf, f"from opslib import errors\nraise errors.{raised}('wrong')")
+    assert run(shelf)[0]["exit_code"] == 5
+
+
+def test_a_secret_in_the_notebook_or_in_a_parameter_starts_nothing(shelf, lab):
+    write(shelf, repr(lab.settings.database_url.reveal()))
+    with pytest.raises(UsageError, match="secret of the target stands in the notebook") as raised:
+        run(shelf)
+    assert Redactor(lab.settings.secrets()).leaks(str(raised.value).encode()) == 0
+    assert not (shelf / "archive").exists()
+
+
+def test_a_disk_that_fills_up_is_told_and_leaves_no_temporary_folder(shelf):
+    write(shelf, CHECK + "run.check(check)", "for i in range(40): run.note('x' * 1000)")
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "from opslib.cli import main; main(['run', 'runbooks/try-things', '--json'])"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=60
+    )
+    assert process.returncode == 5
+    assert "could not be written" in json.loads(process.stdout)["error"]
+    assert not list((shelf / "tmp").iterdir())
+    write(shelf, CHECK + "run.check(check)")
+    run(shelf)
+    assert not verify(shelf / "archive").open

@@ -17,6 +17,7 @@ def test_sizes_are_binary_and_never_reach_1024_of_a_unit(number, said):
     ("seconds", "said"),
     [
         (0, "0 s"),
+        (0.000016063, "16 µs"),
         (0.0042, "4.2 ms"),
         (0.08, "80 ms"),
         (0.9994, "999 ms"),
@@ -42,6 +43,9 @@ def test_durations_have_their_two_largest_units(seconds, said):
         (250, "ms", "250 ms"),
         (1.5, "hours", "1 h 30 min"),
         (12, "connections", "12 connections"),
+        (490.003, "ms on average", "490 ms on average"),
+        (3600, "s inactive", "1 h inactive"),
+        (0, "days", "0 days"),
         (float("nan"), "%", "nan"),
         (0.00001, "", "1e-05"),
     ],

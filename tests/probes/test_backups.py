@@ -146,3 +146,38 @@ def test_the_source_says_which_core_tables_are_missing(place):
     assert (row["database"], row["tables"], row["missing_tables"]) == (place.name, 2, "")
     (row,) = rows(backups.source, place, core_tables=("public.things", "auth.users"))
     assert row["missing_tables"] == "auth.users"
+
+
+def test_a_backup_that_says_it_is_of_tomorrow_is_no_younger_than_its_upload(place):
+    place.history(-1, proven=(-1,))
+    (row,) = rows(backups.recovery, place)
+    assert row["age_hours"] >= 0
+    (uploaded,) = [item.modified for item in place.reading().backups.list(place.settings.backup_prefix + "age--1.m")]
+    assert row["newest_proven"] == uploaded
+
+
+def test_a_proven_backup_of_another_database_makes_this_one_no_safer(place):
+    base = place.history(2, proven=(2,))
+    elsewhere = base.model_copy(update={"origin": base.origin.model_copy(update={"database": "elsewhere"})})
+    place.keep(elsewhere, b"x", "elsewhere", size=1, proven=True)
+    (row,) = rows(backups.recovery, place)
+    assert (row["backups"], row["age_hours"] > 47) == (1, True)
+    assert {row["before"] for row in rows(backups.changes, place)} == {None}
+
+
+def test_a_manifest_that_was_copied_under_another_name_is_broken(place):
+    place.history(1, proven=(1,))
+    store, prefix = place.writing().backup_store, place.settings.backup_prefix
+    for end in (".manifest.json", ".proof.json"):
+        store.put_new(f"{prefix}copy{end}", store.read(f"{prefix}age-1{end}"), {})
+    found = {row["backup"]: (row["state"], row["fault"]) for row in rows(backups.backups, place)}
+    assert found == {"age-1": ("proven", None), "copy": ("broken", "its manifest is a copy of that of age-1")}
+
+
+def test_backups_in_a_folder_below_the_prefix_are_another_targets(place):
+    place.history(1, proven=(1,))
+    store, prefix = place.writing().backup_store, place.settings.backup_prefix
+    store.put_new(f"{prefix}staging/age-1.manifest.json", store.read(f"{prefix}age-1.manifest.json"), {})
+    store.put_new(f"{prefix}staging/stray.dump", b"x", {})
+    assert [row["backup"] for row in rows(backups.backups, place)] == ["age-1"]
+    assert [row["what"] for row in rows(backups.retention, place)] == ["age-1"]

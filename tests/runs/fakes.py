@@ -24,6 +24,8 @@ class Paint(Action):
     def plan(self, target):
         if self.word == "forbidden":
             raise Refused("That word must not be painted.", "Choose another.")
+        if self.word == "secret":
+            raise Refused("The colour hunter2-hunter2 is taken.", "Not hunter2-hunter2.")
         return self.planned(
             before={"words": len(DONE)},
             after={"words": len(DONE) + 1},

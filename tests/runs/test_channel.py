@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from opslib.errors import Refused, StepFailed
-from opslib.runs.channel import Client, Server
+from opslib.errors import Refused, StepFailed, UsageError
+from opslib.runs.channel import LONGEST, Client, Server
 
 
 class Echo:
@@ -66,3 +66,41 @@ def test_a_gone_executor_is_an_error_and_not_a_hang(tmp_path):
         with pytest.raises((StepFailed, OSError)):
             client.ask("say")
         client.close()
+
+
+class Painter:
+    """Tells much progress and then says that it came to its end."""
+
+    def __init__(self):
+        self.done = threading.Event()
+
+    def answer(self, request, progress):
+        for _ in range(100):
+            progress({"text": "x" * 100_000})
+        self.done.set()
+
+
+def test_an_effect_comes_to_its_end_although_its_notebook_has_died(tmp_path):
+    painter = Painter()
+    server = Server(tmp_path / "run", painter)
+    with socket.socket(socket.AF_UNIX) as dying:
+        dying.connect(str(tmp_path / "run"))
+        dying.sendall(b'{"verb": "paint"}\n')
+    assert painter.done.wait(20)
+    server.close()
+
+
+def test_an_effect_comes_to_its_end_although_its_notebook_reads_nothing(tmp_path):
+    painter = Painter()
+    server = Server(tmp_path / "run", painter, patience=1)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(str(tmp_path / "run"))
+        deaf.sendall(b'{"verb": "paint"}\n')
+        assert painter.done.wait(20)
+    server.close()
+
+
+def test_a_message_that_is_too_long_is_refused_in_words_and_the_line_stays_whole(line):
+    with pytest.raises(UsageError, match="at most"):
+        line.ask("say", text="x" * LONGEST)
+    assert line.ask("say")["said"] == {"verb": "say"}

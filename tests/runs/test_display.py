@@ -80,8 +80,32 @@ def test_a_table_shows_20_rows_and_says_how_many_are_left():
 def test_figures_are_humanised_and_exact_in_their_title():
     html = html_of("reading", said(samples.reading(count=2)))
     assert '<td class="n" title="734003200 bytes">700.0 MiB</td>' in html
-    assert 'total <span class="ops-unit">(bytes)</span>' in html
+    assert '<th scope="col" class="n">total</th>' in html  # the unit stands at the figure, once
     assert '<td class="n" title="1250000">1\u202f250\u202f000</td>' in html
+
+
+def test_a_wide_table_says_once_what_is_the_same_in_all_rows():
+    rows = [
+        {"pid": n, "state": f"s{n}", "a": n, "b": n, "seconds": n, "user_name": "api", "held_by": []} for n in (1, 2)
+    ]
+    html = html_of("reading", {"title": "t", "rows": rows, "units": {"seconds": "s"}})
+    assert "In each of these rows: user name: api, held by: –." in html
+    assert html.count("api") == 1
+
+
+def test_columns_that_differ_by_their_unit_alone_stay_apart():
+    rows = [{"victims": 2, "victims_seconds": 65.0}, {"victims": 0, "victims_seconds": 0.0}]
+    html = html_of("reading", {"title": "t", "rows": rows, "units": {"victims_seconds": "seconds"}})
+    assert ">victims</th>" in html
+    assert '>victims <span class="ops-unit">(seconds)</span></th>' in html
+
+
+def test_sizes_in_a_plan_are_humanised_beside_their_figure_and_what_stays_is_said():
+    html = html_of(
+        "plan", said(samples.plan(before={"bytes": 0, "live": "db"}, after={"bytes": 32030951, "live": "db"}))
+    )
+    assert "30.5 MiB (32\u202f030\u202f951 bytes)" in html
+    assert "<td>unchanged</td>" in html
 
 
 def test_numbers_that_name_something_are_left_alone():

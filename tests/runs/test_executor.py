@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from opslib.archive import seal
 from opslib.errors import Refused, StepFailed, UsageError
 from opslib.model import Verdict
 from opslib.runs import journal
@@ -20,7 +21,8 @@ def events(executor):
 
 
 def result(check, verdict):
-    return {"verb": "result", "result": {"check": check, "verdict": verdict}}
+    said = {"check": check, "verdict": verdict, "title": f"The title of {check}", "summary": f"{check} says so"}
+    return {"verb": "result", "result": said}
 
 
 def quiet(said):
@@ -123,6 +125,14 @@ def test_the_verdict_is_the_worst_of_the_latest_results(executor):
     assert (said["verdict"], said["counts"]["OK"], said["counts"]["CRITICAL"]) == ("WARNING", 1, 0)
 
 
+def test_the_reason_is_a_sentence_that_the_verdict_rests_on(executor):
+    run = executor()
+    assert run.why == ""
+    for check, verdict in [("a", "OK"), ("b", "WARNING"), ("c", "CRITICAL")]:
+        run.answer(result(check, verdict), quiet)
+    assert run.why == "c says so (The title of c)"
+
+
 def test_two_steps_of_one_cell_have_keys_and_evidence_of_their_own(executor):
     run = executor()
     step(run, "red")
@@ -134,7 +144,7 @@ def test_a_cells_id_cannot_lead_evidence_out_of_its_folder(executor):
     run = executor()
     run.cell = "../../etc/passwd"
     step(run)
-    assert [path.name for path in (run.folder / "evidence").iterdir()] == ["-etc-passwd.json"]
+    assert [path.name for path in (run.folder / "evidence").iterdir()] == ["etc-passwd.json"]
 
 
 def test_a_notebook_of_another_environment_is_refused(executor):
@@ -176,3 +186,62 @@ def test_an_undo_needs_the_same_approval_as_the_step(executor):
         run.undo("paint-it", evidence["plan"], evidence["values"])
     assert fakes.DONE == ["red"]
     assert events(run)[-2:] == ["planned", "refused"]
+
+
+@pytest.mark.parametrize("cell", ["-x-", "_x", "--", "", "x" * 200, "ä"])
+def test_whatever_a_cell_is_called_its_evidence_can_be_sealed(executor, cell):
+    run = executor()
+    run.cell = cell
+    step(run)
+    (path,) = (run.folder / "evidence").iterdir()
+    assert seal.good_name(path.name)
+    assert f"evidence/{path.name}" in seal.scan(run.folder, run.redactor).sums
+
+
+def test_the_second_step_of_a_cell_is_not_taken_for_the_step_of_a_cell_of_that_name(executor):
+    run = executor()
+    step(run, "red")
+    step(run, "blue")
+    run.cell = "paint-it-2"
+    step(run, "green")
+    assert len(list((run.folder / "evidence").iterdir())) == 3
+    assert [line.said["step"] for line in journal.read(run.folder / "journal.jsonl") if line.event == "applied"] == [
+        "paint-it",
+        "paint-it-2",
+        "paint-it-2-2",
+    ]
+
+
+@pytest.mark.parametrize("word", ["broken", "forbidden"])
+def test_a_notebook_that_goes_on_after_a_step_that_was_not_done_cannot_end_well(executor, word):
+    run = executor()
+    with pytest.raises((Refused, StepFailed)) as raised:
+        step(run, word)
+    run.answer(result("a", "OK"), quiet)
+    run.answer({"verb": "finish"}, quiet)
+    assert run.verdict is Verdict.UNKNOWN
+    assert str(run.trouble) == str(raised.value)
+
+
+def test_what_was_found_after_the_finish_is_counted_too(executor):
+    run = executor()
+    run.answer(result("a", "OK"), quiet)
+    run.answer({"verb": "finish"}, quiet)
+    run.answer(result("b", "CRITICAL"), quiet)
+    assert run.counts == {"OK": 1, "CRITICAL": 1}
+
+
+def test_a_refusal_that_carries_a_secret_reaches_neither_journal_nor_notebook_with_it(executor):
+    run = executor()
+    with pytest.raises(Refused) as raised:
+        step(run, "secret")
+    assert "«redacted»" in str(raised.value)
+    assert "hunter2" not in str(raised.value) + (run.folder / "journal.jsonl").read_text()
+
+
+def test_an_undo_that_breaks_off_is_a_failed_step_in_the_journal(executor):
+    run = executor()
+    evidence = step(run)
+    with pytest.raises(StepFailed, match="KeyError"):
+        run.undo("paint-it", evidence["plan"], {})
+    assert events(run)[-2:] == ["intent", "failed"]

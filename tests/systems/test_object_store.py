@@ -251,3 +251,20 @@ def test_no_message_of_the_store_holds_a_credential(lab):
         with pytest.raises(OpsError) as caught:
             Bucket(settings, bucket).read("t-none")
         assert secret not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+def test_what_the_store_answers_wrong_can_be_told_anew_without_its_secrets(lab):
+    with pytest.raises(Missing) as caught:
+        lab.target.backups.read("no/such/object")
+    again = type(caught.value)(caught.value.message, caught.value.next_step)
+    assert (again.message, again.exit_code) == (caught.value.message, caught.value.exit_code)
+
+
+def test_parts_that_may_be_left_are_told_with_the_error_that_broke_the_upload_off(lab):
+    bucket = lab.writing.backup_store
+    with pytest.raises(Refused, match=r"Enough\. Parts of broken-off/dump may be left"):  # noqa: PT012, SIM117
+        with bucket.upload("broken-off/dump", {}) as upload:
+            upload.write(b"x")
+            for item in bucket.unfinished("broken-off/"):
+                bucket.abort(item)
+            raise Refused("Enough.")

@@ -7,7 +7,6 @@ from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.systems.postgres_admin import (
     AdminDatabase,
     Locale,
-    allow_connections,
     create_database,
     database_exists,
     digest_rows,
@@ -32,7 +31,6 @@ def name(lab, session):
     name = f'admin "{uuid.uuid4().hex[:8]}"'
     create_database(session, name, C)
     yield name
-    allow_connections(session, name, True) if database_exists(session, name) else None
     drop_database(session, name)
 
 
@@ -84,11 +82,10 @@ def test_a_database_is_renamed_when_nobody_is_in_it(lab, session, name):
         inside.execute("SELECT 1", what="connect")
         with pytest.raises(StepFailed, match="is being accessed"):
             rename_database(session, name, f"{name} new")
-        allow_connections(session, name, False)
         assert end_sessions(session, name) == 1
         rename_database(session, name, f"{name} new")
     with pytest.raises(Unreachable):
-        connected(lab, f"{name} new").execute("SELECT 1", what="connect")
+        connected(lab, name).execute("SELECT 1", what="connect")
     rename_database(session, f"{name} new", name)
 
 

@@ -1,6 +1,7 @@
 -- title: Constraints of tables and domains; NOT NULL stands with the columns
 SELECT format('%I.%I %I', n.nspname, coalesce(c.relname, t.typname), k.conname) AS name,
-       pg_get_constraintdef(k.oid) AS text
+       -- A restore adds an inherited constraint together with its parent's: NOT VALID where that is.
+       regexp_replace(pg_get_constraintdef(k.oid), CASE WHEN k.coninhcount > 0 THEN ' NOT VALID$' ELSE '^$' END, '') AS text
 FROM pg_constraint k
 LEFT JOIN pg_class c ON c.oid = k.conrelid
 LEFT JOIN pg_type t ON t.oid = k.contypid

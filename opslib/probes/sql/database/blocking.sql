@@ -30,19 +30,19 @@ WITH RECURSIVE /* opslib */ waiting AS MATERIALIZED (
     LEFT JOIN pg_stat_activity a ON a.pid = i.pid
 )
 SELECT i.pid,
-       coalesce(waiting.blocked_by, '{}') AS blocked_by,
-       coalesce(a.state, CASE WHEN i.pid = 0 THEN 'prepared transaction' ELSE 'unknown' END) AS state,
        coalesce(nullif(a.application_name, ''), a.backend_type, 'prepared transaction') AS application,
-       a.usename::text AS user_name,
-       a.datname::text AS database,
-       round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1)::float8 AS transaction_seconds,
+       coalesce(a.state, CASE WHEN i.pid = 0 THEN 'prepared transaction' ELSE 'unknown' END) AS state,
        round(wait.seconds::numeric, 1)::float8 AS waiting_seconds,
        w.lock AS waits_for,
+       coalesce(waiting.blocked_by, '{}') AS blocked_by,
        (SELECT count(DISTINCT c.pid) FROM chain c WHERE c.root = i.pid AND c.pid <> i.pid)::int AS victims,
        (SELECT round(coalesce(sum(v.seconds), 0)::numeric, 1) FROM wait v
         WHERE v.pid <> i.pid AND v.pid IN (SELECT c.pid FROM chain c WHERE c.root = i.pid))::float8 AS victims_seconds,
-       a.backend_start,
-       left(a.query, 1000) AS statement
+       round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1)::float8 AS transaction_seconds,
+       left(a.query, 1000) AS statement,
+       a.usename::text AS user_name,
+       a.datname::text AS database,
+       a.backend_start
 FROM involved i
 LEFT JOIN pg_stat_activity a ON a.pid = i.pid
 LEFT JOIN waiting ON waiting.pid = i.pid

@@ -1,0 +1,78 @@
+"""Undoing runs that did not end well; the runs' records are written by hand, the undo is the real one on the lab."""
+
+import pytest
+
+from opslib.archive.store import Archive
+from opslib.archive.verify import verify
+from opslib.canonical import to_json
+from opslib.errors import Refused
+from opslib.headless.undo import undo
+from opslib.model import Effect, Plan, Repeat
+from opslib.redaction import Redactor
+from opslib.runs.journal import Journal
+
+RUN = "20261123T130614Z-runbooks-back-up-database-a1b2c3"
+PLAN = Plan(
+    action="take-backup",
+    title="Take a backup",
+    effect=Effect.CHANGE,
+    repeat=Repeat.REPEATABLE,
+    parameters={},
+    before={},
+    after={},
+    touches=0,
+    touched="objects",
+    verification="looked at",
+    undo="remove it",
+)
+
+
+@pytest.fixture
+def archived(tmp_path, monkeypatch, lab):
+    """Return a function that seals a run whose journal holds the given events of steps."""
+    monkeypatch.setenv("OPS_LAB", str(lab.folder))
+
+    def archived(*events):
+        archive = Archive(tmp_path / "archive")
+        folder = archive.open({"run": RUN, "notebook": "runbooks/back-up-database", "environment": "lab"})
+        journal = Journal(folder / "journal.jsonl", Redactor())
+        for step, event in events:
+            said = {"planned": {"plan": to_json(PLAN)}, "applied": {"values": {}}}.get(event, {})
+            journal.append(event, step=step, **said)
+        journal.close()
+        archive.close(RUN, Redactor())
+        return archive.folder
+
+    return archived
+
+
+def test_a_step_that_was_applied_and_did_not_verify_is_undone(archived):
+    archive = archived(*[("a", event) for event in ("planned", "intent", "applied", "verified", "failed")])
+    result = undo("a1b2c3", archive)
+    assert result["reason"].startswith("1 step(s)")
+    assert (result["state"], result["verdict"], result["exit_code"]) == ("finished", "UNKNOWN", 3)
+
+
+@pytest.mark.parametrize("last", ["intent", "failed"])
+def test_an_undo_does_not_pass_over_a_step_whose_end_nobody_knows(archived, last):
+    done = [("a", event) for event in ("planned", "intent", "applied", "verified")]
+    begun = [("b", "planned"), ("b", "intent"), *([("b", "failed")] if last == "failed" else [])]
+    archive = archived(*done, *begun)
+    result = undo("a1b2c3", archive)
+    assert (result["state"], result["exit_code"]) == ("failed", 5)
+    assert "look at the target: b" in result["reason"]
+    assert verify(archive).ok
+
+
+def test_a_run_that_was_planned_only_has_nothing_to_undo(archived):
+    archive = archived(("a", "planned"))
+    with pytest.raises(Refused, match="applied no step"):
+        undo("a1b2c3", archive)
+
+
+def test_a_record_that_is_not_what_was_sealed_is_not_undone(archived):
+    archive = archived(("a", "planned"), ("a", "applied"))
+    path = archive / "runs" / RUN / "journal.jsonl"
+    path.write_bytes(path.read_bytes() + b"{}\n")
+    with pytest.raises(Refused, match="not what was sealed"):
+        undo("a1b2c3", archive)
