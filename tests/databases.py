@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -13,15 +12,7 @@ from opslib.lab.database import find_pg_bin, run
 from opslib.lab.processes import await_ready, free_port, launch, listens, stop
 from opslib.redaction import DatabaseUrl
 from opslib.systems.target import ReadTarget
-
-
-def until(look, seconds=20.0):
-    """Return the first true answer of ``look``; fails when there is none for so long."""
-    end = time.monotonic() + seconds
-    while not (answer := look()):
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
-    return answer
+from tests.waiting import until
 
 
 def with_settings(lab, **changes):

@@ -21,11 +21,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import opslib.actions.backups_dump as dumps
 from opslib.errors import Refused, StepFailed
+from opslib.model import UNKNOWN_UNTIL
 from opslib.probes.backups_manifest import Manifest
 from opslib.systems import programs
 
@@ -33,6 +35,9 @@ CHUNK = 256 * 1024
 READ_SECONDS = 3600.0
 SPARE_BYTES = 64 * 1024 * 1024
 """What must stay free beside a downloaded dump."""
+
+Digest = Annotated[str, Field(pattern=rf"^([0-9a-f]{{64}}|{UNKNOWN_UNTIL}[a-z-]+)$")]
+"""A SHA-256 in hex; in a planning run the marker of the step that will know it."""
 
 UNTOUCHED = "Nothing was changed; the live database was not touched."
 

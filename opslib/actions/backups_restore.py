@@ -11,13 +11,11 @@ import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
-
-from pydantic import Field
+from typing import Any, ClassVar
 
 import opslib.actions.backups_dump as dumps
 import opslib.actions.backups_folder as staging
-from opslib.actions.backups_folder import UNTOUCHED, Staged
+from opslib.actions.backups_folder import UNTOUCHED, Digest, Staged
 from opslib.actions.backups_live import (
     Live,
     contents,
@@ -48,9 +46,6 @@ ROOM = 1.5
 
 JOBS = 2
 """Parallel workers of pg_restore."""
-
-Digest = Annotated[str, Field(pattern=rf"^([0-9a-f]{{64}}|{UNKNOWN_UNTIL}[a-z-]+)$")]
-"""A SHA-256 in hex; in a planning run the marker of the step that will know it."""
 
 
 class RestoreIntoNewDatabase(Action):

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 import opslib.actions.backups_folder as staging
-from opslib.actions.backups_folder import Staged
+from opslib.actions.backups_folder import Digest, Staged
 from opslib.actions.backups_live import (
     contents,
     databases,
@@ -62,7 +62,7 @@ class SwapDatabases(Action):
     )
 
     database: Database
-    sha256: Annotated[str, Field(pattern=rf"^([0-9a-f]{{64}}|{UNKNOWN_UNTIL}[a-z-]+)$")]
+    sha256: Digest
 
     def plan(self, target: ReadTarget) -> Plan:
         """Say which names are exchanged, what is lost, and whose sessions end; raises Refused if it must not be."""

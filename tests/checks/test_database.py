@@ -14,7 +14,8 @@ from opslib.probes import database as probes
 from opslib.runs.reading import evaluate, take
 from opslib.systems.postgres import connect
 from tests.checks.test_database_sessions import reading
-from tests.databases import as_role, standby, until, with_settings
+from tests.databases import as_role, standby, with_settings
+from tests.waiting import until
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from opslib.model import Verdict
 from opslib.probes import database as probes
 from opslib.runs.reading import evaluate, take
 from tests.checks.test_database_sessions import reading
-from tests.databases import Waiting, schema, until
+from tests.databases import Waiting, schema
+from tests.waiting import until
 
 
 @pytest.fixture

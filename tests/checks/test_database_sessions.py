@@ -9,7 +9,8 @@ from opslib.model import Reading, Threshold, Verdict
 from opslib.probes import database as probes
 from opslib.runs.reading import evaluate, take
 from opslib.systems.postgres import connect
-from tests.databases import Waiting, as_role, schema, until, with_settings
+from tests.databases import Waiting, as_role, schema, with_settings
+from tests.waiting import until
 
 NEVER = Threshold(1e9, 1e9, "s", "test")
 AT_ONCE = Threshold(-1, 1e9, "s", "test")

@@ -8,7 +8,7 @@ from opslib.checks import database as checks
 from opslib.model import Verdict
 from opslib.probes import database as probes
 from opslib.runs.reading import evaluate, take
-from tests.databases import until
+from tests.waiting import until
 
 
 @pytest.fixture

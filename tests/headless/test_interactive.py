@@ -6,13 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from opslib.archive.verify import verify
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN = "from opslib import begin, checks\nrun = begin('lab')\n"
@@ -33,15 +33,6 @@ def start(archive, lab, code, session="notebooks/diagnostics/cache.ipynb", **mor
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 def ended(archive):

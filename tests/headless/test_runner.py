@@ -18,6 +18,7 @@ from opslib.archive.verify import verify
 from opslib.errors import UsageError
 from opslib.headless import runner
 from opslib.redaction import Redactor
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = 'environment: str = "lab"  # target: lab, staging or production\nwords: int = 1  # how many'
@@ -186,15 +187,6 @@ def ops(shelf, *arguments):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 def running_journal(shelf):

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -22,6 +21,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import pytest
 import redis
+
+from tests.waiting import until
 
 MODEL = "meta-llama/Llama-3-70b-chat-hf"
 CHAT, HEALTH, STATS, RESET = (f"/api/llm/{name}" for name in ("chat", "health", "stats", "reset"))
@@ -120,13 +121,6 @@ class Running:
             return self.process.wait(10)
         finally:
             self.process.kill()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < end, "the condition was never met"
-        time.sleep(0.03)
 
 
 def at(url: str, port: int) -> str:

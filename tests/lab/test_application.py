@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.lab.application_process import HEALTH, Running, at, gate, until
+from tests.lab.application_process import HEALTH, Running, at, gate
+from tests.waiting import until
 
 pytest_plugins = ["tests.lab.application_process"]
 

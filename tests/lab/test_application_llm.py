@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from opslib.lab.application_cache import answer_key
-from tests.lab.application_process import CHAT, HEALTH, MODEL, RESET, STATS, Running, until
+from tests.lab.application_process import CHAT, HEALTH, MODEL, RESET, STATS, Running
+from tests.waiting import until
 
 pytest_plugins = ["tests.lab.application_process"]
 
