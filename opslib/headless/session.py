@@ -175,12 +175,13 @@ class Session:
             report.write(self.folder)
         except Exception as error:
             # The record counts more than its page: it is sealed all the same, and the page says what happened.
-            said = html.escape(self.redactor.text(f"{type(error).__name__}: {error}"))
-            self.report.write_text(
-                f"<!doctype html><meta charset=utf-8><title>{self.id}</title><p>This page could not be drawn ({said}). "
-                "The run's record is in journal.jsonl and result.json beside this page.</p>",
-                encoding="utf-8",
+            said = self.redactor.text(f"{type(error).__name__}: {error}")
+            page = (
+                f"<!doctype html><meta charset=utf-8><title>{self.id}</title>"
+                f"<p>This page could not be drawn ({html.escape(said)}). "
+                "The run's record is in journal.jsonl and result.json beside this page.</p>"
             )
+            files.write(self.report, page.encode(), self.report.with_name(".report.html.part"))
             self._progress(f"the report could not be drawn: {said}")
 
 

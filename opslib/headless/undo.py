@@ -59,11 +59,8 @@ def _undo(
             return "failed", ExitCode.FAILED, str(error)
     undone = f"{len(applied)} step(s) of {said.name} were undone"
     ended = {line["step"] for line in said.events("applied", "refused")}
-    doubt = {line["step"]: "" for line in said.events("intent") if line["step"] not in ended}
+    doubt = dict.fromkeys(line["step"] for line in said.events("intent") if line["step"] not in ended)
     if doubt:
-        return (
-            "failed",
-            ExitCode.FAILED,
-            f"{undone}; others began and did not end, look at the target: {', '.join(doubt)}",
-        )
+        left = f"others began and did not end, look at the target: {', '.join(doubt)}"
+        return "failed", ExitCode.FAILED, f"{undone}; {left}"
     return "finished", None, undone
