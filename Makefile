@@ -8,7 +8,7 @@ UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 UV_PIN := $(shell sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;}' uv.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tidy clean
+.PHONY: help setup demo test nightly coverage mutants lint tidy clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -27,7 +27,17 @@ demo: $(STAMP) ## start the lab, run the notebooks, archive and verify them, say
 	@$(BIN)/ops demo
 
 test: $(STAMP) lint ## run every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
+
+nightly: $(STAMP) lint ## run every test with its whole count (hours)
+	OPS_NIGHTLY=1 $(BIN)/pytest
+
+coverage: $(STAMP) ## line and branch coverage of what decides and records
+	$(BIN)/coverage run -m pytest tests/runs
+	$(BIN)/coverage report -m --fail-under=95
+
+mutants: $(STAMP) ## small faults in pure modules that their tests must find
+	$(BIN)/python tools/mutants.py
 
 lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check .

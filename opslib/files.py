@@ -13,6 +13,9 @@ from typing import Any
 
 from opslib.errors import ArchiveError
 
+_PIECE = 64 * 1024
+"""Bytes that a first read asks for: most files are smaller."""
+
 
 def make_folder(path: Path) -> None:
     """Create ``path`` and its parents where missing, each with mode 0700, and flush their names to the disk."""
@@ -57,13 +60,21 @@ def write(path: Path, data: bytes, part: Path, mode: int = 0o600) -> None:
         raise ArchiveError(f"{path} could not be written: {error.strerror}.", "Free space, then try again.") from error
 
 
+def write_hint(path: Path, text: str) -> None:
+    """Give ``path`` a text that can be lost or torn without harm: not flushed, and no error when it fails."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Give ``path`` the JSON of ``value``, readable by people, wholly or not at all; raises ArchiveError."""
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     write(path, text.encode(), path.with_name(f".{path.name}.part"))
 
 
-def open_plain(path: Path) -> int:
+def open_plain(path: Path | str) -> int:
     """Open a plain file for reading and return its handle; raises OSError for links, pipes and folders.
 
     Never waits: a pipe put in a file's place would otherwise hold its reader for ever.
@@ -75,10 +86,16 @@ def open_plain(path: Path) -> int:
     return handle
 
 
-def read_plain(path: Path, most: int) -> bytes:
+def read_plain(path: Path | str, most: int) -> bytes:
     """Return the content of a plain file of at most ``most`` bytes; raises OSError otherwise."""
-    with os.fdopen(open_plain(path), "rb") as file:
-        data = file.read(most + 1)
+    handle = open_plain(path)
+    try:
+        data = piece = os.read(handle, min(_PIECE, most + 1))
+        while piece and len(data) <= most:
+            piece = os.read(handle, min(max(_PIECE, len(data)), most + 1 - len(data)))
+            data += piece
+    finally:
+        os.close(handle)
     if len(data) > most:
         raise OSError(f"{path} is larger than {most} bytes")
     return data

@@ -7,7 +7,7 @@ Everything here is a small frozen value without I/O. Each turns into plain JSON 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -204,7 +204,9 @@ class Plan:
 
     ``before`` and ``after`` are plain values that a person can compare; ``touches`` counts the things
     changed (rows, objects, databases), ``None`` when it is unknown until an earlier step has run.
-    ``fingerprint`` is what was observed and must still hold at apply. ``digest`` is what gets approved.
+    ``fingerprint`` is what must still hold at apply. ``observed`` is shown beside it and moves by itself
+    (sessions, rows of a live table). What an earlier step only will know stands as a marker that begins
+    with :data:`UNKNOWN_UNTIL`, wherever it will appear.
     """
 
     action: str
@@ -223,11 +225,12 @@ class Plan:
     items: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    observed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical plan: the thing an approval is bound to."""
-        return digest(self)
+        """SHA-256 of the canonical plan without what moves by itself: the thing that must not move until apply."""
+        return digest(replace(self, observed={}))
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,27 @@
 """Secrets, and keeping them out of every byte that is written.
 
 Three nets, in this order: notebook code never holds a writing credential; every value, output and
-traceback passes :class:`Redactor` before it is encoded; sealing refuses a run in which a known secret
-is found in any byte (:meth:`Redactor.leaks`).
+traceback passes :class:`Redactor` before it is written; sealing refuses a run in which a known secret
+(:meth:`Redactor.leaks`) or what looks like one (:mod:`opslib.redaction_patterns`) stands.
 """
 
 from __future__ import annotations
 
-import html
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn, Self
-from urllib.parse import quote, quote_plus, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from opslib import redaction_patterns
+from opslib.redaction_known import SHORTEST, Known, weakness
+from opslib.redaction_views import Span, levels
+
 MARK = "«redacted»"
-SHORTEST = 8
-"""A shorter secret is not replaced by value: it would shred the report. Settings refuse such secrets."""
+_BETWEEN = "\x07\n "
+"""Stands between the strings of a tree when they are looked through at once: ends lines and terminal sequences."""
 
 
 class Secret:
@@ -58,9 +60,7 @@ class Secret:
     @classmethod
     def check(cls, value: str) -> str | None:
         """Return what is wrong with ``value`` in words that do not repeat it, or None."""
-        if len(value) < SHORTEST:
-            return f"has fewer than {SHORTEST} characters"
-        return None
+        return weakness(value)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -81,6 +81,10 @@ class SecretUrl(Secret):
 
     __slots__ = ()
     schemes: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    """What may stand in the query. Others lead elsewhere (``host``), or loosen a session's guards (``options``)."""
+    plain = re.compile(r".*")
+    """What the path, without its slash, may look like."""
 
     @property
     def public(self) -> str:
@@ -109,8 +113,11 @@ class SecretUrl(Secret):
         return type(self)(urlunsplit(urlsplit(self._value)._replace(path="/" + quote(path, safe=""))))
 
     def parts(self) -> tuple[str, ...]:
-        """Return the whole address, and its password as written and decoded."""
-        password = urlsplit(self._value).password or ""
+        """Return the whole address, and its password as written and decoded; nothing of one without user and query."""
+        url = urlsplit(self._value)
+        if "@" not in url.netloc and not url.query:
+            return ()
+        password = url.password or ""
         return (self._value, password, unquote(password))
 
     def __repr__(self) -> str:
@@ -120,7 +127,24 @@ class SecretUrl(Secret):
 
     @classmethod
     def check(cls, value: str) -> str | None:
-        """Return what is wrong with the address, without repeating it."""
+        """Return what is wrong with the address or its password, without repeating it."""
+        if fault := cls._address_fault(value):
+            return fault
+        url = urlsplit(value)
+        password = unquote(url.password or "")
+        # Hiding it would hide that name in every report, and by that tell the password.
+        named = password in (url.username, url.hostname, url.path.strip("/"))
+        fault = "is a name in the same address" if named else weakness(password)
+        return f"has a password that {fault}" if password and fault else None
+
+    @classmethod
+    def _address_fault(cls, value: str) -> str | None:
+        # urlsplit drops line ends that those who connect would see.
+        if not value.isprintable() or " " in value or not unquote(value).isprintable():
+            return "holds blanks or characters that cannot be printed"
+        if "#" in value or re.search(r"%(?![0-9A-Fa-f]{2})", value) or urlsplit(value).netloc.count("@") > 1:
+            # The client would cut it elsewhere than we do, and so connect to another server.
+            return "holds a # or a % or a second @ that is not written as %23, %25, %40"
         try:
             url = urlsplit(value)
             url.port  # noqa: B018 - the property raises ValueError on a malformed port
@@ -130,6 +154,12 @@ class SecretUrl(Secret):
             return f"does not start with {' or '.join(f'{s}://' for s in cls.schemes)}"
         if not url.hostname:
             return "names no host"
+        if not re.fullmatch(r"[a-z0-9:][a-z0-9._:-]*", url.hostname) or url.netloc.endswith(":"):
+            return "names a host that is none, or several, or no port after the colon"
+        if any(name not in cls.options for name, _ in parse_qsl(url.query, keep_blank_values=True)):
+            return f"has an option other than {', '.join(cls.options)}"
+        if not cls.plain.fullmatch(unquote(url.path.removeprefix("/"))):
+            return "has a path that is no plain name"
         return None
 
 
@@ -138,11 +168,12 @@ class DatabaseUrl(SecretUrl):
 
     __slots__ = ()
     schemes = ("postgresql", "postgres")
+    options = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+    plain = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,62})?")
 
     @classmethod
-    def check(cls, value: str) -> str | None:
-        """Return what is wrong with the address; a database must be named."""
-        return super().check(value) or (None if urlsplit(value).path.strip("/") else "names no database")
+    def _address_fault(cls, value: str) -> str | None:
+        return super()._address_fault(value) or (None if urlsplit(value).path.strip("/") else "names no database")
 
 
 class CacheUrl(SecretUrl):
@@ -150,67 +181,109 @@ class CacheUrl(SecretUrl):
 
     __slots__ = ()
     schemes = ("redis", "rediss")
-
-
-_PATTERNS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?<=://)[^\s/@:\"'<>]*:[^\s@\"'<>]+(?=@)",  # user:password@ in an address
-        r"(?i)(?<=bearer )[A-Za-z0-9._~+/=-]{16,}",
-        r"\bAKIA[0-9A-Z]{16}\b|\bASIA[0-9A-Z]{16}\b",
-        r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",  # JSON web token
-        r"\bsk-[A-Za-z0-9_-]{20,}\b",
-        r"\bsbp_[0-9a-f]{40}\b|\bsb_secret_[A-Za-z0-9_-]{16,}\b",
-        r"\bgh[pousr]_[A-Za-z0-9]{36,}\b",
-        r"\bxox[abprs]-[A-Za-z0-9-]{10,}\b",
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----",
-    )
-)
+    options = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+    plain = re.compile(r"(0|[1-9][0-9]{0,3})?")
 
 
 class Redactor:
-    """Replaces known secrets, in every encoding we write, and strings that look like credentials."""
+    """Replaces known secrets, in whatever encoding, and strings that look like credentials."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         values = {part for secret in secrets for part in secret.parts() if len(part) >= SHORTEST}
-        self._needles = sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
+        self._known = Known(sorted(values))
 
     def text(self, text: str) -> str:
         """Return ``text`` with every known secret and every credential pattern replaced by the mark."""
-        for needle in self._needles:
-            if needle in text:
-                text = text.replace(needle, MARK)
-        for pattern in _PATTERNS:
-            text = pattern.sub(MARK, text)
-        return text
+        return self.texts([text])[0]
+
+    def begun(self, text: str) -> str:
+        """Return a text that goes on elsewhere without the known secrets that stand whole in it.
+
+        A part would hide the rest from :meth:`texts`, which is for when all pieces are there.
+        """
+        seen = list(levels(text))
+        return _masked(text, 0, _merged(self._known.spans(seen, whole=True)))
+
+    def texts(self, pieces: list[str]) -> list[str]:
+        """Return pieces of one text, redacted as if they were whole: a secret that was cut in two is found.
+
+        The mark stands in the first of the pieces that a secret reaches into; they stay as many as they were.
+        """
+        spans = _merged(self._spans("".join(pieces)))
+        if not spans:
+            return list(pieces)
+        clean, at = [], 0
+        for piece in pieces:
+            clean.append(_masked(piece, at, spans))
+            at += len(piece)
+        return clean
 
     def tree(self, value: Any) -> Any:
         """Return JSON-like ``value`` with every string in it, keys included, redacted."""
+        # One look through all of its strings; only where there is something, a look at each half.
+        if next(self._spans(_BETWEEN.join(_strings(value))), None) is None:
+            return _plain(value)
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.tree(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self.tree(item) for item in value]
-        return value
+        if len(value) == 1:
+            return [self.tree(value[0])]
+        half = len(value) // 2
+        return [*self.tree(value[:half]), *self.tree(value[half:])]
 
     def leaks(self, data: bytes) -> int:
-        """Return how many known secrets stand in ``data``, in any of the forms; the seal's gate."""
-        return sum(needle.encode() in data for needle in self._needles)
+        """Return how many known secrets stand in ``data``, in whatever encoding; the seal's gate."""
+        seen = list(levels(data.decode("utf-8", "replace")))
+        return len(self._known.standing(seen))
+
+    def suspicious(self, text: str) -> list[redaction_patterns.Found]:
+        """Return what looks like a credential in ``text`` as it is, by rule and place."""
+        return redaction_patterns.find(text)
+
+    def _spans(self, text: str) -> Iterator[Span]:
+        seen = list(levels(text))
+        yield from self._known.spans(seen)
+        for level in {0: seen[0], len(seen): seen[-1]}.values() if len(seen) > 1 else seen:
+            found = redaction_patterns.find(level.text)
+            yield from level.home([(hit.start, hit.end) for hit in found])
 
 
-def _forms(value: str) -> set[str]:
-    escaped = html.escape(value, quote=True)
-    return {
-        value,
-        quote(value, safe=""),
-        quote(value),
-        quote_plus(value),
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        json.dumps(json.dumps(value)[1:-1])[1:-1],
-        repr(value)[1:-1],
-        escaped,
-        html.escape(value, quote=False),
-        json.dumps(escaped)[1:-1],
-    }
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    whole: list[Span] = []
+    for start, end in sorted(spans):
+        if whole and start <= whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(whole[-1][1], end))
+        else:
+            whole.append((start, end))
+    return whole
+
+
+def _masked(piece: str, at: int, spans: list[Span]) -> str:
+    kept, last = [], 0
+    for start, end in spans:
+        if end <= at or start >= at + len(piece):
+            continue
+        kept.append(piece[last : max(0, start - at)])
+        if start >= at:
+            kept.append(MARK)
+        last = min(len(piece), end - at)
+    return "".join([*kept, piece[last:]])
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield str(key)
+            yield from _strings(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -3,7 +3,9 @@
 The lab's description is the file that ``ops lab up`` writes, and nothing else, so that a variable left
 in a shell can't lead a lab run to production. Staging and production are described by
 ``.env.<environment>`` and the process environment together; a variable that both set to different
-values is refused, and so is a description that names another environment than the one asked for.
+values is refused, and so is a description that names another environment than the one asked for. Where
+there is a file, it alone guards the target (:mod:`opslib.settings_guard`): who may change it, when and how
+much, and where leases and heads are kept. Whoever starts a command sets its environment.
 
 :class:`ReadSettings` is what a notebook's process gets; :class:`Settings` adds what can write and
 stays with the executor (design section 4).
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -21,26 +24,26 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from opslib.errors import SettingsError
 from opslib.model import ENVIRONMENTS, Environment
 from opslib.redaction import CacheUrl, DatabaseUrl, Secret
+from opslib.settings_environments import PREFIX, lab_faults, shared_faults
+from opslib.settings_guard import Address, Bucket, Guard, shown, split
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder: notebooks, .env files and, unless told otherwise, archive and lab."""
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
-"""Several names in one variable, separated by commas."""
-
-
 S = TypeVar("S", bound="ReadSettings")
+
+_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
+Tables = Annotated[tuple[Annotated[str, Field(pattern=rf"^{_NAME}\.{_NAME}$")], ...], BeforeValidator(split)]
+Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:_.-]{0,99}$")]
 
 
 class ReadSettings(BaseModel):
     """What may be known in a notebook's process: addresses, names, limits, credentials that only read."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=False, allow_inf_nan=False
+    )
 
     environment: Environment = Field(alias="OPS_ENVIRONMENT", description="lab, staging or production")
 
@@ -51,26 +54,24 @@ class ReadSettings(BaseModel):
     read_cache_url: CacheUrl = Field(
         alias="OPS_READ_REDIS_URL", description="Redis or Valkey, as a user that can only read"
     )
-    aws_region: str = Field("us-east-1", alias="AWS_REGION")
-    aws_endpoint_url: str | None = Field(
+    aws_region: str = Field("us-east-1", alias="AWS_REGION", pattern=r"^[a-z][a-z0-9-]{1,30}$")
+    aws_endpoint_url: Address | None = Field(
         None,
         alias="AWS_ENDPOINT_URL",
-        pattern=r"^https?://",
         description="only for the lab or a private endpoint",
     )
     read_aws_access_key_id: Secret | None = Field(
         None, alias="OPS_READ_AWS_ACCESS_KEY_ID", description="unset: boto3's own credential chain"
     )
     read_aws_secret_access_key: Secret | None = Field(None, alias="OPS_READ_AWS_SECRET_ACCESS_KEY")
-    backup_bucket: str = Field(alias="S3_BUCKET_NAME", description="bucket of the database backups", min_length=3)
-    backup_prefix: str = Field("backups/", alias="OPS_BACKUP_PREFIX", pattern=r"^([A-Za-z0-9._-]+/)*$")
-    application_url: str | None = Field(
-        None, alias="VITE_API_BASE_URL", pattern=r"^https?://", description="base address of the API"
+    backup_bucket: Bucket = Field(alias="S3_BUCKET_NAME", description="bucket of the database backups")
+    backup_prefix: str = Field(
+        PREFIX, alias="OPS_BACKUP_PREFIX", max_length=300, pattern=r"^([A-Za-z0-9_][A-Za-z0-9._-]*/)*$"
     )
-    server_metrics_url: str | None = Field(
+    application_url: Address | None = Field(None, alias="VITE_API_BASE_URL", description="base address of the API")
+    server_metrics_url: Address | None = Field(
         None,
         alias="OPS_SERVER_METRICS_URL",
-        pattern=r"^https?://",
         description="node metrics of the database server (Prometheus text), for disk usage",
     )
 
@@ -78,20 +79,23 @@ class ReadSettings(BaseModel):
         None,
         alias="OPS_DATABASE_STANDBYS",
         ge=0,
+        le=1000,
         description="standbys that are meant to follow the database; unset: nobody said, so none is UNKNOWN",
     )
-    core_tables: Names = Field(
+    core_tables: Tables = Field(
         ("auth.users", "public.users", "public.organizations", "public.cases"),
         alias="OPS_CORE_TABLES",
         description="tables without which a dump is not one of this database",
     )
-    cache_prefix: str = Field("llm:cache:", alias="OPS_CACHE_PREFIX", min_length=1)
-    protected_prefixes: Names = Field(
+    cache_prefix: Prefix = Field("llm:cache:", alias="OPS_CACHE_PREFIX")
+    protected_prefixes: Annotated[tuple[Prefix, ...], BeforeValidator(split)] = Field(
         ("bull:", "llm_rate_limit:", "rl:", "usage:", "quota:", "session:"),
         alias="OPS_PROTECTED_PREFIXES",
         description="key families that must never be evicted or flushed with the cache",
     )
-    application_names: Names = Field(
+    application_names: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:@-]{0,62}$")], ...], BeforeValidator(split)
+    ] = Field(
         (),
         alias="OPS_APPLICATION_NAMES",
         description="application_name of the pools to tell apart in reports",
@@ -123,7 +127,7 @@ class ReadSettings(BaseModel):
         return {name: _shown(value) for name, value in pairs if value is not None}
 
 
-class Settings(ReadSettings):
+class Settings(Guard, ReadSettings):
     """The whole description, with what can write; only the executor's process holds it."""
 
     database_url: DatabaseUrl = Field(
@@ -138,15 +142,19 @@ class Settings(ReadSettings):
         None, alias="AWS_ACCESS_KEY_ID", description="unset: boto3's own credential chain"
     )
     aws_secret_access_key: Secret | None = Field(None, alias="AWS_SECRET_ACCESS_KEY")
-    unattended_actions: Names = Field(
-        (),
-        alias="OPS_UNATTENDED_ACTIONS",
-        description="actions that this target's owner lets run without an approval, e.g. take-backup",
-    )
 
     def reading(self) -> ReadSettings:
         """Return the part of this description that a notebook's process may hold."""
         return ReadSettings.model_validate(self.variables())
+
+
+FILE_ONLY = frozenset(
+    {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None} | {"aws_endpoint_url"}
+)
+"""What the process cannot add to a description that has a file. The endpoint is where leases and heads are kept."""
+
+PLACES = ("OPS_ARCHIVE", "OPS_ARCHIVE_KEY", "OPS_LOCKS", "OPS_NOTEBOOKS")
+"""Folders and files that are no part of a target; a description may fix them, and the process must agree then."""
 
 
 def load(environment: str, *, root: Path = ROOT, lab: Path | None = None) -> Settings:
@@ -158,13 +166,17 @@ def load(environment: str, *, root: Path = ROOT, lab: Path | None = None) -> Set
         if not file.is_file():
             raise SettingsError("The lab is not running.", "Start it with: ops lab up")
         values, faults, where = *_read(file), str(file)
+        faults += lab_faults(values)
     else:
         file = root / f".env.{environment}"
         values, faults = _read(file) if file.is_file() else ({}, [])
+        if file.is_file():
+            faults += _loosened(values, os.environ, file)
         values = _merge(values, os.environ, faults, file)
         where = f"{file.name} and the environment" if file.is_file() else f"the environment (there is no {file.name})"
     if values.get("OPS_ENVIRONMENT", environment) != environment:
         faults.append(f"OPS_ENVIRONMENT: describes {values['OPS_ENVIRONMENT']}, but {environment} was asked for")
+    faults += shared_faults(values, _others(environment, root))
     return _validated(Settings, values, faults, where)
 
 
@@ -202,6 +214,28 @@ def _read(file: Path) -> tuple[dict[str, str], list[str]]:
                     faults.append(f"{binding.key}: set twice in {file.name}")
                 values[binding.key] = binding.value or ""
     return values, faults
+
+
+def _others(environment: str, root: Path) -> dict[str, dict[str, str]]:
+    # Who may not read another environment's description can't mix it up with this one either.
+    found = {}
+    for other in ENVIRONMENTS:
+        file = root / f".env.{other}"
+        with suppress(OSError, UnicodeDecodeError):
+            if other not in (environment, "lab") and file.is_file():
+                found[file.name] = _read(file)[0]
+    return found
+
+
+def _loosened(values: Mapping[str, str], process: Mapping[str, str], file: Path) -> list[str]:
+    """Return a fault for each variable of the process that only the file may set, or that must be as it says."""
+    guard = {str(f.alias) for name, f in Settings.model_fields.items() if name in FILE_ONLY}
+    added = [name for name in guard - values.keys() if process.get(name)]
+    moved = [name for name in PLACES if name in values and process.get(name) != values[name]]
+    return sorted(
+        [f"{name}: only {file.name} may set it; unset it here" for name in added]
+        + [f"{name}: must be {values[name]}, as {file.name} says; export it" for name in moved]
+    )
 
 
 def _merge(values: dict[str, str], process: Mapping[str, str], faults: list[str], file: Path) -> dict[str, str]:
@@ -245,4 +279,4 @@ def _shown(value: Any) -> str:
         return value.public
     if isinstance(value, Secret):
         return "set"
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return shown(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import cached_property
@@ -21,6 +22,23 @@ if TYPE_CHECKING:
     from opslib.systems.target import ReadTarget, WriteTarget
 
 ROWS = 3_000
+
+
+def pytest_configure() -> None:
+    """Give each of several test processes its own place for temporary files and locks: run ids in tests are fixed."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and not os.environ.get("OPSLIB_TESTS"):
+        folder = tempfile.mkdtemp(prefix=f"t-{worker}-")
+        # Where root has no user namespaces, PostgreSQL runs as nobody, who must be able to pass.
+        Path(folder).chmod(0o711)
+        os.environ |= {"OPSLIB_TESTS": folder, "TMPDIR": folder, "OPS_LOCKS": f"{folder}/locks"}
+        tempfile.tempdir = None
+
+
+def pytest_unconfigure() -> None:
+    """Remove it again."""
+    if os.environ.get("PYTEST_XDIST_WORKER") and (folder := os.environ.pop("OPSLIB_TESTS", None)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class LabInUse:
@@ -61,6 +79,12 @@ class LabInUse:
         for name in ("target", "writing"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The key that signs the tests' archives is the tests' own."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The command line as other tools rely on it: names, exit codes, one object with --json, short start."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from opslib.archive.store import Archive
+from opslib.cli_run import print_result
 from opslib.redaction import Redactor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +64,7 @@ def test_an_archive_that_verifies_exits_with_0_and_one_that_does_not_with_5(ops,
     (archived / "run.json").write_text("{}")
     broken = ops("archive", "verify")
     assert (well.returncode, broken.returncode) == (0, 5)
-    assert "NOT SIGNED, NOT ANCHORED" in well.stdout
+    assert "SIGNED by key" in well.stdout
     assert "FAILED" in broken.stdout
 
 
@@ -116,3 +118,89 @@ def test_what_nobody_foresaw_never_exits_as_a_verdict(ops, tmp_path):
     said = ops("run", "x", "--json", OPS_NOTEBOOKS=str(tmp_path / "notebooks"))
     assert one_object(said)["exit_code"] == said.returncode == 5
     assert "IsADirectoryError" in said.stderr
+
+
+@pytest.fixture
+def lost(tmp_path):
+    """A run whose process went without closing it: open in the log, and nobody holds its lock."""
+    run = "20261123T130714Z-runbooks-restore-database-b2c3d4"
+    said = (
+        "import os, sys\nfrom pathlib import Path\nfrom opslib.archive.store import Archive\n"
+        f"Archive(Path({str(tmp_path / 'archive')!r})).open("
+        f"{{'run': {run!r}, 'notebook': 'runbooks/restore-database', 'environment': 'lab'}})\nos._exit(9)\n"
+    )
+    subprocess.run([sys.executable, "-c", said], cwd=ROOT, timeout=60, check=False)
+    return run
+
+
+def test_the_list_tells_a_run_whose_process_is_gone_from_one_that_goes_on(ops, tmp_path, lost):
+    lines = ops("archive", "list").stdout.splitlines()
+    assert "open, its process is gone" in next(line for line in lines if lost in line)
+    assert "None" not in "".join(lines)
+    lock = os.open(tmp_path / "archive" / "running" / lost, os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        assert "running" in next(line for line in ops("archive", "list").stdout.splitlines() if lost in line)
+    finally:
+        os.close(lock)
+
+
+def test_stopping_a_run_whose_process_is_gone_says_so_and_leaves_nothing_behind(ops, tmp_path, lost):
+    said = ops("stop", lost)
+    assert said.returncode == 4
+    assert "its process is gone" in said.stderr
+    assert f"ops resume {lost}" in said.stderr
+    assert list((tmp_path / "archive" / "running").glob("*.stop")) == []
+
+
+def test_stopping_by_a_plans_id_stops_the_run_that_applies_it(ops, tmp_path, archived):
+    archive = Archive(tmp_path / "archive")
+    run = f"{archived.name}-apply"
+    archive.open({"run": run, "notebook": "diagnostics/database", "environment": "lab"})
+    said = ops("stop", archived.name)
+    assert said.returncode == 0
+    assert f"{run} was asked to stop" in said.stderr
+    archive.close(run, Redactor())
+    assert [path.name for path in (archive.folder / "running").iterdir() if not path.name.startswith(".")] == []
+    again = ops("stop", archived.name)
+    assert again.returncode == 4
+    assert f"ops archive show {archived.name}" in again.stderr
+
+
+def test_a_reader_that_went_away_is_no_defect(ops, archived, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = dict(os.environ, OPS_ARCHIVE=str(tmp_path / "archive"))
+    command = [sys.executable, "-m", "opslib.cli", "archive", "list"]
+    said = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(writing)
+    assert (said.returncode, said.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ({"state": "interrupted", "steps": 1}, "Go on with: ops resume {run}; or take it back: ops undo {run}"),
+        ({"state": "refused", "steps": 1}, None),
+        ({"state": "interrupted", "steps": 0}, None),
+        ({"state": "finished", "steps": 1}, None),
+        ({"state": "failed", "steps": 0, "run": "{run}-undo-2"}, "Go on with: ops undo {run}"),
+    ],
+)
+def test_a_run_that_was_broken_off_says_what_to_type_next(capsys, tmp_path, result, said):
+    run = "20261123T130714Z-runbooks-restore-database-b2c3d4"
+    given = {
+        "run": run,
+        "mode": "run",
+        "verdict": "UNKNOWN",
+        "counts": {},
+        "reason": "",
+        "notebook": "runbooks/restore-database",
+        "report": str(tmp_path / "report.html"),
+        **{name: value.format(run=run) if isinstance(value, str) else value for name, value in result.items()},
+    }
+    print_result(given)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert (said.format(run=run) in lines) if said else not any("Go on" in line for line in lines)

@@ -1,4 +1,5 @@
 import os
+import re
 
 import pytest
 
@@ -16,6 +17,12 @@ GOOD = {
     "AWS_ACCESS_KEY_ID": "writer-key-id",
     "AWS_SECRET_ACCESS_KEY": "writer-secret-key",
     "S3_BUCKET_NAME": "valuecanvas-backups",
+}
+LAB = {name: re.sub(r"[a-z]+\.example\.com", "127.0.0.1", value) for name, value in GOOD.items()} | {
+    "OPS_ENVIRONMENT": "lab",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:5000",
+    "OPS_READ_AWS_ACCESS_KEY_ID": "reader-key-id",
+    "OPS_READ_AWS_SECRET_ACCESS_KEY": "reader-secret-key",
 }
 WRITING = ("owner-password", "scratch-password", "cache-writer-pw", "writer-key-id", "writer-secret-key")
 
@@ -77,8 +84,8 @@ def test_the_shell_completes_what_the_file_leaves_out(describe, monkeypatch):
 def test_the_lab_never_listens_to_the_shell(describe, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://owner:owner-password@production.example.com/valuecanvas")
     monkeypatch.setenv("OPS_ENVIRONMENT", "production")
-    target = describe({**GOOD, "OPS_ENVIRONMENT": "lab"}, "lab")
-    assert target.database_url.host == "db.example.com"
+    target = describe(LAB, "lab")
+    assert target.database_url.host == "127.0.0.1"
 
 
 def test_a_name_set_twice_and_a_line_of_no_form_are_reported(describe):
@@ -127,3 +134,31 @@ def test_lists_are_separated_by_commas(describe):
     target = describe({**GOOD, "OPS_CORE_TABLES": "auth.users, public.cases"})
     assert target.core_tables == ("auth.users", "public.cases")
     assert os.environ.get("OPS_CORE_TABLES") is None
+
+
+@pytest.mark.parametrize("name", ["OPS_UNATTENDED_ACTIONS", "OPS_ALLOWED_SIGNERS", "OPS_MOST", "OPS_OPERATORS"])
+def test_the_shell_adds_nothing_to_what_guards_a_target_that_has_a_file(describe, monkeypatch, name):
+    monkeypatch.setenv(name, "ann=7")
+    with pytest.raises(SettingsError, match=f"{name}: only .env.staging may set it"):
+        describe(GOOD)
+    assert describe({**GOOD, name: "ann=7"}).environment == "staging"
+
+
+def test_the_shell_leads_the_leases_of_a_target_that_has_a_file_to_no_other_store(describe, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(SettingsError, match=r"AWS_ENDPOINT_URL: only \.env\.staging may set it"):
+        describe(GOOD)
+
+
+def test_credentials_may_come_from_the_shell_alone(describe, monkeypatch):
+    monkeypatch.setenv("OPS_ANCHOR_AWS_SECRET_ACCESS_KEY", "anchor-secret-key")
+    assert describe(GOOD).anchor_aws_secret_access_key.reveal() == "anchor-secret-key"
+
+
+@pytest.mark.parametrize("given", ["/tmp/an-archive-of-my-own", ""])
+def test_a_description_can_fix_the_archive_and_the_shell_must_agree(describe, monkeypatch, given):
+    monkeypatch.setenv("OPS_ARCHIVE", given)
+    with pytest.raises(SettingsError, match=r"OPS_ARCHIVE: must be /srv/archive, as \.env\.staging says"):
+        describe({**GOOD, "OPS_ARCHIVE": "/srv/archive"})
+    monkeypatch.setenv("OPS_ARCHIVE", "/srv/archive")
+    assert describe({**GOOD, "OPS_ARCHIVE": "/srv/archive"}).environment == "staging"

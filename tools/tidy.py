@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from opslib.settings import ReadSettings, Settings
+from opslib.settings import PLACES, ReadSettings, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {
@@ -80,6 +80,8 @@ def example() -> str:
         default = "" if described.default is None else described.default
         value = ",".join(default) if isinstance(default, tuple) else default
         lines.append(f"{described.alias}=" if described.is_required() else f"# {described.alias}={value}")
+    lines += ["", "# Places that are no part of a target. Set here, every command must be given the same.", ""]
+    lines += [f"# {name}=" for name in PLACES]
     return "\n".join(lines) + "\n"
 
 

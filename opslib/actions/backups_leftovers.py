@@ -38,6 +38,7 @@ def take_turn(session: AdminDatabase) -> None:
     session.execute(
         "SELECT pg_advisory_lock(%(key)s)", {"key": _LOCK}, what="wait for another proof", seconds=WAIT_SECONDS + 30
     )
+    session.keep()
 
 
 def clear(session: AdminDatabase) -> tuple[str, ...]:

@@ -87,6 +87,11 @@ def mark(run: str, step: str) -> str:
     return f"opslib: {step} of run {run}"
 
 
+def filling(run: str) -> str:
+    """Return what this run writes on a database that it has made and not yet filled and compared."""
+    return f"opslib: being filled by run {run}"
+
+
 def marks(run: str) -> frozenset[str]:
     """Return all that this run may have written on the database that it restored."""
     return frozenset({mark(run, "restore-into-new-database"), mark(run, "swap-databases")})

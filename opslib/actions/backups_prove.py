@@ -13,14 +13,14 @@ from pydantic import Field
 from opslib.actions.backups_leftovers import clear, mark, take_turn
 from opslib.actions.backups_rebuild import contents_of, read_whole, restore, scratch_database, server_of
 from opslib.actions.backups_remove import remove
-from opslib.actions.base import Action, Progress
+from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.backups_manifest import MANIFEST, PROOF, Manifest, Origin, Proof, compare
 from opslib.probes.backups_standing import Backup, standing
 from opslib.systems.object_store import Store
-from opslib.systems.postgres_admin import AdminDatabase, database_exists
-from opslib.systems.postgres_properties import marked
+from opslib.systems.postgres_admin import AdminDatabase, database_exists, drop_database
+from opslib.systems.postgres_properties import database_mark, drop_role, marked
 from opslib.systems.target import ReadTarget, WriteTarget
 
 
@@ -39,6 +39,7 @@ class ProveBackup(Action):
     title: ClassVar[str] = "Prove that the backup can be restored"
     effect: ClassVar[Effect] = Effect.CHANGE
     repeat: ClassVar[Repeat] = Repeat.ONCE
+    area: ClassVar[str] = "backups"
     items: ClassVar[tuple[str, ...]] = ("BAK-MAN-02", "BAK-MAN-03")
     guide: ClassVar[str] = "ls -lh production-backup-*.sql; wc -l production-backup-*.sql"
     reason: ClassVar[str] = (
@@ -62,13 +63,13 @@ class ProveBackup(Action):
             verification="The proof stands beside this very manifest, and the scratch database is gone.",
             undo="The proof is deleted; the backup stays.",
             unknown=() if backup else ("backup",),
-            fingerprint={"manifest": backup.manifest_sha256} if backup else {},
+            fingerprint={"manifest": backup.manifest_sha256 if backup else self.backup},
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Read, restore, compare and record; raises StepFailed that names the first differences."""
         backup = self._find(target.backup_store, target)
-        if plan.fingerprint.get("manifest", backup.manifest_sha256) != backup.manifest_sha256:
+        if plan.fingerprint["manifest"] != backup.manifest_sha256:
             raise Refused(f"{backup.name} is not the backup that was planned.", "Plan again.")
         manifest = _whole(backup)
         key = backup.manifest_object.key.removesuffix(MANIFEST) + PROOF
@@ -79,20 +80,7 @@ class ProveBackup(Action):
         else:
             proof, left = _prove(target, backup, manifest, scratch, progress)
             version = target.backup_store.put_new(key, proof.encode(), {"run": target.run})
-        return {
-            "backup": backup.name,
-            "proof": key,
-            "proof_version": version,
-            "scratch": scratch,
-            "read_seconds": proof.read_seconds,
-            "restore_seconds": proof.restore_seconds,
-            "compare_seconds": proof.compare_seconds,
-            "restore_bytes_per_second": round(proof.restore_rate),
-            "predicted_recovery_seconds": round(proof.predicted_seconds(manifest.origin.database_bytes), 1),
-            "recovery_target_seconds": target.settings.rto_minutes * 60,
-            "roles_made_for_the_proof": list(proof.missing_roles),
-            "left_by_earlier_runs": list(left),
-        }
+        return _values(target, backup, proof, version, left)
 
     def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look that the proof stands beside exactly this manifest and that the scratch database is gone."""
@@ -115,9 +103,27 @@ class ProveBackup(Action):
             f"{within} the target of {limit:g} s, people not counted.",
         )
 
+    def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
+        """Look for this run's proof; without one, drop the scratch database and roles that it left."""
+        name = str(plan.before["backup"])
+        backup = standing(target.backup_store, target.settings.backup_prefix).find(name)
+        if backup and backup.proof and backup.proof_object and backup.proof.run == target.run:
+            values = _values(target, backup, backup.proof, backup.proof_object.version, ())
+            return Settled(Outcome.DONE, "Its proof is there.", values)
+        # Under another name than the proof's own sessions have: those would count as a proof that still goes on.
+        with AdminDatabase(target.settings.scratch_database_url, "opslib:settle") as session:
+            take_turn(session)
+            left = clear(session)
+            _drop_own(session, _scratch_name(target.run, name), mark(name, target.run))
+        return Settled(Outcome.NOT_DONE, f"There is no proof of this run. {'; '.join(left)}".strip())
+
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
         """Delete the proof that apply wrote; the backup itself stays, unproven again."""
-        return remove(target.backup_store, [(values["proof"], values["proof_version"])])
+        store, key, version = target.backup_store, str(values["proof"]), str(values["proof_version"])
+        if store.head(key, version) is not None and not _proof_of(store, key, version, target):
+            # A record that was tampered with must not delete anything else.
+            raise Refused(f"{key} is no proof of run {target.run}.", "Nothing was deleted; look at it.")
+        return remove(store, [(key, version)])
 
     def _find(self, store: Store, target: ReadTarget) -> Backup:
         where = f"s3://{store.bucket}/{target.settings.backup_prefix}"
@@ -129,6 +135,15 @@ class ProveBackup(Action):
         if backup.proof_object and not (backup.proof and backup.proof.run == target.run):
             raise Refused(f"{backup.name} has a proof already.", "Prove the next backup; a proof is not written twice.")
         return backup
+
+
+def _proof_of(store: Store, key: str, version: str, target: WriteTarget) -> bool:
+    if not (key.startswith(target.settings.backup_prefix) and key.endswith(PROOF)):
+        return False
+    try:
+        return Proof.model_validate_json(store.read(key, version=version)).run == target.run
+    except ValueError:
+        return False
 
 
 def _prove(
@@ -170,6 +185,34 @@ def _prove(
         missing_roles=tuple(made),
     )
     return proof, left
+
+
+def _drop_own(session: AdminDatabase, scratch: str, written: str) -> None:
+    # Also while a session of this run lives, and when it was killed between making the database and marking it.
+    if database_exists(session, scratch) and database_mark(session, scratch) in (None, written):
+        drop_database(session, scratch)
+    for role in [name for name, text in marked(session, "pg_authid") if text == written]:
+        drop_role(session, role)
+
+
+def _values(
+    target: WriteTarget, backup: Backup, proof: Proof, version: str, left: tuple[str, ...]
+) -> Mapping[str, Any]:
+    manifest = _whole(backup)
+    return {
+        "backup": backup.name,
+        "proof": backup.manifest_object.key.removesuffix(MANIFEST) + PROOF,
+        "proof_version": version,
+        "scratch": _scratch_name(target.run, backup.name),
+        "read_seconds": proof.read_seconds,
+        "restore_seconds": proof.restore_seconds,
+        "compare_seconds": proof.compare_seconds,
+        "restore_bytes_per_second": round(proof.restore_rate),
+        "predicted_recovery_seconds": round(proof.predicted_seconds(manifest.origin.database_bytes), 1),
+        "recovery_target_seconds": target.settings.rto_minutes * 60,
+        "roles_made_for_the_proof": list(proof.missing_roles),
+        "left_by_earlier_runs": list(left),
+    }
 
 
 def _refuse_production(target: WriteTarget, manifest: Manifest, server: Origin) -> None:

@@ -21,6 +21,7 @@ from opslib.actions.backups_live import (
     contents,
     databases,
     differences,
+    filling,
     look,
     made,
     maintenance,
@@ -29,14 +30,14 @@ from opslib.actions.backups_live import (
     same,
     told,
 )
-from opslib.actions.base import Action, Progress
+from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
 from opslib.probes.database_disk import disk
 from opslib.probes.questions import question
 from opslib.systems import programs
 from opslib.systems.postgres_admin import AdminDatabase, create_database, database_exists, drop_database
-from opslib.systems.postgres_exchange import analyze, limit_connections
+from opslib.systems.postgres_exchange import analyze, end_earlier, limit_connections
 from opslib.systems.postgres_properties import database_mark, give_privileges, give_settings, mark_database
 from opslib.systems.target import ReadTarget, WriteTarget
 
@@ -55,6 +56,7 @@ class RestoreIntoNewDatabase(Action):
     title: ClassVar[str] = "Restore the backup into a new database"
     effect: ClassVar[Effect] = Effect.CHANGE
     repeat: ClassVar[Repeat] = Repeat.ONCE
+    area: ClassVar[str] = "database"
     items: ClassVar[tuple[str, ...]] = ("BAK-RST-04", "BAK-RST-05")
     guide: ClassVar[str] = 'psql $DATABASE_URL < latest.sql\npsql $DATABASE_URL -c "SELECT COUNT(*) FROM users;"'
     reason: ClassVar[str] = (
@@ -76,20 +78,20 @@ class RestoreIntoNewDatabase(Action):
             _has_what_it_needs(target, staged)
         rows = {"backup": staged.key, "tables": len(staged.tables), "rows": staged.rows} if staged else {}
         return self.planned(
-            before={
+            before={"live": live.name, "new": None},
+            after={"live": live.name, "new": new},
+            observed={
+                **rows,
                 "databases": sorted(there),
-                "live": live.name,
-                "new": None,
                 "room on the disk": room,
                 "restored by other runs and never put in place": sorted(
                     name for name in there if name.startswith(f"{live.name}_restore_")
                 ),
             },
-            after={"databases": sorted({*there, new}), "live": live.name, "new": new, **rows},
             touches=1,
             touched="database (new)",
             verification="Every table, sequence, right and schema object of the new database equals the manifest.",
-            undo="The new database is dropped.",
+            undo="The new database is dropped; once it was live and written to, it is kept.",
             unknown=() if staged else ("backup, tables and rows: known when the backup is staged",),
             fingerprint={"live": live.oid, "sha256": self.sha256},
         )
@@ -107,16 +109,17 @@ class RestoreIntoNewDatabase(Action):
         with maintenance(target) as session:
             create_database(session, new, live.locale)
             try:
-                mark_database(session, new, mark(target.run, self.name))
+                mark_database(session, new, filling(target.run))
                 _fill(target, staged, file, new, live, progress)
                 _dress(target, session, new, live)
                 found = _equal(target, staged, new, live, progress)
+                mark_database(session, new, mark(target.run, self.name))
             except BaseException as error:
                 progress(f"Dropping {new}")
                 drop_database(session, new)
                 raise _failed(error, new) from error
         file.unlink()
-        return {"database": new, "run": target.run, **found, "seconds": round(time.monotonic() - started, 1)}
+        return self._values(target, new, found, round(time.monotonic() - started, 1))
 
     def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Compare the new database with the backup once more."""
@@ -128,17 +131,54 @@ class RestoreIntoNewDatabase(Action):
             Verdict.OK, f"{values['database']} equals the backup in {values['tables']} tables, {values['rows']} rows."
         )
 
+    def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
+        """Look at the mark, which is changed last; a database that was not filled to its end is dropped."""
+        new = str(plan.after["new"])
+        with maintenance(target) as session:
+            end_earlier(session)
+            if not database_exists(session, new):
+                return Settled(Outcome.NOT_DONE, f"There is no database {new}.")
+            written = database_mark(session, new)
+            if written in marks(target.run):
+                values = self._values(target, new, _figures(target.run, self.sha256), 0.0)
+                return Settled(Outcome.DONE, f"{new} was filled and compared.", values)
+            # Made and not marked yet: its name is this run's own, and nothing is in it.
+            unmarked = not written and not contents(target, new, _quiet).tables
+            if written != filling(target.run) and not unmarked:
+                return Settled(Outcome.UNKNOWN, f"{new} is there and was not made by this run.")
+            drop_database(session, new)
+        return Settled(Outcome.NOT_DONE, f"{new} was half filled and has been dropped; the live one was not touched.")
+
+    def _values(self, target: WriteTarget, new: str, found: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+        return {"database": new, "run": target.run, **found, "seconds": seconds}
+
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
-        """Drop the new database, if it is the one that this run made and is not live."""
-        run = str(values.get("run", target.run))
-        new = made(str(plan.after["live"]), "restore", run)
+        """Drop the new database, if it is the one that this run made, is not live, and was not written to."""
+        run = target.run
+        new = made(target.settings.database_url.path, "restore", run)
         with maintenance(target) as session:
             if database_exists(session, new):
-                if database_mark(session, new) not in marks(run):
+                written = database_mark(session, new)
+                if written not in {*marks(run), filling(run)}:
                     raise Refused(f"{new} was not made by run {run}.", "Look at it; drop it by hand if it may go.")
+                if written == mark(run, "swap-databases"):
+                    # What people wrote while it was live is nowhere else, and the swap's undo promised that it stays.
+                    raise Refused(
+                        f"{new} is kept: it was live, and may have been written to since it was restored.",
+                        f"Save what was written to it; then drop it by hand, and go on with: ops undo {run}",
+                    )
                 drop_database(session, new)
             gone = not database_exists(session, new)
         return Verification(Verdict.OK if gone else Verdict.CRITICAL, f"{new} is {'gone' if gone else 'still there'}.")
+
+
+def _figures(run: str, sha256: str) -> dict[str, Any]:
+    try:
+        staged = staging.kept(run, sha256)
+    except Refused:
+        # The work folder went with the process; that the database is there does not depend on it.
+        return {"tables": None, "rows": None}
+    return {"tables": len(staged.tables), "rows": staged.rows}
 
 
 def _room(target: ReadTarget, live: Live) -> str:

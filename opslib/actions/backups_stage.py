@@ -30,6 +30,7 @@ class StageBackup(Action):
     title: ClassVar[str] = "Fetch a backup and prove that it can be restored"
     effect: ClassVar[Effect] = Effect.LOCAL
     repeat: ClassVar[Repeat] = Repeat.REPEATABLE
+    area: ClassVar[str] = "database"
     items: ClassVar[tuple[str, ...]] = ("BAK-RST-01", "BAK-RST-02", "BAK-RST-03")
     guide: ClassVar[str] = "aws s3 cp s3://valuecanvas-backups/backups/latest.sql .\nsha256sum -c latest.sql.sha256"
     reason: ClassVar[str] = (
@@ -37,7 +38,7 @@ class StageBackup(Action):
         "stored: an empty, cut off or schema-only dump passes. Every byte is read and every row counted."
     )
 
-    backup: str = Field("latest", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,500}$")
+    backup: str = Field("latest", max_length=300, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$")
     max_age_hours: float = Field(24.0, gt=0)
 
     def plan(self, target: ReadTarget) -> Plan:

@@ -27,14 +27,14 @@ from opslib.actions.backups_live import (
     same,
     told,
 )
-from opslib.actions.base import Action, Progress
+from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.questions import question
 from opslib.systems.postgres_admin import AdminDatabase, end_sessions
-from opslib.systems.postgres_exchange import emptied, exchange
-from opslib.systems.postgres_properties import database_mark
+from opslib.systems.postgres_exchange import emptied, end_earlier, end_lost, exchange
+from opslib.systems.postgres_properties import database_mark, mark_database
 from opslib.systems.target import ReadTarget, WriteTarget
 
 MANAGED = frozenset({"postgres", "template0", "template1", "rdsadmin", "cloudsqladmin", "azure_maintenance"})
@@ -54,6 +54,7 @@ class SwapDatabases(Action):
     title: ClassVar[str] = "Put the restored database in the live one's place"
     effect: ClassVar[Effect] = Effect.DESTRUCTIVE
     repeat: ClassVar[Repeat] = Repeat.ONCE
+    area: ClassVar[str] = "database"
     items: ClassVar[tuple[str, ...]] = ("BAK-RST-04", "BAK-RST-05")
     guide: ClassVar[str] = 'psql $DATABASE_URL < latest.sql\npsql $DATABASE_URL -c "SELECT COUNT(*) FROM users;"'
     reason: ClassVar[str] = (
@@ -94,8 +95,8 @@ class SwapDatabases(Action):
             )
         sessions = target.database.ask(question("restore/sessions"))
         return self.planned(
-            before={
-                "live": live.name,
+            before={"live": live.name},
+            observed={
                 "sessions that will be ended": sorted({row["application"] for row in sessions}),
                 "stays with the old database": [
                     f"{row['kind']} {row['name']}" for row in target.database.ask(question("restore/followers"))
@@ -108,7 +109,7 @@ class SwapDatabases(Action):
             verification=f"{live.name} is the restored database, equal to the backup, and takes connections.",
             undo=f"Both are renamed back; possible while {old} is kept. Rows written after the swap stay in {new}.",
             unknown=("what is lost: known when the backup is restored",) if unknown else (),
-            fingerprint={"live": live.oid, "new": there.get(new), "sha256": self.sha256},
+            fingerprint={"live": live.oid, "new": self.database if unknown else there[new], "sha256": self.sha256},
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
@@ -155,15 +156,50 @@ class SwapDatabases(Action):
             tuple(rows),
         )
 
+    def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
+        """Tell by the databases' identities which names they have; both renames were one transaction."""
+        live, old = str(plan.before["live"]), str(plan.after["the old one is kept as"])
+        new, oids = str(plan.after["live is what was"]), plan.fingerprint
+        with maintenance(target) as session:
+            end_earlier(session)
+        there = _oids(target)
+        if (there.get(live), there.get(new)) == (oids["live"], oids["new"]):
+            return Settled(Outcome.NOT_DONE, "Nothing was renamed.")
+        if (there.get(live), there.get(old)) != (oids["new"], oids["live"]):
+            return Settled(Outcome.UNKNOWN, f"{live}, {new} and {old} are not the databases of this step.")
+        # Who was ended and what was written meanwhile is not known any more: every table may have been written to.
+        return Settled(
+            Outcome.DONE,
+            f"{live} is the restored database, {old} the one before.",
+            {
+                "live": live,
+                "old": old,
+                "new": new,
+                "live_oid": oids["new"],
+                "old_oid": oids["live"],
+                "sessions_ended": None,
+                "seconds_closed": None,
+                "written_before": {},
+            },
+        )
+
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
         """Rename both back in one transaction."""
-        live, old, new = (str(values[key]) for key in ("live", "old", "new"))
+        # The names follow from the target and the run, and the mark is on the database itself: a record that was
+        # tampered with exchanges no others.
+        live = target.settings.database_url.path
+        old, new = made(live, "before", target.run), made(live, "restore", target.run)
         oids = (int(values["live_oid"]), int(values["old_oid"]))
         there = databases(target)
         if (there.get(live), there.get(old)) == oids:
             target.database.close()
             with maintenance(target) as session:
+                if database_mark(session, live) not in marks(target.run):
+                    raise Refused(f"{live} was not put there by run {target.run}.", "Nothing was changed; look at it.")
                 _swap(target, session, (live, new, old), oids, None)
+                # Only of one that nobody wrote to while it was live may the restore's undo take the mark for its own.
+                if _written(target, new) == values.get("written_before"):
+                    mark_database(session, new, mark(target.run, "restore-into-new-database"))
         elif there.get(live) != oids[1]:
             raise Refused(f"{live} and {old} are not the databases of this step any more.", plan.undo)
         there = databases(target)
@@ -194,6 +230,7 @@ def _swap(
                 exchange(session, live, kept, new, written)
         except OpsError as error:
             # The reply may have been lost after the server had committed: the oids tell.
+            end_lost(session, another)
             if _oids(target).get(live) != oids[1]:
                 raise StepFailed(f"{error.message} Nothing was renamed.", error.next_step) from error
     return len(ended), round(time.monotonic() - started, 3)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from opslib.actions.backups_collect import collect, origin
 from opslib.actions.backups_remove import remove
-from opslib.actions.base import Action, Progress
+from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.errors import Refused, StepFailed
 from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.backups_manifest import DUMP, MANIFEST, Dump, Manifest, Origin
@@ -44,6 +44,7 @@ class TakeBackup(Action):
     title: ClassVar[str] = "Take a backup of the database"
     effect: ClassVar[Effect] = Effect.CHANGE
     repeat: ClassVar[Repeat] = Repeat.ONCE
+    area: ClassVar[str] = "backups"
     items: ClassVar[tuple[str, ...]] = ("BAK-SBC-03", "BAK-MAN-01", "BAK-MAN-02", "BAK-MAN-03", "BAK-MAN-04")
     guide: ClassVar[str] = (
         "supabase db dump -f production-backup-$(date +%Y%m%d-%H%M%S).sql; ls -lh production-backup-*.sql; "
@@ -70,7 +71,7 @@ class TakeBackup(Action):
                 "it is not the database that backups are for.",
                 "Check the target description (OPS_READ_DATABASE_URL, DATABASE_URL, OPS_CORE_TABLES).",
             )
-        base = f"s3://{settings.backup_bucket}/{settings.backup_prefix}<run>-{self.label}"
+        base = f"s3://{settings.backup_bucket}/{self._base(target)}"
         taken = target.backups.head(self._base(target) + MANIFEST) is not None
         there = "there, of this run" if taken else "absent"
         return self.planned(
@@ -99,19 +100,7 @@ class TakeBackup(Action):
         else:
             version = found.version
             manifest = Manifest.model_validate_json(store.read(base + MANIFEST, version=version))
-        return {
-            "backup": manifest.name,
-            "manifest": base + MANIFEST,
-            "manifest_version": version,
-            "dump": manifest.dump.key,
-            "dump_version": manifest.dump.version,
-            "size": manifest.dump.size,
-            "sha256": manifest.dump.sha256,
-            "taken_at": manifest.origin.taken_at,
-            "tables": len(manifest.contents.tables),
-            "rows": manifest.contents.rows,
-            "seconds": manifest.dump.seconds,
-        }
+        return _values(manifest, base, version)
 
     def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Read the manifest and the whole dump back from the bucket and compare them."""
@@ -136,12 +125,23 @@ class TakeBackup(Action):
             rows,
         )
 
+    def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
+        """Look for the manifest, which is put last; without one, take away the parts and dumps of this backup."""
+        store, base = target.backup_store, self._base(target)
+        found = store.head(base + MANIFEST)
+        if found is None:
+            self._clear(store, base)
+            return Settled(Outcome.NOT_DONE, "No manifest stands in the bucket, so there is no backup.")
+        manifest = Manifest.model_validate_json(store.read(base + MANIFEST, version=found.version))
+        return Settled(Outcome.DONE, "Its manifest is there.", _values(manifest, base, found.version))
+
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
         """Delete the two object versions that apply made; raises Refused while an object lock holds them."""
-        return remove(
-            target.backup_store,
-            [(values["manifest"], values["manifest_version"]), (values["dump"], values["dump_version"])],
-        )
+        manifest, dump, base = str(values["manifest"]), str(values["dump"]), self._base(target)
+        if manifest != base + MANIFEST or not (dump.startswith(base + ".") and dump.endswith(DUMP)):
+            # A record that was tampered with must not delete another run's backup.
+            raise Refused(f"{manifest} and {dump} are not of run {target.run}.", "Nothing was deleted; look at them.")
+        return remove(target.backup_store, [(manifest, values["manifest_version"]), (dump, values["dump_version"])])
 
     def _base(self, target: ReadTarget) -> str:
         return f"{target.settings.backup_prefix}{target.run}-{self.label}"
@@ -206,6 +206,22 @@ class TakeBackup(Action):
             except Refused:
                 # Locked: it stays until its lock ends, and this attempt takes another name.
                 continue
+
+
+def _values(manifest: Manifest, base: str, version: str) -> Mapping[str, Any]:
+    return {
+        "backup": manifest.name,
+        "manifest": base + MANIFEST,
+        "manifest_version": version,
+        "dump": manifest.dump.key,
+        "dump_version": manifest.dump.version,
+        "size": manifest.dump.size,
+        "sha256": manifest.dump.sha256,
+        "taken_at": manifest.origin.taken_at,
+        "tables": len(manifest.contents.tables),
+        "rows": manifest.contents.rows,
+        "seconds": manifest.dump.seconds,
+    }
 
 
 def _own_dumps(store: Bucket, base: str) -> list[Stored]:

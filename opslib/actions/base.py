@@ -8,6 +8,8 @@ executor.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -30,10 +32,35 @@ class Progress(Protocol):
         """Show ``text`` with ``done`` of ``total`` (any unit, the same for both)."""
 
 
-class Action(BaseModel):
-    """One effect on a target. The class says what it is; the fields are its validated parameters."""
+class Outcome(StrEnum):
+    """What a look at the target says of an apply that was broken off."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    DONE = "done"
+    NOT_DONE = "not done"
+    PARTLY = "partly done"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a broken-off apply ended: DONE with the values that it would have returned; NOT_DONE when the target
+    is as the plan found it; PARTLY when ``apply`` may be called again with the same plan and completes it;
+    UNKNOWN when a person has to look. ``why`` is one sentence for the record.
+    """
+
+    outcome: Outcome
+    why: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Action(BaseModel):
+    """One effect on a target. The class says what it is; the fields are its validated parameters.
+
+    ``area`` is what a run holds the lock of while it changes it; ``most`` is how many things one apply may
+    touch unless the target's description says otherwise; ``seconds`` is how long one apply may take.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False)
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -42,6 +69,9 @@ class Action(BaseModel):
     items: ClassVar[tuple[str, ...]] = ()
     guide: ClassVar[str] = ""
     reason: ClassVar[str] = ""
+    area: ClassVar[str] = "database"
+    most: ClassVar[int] = 10
+    seconds: ClassVar[float] = 12 * 3600.0
 
     def plan(self, target: ReadTarget) -> Plan:
         """Look, through handles that cannot write, and say what would change; raises Refused if it must not."""
@@ -54,6 +84,15 @@ class Action(BaseModel):
     def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look again at the target itself and say whether the effect is there."""
         raise NotImplementedError
+
+    def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
+        """Say how an apply of ``plan`` that was broken off ended; take away what it left half done.
+
+        Never goes on with the effect itself. Raises OpsError when it cannot look.
+        """
+        if self.repeat is Repeat.REPEATABLE:
+            return Settled(Outcome.PARTLY, f"{self.name} may be repeated.")
+        return Settled(Outcome.UNKNOWN, f"{self.name} leaves nothing by which one could tell.")
 
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
         """Bring back the recorded "before" and verify it; raises Refused where that is impossible."""

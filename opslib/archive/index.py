@@ -65,8 +65,8 @@ def render(runs: Sequence[Summary], page: int, older: int) -> str:
     head = "".join(f'<th scope="col"{_class(name)}>{name}</th>' for name in _HEAD)
     title = "Archive of runs" + (f", older page {page}" if page else "")
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<meta charset="utf-8">\n'
         f"{_mark([run.run for run in reversed(runs)], page < older)}\n"
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="referrer" content="no-referrer">\n<title>{title}</title>\n'
@@ -97,11 +97,12 @@ def _row(run: Summary) -> str:
     notes = [note for note in (run.reason, run.damage) if note]
     notes += ["Planned only, nothing was changed."] if run.mode == "plan" else []
     small = "".join(f"<small>{esc(note)}</small>" for note in notes)
+    alarm = f'<strong class="alarm">{esc(summary.BREAK_GLASS)}</strong>' if run.break_glass else ""
     when = esc(run.started_at[:19].replace("T", " "))
     state = f" <small>{esc(run.state)}</small>" if run.state not in ("", "finished", "open") else ""
     cells = (
         f'<td class="one" title="{esc(run.run)}"><time datetime="{esc(run.started_at)}">{when}</time></td>',
-        f"<td>{link}{small}</td>",
+        f"<td>{link}{alarm}{small}</td>",
         f"<td>{esc(run.environment)}</td>",
         f"<td>{_badge(run.verdict or 'no verdict')}{state}</td>",
         f'<td class="one number">{duration(run.seconds)}</td>',

@@ -13,9 +13,9 @@ from opslib import files
 from opslib.errors import ExitCode
 from opslib.model import Verdict
 from opslib.redaction import Redactor
+from opslib.runs.steps import State, fold
 
 _LARGEST = 256 * 1024 * 1024
-_OUTCOMES = ("applied", "failed", "refused", "undone")
 
 
 def has_result(folder: Path) -> bool:
@@ -68,15 +68,8 @@ def _reason(lines: list[Mapping[str, Any]]) -> str:
 
 
 def _in_doubt(lines: list[Mapping[str, Any]]) -> list[str]:
-    """Return the steps that have an intent and no outcome: each may have been done, in part or wholly."""
-    pending: dict[str, None] = {}
-    for line in lines:
-        step = _text(line, "step")
-        if line.get("event") == "intent":
-            pending[step] = None
-        elif line.get("event") in _OUTCOMES:
-            pending.pop(step, None)
-    return list(pending)
+    """Return the steps of which the journal does not tell whether they, or their undo, were done."""
+    return [step.step for step in fold([("", lines)]).values() if step.state in (State.IN_DOUBT, State.UNDO_IN_DOUBT)]
 
 
 def _lines(path: Path) -> list[Mapping[str, Any]]:

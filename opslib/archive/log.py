@@ -1,7 +1,9 @@
 """The archive's log: one small text file per entry, numbered without gaps, each naming the one before it.
 
 An entry's ``#`` lines are for people; its other lines are in the format of ``sha256sum`` with paths
-relative to the archive's folder, so that ``sha256sum -c`` checks them there.
+relative to the archive's folder, so that ``sha256sum -c`` checks them there. Each entry has a signature
+beside it that ``ssh-keygen -Y verify`` reads. An entry exists from when it has its name; its signature is
+there by then. A signature after the last entry is what a crash left: the next entry replaces it.
 """
 
 from __future__ import annotations
@@ -10,12 +12,18 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opslib import files
+from opslib.archive import keys
 from opslib.errors import ArchiveError
 from opslib.model import now
+
+if TYPE_CHECKING:
+    from opslib.sshsig import Signer
 
 VERSION = "# opslib archive entry 1"
 EVENTS = ("open", "close", "heartbeat", "redact", "key", "note")
@@ -25,6 +33,9 @@ LARGEST = 16 * 1024
 """No entry has more bytes; a larger file in an entry's place is damage."""
 
 LAST = 999_999
+LOCK = ".lock"
+"""Who appends holds its lock; its content is the hint of :meth:`Log.newest`."""
+
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z(?:-[a-z0-9]+)+", re.ASCII)
 _NAME = re.compile(r"([0-9]{6})\.entry", re.ASCII)
 _ENTRY = re.compile(
@@ -78,6 +89,11 @@ def name_of(seq: int) -> str:
     return f"log/{seq:06d}.entry"
 
 
+def signature_of(seq: int) -> str:
+    """Return the path of an entry's signature relative to the archive."""
+    return f"{name_of(seq)}.sig"
+
+
 def parse(data: bytes) -> Entry:
     """Return the entry in ``data``; raises ValueError, with the reason, for all but an entry's exact form."""
     match = _ENTRY.fullmatch(data.decode("ascii", errors="replace"))
@@ -106,17 +122,24 @@ def _fault(entry: Entry) -> str:
     expected = ([name_of(entry.seq - 1)] if entry.seq > 1 else []) + ([named] if named else [])
     if [path for _, path in entry.sums] != expected:
         return "does not name exactly its predecessor and its run's file"
+    if entry.event == "key" and entry.run != "-":
+        return "is of event key and names a run"
     if {"interrupted": "close", "quarantined": "note"}.get(entry.state, entry.event) != entry.event:
         return f"has the state {entry.state}, which no {entry.event} has"
     return ""
 
 
 class Log:
-    """The entries in ``<archive>/log``. Appending is safe from many processes at once."""
+    """The entries in ``<archive>/log``. Appending is safe from many processes at once.
 
-    def __init__(self, folder: Path) -> None:
+    ``key`` is the file of the key that signs; without it, the host's own (:func:`opslib.archive.keys.load`).
+    """
+
+    def __init__(self, folder: Path, key: Path | None = None) -> None:
         self.archive = folder
         self.folder = folder / "log"
+        self._key = key
+        self._loaded: Signer | None = None
 
     def append(
         self, event: str, run: str, *, file: tuple[str, str] | None = None, state: str = "", text: str = ""
@@ -125,24 +148,95 @@ class Log:
 
         Raises ArchiveError when it is not on the disk; no entry has its number then.
         """
-        with files.locked(self.archive / ".lock"):
+        with files.locked(self.archive / LOCK):
             return self.append_locked(event, run, file=file, state=state, text=text)
 
     def append_locked(
         self, event: str, run: str, *, file: tuple[str, str] | None = None, state: str = "", text: str = ""
     ) -> Entry:
         """Do as :meth:`append` for a caller that holds the lock on ``<archive>/.lock``."""
-        last = max(self.numbers(), default=0)
+        last = self._introduced(self.newest())
+        return self._write(last, event, run, file, state, _plain(text))
+
+    def _write(
+        self, last: int, event: str, run: str, file: tuple[str, str] | None = None, state: str = "", text: str = ""
+    ) -> Entry:
         if last >= LAST:
             raise ArchiveError(f"The log of {self.archive} is full ({LAST} entries).", "Start a new archive.")
-        sums = [(self._sha256(last), name_of(last))] if last else []
+        sums = [(hashlib.sha256(self._data(last)).hexdigest(), name_of(last))] if last else []
         sums += [file] if file else []
         time = now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        entry = Entry(last + 1, event, run, time, state, _plain(text), tuple(sums))
+        entry = Entry(last + 1, event, run, time, state, text, tuple(sums))
         data = entry.encode()
         parse(data)
-        files.write(self.archive / name_of(entry.seq), data, self.archive / "running" / ".log.part")
+        part = self.archive / "running" / ".log.part"
+        files.write(self.archive / signature_of(entry.seq), self.signer.sign(data, keys.NAMESPACE), part)
+        files.write(self.archive / name_of(entry.seq), data, part)
+        with suppress(OSError):
+            files.write_hint(self.archive / LOCK, f"{entry.seq} {self.folder.stat().st_mtime_ns}")
+        if event == "key":
+            self.list_keys()
         return entry
+
+    @property
+    def signer(self) -> Signer:
+        """The key that signs here; raises ArchiveError when it cannot be used."""
+        if self._loaded is None:
+            self._loaded = keys.load(self.archive, self._key)
+        return self._loaded
+
+    def _introduced(self, last: int) -> int:
+        """See to it that the log has an entry that adds this host's key, and return the last entry's number.
+
+        Raises ArchiveError when an entry revokes the key.
+        """
+        own = keys.own(self.signer)
+        # What a crash between a key's entry and the list leaves is made good before anything follows it.
+        if last and b"\n# event key\n" in self._data(last):
+            self.list_keys()
+        lines = self._listed()
+        if not any(own.public in line for line in lines):
+            lines = self.list_keys()
+        if keys.Change(own.fingerprint).line in lines:
+            raise ArchiveError(
+                f"The archive {self.archive} says that this host's key {own.fingerprint} is revoked.",
+                "Make another one (ssh-keygen -t ed25519 -N ''), have it introduced, and name it in OPS_ARCHIVE_KEY.",
+            )
+        if any(own.public in line for line in lines):
+            return last
+        return self._write(last, "key", "-", text=own.text).seq
+
+    def _listed(self) -> list[str]:
+        try:
+            return files.read_plain(self.archive / keys.SIGNERS, 1_000_000).decode("ascii", "replace").splitlines()
+        except OSError:
+            return []
+
+    def list_keys(self) -> list[str]:
+        """Write the archive's allowed_signers as the log has it, and return its lines; reads the whole log."""
+        changes = []
+        for entry in self.newest_first():
+            if entry.event == "key":
+                with suppress(ValueError):
+                    changes.append(keys.parse(entry.text))
+        data = keys.listed(changes[::-1])
+        if changes and data.decode().splitlines() != self._listed():
+            files.write(self.archive / keys.SIGNERS, data, self.archive / "running" / ".log.part")
+        return data.decode().splitlines()
+
+    def newest(self) -> int:
+        """Return the newest entry's number, 0 when there is none.
+
+        Listing a long log for each entry would make a run pay for all before it. So the last append left a
+        hint, which counts as long as nothing came into the folder or went since.
+        """
+        with suppress(OSError, ValueError):
+            seq, changed = files.read_plain(self.archive / LOCK, 100).split()
+            fits = int(changed) == self.folder.stat().st_mtime_ns and (self.archive / name_of(int(seq))).is_file()
+            # Folder times are coarse: an entry whose process was killed before the hint may have come in the same tick.
+            if fits and not (self.archive / name_of(int(seq) + 1)).exists():
+                return int(seq)
+        return max(self.numbers(), default=0)
 
     def numbers(self) -> Iterator[int]:
         """Yield the numbers that entries have, in no order."""
@@ -175,9 +269,9 @@ class Log:
                 seen.setdefault(entry.run, found)
         return tuple(sorted(run for run, state in seen.items() if state == "open"))
 
-    def _sha256(self, seq: int) -> str:
+    def _data(self, seq: int) -> bytes:
         try:
-            return hashlib.sha256(files.read_plain(self.archive / name_of(seq), LARGEST)).hexdigest()
+            return files.read_plain(self.archive / name_of(seq), LARGEST)
         except OSError as error:
             raise ArchiveError(
                 f"The newest entry {name_of(seq)} of {self.archive} cannot be read.",

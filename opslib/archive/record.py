@@ -15,8 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from opslib import files
+from opslib.archive.log import RUN_ID
+from opslib.errors import OpsError
 from opslib.model import Verdict
+from opslib.runs import saved_plan
 from opslib.runs.cards import sub, text_of
+from opslib.runs.cards_steps import step_digest
+from opslib.runs.steps import in_order, work_of
 
 Said = Mapping[str, Any]
 LARGEST: Final = 64 * 1024 * 1024
@@ -55,7 +60,9 @@ class Step:
 class Record:
     """Everything that a report is made of.
 
-    ``lines`` counts the journal's whole lines, readable or not; ``head`` is the last one's SHA-256.
+    ``lines`` counts the journal's whole lines, readable or not; ``head`` is the last one's SHA-256. ``plan`` is
+    the saved plan of a planning run, ``plan_sha256`` of the file's bytes, ``plan_run`` the run that saved it.
+    ``beside`` are the other runs of the same work that lie in the same folder.
     """
 
     folder: str
@@ -66,6 +73,10 @@ class Record:
     head: str
     cells: tuple[Said, ...] | None
     faults: tuple[str, ...] = field(default=())
+    plan: Said = field(default_factory=dict)
+    plan_sha256: str = ""
+    beside: tuple[str, ...] = ()
+    plan_run: str = ""
 
     @property
     def name(self) -> str:
@@ -75,6 +86,12 @@ class Record:
     def events(self, *names: str) -> list[Said]:
         """Return the journal's lines of these events, in order."""
         return [line for line in self.journal if line.get("event") in names]
+
+    @property
+    def planned(self) -> list[Said]:
+        """The steps of the saved plan, each with ``step``, ``digest`` and ``plan``."""
+        steps = self.plan.get("steps")
+        return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
 
     @property
     def state(self) -> str:
@@ -99,8 +116,46 @@ def load(folder: Path) -> Record:
     notebook = _object(folder / "notebook.ipynb", faults, must=False)
     cells = notebook.get("cells")
     kept = tuple(cell for cell in cells if isinstance(cell, dict)) if isinstance(cells, list) else None
-    record = Record(folder.name, run, result, journal, lines, head, kept, tuple(faults))
+    plan, sha = _plan(folder / "plan.json", faults)
+    plan_run = text_of(plan, "run")
+    if text_of(run, "mode") != "plan":
+        plan = {}  # the plan that was applied, in its own words: what came of it is told by the journal
+    record = Record(
+        folder.name, run, result, journal, lines, head, kept, tuple(faults), plan, sha, _beside(folder), plan_run
+    )
     return _compared(record)
+
+
+def _plan(path: Path, faults: list[str]) -> tuple[Said, str]:
+    """The saved plan of a planning run; other runs have a list of their steps' plans there, or nothing."""
+    try:
+        data = files.read_plain(path, LARGEST)
+        said = json.loads(data.decode("utf-8", "replace"))
+    except FileNotFoundError:
+        return {}, ""
+    except (OSError, ValueError, RecursionError) as error:
+        faults.append(f"plan.json can't be read ({type(error).__name__}).")
+        return {}, ""
+    if not isinstance(said, dict):
+        return {}, ""
+    try:
+        saved_plan.parse(data)
+    except OpsError as error:
+        faults.append(f"plan.json can't be applied. {error.message}")
+    return said, saved_plan.sha256(data)
+
+
+def _beside(folder: Path) -> tuple[str, ...]:
+    if not RUN_ID.fullmatch(folder.name):
+        return ()
+    work, number = work_of(folder.name), 0
+    found, more = [name for name in (work, f"{work}-apply") if (folder.parent / name).is_dir()], ["first"]
+    while more:
+        number += 1
+        names = [f"{work}-{kind}-{number}" for kind in ("resume", "undo", "resolve")]
+        more = [name for name in names if (folder.parent / name).is_dir()]
+        found += more
+    return tuple(name for name in in_order(found, work) if name != folder.name)
 
 
 def _compared(record: Record) -> Record:
@@ -158,39 +213,26 @@ def _line(raw: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def results(record: Record) -> list[Said]:
-    """Return each check's latest result line, worst first; ``earlier`` lists the verdicts before it."""
-    latest: dict[str, dict[str, Any]] = {}
-    for line in record.events("result"):
-        result = sub(line, "result")
-        name = text_of(result, "check")
-        before = latest.get(name)
-        earlier = [*before["earlier"], text_of(sub(before, "result"), "verdict")] if before else []
-        latest[name] = {**line, "earlier": earlier}
-    order = [verdict.value for verdict in reversed(Verdict)]
-    return sorted(latest.values(), key=lambda line: _rank(text_of(sub(line, "result"), "verdict"), order))
-
-
-def _rank(verdict: str, order: list[str]) -> int:
-    return order.index(verdict) if verdict in order else -1
-
-
 _STATUS: Final = {
     "planned": "planned",
     "intent": "in doubt",
     "applied": "applied",
     "verified": "applied",
+    "kept": "kept",
+    "settled": "settled",
+    "resolved": "resolved",
     "refused": "refused",
     "failed": "failed",
+    "undoing": "undo in doubt",
     "undone": "undone",
 }
 
 
 def steps(record: Record) -> list[Step]:
-    """Return the run's steps in order, each with the status that its last journal line gives it.
+    """Return the run's steps in order, each with the status that its journal lines give it.
 
-    A step with an intent and no outcome is in doubt; one that was planned in a run that was to apply it
-    is interrupted.
+    A step with an intent and no outcome is in doubt, and so is one of which a look at the target could not
+    tell; one that was planned in a run that was to apply it is interrupted.
     """
     lines: dict[str, list[Said]] = {}
     for line in record.events(*_STATUS):
@@ -201,23 +243,53 @@ def steps(record: Record) -> list[Step]:
 def _step(key: str, lines: list[Said], mode: str) -> Step:
     merged: dict[str, Any] = {}
     for line in lines:
-        merged |= line
-    status = _STATUS[text_of(lines[-1], "event")]
-    if status == "planned" and mode != "plan":
-        status = "interrupted"
+        merged |= {**sub(line, "evidence"), **line}
     return Step(
         key=key,
-        status=status,
+        status=_status(lines, mode),
         cell=text_of(lines[0], "cell"),
         seq=lines[0]["seq"] if isinstance(lines[0].get("seq"), int) else 0,
         plan=sub(merged, "plan") or {"title": text_of(merged, "action") or key, "action": text_of(merged, "action")},
-        digest=text_of(merged, "digest"),
+        digest=text_of(merged, "digest") or _digest(sub(merged, "plan")),
         verification=sub(merged, "verification"),
         values=sub(merged, "values"),
-        message=text_of(merged, "message"),
+        message=" ".join(filter(None, (text_of(merged, "message"), *map(_told, lines)))),
         next_step=text_of(merged, "next_step"),
         seconds=merged["seconds"] if isinstance(merged.get("seconds"), (int, float)) else None,
     )
+
+
+def _digest(plan: Said) -> str:
+    try:
+        return step_digest(plan)
+    except (TypeError, ValueError, RecursionError):
+        return ""  # no plan of ours, so it has none
+
+
+def _status(lines: list[Said], mode: str) -> str:
+    status, doubt = "", False
+    for line in lines:
+        event, outcome = text_of(line, "event"), text_of(line, "outcome")
+        status = _STATUS[event]
+        if event in ("settled", "resolved"):
+            doubt = outcome not in ("done", "not done")
+        elif event not in ("failed", "refused"):
+            doubt = False
+    if doubt:
+        return "in doubt"
+    return "interrupted" if status == "planned" and mode != "plan" else status
+
+
+def _told(line: Said) -> str:
+    """What a line says of a step besides its plan and its outcome: who did it before, what a look found."""
+    event, outcome, why = text_of(line, "event"), text_of(line, "outcome"), text_of(line, "why")
+    if event == "kept":
+        return f"Done before, by {text_of(line, 'from')}."
+    if event == "settled":
+        return f"Settled by a look at the target: {outcome}. {why}".strip()
+    if event == "resolved":
+        return f"Resolved by {text_of(line, 'by')}: {outcome}, as {text_of(line, 'evidence')} shows."
+    return ""
 
 
 def seconds_between(first: str, last: str) -> float | None:
@@ -226,46 +298,3 @@ def seconds_between(first: str, last: str) -> float | None:
         return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
     except (TypeError, ValueError):
         return None
-
-
-def items(record: Record) -> list[str]:
-    """Return the guide items that the run's checks and steps carry out, sorted."""
-    said = [sub(line, "result") for line in record.events("result")]
-    said += [sub(line, "plan") for line in record.events("planned")]
-    found = (item for one in said for item in (one.get("items") or ()) if isinstance(one.get("items"), list))
-    return sorted({str(item) for item in found})
-
-
-def why(record: Record, worst: list[Said]) -> str:
-    """Return one sentence: why the run has its verdict."""
-    planned = "Planned only, nothing was changed. " if text_of(record.run, "mode") == "plan" else ""
-    return planned + _why(record, worst)
-
-
-def _found(worst: list[Said]) -> str:
-    """What the worst result says, which check says it, and how many more are not OK."""
-    results = [sub(line, "result") for line in worst]
-    more = sum(text_of(result, "verdict") != "OK" for result in results) - 1
-    also = f" {more} more result{'s are' if more > 1 else ' is'} not OK." if more > 0 else ""
-    return f"{text_of(results[0], 'summary')} (Check: {text_of(results[0], 'title')}.){also}"
-
-
-def _why(record: Record, worst: list[Said]) -> str:
-    stopped = [line for line in record.events("failed", "refused", "error") if line.get("message")]
-    if record.state in ("failed", "refused") and stopped:
-        return text_of(stopped[0], "message")
-    if record.state != "finished":
-        last = text_of(record.journal[-1], "cell") if record.journal else ""
-        where = f" in cell {last}" if last else ""
-        return text_of(record.result, "reason") or f"The run is {record.state}; its journal ends{where}."
-    if record.verdict != "OK" and worst:
-        return _found(worst)
-    if text_of(record.result, "reason"):
-        return text_of(record.result, "reason")
-    done = [step for step in steps(record) if step.verification]
-    if not worst and not done:
-        return "No check was made, so nothing can be said."
-    checked = f"{len(worst)} check{'s' * (len(worst) != 1)}" if worst else ""
-    stepped = f"{len(done)} step{'s' * (len(done) != 1)}" if done else ""
-    one = len(worst) + len(done) == 1
-    return f"{' and '.join(filter(None, (checked, stepped)))} {'is' if one else 'are'} OK."

@@ -6,6 +6,8 @@ Everything that comes from a system is hostile text until :mod:`opslib.runs.mark
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files as packaged
@@ -13,36 +15,43 @@ from pathlib import Path
 from typing import Any, Final
 
 from opslib import files
-from opslib.archive import record, report_cells
+from opslib.archive import record, report_cells, report_plan, report_told, report_work
+from opslib.archive.log import RUN_ID
 from opslib.archive.record import Record, Step
 from opslib.archive.report_cells import Anchors
 from opslib.pictures.svg import element
-from opslib.runs import cards
+from opslib.runs import cards, cards_steps
 from opslib.runs.cards import amount, badge, sub, text_of
 from opslib.runs.display import css
 from opslib.runs.markup import Html, esc, tag
+from opslib.runs.steps import work_of
 from opslib.runs.tables import moment
 
 Said = Mapping[str, Any]
 NAME: Final = "report.html"
 TEMPLATES: Final = "opslib.archive.templates"
-POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def render(folder: Path) -> str:
     """Return the report of the run in ``folder`` as one HTML page; says in it what is missing or damaged."""
     said = record.load(folder)
     anchors = Anchors(report_cells.names(said))
-    worst = record.results(said)
+    worst = report_told.results(said)
     steps = record.steps(said)
+    style = Html(css() + " " + _style())
     return str(
         _template().render(
-            policy=POLICY,
-            style=Html(css() + " " + _style()),
+            policy=policy(style),
+            style=style,
             record=said,
+            alarm=report_work.broken_glass(said),
+            plan=report_plan.shown(said),
+            approvals=report_work.approvals(said),
+            related=report_work.related(said),
+            published=text_of(said.result, "published"),
             title=text_of(said.run, "title") or text_of(said.run, "notebook") or said.name,
             badge=badge(said.verdict),
-            why=record.why(said, worst),
+            why=report_told.why(said, worst),
             about=_about(said),
             counts=_counts(worst),
             stops=_stops(said),
@@ -52,13 +61,19 @@ def render(folder: Path) -> str:
             cells=report_cells.cells(said, anchors),
             target=sub(said.run, "target"),
             versions=_versions(said),
-            items=record.items(said),
+            items=report_told.items(said),
             amount=amount,
             make_badge=badge,
             undo=text_of(said.run, "how") == "undo",
             link=lambda cell: report_cells.link(anchors, cell),
         )
     )
+
+
+def policy(style: str) -> str:
+    """Return the content security policy of a page whose only style is ``style``: nothing else applies or loads."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def write(folder: Path) -> Path:
@@ -72,12 +87,25 @@ def write(folder: Path) -> Path:
 def _stops(said: Record) -> list[Said]:
     """What stopped the run, each once: the error that the kernel saw repeats what the executor journalled."""
     kept: list[Said] = []
-    for line in said.events("failed", "refused", "error"):
+    for line in said.events("stopping", "failed", "refused", "error"):
+        if text_of(line, "event") == "stopping":
+            line = {**line, "message": f"{text_of(line, 'by')} asked the run to stop before its next step."}
         message = text_of(line, "message")
         if message and not any(text_of(other, "message") in message for other in kept):
             kept.append(line)
     failed = [text_of(line, "cell") for line in said.events("cell-finished") if line.get("status") != "ok"]
-    return [_stop(line, failed[-1] if failed else "") for line in kept]
+    return [_stop(line, failed[-1] if failed else "") for line in kept] + _go_on(said)
+
+
+def _go_on(said: Record) -> list[Said]:
+    """What to do about a run that was broken off after it had begun a step, for whoever finds its page."""
+    run = said.name
+    if said.state != "interrupted" or not said.events("intent", "undoing") or not RUN_ID.fullmatch(run):
+        return []
+    commands = f"ops resume {run}, or take it back: ops undo {run}"
+    if said.events("undoing"):
+        commands = f"ops undo {work_of(run)}"
+    return [{"event": "interrupted", "cell": "", "message": "Steps had been begun.", "next_step": commands}]
 
 
 def _stop(line: Said, failed: str) -> dict[str, str]:
@@ -101,6 +129,7 @@ def _about(said: Record) -> list[tuple[str, object]]:
         ("Duration", amount(seconds, "s") + ("" if finished else " (to the journal's last line)")),
         ("State", f"{said.state}, exit code {end['exit_code']}" if "exit_code" in end else said.state),
         ("By", f"{text_of(run, 'requested_by')} ({text_of(run, 'how')})"),
+        *report_work.facts(said),
         ("Mode", {"plan": "plan only, nothing is changed"}.get(text_of(run, "mode"), text_of(run, "mode"))),
         ("Parameters", tag("span", *_spaced(parameters)) if parameters else "none"),
     ]
@@ -137,8 +166,8 @@ def _step(step: Step, anchors: Anchors) -> dict[str, object]:
         "badge": badge(step.status),
         "title": "" if text_of(step.plan, "title") == step.cell else text_of(step.plan, "title"),
         "effect": text_of(step.plan, "effect") or "–",
-        "touches": cards.step_touches(step.plan),
-        "verified": cards.verified(step.verification) or ("" if step.status == "refused" else "not verified"),
+        "touches": cards_steps.step_touches(step.plan),
+        "verified": cards_steps.verified(step.verification) or ("" if step.status == "refused" else "not verified"),
         "undo": text_of(step.plan, "undo") or "–",
         "digest": step.digest,
         "message": f"{step.message} {step.next_step}".strip(),
@@ -171,6 +200,7 @@ def _versions(said: Record) -> list[tuple[str, str]]:
         *pairs,
         ("commit", text_of(said.run, "commit") or "not known"),
         ("notebook sha256", text_of(said.run, "notebook_sha256")),
+        *([("code sha256", text_of(said.run, "code_sha256"))] if said.run.get("code_sha256") else []),
     ]
 
 

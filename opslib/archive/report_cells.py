@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from opslib.archive.record import Record, steps
 from opslib.archive.report_outputs import of_ours, rendered, text_at
+from opslib.runs.cards import text_of
 from opslib.runs.display import html_of
-from opslib.runs.markup import Html, shorten, slug, tag, visible
+from opslib.runs.markup import Html, esc, shorten, slug, tag, visible
 from opslib.runs.tables import shown
 
 Said = Mapping[str, Any]
@@ -25,6 +26,8 @@ _STYLED: Final = re.compile("k|kn|kc|ow|s[12daie]|c|c1|cm|m[if]|nf|nc|fm")
 """The classes of tokens that report.css colours; the others would only be weight."""
 _HIDDEN_TAGS: Final = {"papermill-error-cell-tag"}
 """Cells that papermill adds to point at an error; the report has its own words for that."""
+
+_ABOVE: Final = tag("p", "Its plan stands above.", class_="quiet")
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def _cell(record: Record, cell: Said, name: str, lines: list[Said], anchors: Anc
     found = cell.get("outputs")
     outputs = [output for output in found if isinstance(output, dict)] if isinstance(found, list) else []
     status, seconds = _ended(lines)
-    html = [rendered(output) for output in outputs]
+    planned = {text_of(step, "step") for step in record.planned}
+    html = [_ABOVE if name in planned and _is_plan(output) else rendered(output) for output in outputs]
     ours = [kind_value for output in outputs if (kind_value := of_ours(output))]
     notes = [_unproven(record, *kind_value) for kind_value in ours]
     note = next((text for text in notes if text), "")
@@ -114,6 +118,11 @@ def _cell(record: Record, cell: Said, name: str, lines: list[Said], anchors: Anc
     if told:
         note = "Shown from the journal." if not html else note
     return Cell(name, anchor, status, seconds, _numbers(lines), Html(), code(source), (*html, *told), note)
+
+
+def _is_plan(output: Said) -> bool:
+    kind, value = of_ours(output) or ("", {})
+    return kind == "plan" or (kind == "evidence" and value.get("status") == "planned")
 
 
 def _from_journal(record: Record, name: str, lines: list[Said], anchors: Anchors) -> Cell:
@@ -187,7 +196,7 @@ def _markdown() -> Any:
     import mistune
 
     class Renderer(mistune.HTMLRenderer):
-        """Links to the web and into the page only; nothing is ever loaded."""
+        """Links into the page only: a page that was sealed leads nowhere else, an address is text to copy."""
 
         def heading(self, text: str, level: int, **attributes: Any) -> str:
             return tag(f"h{min(level + 2, 6)}", Html(text))
@@ -196,9 +205,9 @@ def _markdown() -> Any:
             return tag("em", f"[picture: {text or 'without words'}]")
 
         def link(self, text: str, url: str, title: str | None = None) -> str:
-            if url.startswith("#") or url.lower().startswith(("https://", "http://")):
-                return tag("a", Html(text), href=url, rel="noopener noreferrer nofollow")
-            return tag("span", Html(text), " (", tag("code", url), ")")
+            if url.startswith("#"):
+                return tag("a", Html(text), href=url)
+            return tag("code", url) if text == str(esc(url)) else tag("span", Html(text), " (", tag("code", url), ")")
 
     return mistune.create_markdown(renderer=Renderer(escape=True), plugins=["table", "strikethrough"])
 

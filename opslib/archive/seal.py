@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opslib import files
+from opslib.archive import seal_secrets
 from opslib.errors import ArchiveError
 from opslib.redaction import Redactor
 
@@ -27,7 +28,10 @@ _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n", re.ASCII)
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over a run's files found: SHA-256 by path, and the paths in which a known secret stands."""
+    """What one pass over a run's files found: SHA-256 by path, and the paths in which a secret stands.
+
+    With what only looks like one, the path is followed by rule and place: ``plan.json (OpenAI key in [0].plan)``.
+    """
 
     sums: dict[str, str]
     leaking: tuple[str, ...]
@@ -68,9 +72,11 @@ def scan(folder: Path, redactor: Redactor) -> Scan:
                     f"{folder / path!r} is a link, no plain file, or has a name that a manifest cannot hold.",
                     "Remove or rename it, then close the run again.",
                 )
-            sums[path], leaks = _read(folder / path, redactor)
-            if leaks or redactor.leaks(path.encode()):
-                leaking.append(path)
+            sums[path], said = _read(folder / path, redactor)
+            if redactor.leaks(path.encode()):
+                said = ""
+            if said is not None:
+                leaking.append(f"{path} ({said})" if said else path)
     except OSError as error:
         raise ArchiveError(f"The run {folder} cannot be read: {error}.", "Close the run again.") from error
     return Scan(sums, tuple(leaking))
@@ -94,13 +100,17 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path, redactor: Redactor) -> tuple[str, bool]:
-    sha, tail, leaks = hashlib.sha256(), b"", False
+def _read(path: Path, redactor: Redactor) -> tuple[str, str | None]:
+    """Return a file's SHA-256 and what it gives away, as :func:`seal_secrets.stands` says it."""
+    sha, tail, said, whole = hashlib.sha256(), b"", None, path.stat().st_size <= seal_secrets.LARGEST
     with os.fdopen(files.open_plain(path), "rb") as file:
-        while data := file.read(_WINDOW):
+        while data := file.read(-1 if whole else _WINDOW):
             sha.update(data)
             # The overlap finds a secret that lies across two windows.
-            leaks = leaks or bool(redactor.leaks(tail + data))
+            found = seal_secrets.stands(path.name if whole else "", tail + data, redactor)
+            said = found if said is None or found == "" else said
             tail = data[-_OVERLAP:]
+            if whole:
+                break
         os.fsync(file.fileno())
-    return sha.hexdigest(), leaks
+    return sha.hexdigest(), said

@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 from opslib import files
 from opslib.archive import index, interrupted, seal, summary
-from opslib.archive.log import RUN_ID, Log
+from opslib.archive.log import RUN_ID, Entry, Log
 from opslib.archive.summary import Summary
 from opslib.canonical import to_json
 from opslib.errors import ArchiveError, UsageError
 from opslib.redaction import Redactor
+from opslib.runs.steps import in_order, work_of
 
 FOLDERS = ("log", "runs", "quarantine", "running")
 LONGEST = 150
@@ -45,11 +46,14 @@ def _checked(run_id: object) -> str:
 
 
 class Archive:
-    """The runs in one folder. Nothing is created before the first run is opened."""
+    """The runs in one folder. Nothing is created before the first run is opened.
 
-    def __init__(self, folder: Path) -> None:
+    ``key`` is the file of the key that signs the log; without it, this host's own.
+    """
+
+    def __init__(self, folder: Path, key: Path | None = None) -> None:
         self.folder = Path(folder).absolute()
-        self.log = Log(self.folder)
+        self.log = Log(self.folder, key)
         self._held: dict[str, int] = {}
 
     def open(self, run: Mapping[str, Any], *, redactor: Redactor | None = None, render: Render | None = None) -> Path:
@@ -79,8 +83,8 @@ class Archive:
     def close(self, run_id: str, redactor: Redactor, event: Literal["close", "interrupted"] = "close") -> None:
         """Seal a run: secrets gate, manifest, log entry, index.
 
-        When a known secret stands in any byte of the run, it is moved to quarantine, which the log notes, and
-        ArchiveError is raised. Any other ArchiveError leaves the run open, to be closed again.
+        When a known secret or what looks like one stands in a file of the run, it is moved to quarantine, which
+        the log notes, and ArchiveError is raised. Any other ArchiveError leaves the run open, to be closed again.
         """
         lock = self._held[run_id] if run_id in self._held else self._taken(run_id)
         state = "interrupted" if event == "interrupted" else ""
@@ -92,7 +96,7 @@ class Archive:
             with suppress(ArchiveError):
                 self.index(run_id)
             raise ArchiveError(
-                f"The run {run_id} was not sealed: a known secret stands in {redactor.text(', '.join(leaking))}.",
+                f"The run {run_id} was not sealed: a secret stands in {redactor.text(', '.join(leaking))}.",
                 f"Change that secret; then look at {self._quarantine(run_id)} and remove it.",
             )
         self.index(run_id)
@@ -122,13 +126,15 @@ class Archive:
         return [summary.read(self.folder, run_id) for run_id in self._ids()[::-1][:limit]]
 
     def find(self, run_id_prefix: str) -> Summary:
-        """Return the only run whose id begins with the prefix, or whose last part (``a1b2c3``) it is.
+        """Return the only run whose id begins with the prefix; by a work's last part (``a1b2c3``) its newest run.
 
         Raises UsageError when none or several fit.
         """
         given = run_id_prefix
-        fits = [run for run in self._ids() if run.startswith(given) or run.rsplit("-", 1)[-1] == given]
-        fits = [run for run in fits if run == given] or fits
+        ids = self._ids()
+        works = {work_of(run) for run in ids if work_of(run).rsplit("-", 1)[-1] == given}
+        fits = in_order(ids, next(iter(works)))[-1:] if len(works) == 1 else [*works]
+        fits = [run for run in ids if run == given] or fits or [run for run in ids if run.startswith(given)]
         if not given or len(fits) != 1:
             several = f"{len(fits)} runs" if fits else "No run"
             raise UsageError(f"{several} in {self.folder} fit {given!r}.", "See: ops archive list")
@@ -142,6 +148,12 @@ class Archive:
         with _told(self.folder), files.locked(self.folder / ".index"):
             index.write(self.folder, self._ids(), changed)
         return self.folder / "index.html"
+
+    def append(self, event: Literal["heartbeat", "note"], text: str) -> Entry:
+        """Write a log entry that is of no run, also into a new archive; raises ArchiveError when it is not written."""
+        with _told(self.folder):
+            self._prepare()
+            return self.log.append(event, "-", text=text)
 
     def _prepare(self) -> None:
         had_running = (self.folder / "running").is_dir()
@@ -193,7 +205,7 @@ class Archive:
 
     def _note_quarantine(self, run_id: str, count: int | None) -> None:
         where = f"{count} of its files" if count else "its files"
-        self.log.append("note", run_id, state="quarantined", text=f"not sealed: a known secret stands in {where}")
+        self.log.append("note", run_id, state="quarantined", text=f"not sealed: a secret stands in {where}")
 
     def _finish(self, run_id: str, redactor: Redactor, render: Render | None) -> tuple[bool, bool]:
         """Bring a run without a process to its end; returns (its lock's file may go, it was sealed)."""
@@ -241,7 +253,8 @@ class Archive:
 
     def _release(self, run_id: str, lock: int, *, forget: bool = True) -> None:
         if forget:
-            for path in (self._part(run_id), self._running(run_id)):
+            said = (self.folder / "running" / f"{run_id}.{word}" for word in ("stop", "confirm"))
+            for path in (self._part(run_id), *said, self._running(run_id)):
                 with suppress(OSError):
                     path.unlink()
         os.close(lock)

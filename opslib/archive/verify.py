@@ -8,61 +8,30 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from opslib import files
-from opslib.archive import log, verify_run
+from opslib.archive import keys, log, verify_approvals, verify_run
 from opslib.archive.log import Entry
+from opslib.archive.signatures import Keyring
+from opslib.archive.verify_report import VerifyReport, coverage
 from opslib.archive.verify_run import Finding, shown
 
-STATEMENT = (
-    "NOT SIGNED, NOT ANCHORED: whoever can write to this folder can cut entries off the end or rewrite all of it, "
-    "and no look at the archive alone can exclude that. Compare its head with one that was noted elsewhere."
-)
-"""What no unsigned, unanchored archive can prove; printed with every report."""
-
 _KNOWN = re.compile(
-    r"log|runs|quarantine|running|verify\.sh|index(-[0-9]{4})?\.html|\.lock|\.index|\.DS_Store|lost\+found", re.ASCII
+    r"log|runs|quarantine|running|approvals|timestamps|allowed_signers|verify\.sh|index(-[0-9]{4})?\.html"
+    r"|\.lock|\.index|\.DS_Store|lost\+found",
+    re.ASCII,
 )
 HEAD = re.compile(r"([1-9][0-9]{0,5}):([0-9a-f]{64})", re.ASCII)
 """A head as it is printed and noted: sequence number and SHA-256 of an entry."""
 
+Anchor = tuple[int, str, object]
+"""A published head: sequence number and SHA-256 of an entry, and when it was published."""
 
-@dataclass(frozen=True)
-class VerifyReport:
-    """What verification found. ``sealed`` runs are closed and unchanged; ``open`` ones may still be running.
-
-    ``entries`` and ``files`` count what was read; ``head`` is the newest entry as ``seq:sha256``. As text it is
-    what a terminal shows.
-    """
-
-    findings: tuple[Finding, ...]
-    entries: int = 0
-    files: int = 0
-    head: str = ""
-    sealed: tuple[str, ...] = ()
-    open: tuple[str, ...] = ()
-    quarantined: tuple[str, ...] = ()
-    statement: str = STATEMENT
-
-    @property
-    def ok(self) -> bool:
-        """Whether no finding is an error."""
-        return not any(finding.severity == "error" for finding in self.findings)
-
-    def __str__(self) -> str:
-        lines = [str(finding) for finding in self.findings]
-        lines += [
-            f"{self.entries} entries, {self.files} files, {len(self.sealed)} runs sealed, {len(self.open)} open, "
-            f"{len(self.quarantined)} in quarantine",
-            f"head {self.head or 'none'}",
-            self.statement,
-            "OK: nothing in it contradicts the log" if self.ok else "FAILED: see the errors above",
-        ]
-        return "\n".join(lines)
+_NAME = re.compile(r"([0-9]{6})\.entry(|\.sig)", re.ASCII)
 
 
 @dataclass
@@ -78,6 +47,8 @@ class _Ledger:
     opened: dict[str, Entry] = field(default_factory=dict)
     closed: dict[str, Entry] = field(default_factory=dict)
     quarantined: dict[str, Entry] = field(default_factory=dict)
+    applied: dict[str, str] = field(default_factory=dict)
+    keyring: Keyring = field(default_factory=Keyring)
 
     def error(self, where: str, what: str) -> None:
         self.findings.append(Finding("error", where, what))
@@ -86,21 +57,26 @@ class _Ledger:
         self.findings.append(Finding("warning", where, what))
 
 
-def verify(folder: Path, noted: str | None = None) -> VerifyReport:
-    """Check everything in the archive ``folder`` against its log. Writes nothing and never raises.
+def verify(
+    folder: Path, noted: str | None = None, signers: Path | None = None, anchored: Sequence[Anchor] = ()
+) -> VerifyReport:
+    """Check everything in the archive ``folder`` against its log. Writes nothing.
 
-    ``noted`` is a head (``seq:sha256``) that somebody wrote down elsewhere: the archive must still hold that
-    very entry, so nothing up to it was cut or rewritten.
+    ``noted`` is a head (``seq:sha256``) that somebody wrote down elsewhere, ``anchored`` are heads that were
+    published: the archive must still hold those very entries, so nothing up to them was cut or rewritten.
+    ``signers`` is a file for ``ssh-keygen -Y verify`` from elsewhere; every key that signed must be in it.
+    Raises UsageError when that file cannot be used, and nothing whatever the archive holds.
     """
-    ledger = _Ledger()
+    ledger = _Ledger(keyring=Keyring(None if signers is None else keys.read_signers(signers)))
     sealed: list[str] = []
+    held = 0
     try:
-        _verify(Path(folder), ledger, sealed, noted)
+        _verify(Path(folder), ledger, sealed)
+        held = _outside(noted, anchored, ledger)
     except Exception as error:
         # The last resort: damage that nobody thought of is a finding too.
         ledger.error(shown(str(folder)), f"could not be verified further ({type(error).__name__})")
     open_runs = tuple(run for run in ledger.opened if run not in ledger.closed and run not in ledger.quarantined)
-    held = noted is not None and not any(finding.where == "head" for finding in ledger.findings)
     return VerifyReport(
         tuple(sorted(set(ledger.findings), key=lambda finding: (finding.severity, finding.where))),
         ledger.entries,
@@ -109,15 +85,16 @@ def verify(folder: Path, noted: str | None = None) -> VerifyReport:
         tuple(sealed),
         open_runs,
         tuple(ledger.quarantined),
-        STATEMENT + (f" It holds the noted head {noted}." if held else ""),
+        f"{ledger.keyring.statement} {coverage(held, max(ledger.hashes, default=0))}",
     )
 
 
-def _verify(folder: Path, ledger: _Ledger, sealed: list[str], noted: str | None) -> None:
+def _verify(folder: Path, ledger: _Ledger, sealed: list[str]) -> None:
     with _resting(folder):
         # Folders before log: a run gets its folder first, so a run that starts now is no stray.
         places = {name: _names(folder / name, ledger) for name in ("runs", "quarantine")}
-        numbers = _numbers(folder, ledger)
+        numbers, signatures = _numbers(folder, ledger)
+        listed = _listed(folder)
     _root(folder, ledger)
     if not numbers:
         ledger.error("log", "holds no entry, so there is nothing to hold the runs against")
@@ -126,14 +103,22 @@ def _verify(folder: Path, ledger: _Ledger, sealed: list[str], noted: str | None)
         ledger.error(log.name_of(missing[0]), f"is missing ({len(missing)} missing in all)")
     for seq in numbers:
         _entry(folder, seq, ledger)
-    if noted is not None:
-        _noted(noted, ledger)
+    ledger.findings += ledger.keyring.end(numbers, signatures, listed)
     for run in ledger.opened:
         if _run(folder, run, ledger, places):
             sealed.append(run)
     for name, found in places.items():
         for stray in found - ledger.opened.keys():
             ledger.error(f"{name}/{shown(stray)}", "is not in the log")
+
+
+def _listed(folder: Path) -> bytes | None:
+    try:
+        return files.read_plain(folder / keys.SIGNERS, 1_000_000)
+    except FileNotFoundError:
+        return b""
+    except OSError:
+        return None
 
 
 def _root(folder: Path, ledger: _Ledger) -> None:
@@ -148,27 +133,33 @@ def _root(folder: Path, ledger: _Ledger) -> None:
         ledger.warn("verify.sh", "is not the script of this version; the next run that starts brings it")
 
 
-def _numbers(folder: Path, ledger: _Ledger) -> list[int]:
-    numbers = []
+def _numbers(folder: Path, ledger: _Ledger) -> tuple[list[int], list[int]]:
+    """Return the numbers of the entries and of the signatures, in order."""
+    found: dict[str, list[int]] = {"": [], ".sig": []}
     for name in _names(folder / "log", ledger):
-        if re.fullmatch(r"[0-9]{6}\.entry", name, re.ASCII) and name != "000000.entry":
-            numbers.append(int(name[:6]))
-        else:
+        match = _NAME.fullmatch(name)
+        if match is None or match[1] == "000000":
             ledger.error(f"log/{shown(name)}", "is no entry's name")
-    return sorted(numbers)
+        else:
+            found[match[2]].append(int(match[1]))
+    return sorted(found[""]), sorted(found[".sig"])
 
 
 def _entry(folder: Path, seq: int, ledger: _Ledger) -> None:
     name = log.name_of(seq)
     try:
         data = files.read_plain(folder / name, log.LARGEST)
-        ledger.hashes[seq] = hashlib.sha256(data).hexdigest()
-        entry = log.parse(data)
     except OSError:
         ledger.error(name, "is no plain, readable file of an entry's size")
         return
+    ledger.hashes[seq] = hashlib.sha256(data).hexdigest()
+    entry: Entry | None = None
+    try:
+        entry = log.parse(data)
     except ValueError as error:
         ledger.error(name, str(error))
+    ledger.findings += ledger.keyring.entry(folder, seq, data, entry)
+    if entry is None:
         return
     ledger.entries += 1
     ledger.head = f"{seq}:{ledger.hashes[seq]}"
@@ -213,6 +204,7 @@ def _run(folder: Path, run: str, ledger: _Ledger, places: dict[str, set[str]]) -
         return False
     try:
         found, count = verify_run.run(folder, opened, closed)
+        found += verify_approvals.check(folder, opened, closed, ledger.applied)
     except Exception as error:
         # One run that nobody foresaw must not hide the others.
         found, count = [Finding("error", f"runs/{run}", f"could not be verified ({type(error).__name__})")], 0
@@ -221,12 +213,19 @@ def _run(folder: Path, run: str, ledger: _Ledger, places: dict[str, set[str]]) -
     return closed is not None and not any(finding.severity == "error" for finding in found)
 
 
-def _noted(noted: str, ledger: _Ledger) -> None:
-    match = HEAD.fullmatch(noted)
-    if match is None:
-        ledger.error("head", "the noted head does not have the form seq:sha256")
-    elif ledger.hashes.get(int(match[1])) != match[2]:
-        ledger.error("head", f"entry {match[1]} is not the one that was noted: the archive was cut or rewritten")
+def _outside(noted: str | None, anchored: Sequence[Anchor], ledger: _Ledger) -> int:
+    """Hold the archive against the heads kept outside; returns the number of the newest that it holds, or 0."""
+    heads = [(seq, sha256, f"published ({at})") for seq, sha256, at in anchored]
+    if noted is not None:
+        match = HEAD.fullmatch(noted)
+        if match is None:
+            ledger.error("head", "the noted head does not have the form seq:sha256")
+        else:
+            heads.append((int(match[1]), match[2], "noted"))
+    for seq, sha256, how in heads:
+        if ledger.hashes.get(seq) != sha256:
+            ledger.error("head", f"entry {seq} is not the one that was {how}: the archive was cut or rewritten")
+    return max((seq for seq, sha256, _ in heads if ledger.hashes.get(seq) == sha256), default=0)
 
 
 def _names(folder: Path, ledger: _Ledger) -> set[str]:

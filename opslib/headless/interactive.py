@@ -14,7 +14,11 @@ from pathlib import Path
 from opslib import files, settings
 from opslib.errors import ExitCode, OpsError
 from opslib.headless import notebooks
-from opslib.headless.session import Session, Stop
+from opslib.headless.asked import Asked
+from opslib.headless.session import Session
+from opslib.headless.stop import Stop
+
+FOR_EVER = float("inf")
 
 
 def main(environment: str, name: str) -> int:
@@ -31,7 +35,7 @@ def _serve(environment: str, name: str, stop: Stop) -> int:
         notebook = notebooks.find(str(Path(name)).rpartition("notebooks/")[2] or name)
         values = notebook.values([], environment)
         archive = Archive(settings.archive_folder())
-        session = Session(notebook, values, target, archive, mode="run", how="interactive")
+        session = Session(Asked(notebook, values, target, how="interactive"), archive)
     except OpsError as error:
         print(json.dumps({"kind": type(error).__name__, "error": error.message, "next": error.next_step}), flush=True)
         return int(error.exit_code)
@@ -39,12 +43,12 @@ def _serve(environment: str, name: str, stop: Stop) -> int:
     print(json.dumps({"socket": str(session.socket), "variables": target.variables()}), flush=True)
     reason = "the notebook's process ended before run.finish()"
     try:
-        with stop.armed():
+        # No limit of time: a person is at it.
+        with stop.watching(archive.folder, session.id, FOR_EVER), stop.armed():
             sys.stdin.read()
             session.executor.settle()
     except KeyboardInterrupt as error:
-        session.executor.finished = False
-        reason = f"stopped by {error}"
+        reason = session.stop(str(error))
     with suppress(OSError, ValueError):
         # Renamed, removed or half saved meanwhile: the journal counts, and the run is sealed all the same.
         _keep_notebook(session)

@@ -1,61 +1,17 @@
-"""The notebooks that there are, and the typed parameters that each declares in its own cell.
-
-A parameters cell holds one declaration per line, ``name: type = literal  # help``; a declaration
-without a value is required. Nothing is started before every value fits its type.
-"""
+"""The notebooks that there are, and what each may be given (:mod:`opslib.headless.notebooks_parameters`)."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
-import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opslib.errors import UsageError
-from opslib.model import ENVIRONMENTS
+from opslib.headless.notebooks_parameters import ENVIRONMENT, REQUIRED, Parameter, declared, given, taken
 from opslib.settings import notebooks_folder
-
-NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
-TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
-REQUIRED = object()
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a notebook: its type is one of str, int, float, bool; ``help`` ends in its unit."""
-
-    name: str
-    type: type
-    default: Any
-    help: str
-
-    @property
-    def required(self) -> bool:
-        """Whether a value must be given."""
-        return self.default is REQUIRED
-
-    def parse(self, text: str) -> Any:
-        """Return ``text`` as this parameter's type; raises ValueError with what was expected."""
-        if self.type is bool:
-            if text.lower() not in ("true", "false"):
-                raise ValueError("expected true or false")
-            return text.lower() == "true"
-        if self.type is str:
-            if not text.isprintable():
-                raise ValueError("expected printable text on one line")
-            return text
-        try:
-            value = self.type(text)
-        except ValueError:
-            raise ValueError(f"expected {'a whole number' if self.type is int else 'a number'}") from None
-        if not math.isfinite(value):
-            raise ValueError("expected a finite number")
-        return value
 
 
 @dataclass(frozen=True)
@@ -69,31 +25,22 @@ class Notebook:
     parameters: tuple[Parameter, ...]
     sha256: str
 
-    def values(self, given: Iterable[str], environment: str) -> dict[str, Any]:
+    def values(self, texts: Iterable[str], environment: str) -> dict[str, Any]:
         """Return every parameter's value from ``name=value`` texts; raises UsageError that lists all faults."""
-        declared = {parameter.name: parameter for parameter in self.parameters}
-        values: dict[str, Any] = {"environment": environment}
-        faults = []
-        for text in given:
-            name, equals, value = text.partition("=")
-            if not equals or not NAME.fullmatch(name):
-                faults.append(f"{text!r} is not of the form name=value")
-            elif name not in declared:
-                faults.append(f"{name} is not a parameter of {self.name}")
-            elif name == "environment" and value != environment:
-                faults.append("environment is given with --environment")
-            else:
-                try:
-                    values[name] = declared[name].parse(value)
-                except ValueError as error:
-                    faults.append(f"{name}: {error}")
-        faults += [f"{p.name} is required ({p.help})" for p in self.parameters if p.required and p.name not in values]
+        values, faults = given(self.parameters, texts)
+        _refuse(self.name, self.parameters, faults)
+        return {p.name: values.get(p.name, p.default) for p in self.parameters} | {ENVIRONMENT: environment}
+
+    def again(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of an earlier run of this notebook, read back from JSON, in their declared types.
+
+        Raises UsageError when they are not this notebook's parameters.
+        """
+        found, faults = taken(self.parameters, values)
+        faults += [f"{p.name} is missing" for p in self.parameters if p.name not in values]
         if faults:
-            known = ", ".join(f"{p.name} ({p.type.__name__})" for p in self.parameters if p.name != "environment")
-            raise UsageError(
-                f"{self.name} cannot be run: {'; '.join(faults)}.", f"Its parameters are: {known or 'none'}."
-            )
-        return {p.name: values.get(p.name, p.default) for p in self.parameters}
+            raise UsageError(f"{self.name} has other parameters now: {'; '.join(faults)}.", "Plan again.")
+        return found
 
 
 def find(name: str, folder: Path | None = None) -> Notebook:
@@ -125,8 +72,7 @@ def load(path: Path, folder: Path) -> Notebook:
     try:
         cells = json.loads(data)["cells"]
         first = "".join(cells[0]["source"])
-        source = next("".join(c["source"]) for c in cells if "parameters" in c.get("metadata", {}).get("tags", []))
-        parameters = declared(source)
+        parameters = _declared(cells)
         ids = [cell.get("id") for cell in cells]
         if len(set(ids)) != len(ids):
             raise ValueError("two cells have the same id")
@@ -139,26 +85,49 @@ def load(path: Path, folder: Path) -> Notebook:
     return Notebook(name, path, title.lstrip("# ").strip(), about, parameters, hashlib.sha256(data).hexdigest())
 
 
-def declared(source: str) -> tuple[Parameter, ...]:
-    """Return the parameters that a parameters cell declares; raises ValueError on any other statement in it."""
-    lines = source.splitlines()
-    parameters = []
-    for node in ast.parse(source).body:
-        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
-            raise ValueError(f"line {node.lineno} of the parameters cell is not 'name: type = literal  # help'")
-        kind = TYPES.get(ast.unparse(node.annotation))
-        if kind is None or not NAME.fullmatch(node.target.id):
-            raise ValueError(f"parameter {node.target.id} needs a lower-case name and one of {', '.join(TYPES)}")
-        default = REQUIRED if node.value is None else ast.literal_eval(node.value)
-        if default is not REQUIRED and (type(default) is not kind):
-            raise ValueError(f"the default of {node.target.id} is not of type {kind.__name__}")
-        _, _, said = lines[(node.end_lineno or node.lineno) - 1].partition("#")
-        parameters.append(Parameter(node.target.id, kind, default, said.strip()))
-    if not parameters or parameters[0].name != "environment" or parameters[0].default not in ENVIRONMENTS:
-        raise ValueError("the first parameter must be environment, with a known one as its default")
-    return tuple(parameters)
+def _declared(cells: Iterable[Mapping[str, Any]]) -> tuple[Parameter, ...]:
+    tagged = [c for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])]
+    if len(tagged) != 1:
+        # papermill would put values after the first of them, and another could set them back.
+        raise ValueError(f"{len(tagged)} cells have the tag parameters")
+    return declared("".join(tagged[0]["source"]))
+
+
+def _refuse(name: str, parameters: Iterable[Parameter], faults: list[str]) -> None:
+    if faults:
+        known = ", ".join(p.name for p in parameters if p.name != ENVIRONMENT)
+        raise UsageError(f"{name} cannot be run: {'; '.join(faults)}.", f"Its parameters are: {known or 'none'}.")
+
+
+def injected(book: Mapping[str, Any]) -> None:
+    """Look at a notebook that papermill executes without ``ops run``, with values put in (``-p``, ``-r``, ``-f``…).
+
+    Raises UsageError unless these are the notebook's parameters, each of its type and rule.
+    """
+    values: Mapping[str, Any] = book["metadata"].get("papermill", {}).get("parameters") or {}
+    try:
+        parameters = _declared(book["cells"])
+    except (ValueError, SyntaxError) as error:
+        raise UsageError(f"This is not a notebook of ours: {error}.", "It needs a parameters cell.") from error
+    _, faults = taken(parameters, values)
+    faults += [f"{p.name} is required: {p.expected}" for p in parameters if p.required and p.name not in values]
+    _refuse("The notebook", parameters, faults)
 
 
 def summary(notebook: Notebook) -> Mapping[str, str]:
     """Return one row of ``ops list``."""
     return {"notebook": notebook.name, "title": notebook.title, "about": notebook.about}
+
+
+def described(notebook: Notebook) -> list[dict[str, str]]:
+    """Return a row per parameter: what it is called, what it must be, its default and its help."""
+    return [
+        {
+            "parameter": parameter.name,
+            "type": parameter.type.__name__,
+            "expected": parameter.expected,
+            "default": "required" if parameter.default is REQUIRED else json.dumps(parameter.default),
+            "help": parameter.help,
+        }
+        for parameter in notebook.parameters
+    ]

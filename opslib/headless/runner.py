@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from opslib import settings
+from opslib.archive.store import Archive
 from opslib.errors import ArchiveError, ExitCode, Refused, Unreachable, UsageError
 from opslib.headless import notebooks
-from opslib.headless.session import PARTIAL, Session, Stop, keep_notebook
+from opslib.headless.asked import Asked
+from opslib.headless.notebooks_live import check_live
+from opslib.headless.session import PARTIAL, Session, keep_notebook
+from opslib.headless.stop import Stop
 from opslib.redaction import Redactor
-from opslib.runs.executor import Mode
+from opslib.runs.locks import Locks
+from opslib.runs.work import Mode
+
+Tell = Callable[[str], None]
 
 
 def run(
@@ -22,28 +29,34 @@ def run(
     archive: Path,
     *,
     mode: Mode = "run",
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Tell = lambda text: None,
 ) -> dict[str, Any]:
     """Run the notebook ``name`` and return its result.json with ``report``, the path of its page.
 
     Everything that can be wrong with the call (name, parameters, target description) raises UsageError
     before the archive is touched or a kernel started.
     """
-    from opslib.archive.store import Archive
-
     notebook = notebooks.find(name)
     values = notebook.values(given, environment)
     target = settings.load(environment)
-    _without_secrets(notebook, values, Redactor(target.secrets()))
+    check_live(notebook, values, target, progress)
+    return execute(Asked(notebook, values, target, mode), archive, progress=progress)
+
+
+def execute(
+    asked: Asked, archive: Path, *, locks: Locks | None = None, progress: Tell = lambda text: None
+) -> dict[str, Any]:
+    """Carry out what is asked, from open entry to seal, and return as :func:`run` does."""
+    _without_secrets(asked.notebook, dict(asked.values), Redactor(asked.settings.secrets()))
     with Stop() as stop:
-        session = Session(notebook, values, target, Archive(archive), mode=mode, how="headless", progress=progress)
-        progress(f"{notebook.name} on {environment}: run {session.id}")
-        state, exit_code, reason = _execute(session, values, stop)
+        session = Session(asked, Archive(archive), locks=locks, progress=progress)
+        progress(f"{asked.notebook.name} on {asked.settings.environment}: run {session.id}")
+        state, exit_code, reason = _execute(session, stop)
         result = session.close(state, exit_code, reason)
     return {
         **result,
-        "notebook": notebook.name,
-        "environment": environment,
+        "notebook": asked.notebook.name,
+        "environment": asked.settings.environment,
         "report": str(session.report),
     }
 
@@ -57,28 +70,32 @@ def _without_secrets(notebook: notebooks.Notebook, values: dict[str, Any], redac
             f"A secret of the target stands in the {where}; nothing was started.",
             "Take it out, and change that secret: it was written where it must not be.",
         )
+    if looking := [name for name, value in values.items() if redactor.suspicious(str(value))]:
+        said = f"What looks like a credential stands in the parameter {', '.join(looking)}; nothing was started."
+        raise UsageError(said, "Take it out, and change it if it is one: parameters are written into the record.")
 
 
-def _execute(session: Session, values: dict[str, Any], stop: Stop) -> tuple[str, ExitCode | None, str]:
+def _execute(session: Session, stop: Stop) -> tuple[str, ExitCode | None, str]:
+    seconds = session.settings.run_minutes * 60
     try:
-        with stop.armed():
-            ended = _executed(session, values)
+        with stop.watching(session.archive.folder, session.id, seconds), stop.armed():
+            ended = _executed(session)
             # A kernel that died leaves its step at work: what was begun comes to its stated end.
             session.executor.settle()
             return ended
     except KeyboardInterrupt as error:
-        return "interrupted", ExitCode.FAILED, f"stopped by {error}"
+        return "interrupted", ExitCode.FAILED, session.stop(str(error))
     finally:
         keep_notebook(session.folder)
 
 
-def _executed(session: Session, values: dict[str, Any]) -> tuple[str, ExitCode | None, str]:
+def _executed(session: Session) -> tuple[str, ExitCode | None, str]:
     from papermill.exceptions import PapermillExecutionError
 
     from opslib.headless import engine
 
     try:
-        engine.execute(str(session.notebook.path), str(session.folder / PARTIAL), values, session)
+        engine.execute(str(session.notebook.path), str(session.folder / PARTIAL), session.asked.values, session)
     except PapermillExecutionError as error:
         kind, said = str(error.ename), f"{error.ename} in cell {_cell(session)}: {error.evalue}"
         _journal(session, kind, str(error.evalue))

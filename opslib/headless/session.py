@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import getpass
 import html
 import os
-import platform
-import secrets
-import shutil
-import signal
-import socket
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
-from importlib.metadata import version
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from opslib import files
-from opslib.archive import report
+from opslib.archive import anchor, report
 from opslib.archive.store import Archive
 from opslib.canonical import to_json
-from opslib.errors import ExitCode
-from opslib.headless.notebooks import Notebook
+from opslib.errors import ArchiveError, ExitCode, OpsError
+from opslib.headless import kernel_user, origin
+from opslib.headless.asked import Asked
+from opslib.headless.private import Private
 from opslib.model import Verdict, now
 from opslib.redaction import Redactor
+from opslib.runs.asking import Asking
 from opslib.runs.channel import Server
-from opslib.runs.executor import Executor, Mode
+from opslib.runs.executor import Executor
+from opslib.runs.locks import Locks
 from opslib.runs.run import SOCKET
-from opslib.settings import ROOT, Settings
+from opslib.runs.work import Work
+from opslib.settings import ROOT
 
 PARTIAL = "notebook.partial.ipynb"
 """Where papermill writes while a run goes on: a reader never takes half a notebook for a whole one."""
@@ -39,70 +34,99 @@ PARTIAL = "notebook.partial.ipynb"
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
 """What a kernel inherits of the runner's environment; everything else, credentials above all, stays outside."""
 
+GRACE = 30.0
+"""Seconds that a step under way is waited for when its run is stopped; after that it is in doubt."""
+
 
 class Session:
     """A run that is registered in the archive, with its executor listening; ``close`` seals it."""
 
     def __init__(
         self,
-        notebook: Notebook,
-        values: dict[str, Any],
-        settings: Settings,
+        asked: Asked,
         archive: Archive,
         *,
-        mode: Mode,
-        how: str,
+        locks: Locks | None = None,
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.notebook, self.settings, self.archive = notebook, settings, archive
+        self.asked, self.archive = asked, archive
+        self.notebook, self.settings = asked.notebook, asked.settings
         self._progress = progress
         self.started_at = now()
         self._clock = time.monotonic()
-        self.id = _name(notebook.name, self.started_at)
-        # A folder of its own, short because a socket's path may have 107 bytes only.
-        self.private = Path(tempfile.mkdtemp(prefix="ops-"))
+        self.id = asked.run or asked.new_id(self.started_at)
+        self._locks = locks or Locks(asked.settings, self.id)
+        self._published = ""
+        self.account = kernel_user.account(
+            # In JupyterLab the notebook's process is there already, and the person's.
+            None if asked.how == "interactive" else self.settings.kernel_user,
+            archive.folder,
+            ROOT / f".env.{self.settings.environment}",
+        )
+        self._own = Private()
+        self.private = self._own.path
         try:
             self.folder = archive.open(
-                self._asked(values, mode, how),
-                redactor=Redactor(settings.secrets()),
+                asked.run_json(self.id, self.started_at),
+                redactor=Redactor(asked.settings.secrets()),
                 render=recover,
             )
+            self._keep_agreement()
+            self.publish()
             self.executor = Executor(
-                run=self.id,
-                notebook=notebook.name,
-                settings=settings,
-                folder=self.folder,
-                mode=mode,
-                progress=progress,
+                self._work(), locks=self._locks, told_cells=asked.how == "interactive", progress=progress
             )
             self.redactor = self.executor.redactor
             self.socket = self.private / "run"
-            self._server = Server(self.socket, self.executor)
+            self._server = Server(self.socket, self.executor, peer=self.account.uid if self.account else None)
+            if self.account:
+                self.account.take(self.private, self.socket)
         except BaseException:
-            shutil.rmtree(self.private, ignore_errors=True)
+            self._own.remove()
+            self._locks.close()
             raise
         self._cells: dict[str, tuple[int, float]] = {}
         self.last_cell: str | None = None
         self.broken_cell: str | None = None
 
-    def _asked(self, values: dict[str, Any], mode: Mode, how: str) -> dict[str, Any]:
-        """Return the content of run.json: what was asked, by whom, of which code."""
-        return {
-            "run": self.id,
-            "notebook": self.notebook.name,
-            "title": self.notebook.title,
-            "notebook_sha256": self.notebook.sha256,
-            "environment": self.settings.environment,
-            "target": self.settings.public(),
-            "parameters": values,
-            "mode": mode,
-            "how": how,
-            "requested_by": f"{getpass.getuser()}@{socket.gethostname()}",
-            "started_at": to_json(self.started_at),
-            "versions": {name: version(name) for name in ("opslib", "papermill")}
-            | {"python": platform.python_version()},
-            "commit": _commit(),
-        }
+    def _work(self) -> Work:
+        agreed = self.asked.agreed
+        asking = Asking(
+            self.id,
+            self.archive.folder / "approvals",
+            self.settings,
+            origin.names(),
+            lambda step: self.asked.saved_plan(self.id, now(), (step,)),
+        )
+        return Work(
+            run=self.id,
+            notebook=self.notebook.name,
+            settings=self.settings,
+            folder=self.folder,
+            mode=self.asked.mode,
+            approved=agreed.plan if agreed else None,
+            break_glass=bool(agreed and agreed.break_glass),
+            asking=asking if self.asked.how == "interactive" else None,
+            history=self.asked.history,
+        )
+
+    def _keep_agreement(self) -> None:
+        if self.asked.agreed is None:
+            return
+        _keep(self.folder / "plan.json", self.asked.agreed.data)
+        for name, data in self.asked.agreed.copies:
+            files.make_folder(self.folder / "approvals")
+            _keep(self.folder / "approvals" / name, data)
+
+    def publish(self) -> None:
+        """Publish the archive's newest head, where the target's description says where; a failure is only told."""
+        if self.settings.anchor_bucket is None:
+            return
+        try:
+            self._published = f"head {anchor.publish(self.archive.folder, self.settings).seq} published"
+        except OpsError as error:
+            self._published = f"NOT PUBLISHED: {error.message}"
+            self._progress(self._published)
 
     @property
     def report(self) -> Path:
@@ -135,6 +159,14 @@ class Session:
             self.broken_cell = cell
         return list(range(first, last + 1))
 
+    def stop(self, by: str) -> str:
+        """Break the run off: nothing new is begun, the step under way is waited for. Returns the reason to record."""
+        self.executor.finished = False
+        self.executor.stop(f"stopped by {by}")
+        if not self.executor.settle(GRACE):
+            return f"stopped by {by}; the step under way did not end within {GRACE:g} s and is in doubt"
+        return f"stopped by {by}"
+
     def close(self, state: str, exit_code: ExitCode | None, reason: str) -> dict[str, Any]:
         """End the run: result, report, seal, index. Returns the content of result.json.
 
@@ -144,14 +176,17 @@ class Session:
         try:
             return self._close(state, exit_code, reason)
         finally:
-            shutil.rmtree(self.private, ignore_errors=True)
+            self._own.remove()
+            self._locks.close()
 
     def _close(self, state: str, exit_code: ExitCode | None, reason: str) -> dict[str, Any]:
         executor = self.executor
         verdict = executor.verdict if state == "finished" else Verdict.worst([executor.verdict, Verdict.UNKNOWN])
         executor.cell = None
+        self._keep_plan()
         executor.close(state, verdict)
         finished_at = now()
+        agreed = self.asked.agreed
         result = {
             "run": self.id,
             "state": state,
@@ -160,15 +195,27 @@ class Session:
             "started_at": to_json(self.started_at),
             "finished_at": to_json(finished_at),
             "seconds": round(time.monotonic() - self._clock, 3),
-            "mode": executor.mode,
+            "mode": executor.work.mode,
             "reason": executor.redactor.text(reason or executor.why),
             "counts": {word.value: executor.counts.get(word.value, 0) for word in Verdict},
-            "steps": len(executor.plans),
+            "steps": len(executor.stepper.plans),
+            "published": self._published,
+            "break_glass": bool(agreed and agreed.break_glass),
+            "approvals": [dict(said) for said in agreed.approvals] if agreed else [],
         }
         files.write_json(self.folder / "result.json", result)
         self._draw()
         self.archive.close(self.id, executor.redactor)
+        self.publish()
         return result
+
+    def _keep_plan(self) -> None:
+        """Write plan.json: what was planned here, in the form that can be approved. An approved plan stays."""
+        if self.asked.agreed is not None:
+            return
+        saved = self.asked.saved_plan(self.id, self.started_at, tuple(self.executor.stepper.plans))
+        with suppress(ArchiveError):
+            _keep(self.folder / "plan.json", saved.encode())
 
     def _draw(self) -> None:
         try:
@@ -198,55 +245,5 @@ def recover(folder: Path) -> None:
     report.write(folder)
 
 
-class Stop:
-    """SIGTERM and SIGINT end a run in a stated state: they raise, once, and only inside :meth:`armed`.
-
-    One that comes while the run is registered waits until then; one that comes while it is sealed changes nothing.
-    """
-
-    def __init__(self) -> None:
-        self._armed, self._caught = False, ""
-
-    def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._catch) for number in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    @contextmanager
-    def armed(self) -> Iterator[None]:
-        """Let a signal, also one that came before, raise KeyboardInterrupt with its name."""
-        self._armed = True
-        try:
-            self._stop()
-            yield
-        finally:
-            self._armed = False
-
-    def _catch(self, number: int, frame: Any) -> None:
-        self._caught = self._caught or signal.Signals(number).name
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._armed and self._caught:
-            self._armed = False
-            raise KeyboardInterrupt(self._caught)
-
-
-def _name(notebook: str, started_at: datetime) -> str:
-    return f"{started_at:%Y%m%dT%H%M%SZ}-{notebook.replace('/', '-')}-{secrets.token_hex(3)}"
-
-
-def _commit() -> str | None:
-    # Read from git's own files: no program is started for a note in the record.
-    try:
-        head = (ROOT / ".git" / "HEAD").read_text().strip()
-        if not head.startswith("ref: "):
-            return head
-        return (ROOT / ".git" / head.removeprefix("ref: ")).read_text().strip()
-    except OSError:
-        return None
+def _keep(path: Path, data: bytes) -> None:
+    files.write(path, data, path.with_name(f".{path.name}.part"))

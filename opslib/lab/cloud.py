@@ -15,6 +15,11 @@ from opslib.lab.service import Service
 REGION = "us-east-1"
 BACKUPS = "valuecanvas-backups"
 ARCHIVE = "valuecanvas-archive"
+AUDIT = "valuecanvas-audit"
+LEASES = "valuecanvas-leases"
+LOCKED = (BACKUPS, ARCHIVE, AUDIT)
+"""Buckets that keep versions and can lock them; leases are written anew all the time and need neither."""
+
 SECRET = "valuecanvas/production/secrets"  # noqa: S105 - the secret's name, not the secret
 DOMAIN = "valuecanvas.com"
 PRIVATE = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -79,9 +84,10 @@ class Cloud(Service):
         return session.client(service, endpoint_url=self.url)
 
     def _buckets(self, s3: Any) -> None:
-        for bucket in (BACKUPS, ARCHIVE):
-            s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
-            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        for bucket in (*LOCKED, LEASES):
+            s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=bucket in LOCKED)
+            if bucket in LOCKED:
+                s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
             s3.put_bucket_encryption(
                 Bucket=bucket,
                 ServerSideEncryptionConfiguration={

@@ -16,7 +16,18 @@ from typing import Any
 
 from opslib.lab.processes import LabError, Trace
 
-SECRETS = ("postgres", "ops_reader", "cache", "cache_reader", "aws_id", "aws_key", "read_aws_id", "read_aws_key")
+SECRETS = (
+    "postgres",
+    "ops_reader",
+    "cache",
+    "cache_reader",
+    "aws_id",
+    "aws_key",
+    "read_aws_id",
+    "read_aws_key",
+    "anchor_aws_id",
+    "anchor_aws_key",
+)
 
 
 @dataclass
@@ -84,12 +95,12 @@ def read(folder: Path) -> State | None:
 def passwords(folder: Path) -> Mapping[str, str]:
     """Return the lab's passwords, generated at the first call and kept in ``secrets.json`` (mode 0600)."""
     file = folder / "secrets.json"
-    if file.is_file():
-        known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-        return known
-    made = {name: secrets.token_hex(16) for name in SECRETS}
-    write(file, json.dumps(made, indent=2) + "\n")
-    return made
+    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    made = {name: secrets.token_hex(16) for name in SECRETS if name not in known}
+    if made:
+        known |= made
+        write(file, json.dumps(known, indent=2) + "\n")
+    return known
 
 
 def write(file: Path, text: str) -> None:

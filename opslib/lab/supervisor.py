@@ -14,7 +14,7 @@ from opslib.errors import OpsError
 from opslib.lab import state as states
 from opslib.lab.accounts import Account
 from opslib.lab.cache import Cache
-from opslib.lab.cloud import BACKUPS, REGION, Cloud
+from opslib.lab.cloud import AUDIT, BACKUPS, LEASES, REGION, Cloud
 from opslib.lab.database import DATABASE, Database
 from opslib.lab.processes import LabError
 from opslib.lab.service import Progress, Service
@@ -202,6 +202,10 @@ class Lab:
             "OPS_READ_AWS_ACCESS_KEY_ID": cloud.passwords["read_aws_id"],
             "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
             "S3_BUCKET_NAME": BACKUPS,
+            "OPS_LEASE_BUCKET": LEASES,
+            "OPS_ANCHOR_BUCKET": AUDIT,
+            "OPS_ANCHOR_AWS_ACCESS_KEY_ID": cloud.passwords["anchor_aws_id"],
+            "OPS_ANCHOR_AWS_SECRET_ACCESS_KEY": cloud.passwords["anchor_aws_key"],
             "VITE_API_BASE_URL": url,
             "OPS_DATABASE_STANDBYS": "0",
             "OPS_APPLICATION_NAMES": POOL if url else "",

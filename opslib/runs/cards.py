@@ -10,10 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from opslib.canonical import digest
 from opslib.pictures import figures, gate
-from opslib.runs.markup import Html, join, shorten, tag, visible
-from opslib.runs.tables import in_words, moment, named, shown, table, unit_in
+from opslib.runs.markup import Html, join, shorten, tag
+from opslib.runs.tables import moment, shown, table
 
 Said = Mapping[str, Any]
 
@@ -29,19 +28,25 @@ SHAPES: Final = {
     "undone": "↺",
     "interrupted": "…",
     "in doubt": "?",
+    "undo in doubt": "?",
+    "kept": "✓",
+    "settled": "✓",
+    "resolved": "✓",
 }
-_TONES: Final = {
+TONES: Final = {
     "applied": "OK",
     "failed": "CRITICAL",
     "refused": "WARNING",
     "interrupted": "UNKNOWN",
     "in doubt": "UNKNOWN",
+    "undo in doubt": "UNKNOWN",
+    "kept": "OK",
 }
 
 
 def badge(word: str) -> Html:
     """Return a verdict's or status's word with its shape."""
-    tone = word if word in ("OK", "WARNING", "UNKNOWN", "CRITICAL") else _TONES.get(word, "plain")
+    tone = word if word in ("OK", "WARNING", "UNKNOWN", "CRITICAL") else TONES.get(word, "plain")
     sign = tag("span", SHAPES.get(word, "•"), aria_hidden="true")
     return tag("span", sign, " ", shorten(word, 24).upper(), class_=f"ops-badge ops-{tone}")
 
@@ -164,98 +169,6 @@ def remedy_of(said: Said) -> str:
     if text_of(said, "verdict") == "OK" or not remedy:
         return ""
     return f"First see why nobody could look. {remedy}" if sub(said, "reading").get("unknown") else remedy
-
-
-def plan(said: Said) -> Html:
-    """Return what a step would do: the card of a step that was planned only."""
-    return _step(said, said, "planned")
-
-
-def evidence(said: Said) -> Html:
-    """Return what a step did: its plan, what it produced, and what the look afterwards said."""
-    return _step(sub(said, "plan"), said, text_of(said, "status") or "in doubt")
-
-
-def _step(plan: Said, said: Said, status: str) -> Html:
-    touched = step_touches(plan)
-    head = [badge(status), " ", tag("strong", text_of(plan, "title") or text_of(said, "title"))]
-    verification = sub(said, "verification")
-    about = facts(
-        ("Effect", f"{text_of(plan, 'effect')}, {text_of(plan, 'repeat')}".strip(", ")),
-        ("Touches", touched),
-        ("Verification", verified(verification) or text_of(plan, "verification")),
-        ("Undo", text_of(plan, "undo")),
-        ("Unknown", join((text for text in plan.get("unknown") or ()), "; ")),
-        ("Took", amount(said.get("seconds") or None, "s")),
-        ("Guide", items_of(plan)),
-        ("Plan digest", tag("code", step_digest(plan)[:12], title=step_digest(plan))),
-    )
-    values = sub(said, "values")
-    return tag(
-        "div",
-        tag("p", *head, class_="ops-head"),
-        _beside(plan),
-        _change(plan),
-        about,
-        table(rows_of(verification), "Proof") if rows_of(verification) else None,
-        table([{named(name, unit_in(name)): in_words(name, value) for name, value in values.items()}], "Produced")
-        if values
-        else None,
-        class_=f"ops ops-card ops-{_TONES.get(status, 'plain')}",
-    )
-
-
-def step_touches(plan: Said) -> str:
-    """Return how many things of what kind a plan changes; says so when that is not known yet."""
-    if "touches" not in plan:
-        return ""
-    touches, touched = plan.get("touches"), text_of(plan, "touched")
-    count = "unknown until an earlier step has run" if touches is None else amount(touches, "")
-    return f"{count} ({touched})" if touches is None and touched else f"{count} {touched}".strip()
-
-
-def step_digest(plan: Said) -> str:
-    """Return the plan's digest as recorded beside it, else computed from what is there."""
-    return text_of(plan, "digest") or (digest(dict(plan)) if plan else "")
-
-
-def verified(verification: Said) -> Html | None:
-    """Return what the look after a step said: badge and sentence."""
-    if not verification:
-        return None
-    return join([badge(text_of(verification, "verdict") or "UNKNOWN"), " ", text_of(verification, "summary")])
-
-
-def _beside(plan: Said) -> Html | None:
-    """The guide's text beside the safe form, where they differ."""
-    guide = text_of(plan, "guide")
-    form = [tag("code", text_of(plan, "action"))]
-    for name, value in sub(plan, "parameters").items():
-        form += [tag("br"), tag("code", f"{name} = {shown(value)[0]}")]
-    runs = tag("div", tag("h4", "What runs here"), tag("p", *form))
-    reason = tag("p", tag("strong", "Why: "), text_of(plan, "reason")) if text_of(plan, "reason") else None
-    if not guide:
-        return tag("div", runs, reason)
-    says = tag("div", tag("h4", "The guide says"), tag("pre", visible(guide)))
-    return tag("div", says, tag("div", runs, reason), class_="ops-beside")
-
-
-def _change(plan: Said) -> Html | None:
-    before, after = sub(plan, "before"), sub(plan, "after")
-    names = list(dict.fromkeys([*before, *after]))
-    if not names:
-        return None
-    rows = []
-    for name in names:
-        old, new = before.get(name), after.get(name)
-        rows.append(
-            {
-                "what": named(name, unit_in(name)),
-                "before": in_words(name, old),
-                "after": in_words(name, new, old == new),
-            }
-        )
-    return table(rows, "Before and after")
 
 
 def picture(said: Said) -> Html:

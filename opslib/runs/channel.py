@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import socketserver
 import struct
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,12 @@ from opslib.errors import OpsError
 
 LONGEST = 32 * 1024 * 1024
 """Bytes of one message at most; a longer one ends the connection."""
+
+DEEPEST = 64
+"""How deep lists and objects of one message may lie in one another; what reads the record later has a limit, too."""
+
+LINES = 8
+"""Connections at the same time at most. A notebook uses one; more are closed unheard."""
 
 Tell = Callable[[Mapping[str, Any]], None]
 
@@ -34,17 +40,33 @@ class Answering(Protocol):
 
 
 class Server:
-    """Serves one executor on a Unix socket (mode 0600, same user only) until :meth:`close`."""
+    """Serves one executor on a Unix socket (mode 0600, one user only) until :meth:`close`.
 
-    def __init__(self, path: Path, serving: Answering, *, patience: int = 10) -> None:
-        """Listen at ``path``; a client that reads nothing for ``patience`` seconds is told nothing more."""
+    Requests are handed over one at a time. One whose asker is gone when its turn comes is not begun, so that
+    nothing begins any more once the notebook's processes have ended.
+    """
+
+    def __init__(self, path: Path, serving: Answering, *, peer: int | None = None, patience: int = 10) -> None:
+        """Listen at ``path`` for processes of the user ``peer`` (a number; this process's own user if None).
+
+        A client that reads nothing for ``patience`` seconds is told nothing more.
+        """
+        user = os.getuid() if peer is None else peer
+        turn, free = threading.Lock(), threading.BoundedSemaphore(LINES)
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                if not free.acquire(blocking=False):
+                    return
                 wait = struct.pack("ll", patience, 0)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
-                with suppress(OSError):
-                    _serve(self, serving)
+                try:
+                    if _peer(self.connection) == user:
+                        _serve(self, serving, turn)
+                except OSError:
+                    return
+                finally:
+                    free.release()
 
         old = os.umask(0o177)
         try:
@@ -62,9 +84,7 @@ class Server:
         self._thread.join(timeout=5)
 
 
-def _serve(handler: socketserver.StreamRequestHandler, serving: Answering) -> None:
-    if _peer(handler.connection) != os.getuid():
-        return
+def _serve(handler: socketserver.StreamRequestHandler, serving: Answering, turn: threading.Lock) -> None:
     sending, gone = threading.Lock(), threading.Event()
 
     def send(message: Mapping[str, Any]) -> None:
@@ -81,12 +101,57 @@ def _serve(handler: socketserver.StreamRequestHandler, serving: Answering) -> No
         if not raw.endswith(b"\n"):
             return
         try:
-            send({"answer": serving.answer(json.loads(raw), lambda said: send({"progress": dict(said)}))})
+            request = _request(raw)
+            with turn:
+                if _hung_up(handler.connection):
+                    return
+                answer = serving.answer(request, lambda said: send({"progress": dict(said)}))
+            send({"answer": answer})
         except OpsError as error:
             send({"error": {"kind": type(error).__name__, "message": error.message, "next": error.next_step}})
         except Exception as error:
             # A defect of ours must reach the notebook as words, not as a silent hang.
             send({"error": {"kind": "StepFailed", "message": f"{type(error).__name__}: {error}", "next": ""}})
+
+
+def _request(raw: bytes) -> Mapping[str, Any]:
+    """Return the request on one line; raises UsageError on whatever the executor should not have to look at."""
+    fault = "it is not an object"
+    try:
+        request = json.loads(raw.decode(), parse_constant=_no_number)
+        # A half of a surrogate pair is no text, and could not be journalled.
+        json.dumps(request, ensure_ascii=False).encode()
+        if isinstance(request, dict) and _shallow(request):
+            return request
+    except (ValueError, RecursionError) as error:
+        fault = type(error).__name__
+    raise errors.UsageError(
+        f"A request was not understood ({fault}).", f"Send one JSON object a line, at most {DEEPEST} levels deep."
+    )
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(word)
+
+
+def _shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return True
+    return False
+
+
+def _inside(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    hung_up = getattr(select, "POLLRDHUP", 0)  # macOS has none: seen there at the first answer only
+    poll = select.poll()
+    poll.register(connection, hung_up)
+    return bool(poll.poll(0))
 
 
 def _peer(connection: socket.socket) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from opslib.canonical import to_json
 from opslib.model import Evidence, Picture, Plan, Reading, Result
-from opslib.runs import cards
+from opslib.runs import cards, cards_steps
 from opslib.runs.markup import Html, shorten, tag, visible
 from opslib.runs.tables import MOST_ROWS, columns, moment, text_table
 
@@ -38,8 +38,8 @@ class Note:
 _HTML: Final[dict[str, Callable[[Said], Html]]] = {
     "reading": cards.reading,
     "result": cards.result,
-    "evidence": cards.evidence,
-    "plan": cards.plan,
+    "evidence": cards_steps.evidence,
+    "plan": cards_steps.plan,
     "picture": cards.picture,
     "summary": cards.summary,
     "note": cards.note,
@@ -160,12 +160,12 @@ def _result_text(said: Said) -> str:
 def _plan_text(said: Said, status: str = "planned") -> str:
     lines = [
         f"[{status}] {said['title']} ({said['action']}, {said['effect']})",
-        f"touches {cards.step_touches(said)}",
+        f"touches {cards_steps.step_touches(said)}",
         f"before {json.dumps(said['before'], ensure_ascii=False)}",
         f"after  {json.dumps(said['after'], ensure_ascii=False)}",
         f"verification: {said['verification']}",
         f"undo: {said['undo']}",
-        f"plan {cards.step_digest(said)[:12]}",
+        f"plan {cards_steps.step_digest(said)[:12]}",
     ]
     return "\n".join(map(visible, lines))
 

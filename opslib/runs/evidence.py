@@ -23,13 +23,17 @@ def plan_of(said: Mapping[str, Any]) -> Plan:
 
 def evidence_of(said: Mapping[str, Any]) -> Evidence:
     """Return the evidence that ``said`` (canonical.to_json of an Evidence) describes."""
-    looked = said.get("verification")
     return Evidence(
         action=said["action"],
         title=said["title"],
         status=StepStatus(said["status"]),
         plan=plan_of(said["plan"]),
         values=said["values"],
-        verification=looked and Verification(Verdict(looked["verdict"]), looked["summary"], tuple(looked["rows"])),
+        verification=verification_of(said.get("verification")),
         seconds=said["seconds"],
     )
+
+
+def verification_of(said: Mapping[str, Any] | None) -> Verification | None:
+    """Return the verification that ``said`` (canonical.to_json of a Verification) describes; None for nothing."""
+    return Verification(Verdict(said["verdict"]), said["summary"], tuple(said["rows"])) if said else None

@@ -13,56 +13,58 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
-from opslib import files
-from opslib.actions import ACTIONS
 from opslib.actions.base import Action, Progress, faults
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed, UsageError
-from opslib.model import Evidence, Plan, StepStatus, Verdict, Verification
+from opslib.model import Evidence, Verdict
 from opslib.redaction import Redactor
-from opslib.runs import approval
+from opslib.runs import outside
 from opslib.runs.channel import Tell
-from opslib.runs.evidence import plan_of
 from opslib.runs.journal import Journal
-from opslib.settings import Settings
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.runs.locks import Locks
+from opslib.runs.stepping import Stepper
+from opslib.runs.steps import StepRecord
+from opslib.runs.work import Work
 
-Mode = Literal["run", "plan"]
+LONGEST_PAUSE = 24 * 60.0
+"""Minutes that a run may wait for a person at most."""
+
+LOOK_SECONDS = 0.25
+"""Between two looks whether somebody answered."""
 
 
 class Executor:
-    """Answers the verbs of one run. ``folder`` is the run's folder in the archive, already open."""
+    """Answers the verbs of one run."""
 
     def __init__(
         self,
+        work: Work,
         *,
-        run: str,
-        notebook: str,
-        settings: Settings,
-        folder: Path,
-        mode: Mode,
+        locks: Locks | None = None,
+        told_cells: bool = False,
         progress: Callable[[str], None] = lambda text: None,
-        actions: Mapping[str, type[Action]] = ACTIONS,
     ) -> None:
-        self.run, self.notebook, self.settings, self.folder, self.mode = run, notebook, settings, folder, mode
-        self.redactor = Redactor(settings.secrets())
+        """``told_cells`` lets the notebook say which cell it is in; where a runner knows that, it must not."""
+        self.work, self.settings = work, work.settings
+        self.redactor = Redactor(work.settings.secrets())
         self.cell: str | None = None
         self.finished = False
-        self.trouble: OpsError | None = None
-        self.plans: list[dict[str, Any]] = []
+        self.stopping = ""
         self._latest: dict[str, Verdict] = {}
         self._said: dict[str, str] = {}
-        self._steps: set[str] = set()
+        self._troubles: dict[str, OpsError] = {}
+        self._asked: dict[str, str] = {}
         self._busy = threading.Lock()
         self._progress = progress
-        self._actions = actions
-        self.journal = Journal(folder / "journal.jsonl", self.redactor, cell=lambda: self.cell)
-        self.journal.append("opened", run=run)
+        self._told_cells = told_cells
+        self.locks = locks or Locks(work.settings, work.run)
+        self.journal = Journal(work.folder / "journal.jsonl", self.redactor, cell=lambda: self.cell)
+        self.journal.append("opened", run=work.run)
+        self.stepper = Stepper(work, self.journal, self.redactor, self.locks, self._may_begin)
 
     def answer(self, request: Mapping[str, Any], progress: Tell) -> Any:
         """Carry out one request of the notebook (``verb`` and its fields); raises OpsError."""
@@ -71,13 +73,14 @@ class Executor:
             "reading": self._reading,
             "result": self._result,
             "note": self._note,
+            "confirm": self._confirm,
             "step": self._step,
             "finish": self._finish,
         }
         verb = verbs.get(str(request.get("verb")))
         if verb is None:
             raise UsageError(f"The executor knows no verb {request.get('verb')!r}.", f"It knows: {', '.join(verbs)}.")
-        if request.get("cell"):
+        if request.get("cell") and self._told_cells:
             self.cell = str(request["cell"])
         return verb(request, progress)
 
@@ -97,45 +100,45 @@ class Executor:
         """How often each verdict stands among them."""
         return Counter(verdict.value for verdict in self._latest.values())
 
-    def settle(self) -> None:
-        """Wait for the step that is under way, if one is."""
+    @property
+    def trouble(self) -> OpsError | None:
+        """Why the first step that did not succeed, and was not done since, did not."""
+        return next(iter(self._troubles.values()), None)
+
+    def stop(self, by: str) -> None:
+        """Begin nothing any more, and break off the step that is under way where it next tells its progress."""
+        if not self.stopping:
+            self.stopping = by
+            self.journal.append("stopping", by=by)
+
+    def settle(self, seconds: float = -1) -> bool:
+        """Wait for the step that is under way, at most ``seconds`` (-1: as long as it takes); False if it still is."""
+        if not self._busy.acquire(timeout=seconds):
+            return False
+        self._busy.release()
+        return True
+
+    def take_back(self, known: StepRecord) -> None:
+        """Undo a step that an earlier run of this work applied; raises OpsError when it cannot be, or is unproven."""
         with self._busy:
-            return
-
-    def undo(self, step: str, said: Mapping[str, Any], values: Mapping[str, Any]) -> Verification:
-        """Take back a step that an earlier run applied: ``said`` is its recorded plan, ``values`` what it produced.
-
-        A step that touched nothing has nothing to take back. Raises Refused where an undo is impossible or
-        not approved, StepFailed when it does not verify.
-        """
-        plan = plan_of(said)
-        if plan.touches == 0:
-            return Verification(Verdict.OK, f"{plan.action} had touched nothing.")
-        action = self._action({"action": plan.action, "parameters": plan.parameters})
-        target = WriteTarget(self.settings, self.run)
-        self.plans.append({"step": step, "digest": plan.digest, "plan": to_json(plan)})
-        self.journal.append("planned", step=step, plan=plan, digest=plan.digest)
-        try:
-            approval.require(plan, self.settings.environment, self.settings.unattended_actions)
-            self.journal.append("intent", step=step, action=plan.action, digest=plan.digest)
-            looked = action.undo(target, plan, values, self._teller(action, lambda said: None))
-        except Exception as error:
-            raise self._told(step, plan.action, error) from error
-        finally:
-            target.close()
-        self.journal.append("undone", step=step, verification=looked)
-        self._latest[f"step {step}"] = looked.verdict
-        if looked.verdict is not Verdict.OK:
-            raise StepFailed(
-                f"The undo of {plan.action} says {looked.verdict}: {looked.summary}", "Look at the target."
-            )
-        return looked
+            try:
+                parameters = known.plan.get("parameters")
+                action = self._action({"action": known.action, "parameters": parameters})
+                looked = self.stepper.take_back(known, action, self._teller(action, lambda said: None, None))
+            except Exception as error:
+                raise self._told(known.step, known.action, error) from error
+            if looked is not None:
+                self._latest[f"step {known.step}"] = looked.verdict
 
     def close(self, state: str, verdict: Verdict) -> None:
-        """Write the run's last line and its plans; nothing can be asked afterwards."""
-        self.journal.append("closed", state=state, verdict=verdict, cell=None)
-        self.journal.close()
-        files.write_json(self.folder / "plan.json", self.redactor.tree(self.plans))
+        """Write the run's last line and give its locks back; nothing can be asked afterwards."""
+        try:
+            for finding in self.locks.findings:
+                self.journal.append("note", text=finding, cell=None)
+            self.journal.append("closed", state=state, verdict=verdict, cell=None)
+        finally:
+            self.journal.close()
+            self.locks.close()
 
     def _hello(self, request: Mapping[str, Any], progress: Tell) -> dict[str, Any]:
         asked = request.get("environment")
@@ -144,7 +147,16 @@ class Executor:
                 f"The notebook asks for {asked}, but this run was started on {self.settings.environment}.",
                 "Start the run with --environment, and leave the parameter alone.",
             )
-        return {"run": self.run, "notebook": self.notebook, "environment": self.settings.environment, "mode": self.mode}
+        return self._about()
+
+    def _about(self) -> dict[str, Any]:
+        work = self.work
+        return {
+            "run": work.run,
+            "notebook": work.notebook,
+            "environment": work.settings.environment,
+            "mode": work.mode,
+        }
 
     def _reading(self, request: Mapping[str, Any], progress: Tell) -> int:
         return self.journal.append("reading", reading=request["reading"])
@@ -160,27 +172,64 @@ class Executor:
     def _note(self, request: Mapping[str, Any], progress: Tell) -> int:
         return self.journal.append("note", text=str(request["text"]))
 
+    def _confirm(self, request: Mapping[str, Any], progress: Tell) -> str:
+        """Wait for a person's word; without one, or when the run is asked to stop, nothing goes on."""
+        text, minutes = str(request["text"]), float(request["minutes"])
+        if not 0 < minutes <= LONGEST_PAUSE:
+            raise UsageError(f"A pause of {minutes:g} minutes is not possible.", f"At most {LONGEST_PAUSE:g}.")
+        if self.work.mode == "plan":
+            self.journal.append("note", text=f"Here the run will wait for a person: {text}")
+            return ""
+        archive = self.work.folder.parent.parent
+        outside.forget(archive, self.work.run, "confirm")
+        self.journal.append("waiting", text=text, minutes=minutes)
+        self._progress(f"waiting: {text} Go on with: ops confirm {self.work.run}")
+        until = time.monotonic() + minutes * 60
+        while not (by := outside.said(archive, self.work.run, "confirm")):
+            self._may_begin()
+            if time.monotonic() > until:
+                raise Refused(
+                    f"Nobody answered within {minutes:g} minutes: {text}", "Run again when somebody is there."
+                )
+            time.sleep(LOOK_SECONDS)
+        outside.forget(archive, self.work.run, "confirm")
+        self.journal.append("confirmed", text=text, by=by)
+        return by
+
     def _finish(self, request: Mapping[str, Any], progress: Tell) -> dict[str, Any]:
         self.finished = True
         self.journal.append("finished", verdict=self.verdict)
         return {
-            "run": self.run,
-            "notebook": self.notebook,
-            "environment": self.settings.environment,
-            "mode": self.mode,
+            **self._about(),
             "verdict": self.verdict.value,
             "counts": {verdict.value: self.counts[verdict.value] for verdict in Verdict},
-            "steps": len(self._steps),
+            "steps": len(self._asked),
         }
 
     def _step(self, request: Mapping[str, Any], progress: Tell) -> Any:
         with self._busy:
-            step = self._key()
+            name = str(request.get("action"))
+            step = self._key(name)
             try:
                 action = self._action(request)
-                return self.redactor.tree(to_json(self._carry_out(step, action, self._teller(action, progress))))
+                tell = self._teller(action, progress, time.monotonic() + action.seconds)
+                evidence = self._judged(step, self.stepper.carry_out(step, action, tell))
             except Exception as error:
-                raise self._told(step, str(request.get("action")), error) from error
+                raise self._told(step, name, error) from error
+            self._troubles.pop(step, None)
+            return self.redactor.tree(to_json(evidence))
+
+    def _judged(self, step: str, evidence: Evidence) -> Evidence:
+        looked = evidence.verification
+        if looked is None:
+            return evidence
+        self._latest[f"step {step}"] = looked.verdict
+        if looked.verdict is not Verdict.OK:
+            raise StepFailed(
+                f"{evidence.action} was applied, but its verification says {looked.verdict}: {looked.summary}",
+                f"Undo: {evidence.plan.undo}",
+            )
+        return evidence
 
     def _told(self, step: str, action: str, error: Exception) -> OpsError:
         """Journal why a step was not done and return it without secrets; a notebook that goes on can't hide it."""
@@ -191,83 +240,47 @@ class Executor:
                 "The journal says how far it came; look at the target before trying again.",
             )
         said = type(said)(self.redactor.text(said.message), self.redactor.text(said.next_step))
-        self.trouble = self.trouble or said
+        self._troubles.setdefault(step, said)
         self._latest.setdefault(f"step {step}", Verdict.UNKNOWN)
         event = "refused" if isinstance(said, Refused) else "failed"
         self.journal.append(event, step=step, action=action, message=said.message, next_step=said.next_step)
         return said
 
-    def _teller(self, action: Action, progress: Tell) -> Progress:
+    def _teller(self, action: Action, progress: Tell, until: float | None) -> Progress:
         def tell(text: str, done: float | None = None, total: float | None = None) -> None:
             text = self.redactor.text(text)
             share = f" ({done / total:.0%})" if done is not None and total else ""
             self._progress(f"{action.name}: {text}{share}")
             progress({"text": text, "done": done, "total": total})
+            if until is not None and self.stopping:
+                raise StepFailed(f"{action.name} was broken off: {self.stopping}.", "Resume or undo the run.")
+            if until is not None and time.monotonic() > until:
+                raise StepFailed(f"{action.name} took longer than {action.seconds:g} s.", "Look why it is so slow.")
 
         return tell
 
-    def _carry_out(self, step: str, action: Action, tell: Progress) -> Evidence:
-        started = time.monotonic()
-        plan = self._plan(action)
-        self.plans.append({"step": step, "digest": plan.digest, "plan": to_json(plan)})
-        self.journal.append("planned", step=step, plan=plan, digest=plan.digest)
-        if self.mode == "plan":
-            return Evidence(action.name, action.title, StepStatus.PLANNED, plan)
-        approval.require(plan, self.settings.environment, self.settings.unattended_actions)
-        self.journal.append("intent", step=step, action=action.name, digest=plan.digest)
-        target = WriteTarget(self.settings, self.run)
-        try:
-            values = action.apply(target, plan, tell)
-            seconds = round(time.monotonic() - started, 3)
-            self.journal.append("applied", step=step, values=values, seconds=seconds)
-            tell("verifying")
-            verification = action.verify(target, plan, values)
-        finally:
-            target.close()
-        return self._verified(step, plan, values, verification, started)
+    def _may_begin(self) -> None:
+        if self.stopping:
+            raise Refused(f"Nothing is begun any more: {self.stopping}.", "Resume or undo the run.")
 
-    def _plan(self, action: Action) -> Plan:
-        target = ReadTarget(self.settings.reading(), self.run)
-        try:
-            return action.plan(target)
-        finally:
-            target.close()
-
-    def _verified(
-        self, step: str, plan: Plan, values: Mapping[str, Any], verification: Verification, started: float
-    ) -> Evidence:
-        self.journal.append("verified", step=step, verification=verification)
-        self._latest[f"step {step}"] = verification.verdict
-        evidence = Evidence(
-            action=plan.action,
-            title=plan.title,
-            status=StepStatus.APPLIED,
-            plan=plan,
-            values=values,
-            verification=verification,
-            seconds=round(time.monotonic() - started, 3),
-        )
-        files.write_json(self.folder / "evidence" / f"{step}.json", self.redactor.tree(to_json(evidence)))
-        if verification.verdict is not Verdict.OK:
-            raise StepFailed(
-                f"{plan.action} was applied, but its verification says {verification.verdict}: {verification.summary}",
-                f"Undo: {plan.undo}",
-            )
-        return evidence
-
-    def _key(self) -> str:
+    def _key(self, action: str) -> str:
         # The step's key is its cell's id; evidence is a file of that name, so nothing else may stand in it.
+        # The same action asked for again by its cell, after it was not done, is another try of the same step.
         cell = re.sub(r"[^a-z0-9-]+", "-", (self.cell or "").lower()).strip("-")[:80] or "step"
-        key = next(key for n in count(1) if (key := cell if n == 1 else f"{cell}-{n}") not in self._steps)
-        self._steps.add(key)
+        keys = (cell if n == 1 else f"{cell}-{n}" for n in count(1))
+        key = next(key for key in keys if key not in self._asked or self._again(key, action))
+        self._asked[key] = action
         return key
+
+    def _again(self, key: str, action: str) -> bool:
+        return key in self._troubles and self._asked[key] == action
 
     def _action(self, request: Mapping[str, Any]) -> Action:
         name = str(request.get("action"))
-        kind = self._actions.get(name)
+        kind = self.work.actions.get(name)
         if kind is None:
             raise UsageError(
-                f"There is no action {name!r}.", f"The executor knows: {', '.join(sorted(self._actions))}."
+                f"There is no action {name!r}.", f"The executor knows: {', '.join(sorted(self.work.actions))}."
             )
         try:
             return kind.model_validate_json(json.dumps(request.get("parameters") or {}))

@@ -25,6 +25,10 @@ SOCKET = "OPS_RUN_SOCKET"
 """Environment variable that leads a notebook's process to its executor; set by the runner."""
 
 
+_begun: set[str] = set()
+"""The environment that this process has handles of: a name left in a cell must not lead to another one."""
+
+
 class Run:
     """One run, seen from its notebook. Made by :func:`begin`."""
 
@@ -69,6 +73,14 @@ class Run:
         self._ask("note", text=text)
         return display.Note(text)
 
+    def confirm(self, text: str, minutes: float = 15.0) -> display.Note:
+        """Wait until a person says that the run may go on (``ops confirm RUN``); stop when nobody does in time.
+
+        Raises Refused after ``minutes``: an unattended pause ends the run, it never goes on by itself.
+        """
+        by = self._ask("confirm", text=text, minutes=minutes)
+        return display.Note(f"{text} Confirmed by {by}." if by else f"{text} Here the run will wait for a person.")
+
     def finish(self) -> display.Summary:
         """End the run: its verdict is the worst of each check's latest result and each step's verification."""
         said = self._ask("finish")
@@ -86,6 +98,8 @@ def begin(environment: str | None = None) -> Run:
     Refused when the notebook's environment is not the one that the run was started on.
     """
     kernel.prepare()
+    if _begun - {environment or "lab"} and os.environ.get(SOCKET) is None:
+        raise Refused(f"This process works on {', '.join(_begun)} already.", "Restart the kernel, then run all cells.")
     path = os.environ.get(SOCKET)
     if path is None:
         path, variables = _attach(environment or "lab")
@@ -93,6 +107,7 @@ def begin(environment: str | None = None) -> Run:
         variables = dict(os.environ)
     line = Client(path)
     said = line.ask("hello", environment=environment)
+    _begun.add(said["environment"])
     target = ReadTarget(settings.load_reading(variables), said["run"])
     atexit.register(target.close)
     return Run(line, target, said)
@@ -107,7 +122,8 @@ def _attach(environment: str) -> tuple[str, dict[str, str]]:
     notebook = os.environ.get("JPY_SESSION_NAME", "interactive")
     # The pipe to its standard input is the leash: when this process ends, the executor closes the run.
     process = subprocess.Popen(
-        [sys.executable, "-m", "opslib.headless.interactive", environment, notebook],
+        # -P: nothing that lies beside the notebook is imported where the writing credentials are.
+        [sys.executable, "-P", "-m", "opslib.headless.interactive", environment, notebook],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,

@@ -9,18 +9,28 @@ from contextlib import contextmanager, suppress
 
 from opslib.errors import Unreachable
 
+LOOK = "Look at the network and at the server's load."
+
 
 @contextmanager
-def deadline(seconds: float, what: str, expire: Callable[[], None]) -> Iterator[None]:
+def deadline(seconds: float, what: str, expire: Callable[[], None], next_step: str = LOOK) -> Iterator[None]:
     """Run the block; after ``seconds`` call ``expire`` (from another thread), which must make it fail.
 
-    Whatever the block then raises becomes Unreachable with the name of what was too slow.
+    Whatever the block then raises becomes Unreachable (kind ``slow``) with the name of what was too slow.
+    ``expire`` is never called, nor still running, once the block was left.
     """
     expired = threading.Event()
+    over = threading.Event()
+    ringing = threading.Lock()
 
     def ring() -> None:
-        expired.set()
-        expire()
+        # Under a lock: after the block, the number of a closed socket may be another one's.
+        with ringing:
+            if not over.is_set():
+                expired.set()
+                # What cannot be ended has ended by itself.
+                with suppress(Exception):
+                    expire()
 
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
@@ -29,12 +39,13 @@ def deadline(seconds: float, what: str, expire: Callable[[], None]) -> Iterator[
         yield
     except Exception as error:
         if expired.is_set():
-            raise Unreachable(
-                f"{what} gave no answer within {seconds:g} s.", "Look at the network and at the server's load.", "slow"
-            ) from error
+            raise Unreachable(f"{what} gave no answer within {seconds:g} s.", next_step, "slow") from error
         raise
     finally:
+        over.set()
         timer.cancel()
+        with ringing:
+            pass
 
 
 def shut(fileno: int) -> None:

@@ -26,6 +26,10 @@ class Missing(StoreError):
     """There is no such object or version."""
 
 
+class NoUpload(StoreError):
+    """There is no such upload in parts any more: it was completed or aborted, and no part of it is left."""
+
+
 class Exists(Refused):
     """There is an object of that name already; it was not touched."""
 
@@ -60,6 +64,8 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
 def _failure(what: str, code: str, message: str) -> OpsError:
     if code in ("NoSuchKey", "404", "NoSuchVersion", "NotFound"):
         return Missing(f"{what}: there is no such object.", "List the bucket to see what is there.", code)
+    if code == "NoSuchUpload":
+        return NoUpload(f"{what}: there is no such upload any more.", "Look whether its object is there.", code)
     if code in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
         return Exists(f"{what}: there is an object of that name already.", "Nothing was overwritten; look at it first.")
     if what.startswith("S3 delete") and code == "AccessDenied":

@@ -10,23 +10,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from opslib.errors import Refused, Unreachable
-from opslib.redaction import Secret
 from opslib.settings import ReadSettings, Settings
 from opslib.systems.deadline import deadline
-from opslib.systems.object_errors import Exists, Missing, StoreError, told
+from opslib.systems.object_client import connect
+from opslib.systems.object_errors import Exists, Missing, NoUpload, StoreError, told
+from opslib.systems.object_writing import WRITING, create, plain
 from opslib.systems.pending import Pending
 from opslib.systems.upload import Upload
 
 if TYPE_CHECKING:
-    from boto3.session import Session
     from mypy_boto3_s3 import S3Client
 
 __all__ = ["Bucket", "Exists", "Head", "Missing", "ReadOnlyBucket", "Store", "StoreError", "Stored", "Unfinished"]
@@ -37,8 +37,7 @@ READS = ("Get", "Head", "List")
 CHUNK = 1024 * 1024
 CALL_SECONDS = 30.0
 CHUNK_SECONDS = 60.0
-_MAKING = threading.Lock()
-"""Making clients from one session is not safe in several threads; using them is."""
+Mode = Literal["GOVERNANCE", "COMPLIANCE"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Stored:
     size: int
     modified: datetime
     version: str
+    latest: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,10 @@ class Unfinished:
 
 @dataclass(frozen=True)
 class Head:
-    """What the store says of one object without its content; ``size`` in bytes."""
+    """What the store says of one object without its content; ``size`` in bytes.
+
+    ``writing`` names the one call that wrote it (see :mod:`opslib.systems.object_writing`); empty: not one of ours.
+    """
 
     key: str
     size: int
@@ -73,29 +76,46 @@ class Head:
     locked_until: datetime | None
     held: bool
     metadata: Mapping[str, str] = field(default_factory=dict)
+    writing: str = ""
 
 
 class Store:
-    """What both handles can do: list, look, read. ``bucket`` is the only bucket it ever touches."""
+    """What both handles can do: list, look, read. ``bucket`` is the only bucket it ever touches.
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
+    One call may take ``seconds`` of wall clock, one piece of a stream ``chunk_seconds``.
+    """
+
+    def __init__(
+        self, client: S3Client, bucket: str, *, seconds: float = CALL_SECONDS, chunk_seconds: float = CHUNK_SECONDS
+    ) -> None:
         self.bucket = bucket
+        self.seconds = seconds
+        self._chunk_seconds = chunk_seconds
         self._client = client
 
-    def list(self, prefix: str) -> list[Stored]:
-        """Return the current version of every object below ``prefix``, ordered by key; deleted ones are left out."""
+    def versions(self, prefix: str) -> list[Stored]:
+        """Return every version of every object below ``prefix``, also of those that were deleted since."""
         found: list[Stored] = []
         start: dict[str, str] = {}
         while True:
             page = self.call("list_object_versions", Prefix=prefix, **start)
             found += [
-                Stored(row["Key"], row["Size"], row["LastModified"].astimezone(UTC), row.get("VersionId", "null"))
+                Stored(
+                    row["Key"],
+                    row["Size"],
+                    row["LastModified"].astimezone(UTC),
+                    row.get("VersionId", "null"),
+                    bool(row["IsLatest"]),
+                )
                 for row in page.get("Versions", ())
-                if row["IsLatest"]
             ]
             if not page.get("IsTruncated"):
-                return sorted(found, key=lambda row: row.key)
+                return found
             start = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+    def list(self, prefix: str) -> list[Stored]:
+        """Return the current version of every object below ``prefix``, ordered by key; deleted ones are left out."""
+        return sorted((row for row in self.versions(prefix) if row.latest), key=lambda row: row.key)
 
     def unfinished(self, prefix: str) -> tuple[Unfinished, ...]:
         """Return the unfinished uploads below ``prefix`` (the first thousand), oldest first."""
@@ -103,14 +123,15 @@ class Store:
         found = [Unfinished(row["Key"], row["UploadId"], row["Initiated"].astimezone(UTC)) for row in rows]
         return tuple(sorted(found, key=lambda item: item.begun))
 
-    def head(self, key: str, version: str | None = None) -> Head | None:
+    def head(self, key: str, version: str | None = None, *, seconds: float | None = None) -> Head | None:
         """Return what the store says of the object, or None when there is no such object or version."""
         try:
-            said = self.call("head_object", Key=key, **_version(version))
+            said = self.start("head_object", seconds, Key=key, **_version(version)).result()
         except Unreachable as error:
             if isinstance(error, Missing):
                 return None
             raise
+        metadata = dict(said.get("Metadata", {}))
         return Head(
             key=key,
             size=said["ContentLength"],
@@ -120,7 +141,8 @@ class Store:
             lock=said.get("ObjectLockMode"),
             locked_until=said.get("ObjectLockRetainUntilDate"),
             held=said.get("ObjectLockLegalHoldStatus") == "ON",
-            metadata=said.get("Metadata", {}),
+            writing=metadata.pop(WRITING, ""),
+            metadata=metadata,
         )
 
     def read(self, key: str, limit: int = 8 * CHUNK, version: str | None = None) -> bytes:
@@ -162,18 +184,18 @@ class Store:
         """Call one operation on this bucket and return its answer; raises OpsError with the kind of failure."""
         return self.start(operation, **parameters).result()
 
-    def start(self, operation: str, **parameters: Any) -> Pending[Any]:
-        """Begin one operation on this bucket in the background."""
+    def start(self, operation: str, seconds: float | None = None, /, **parameters: Any) -> Pending[Any]:
+        """Begin one operation on this bucket in the background; it may take ``seconds``, or what the store allows."""
         what = self._what(operation, str(parameters.get("Key", "")))
         work = partial(getattr(self._client, operation), Bucket=self.bucket, **parameters)
-        return Pending(what, CALL_SECONDS, lambda: told(work, what))
+        return Pending(what, seconds or self.seconds, lambda: told(work, what))
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
     def _chunk(self, body: Any, what: str) -> bytes:
-        with deadline(CHUNK_SECONDS, what, body._raw_stream.shutdown):
+        with deadline(self._chunk_seconds, what, body._raw_stream.shutdown):
             return bytes(told(lambda: body.read(CHUNK), what))
 
     def _what(self, operation: str, key: str) -> str:
@@ -183,41 +205,40 @@ class Store:
 class ReadOnlyBucket(Store):
     """A bucket that can only be read, whatever its client is asked for."""
 
-    def __init__(self, settings: ReadSettings, bucket: str) -> None:
-        client = _client(settings, settings.read_aws_access_key_id, settings.read_aws_secret_access_key)
+    def __init__(self, settings: ReadSettings, bucket: str, **limits: float) -> None:
+        client = connect(settings, settings.read_aws_access_key_id, settings.read_aws_secret_access_key)
         # provide-client-params comes before anything is built or signed (presigned addresses too),
         # before-sign catches what is signed without it.
         client.meta.events.register_first("provide-client-params.s3", refuse_writes)
         client.meta.events.register_first("before-sign.s3", refuse_writes)
-        super().__init__(client, bucket)
+        super().__init__(client, bucket, **limits)
 
 
 class Bucket(Store):
     """The executor's handle: creates objects, never overwrites one, deletes single versions only."""
 
-    def __init__(self, settings: Settings, bucket: str) -> None:
-        super().__init__(_client(settings, settings.aws_access_key_id, settings.aws_secret_access_key), bucket)
+    def __init__(self, settings: Settings, bucket: str, **limits: float) -> None:
+        client = connect(settings, settings.aws_access_key_id, settings.aws_secret_access_key)
+        super().__init__(client, bucket, **limits)
+
+    def start(self, operation: str, seconds: float | None = None, /, **parameters: Any) -> Pending[Any]:
+        """As a reading handle does; raises Refused for a new object under a key that is not plain."""
+        if operation in ("put_object", "create_multipart_upload") and not plain(parameters["Key"]):
+            raise Refused(f"Nothing is put under the key {parameters['Key'][:100]!a}.", "Use plain names and slashes.")
+        return super().start(operation, seconds, **parameters)
 
     def put_new(
         self, key: str, data: bytes, metadata: Mapping[str, str], *, locked_until: datetime | None = None
     ) -> str:
-        """Create the object and return its version; raises Exists, and changes nothing, when there is one."""
-        answer = self.call(
-            "put_object",
-            Key=key,
-            Body=data,
-            Metadata=dict(metadata),
-            ContentType="application/json" if key.endswith(".json") else "application/octet-stream",
-            ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
-            IfNoneMatch="*",
-            **lock(locked_until),
-        )
-        return str(answer.get("VersionId", "null"))
+        """Create the object and return its version; raises Exists, and changes nothing, when there is one.
+
+        A reply that was lost is looked up; Unreachable means that the object may be there.
+        """
+        return create(self, new_object(key, data, metadata), **lock(locked_until))
 
     def upload(self, key: str, metadata: Mapping[str, str], *, locked_until: datetime | None = None) -> Upload:
         """Return a writer for one new large object; use it in a ``with`` block and call its ``complete``."""
-        return Upload(self.start, key, dict(metadata), lock(locked_until))
+        return Upload(self, key, dict(metadata), lock(locked_until))
 
     def ensure_locked(self, key: str, version: str, until: datetime) -> None:
         """Lock this version until ``until`` unless it is locked as long already.
@@ -236,8 +257,9 @@ class Bucket(Store):
         )
 
     def abort(self, item: Unfinished) -> None:
-        """Take the parts of an unfinished upload away."""
-        self.call("abort_multipart_upload", Key=item.key, UploadId=item.upload)
+        """Take the parts of an unfinished upload away; nothing happens when they are gone."""
+        with suppress(NoUpload):
+            self.call("abort_multipart_upload", Key=item.key, UploadId=item.upload)
 
     def delete_version(self, key: str, version: str) -> None:
         """Delete exactly this version; raises Refused when an object lock holds it."""
@@ -251,39 +273,25 @@ def refuse_writes(event_name: str, **_: Any) -> None:
         raise Refused(f"A reading handle may not call S3 {operation}.", "Ask for a step of a runbook instead.")
 
 
-def lock(until: datetime | None) -> dict[str, Any]:
-    """Return the parameters that lock a new object in governance mode until ``until``; none for None."""
-    return {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": until} if until else {}
+def lock(until: datetime | None, mode: Mode = "GOVERNANCE") -> dict[str, Any]:
+    """Return the parameters that lock a new object until ``until``; none for None.
+
+    Governance can be lifted with a right of its own; compliance by nobody, not by the account's owner either.
+    """
+    return {"ObjectLockMode": mode, "ObjectLockRetainUntilDate": until} if until else {}
 
 
-def _client(settings: ReadSettings, key: Secret | None, secret: Secret | None) -> S3Client:
-    from botocore.config import Config
-
-    config = Config(
-        connect_timeout=5,
-        read_timeout=25,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        # A private endpoint seldom has a name per bucket.
-        s3={"addressing_style": "path" if settings.aws_endpoint_url else "auto"},
-    )
-    with _MAKING:
-        return _session().client(
-            "s3",
-            region_name=settings.aws_region,
-            endpoint_url=settings.aws_endpoint_url,
-            aws_access_key_id=key.reveal() if key else None,
-            aws_secret_access_key=secret.reveal() if secret else None,
-            config=config,
-        )
-
-
-@cache
-def _session() -> Session:
-    # One for the process: it parses the service's description only once. Event handlers belong to
-    # each client alone, so a guard on one is neither lost nor spread by that.
-    import boto3
-
-    return boto3.session.Session()
+def new_object(key: str, data: bytes, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of a put that fails where there is an object of that name already."""
+    return {
+        "Key": key,
+        "Body": data,
+        "Metadata": dict(metadata),
+        "ContentType": "application/json" if key.endswith(".json") else "application/octet-stream",
+        "ChecksumAlgorithm": "SHA256",
+        "ChecksumSHA256": base64.b64encode(hashlib.sha256(data).digest()).decode(),
+        "IfNoneMatch": "*",
+    }
 
 
 def _version(version: str | None) -> dict[str, str]:

@@ -8,19 +8,28 @@ target's own affair and stated in its description.
 from __future__ import annotations
 
 import hashlib
-import re
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opslib.errors import OpsError, Unreachable
+from opslib.errors import Refused
 from opslib.redaction import DatabaseUrl
 from opslib.systems.deadline import deadline, shut
+from opslib.systems.pending import Pending
+from opslib.systems.postgres_errors import unreachable
+from opslib.systems.postgres_statements import why_refused
 
 if TYPE_CHECKING:
     import psycopg
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+SEEN_SECONDS = 1.0
+"""That the server ended a session is seen at once; one that breaks later broke while it answered."""
+
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""Seconds, seconds, count, milliseconds: how the system finds out by itself that the other side is gone."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +74,19 @@ class ReadOnlyDatabase:
     def ask(self, question: Question, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Ask one packaged question and return its rows; each in a transaction of its own.
 
+        Raises Refused, before a byte is sent, for a statement that does more than read.
         Raises Unreachable with the kind of failure (address, refused, authentication, too slow, locked …).
         """
         import psycopg
 
         if not isinstance(question, Question):
             raise TypeError("a reading session takes a packaged Question, never SQL text")
+        if reason := why_refused(question.text):
+            raise Refused(f"A reading session does not ask {question.name}: {reason}.", "Use a runbook's step.")
         reused = self._connection is not None and not self._connection.closed
         connection = self._connect()
         limit = self._statement_seconds * 1.1 + 1.0
+        started = time.monotonic()
         try:
             with (
                 deadline(limit, f"PostgreSQL at {self.url.public}", lambda: shut(connection.fileno())),
@@ -83,10 +96,10 @@ class ReadOnlyDatabase:
                 cursor.execute(question.text, parameters)
                 return cursor.fetchall()
         except psycopg.Error as error:
-            if reused and connection.closed:
+            if reused and connection.closed and time.monotonic() - started < SEEN_SECONDS:
                 # The server has ended the idle session (a restart, an exchange of databases): ask a new one.
                 return self.ask(question, parameters)
-            raise _unreachable(error, self.url, question.name) from error
+            raise unreachable(error, self.url, question.name) from error
 
     def close(self) -> None:
         """Close the session; the next question opens a new one."""
@@ -125,102 +138,31 @@ def connect(
 ) -> psycopg.Connection[dict[str, Any]]:
     """Open an autocommit connection whose rows are dicts; raises Unreachable with the kind of failure.
 
-    TLS is demanded (``sslmode=verify-full``) unless the address says otherwise or is this machine.
+    Name look-up, TCP, TLS and log-in, over all of a name's addresses, together get ``connect_seconds`` of
+    wall clock. TLS is demanded (``sslmode=verify-full``) unless the address says otherwise or is this machine.
     """
     import psycopg
-    from psycopg.rows import dict_row
+    from psycopg.rows import DictRow, dict_row
 
     options = " ".join(f"-c {name}={value}" for name, value in (guards or {}).items())
-    extra: dict[str, Any] = {}
+    # Named, so that PGHOSTADDR or PGPORT of a shell can't lead this session to another server.
+    extra: dict[str, Any] = KEEPALIVES | {"hostaddr": "", "port": url.port or 5432}
     if url.host not in LOOPBACK and "sslmode=" not in url.reveal():
-        extra = {"sslmode": "verify-full", "sslrootcert": "system"}
-    try:
+        extra |= {"sslmode": "verify-full", "sslrootcert": "system"}
+
+    def opened() -> psycopg.Connection[DictRow]:
         return psycopg.connect(
             url.reveal(),
             autocommit=True,
             row_factory=dict_row,
             application_name=application,
+            # For each address, and no less than 2 s: it ends the attempts that were given up.
             connect_timeout=max(2, round(connect_seconds)),
             options=options,
             **extra,
         )
+
+    try:
+        return Pending(f"PostgreSQL at {url.public}", connect_seconds, opened, lambda late: late.close()).result()
     except psycopg.Error as error:
-        raise _unreachable(error, url, "connect") from error
-
-
-_KINDS: tuple[tuple[str, str, str, str], ...] = (
-    (
-        "authentication",
-        r"28P01|password authentication failed",
-        "refused the password",
-        "Check the target description.",
-    ),
-    (
-        "forbidden-host",
-        r"28000|no pg_hba.conf entry",
-        "refuses this user or host",
-        "Check pg_hba.conf, or the project's network bans.",
-    ),
-    (
-        "full",
-        r"53300|too many (clients|connections)|connection slots are reserved",
-        "has no connection left",
-        "Look with a role that may use reserved ones.",
-    ),
-    (
-        "recovering",
-        r"57P03|starting up|in recovery mode|shutting down|not yet accepting connections",
-        "is starting or recovering",
-        "Wait, then look again.",
-    ),
-    (
-        "no-database",
-        r"3D000|database .* does not exist",
-        "has no such database",
-        "Check the database name in the target description.",
-    ),
-    ("locked", r"55P03|lock timeout", "holds a lock that this question waits for", "Look at the blocking tree first."),
-    (
-        "slow",
-        r"57014|statement timeout",
-        "took longer than the statement time-out",
-        "Look at load and blocking tree first.",
-    ),
-    ("forbidden", r"42501|permission denied", "forbids this role to look", "Grant it pg_monitor and pg_read_all_data."),
-    (
-        "missing",
-        r"42P01|42703|42883|does not exist",
-        "lacks an object that this question needs",
-        "See diagnostics/database, objects.",
-    ),
-    ("read-only", r"25006|read-only transaction", "is read-only", "This session may only read."),
-    (
-        "dns",
-        r"could not translate host name|Name or service not known|getaddrinfo|failed to resolve host",
-        "has a name that does not resolve",
-        "Check DNS.",
-    ),
-    ("refused", r"Connection refused", "refuses connections", "Is the server running, and the port right?"),
-    (
-        "slow",
-        r"timeout expired|timed out",
-        "did not answer in time",
-        "Check network, firewall and the server's load.",
-    ),
-    ("tls", r"(?i)\bssl\b|certificate", "has a TLS problem", "Check sslmode and the certificate."),
-)
-"""Kind of failure, what it looks like (SQLSTATE or message), what is said of the server, what to do next."""
-
-
-def _unreachable(error: psycopg.Error, url: DatabaseUrl, question: str) -> OpsError:
-    text = f"{error.sqlstate or ''} {error}"
-    for kind, pattern, said, next_step in _KINDS:
-        if re.search(pattern, text):
-            detail = _first_line(error)
-            return Unreachable(f"PostgreSQL at {url.public} {said} ({question}: {detail}).", next_step, kind)
-    message = f"PostgreSQL at {url.public} failed at {question}: {_first_line(error)}."
-    return Unreachable(message, "See its log.", "other")
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]
+        raise unreachable(error, url, "connect") from error

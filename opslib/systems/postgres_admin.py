@@ -8,14 +8,15 @@ never text. Facts about template0, ``FORCE`` and locale providers are from the P
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from opslib.errors import OpsError, Refused, StepFailed
+from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.redaction import DatabaseUrl
 from opslib.systems.deadline import deadline, shut
 from opslib.systems.postgres import Question, connect
+from opslib.systems.postgres_errors import IN_DOUBT, failed
 
 if TYPE_CHECKING:
     import psycopg
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 30
 """How long a snapshot's statements wait for a lock before they fail."""
+
+END_SECONDS = 60.0
+"""How long the begin or the end of a transaction may take, whatever its statements may."""
 
 TEXT_FORM = {
     "DateStyle": "ISO, YMD",
@@ -35,7 +39,6 @@ TEXT_FORM = {
     "search_path": "pg_catalog",
 }
 """Settings that decide how a value reads as text; pinned, so that equal rows have equal text everywhere."""
-
 
 _PATIENCE = {"lock_timeout": f"{LOCK_SECONDS * 1000}"}
 
@@ -55,12 +58,17 @@ class Locale:
 class AdminDatabase:
     """A session that may write, in autocommit mode; opened at the first statement. A context manager."""
 
-    def __init__(self, url: DatabaseUrl, application: str, *, statement_seconds: float = 60.0) -> None:
+    def __init__(
+        self, url: DatabaseUrl, application: str, *, statement_seconds: float = 60.0, connect_seconds: float = 5.0
+    ) -> None:
         self.url = url
         self._application = application
         self._seconds = statement_seconds
+        self._connect_seconds = connect_seconds
         self._connection: psycopg.Connection[dict[str, Any]] | None = None
+        self._backend: int | None = None
         self._inside = False
+        self._kept = False
 
     def __enter__(self) -> AdminDatabase:
         return self
@@ -91,13 +99,41 @@ class AdminDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Put the statements of the block into one transaction; an error rolls it back. Not nestable."""
-        with self._connect().transaction():
-            self._inside = True
-            try:
-                yield
-            finally:
-                self._inside = False
+        """Put the statements of the block into one transaction; an error rolls it back. Not nestable.
+
+        Raises Unreachable or StepFailed when the commit was not confirmed: it may have happened.
+        """
+        connection = self._connect()
+        opened = connection.transaction()
+        end_seconds = min(self._seconds, END_SECONDS)
+        with self._answering(connection, "begin", end_seconds):
+            opened.__enter__()
+        self._inside = True
+        try:
+            yield
+        except BaseException as error:
+            self._inside = False
+            with suppress(OpsError), self._answering(connection, "roll back", end_seconds):
+                opened.__exit__(type(error), error, error.__traceback__)
+            raise
+        self._inside = False
+        with self._answering(connection, "commit", end_seconds):
+            opened.__exit__(None, None, None)
+
+    def keep(self) -> None:
+        """From now on the session holds something that a new one would not have: once broken it stays broken."""
+        self._kept = True
+
+    @property
+    def lost(self) -> int | None:
+        """The server's process number of a session whose connection broke; None while there is none, or it stands."""
+        connection = self._connection
+        return self._backend if connection is not None and connection.closed else None
+
+    @property
+    def application(self) -> str:
+        """The session's name as the server shows it: cut off after 63 bytes."""
+        return self._application.encode()[:63].decode(errors="ignore")
 
     def close(self) -> None:
         """Close the session."""
@@ -108,17 +144,19 @@ class AdminDatabase:
     def _run(
         self, statement: Any, parameters: Mapping[str, Any] | None, what: str, seconds: float | None
     ) -> list[dict[str, Any]]:
+        connection = self._connect()
+        with self._answering(connection, what, seconds or self._seconds), connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def _answering(self, connection: psycopg.Connection[Any], what: str, seconds: float) -> Iterator[None]:
         import psycopg
 
-        connection = self._connect()
-        limit = seconds or self._seconds
+        where = f"PostgreSQL at {self.url.public} ({what})"
         try:
-            with (
-                deadline(limit, f"PostgreSQL at {self.url.public} ({what})", lambda: shut(connection.fileno())),
-                connection.cursor() as cursor,
-            ):
-                cursor.execute(statement, parameters)
-                return cursor.fetchall() if cursor.description else []
+            with deadline(seconds, where, lambda: shut(connection.fileno()), IN_DOUBT):
+                yield
         except psycopg.Error as error:
             raise failed(error, self.url, what) from error
 
@@ -130,9 +168,15 @@ class AdminDatabase:
                     f"The connection to PostgreSQL at {self.url.public} broke inside a transaction.",
                     "The server rolled it back; look at its log.",
                 )
+            if self._kept and self._connection is not None:
+                raise Unreachable(
+                    f"The connection to PostgreSQL at {self.url.public} broke, and what it held (a lock) is gone.",
+                    "Look at the server, then run again.",
+                )
             self._connection = connect(
                 self.url,
                 self._application,
+                connect_seconds=self._connect_seconds,
                 guards={
                     # The server must end by itself what our side has given up.
                     "client_connection_check_interval": "1000",
@@ -140,6 +184,7 @@ class AdminDatabase:
                     "idle_in_transaction_session_timeout": "0",
                 },
             )
+            self._backend = self._connection.info.backend_pid
         return self._connection
 
 
@@ -252,12 +297,3 @@ def end_sessions_of(session: AdminDatabase, database: int) -> set[int]:
         what=f"end the sessions in the database {database}",
     )
     return {int(row["pid"]) for row in rows}
-
-
-def failed(error: psycopg.Error, url: DatabaseUrl, what: str) -> OpsError:
-    """Return a server's refusal as StepFailed, with its first line and SQLSTATE."""
-    line = (str(error).strip().splitlines() or ["no message"])[0]
-    return StepFailed(
-        f"PostgreSQL at {url.public} refused to {what}: {line} ({error.sqlstate or 'no SQLSTATE'}).",
-        "Read the message; the statement had no effect.",
-    )

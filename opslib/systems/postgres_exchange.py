@@ -72,21 +72,53 @@ def emptied(session: AdminDatabase, database: int) -> Iterator[set[int]]:
 def exchange(session: AdminDatabase, live: str, kept: str, new: str, mark: str | None) -> None:
     """Rename ``live`` to ``kept`` and ``new`` to ``live`` and mark the latter, if a mark is given: all or nothing.
 
-    Raises StepFailed; when the connection broke, the caller must look whether it was all or nothing.
+    Raises StepFailed or Unreachable; then the caller must call :func:`end_lost` and look whether it was all
+    or nothing.
     """
-    import psycopg
+    with session.transaction():
+        rename_database(session, live, kept)
+        rename_database(session, new, live)
+        if mark is not None:
+            mark_database(session, live, mark)
 
-    try:
-        with session.transaction():
-            rename_database(session, live, kept)
-            rename_database(session, new, live)
-            if mark is not None:
-                mark_database(session, live, mark)
-    except psycopg.Error as error:
-        line = (str(error).strip().splitlines() or ["no message"])[0]
+
+def end_lost(session: AdminDatabase, another: AdminDatabase) -> None:
+    """End what is left of ``session`` on the server if its connection broke, so that its fate can be looked up.
+
+    The server may not know yet that nobody listens: a COMMIT that is still on its way would be carried out
+    after the look. Raises OpsError when that could not be made sure.
+    """
+    if session.lost is None:
+        return
+    rows = another.execute(
+        "SELECT pg_terminate_backend(pid, 10000) AS ended FROM pg_stat_activity"
+        " WHERE pid = %(pid)s AND application_name = %(application)s AND pid <> pg_backend_pid()",
+        {"pid": session.lost, "application": session.application},
+        what="end the session whose connection broke",
+    )
+    if not all(row["ended"] for row in rows):
         raise StepFailed(
-            f"The exchange of {live} and {new} was not confirmed ({line}).", "Look at the databases' names."
-        ) from error
+            f"The session {session.lost} on {session.url.public} does not end, and may still do what it was told.",
+            "Look at what it does (pg_stat_activity) before you judge by what you see.",
+        )
+
+
+def end_earlier(session: AdminDatabase) -> None:
+    """End the other sessions of this session's application in its database, so that their fate can be looked up.
+
+    A process that was killed leaves them: the server goes on with what it was told until it notices. Raises
+    StepFailed when one does not end.
+    """
+    rows = session.execute(
+        "SELECT pg_terminate_backend(pid, 10000) AS ended FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()",
+        what="end the sessions that an earlier process left",
+    )
+    if not all(row["ended"] for row in rows):
+        raise StepFailed(
+            f"A session of {session.application} on {session.url.public} does not end.",
+            "Look at what it does (pg_stat_activity), then try again.",
+        )
 
 
 def analyze(session: AdminDatabase) -> None:

@@ -1,10 +1,4 @@
-"""PostgreSQL's client programs: the only subprocesses that a system module starts.
-
-A closed list of programs, argument lists only, a small environment of our own. The password goes
-through a password file of mode 0600, in memory where the system can do that, else in a private folder
-that is gone afterwards: arguments and environment of a process can be read by others on the machine
-(PostgreSQL manual, "The Password File").
-"""
+"""PostgreSQL's client programs, started and ended; what they are given: :mod:`opslib.systems.program_inputs`."""
 
 from __future__ import annotations
 
@@ -14,32 +8,26 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import IO
 
 from opslib.errors import Refused, StepFailed, UsageError
 from opslib.redaction import Redactor, SecretUrl
 from opslib.systems.deadline import deadline
-from opslib.systems.postgres import LOOPBACK
+from opslib.systems.program_inputs import PROGRAMS, Program, check_arguments, environment, password_file
 
-Program = Literal["pg_dump", "pg_restore", "psql"]
-PROGRAMS: dict[str, tuple[str, ...]] = {
-    "pg_dump": ("--no-password",),
-    # A restored subscription would name the saved database's own slot, and keep its database from being dropped.
-    "pg_restore": ("--no-password", "--exit-on-error", "--no-subscriptions"),
-    "psql": ("--no-password", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
-}
-"""The programs that may be started, each with the options that it always gets."""
-
+GUARDIAN = str(Path(__file__).with_name("program_guardian.py"))
 CHUNK = 256 * 1024
 STDERR_LIMIT = 64 * 1024
-_QUERY = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY"}
+
+PATIENCE = 0.1
+"""The share of its time that a program gets to cancel its query on the server, once that time is over."""
+LONGEST_PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -202,8 +190,9 @@ class _Child:
     def warnings(self) -> str:
         return self._redactor.text(self._stderr.text())
 
-    def kill(self) -> None:
-        for number, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0)):
+    def kill(self, patience: float = LONGEST_PATIENCE) -> None:
+        polite = min(patience, LONGEST_PATIENCE)
+        for number, patience in ((signal.SIGTERM, polite), (signal.SIGKILL, 10.0)):
             if self.process.poll() is not None:
                 return
             with suppress(ProcessLookupError):
@@ -213,24 +202,36 @@ class _Child:
 
 
 @contextmanager
+def _leash() -> Iterator[int]:
+    """Hand out the reading end of a pipe whose other end closes with the block, or with this process."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(writing)
+        os.close(reading)
+
+
+@contextmanager
 def _started(
     program: Program, url: SecretUrl | None, arguments: Sequence[str], seconds: float, *, stdin: int
 ) -> Iterator[_Child]:
     where = f" at {url.public}" if url else ""
-    with _password_file(url) as (passwords, handles):
+    check_arguments(program, arguments)
+    with password_file(url) as (passwords, handles), _leash() as leash:
         process = subprocess.Popen(
-            [str(find(program)), *PROGRAMS[program], *arguments],
-            env=_environment(url) | passwords,
+            [sys.executable, "-I", "-S", GUARDIAN, str(leash), str(find(program)), *PROGRAMS[program], *arguments],
+            env=environment(url) | passwords,
             cwd="/",
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=handles,
+            pass_fds=(*handles, leash),
         )
         child = _Child(process, f"{program}{where}", Redactor([url] if url else []))
         try:
-            with deadline(seconds, child.what, child.kill):
+            with deadline(seconds, child.what, lambda: child.kill(PATIENCE * seconds)):
                 yield child
         finally:
             child.kill()
@@ -239,52 +240,6 @@ def _started(
                 if pipe is not None:
                     with suppress(OSError):
                         pipe.close()
-
-
-@contextmanager
-def _password_file(url: SecretUrl | None) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
-    """Hand out the variable that names the password file, and the file handles that the program must inherit."""
-    password = urlsplit(url.reveal()).password if url else None
-    if password is None:
-        yield {}, ()
-        return
-    escaped = unquote(password).replace("\\", "\\\\").replace(":", "\\:")
-    line = f"*:*:*:*:{escaped}\n".encode()
-    if hasattr(os, "memfd_create"):
-        # A file without a name in memory: nothing is left of it even when this process is killed.
-        with os.fdopen(os.memfd_create("passwords"), "wb", buffering=0) as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(line)
-            yield {"PGPASSFILE": f"/proc/self/fd/{file.fileno()}"}, (file.fileno(),)
-        return
-    with tempfile.TemporaryDirectory(prefix="ops-") as folder:
-        path = Path(folder, "passwords")
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(line)
-        yield {"PGPASSFILE": str(path)}, ()
-
-
-def _environment(url: SecretUrl | None) -> dict[str, str]:
-    # No home: a password or service file of whoever runs this must not decide where a backup comes from.
-    environment = {"LANG": "C", "LC_ALL": "C", "TZ": "UTC", "HOME": "/nonexistent"}
-    if url is None:
-        return environment
-    parts = urlsplit(url.reveal())
-    environment |= {
-        "PGHOST": url.host,
-        "PGPORT": str(url.port or 5432),
-        "PGUSER": unquote(parts.username or ""),
-        "PGDATABASE": url.path,
-        "PGAPPNAME": "opslib",
-        "PGCONNECT_TIMEOUT": "10",
-    }
-    if url.host not in LOOPBACK:
-        environment |= {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "system"}
-    for name, value in parse_qsl(parts.query):
-        if name not in _QUERY:
-            raise Refused(f"The address of {url.public} has an option {name!r} that is not known here.", "Remove it.")
-        environment[_QUERY[name]] = value
-    return environment
 
 
 def _next_step(said: str) -> str:

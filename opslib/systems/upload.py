@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from opslib.errors import OpsError, StepFailed
+from opslib.errors import OpsError, StepFailed, Unreachable
+from opslib.systems.object_errors import Exists, NoUpload
+from opslib.systems.object_writing import WRITING, name, written
 from opslib.systems.pending import Pending
+
+if TYPE_CHECKING:
+    from opslib.systems.object_store import Store
 
 PART = 8 * 1024 * 1024
 """Bytes of one of the first 1,000 parts; each further thousand has parts of 8 MiB more (430 GB in all)."""
@@ -23,21 +29,17 @@ IN_FLIGHT = 2
 """Parts that may be under way at once: hides the network's delay, costs 16 MiB."""
 
 
-class Start(Protocol):
-    """Begins one S3 operation in the background."""
-
-    def __call__(self, operation: str, **parameters: Any) -> Pending[Any]:
-        """Begin ``operation`` with ``parameters`` on the bucket."""
-
-
 class Upload:
     """A writer for one object. Leaving the ``with`` block without :meth:`complete` aborts it: no part is left."""
 
-    def __init__(self, start: Start, key: str, metadata: Mapping[str, str], lock: Mapping[str, Any]) -> None:
+    def __init__(self, store: Store, key: str, metadata: Mapping[str, str], lock: Mapping[str, Any]) -> None:
         self.key = key
         self.size = 0
-        self._start = start
-        self._first = {"Metadata": dict(metadata), "ContentType": "application/octet-stream", **lock}
+        self._store = store
+        self._start = store.start
+        self._writing = name()
+        marked = {**metadata, WRITING: self._writing}
+        self._first = {"Metadata": marked, "ContentType": "application/octet-stream", **lock}
         self._hash = hashlib.sha256()
         self._buffer = bytearray()
         self._flying: deque[tuple[str, Pending[Any]]] = deque()
@@ -66,27 +68,39 @@ class Upload:
             del self._buffer[:limit]
 
     def complete(self) -> str:
-        """Make the object exist and return its version; raises Exists when there is one of that name."""
+        """Make the object exist and return its version; raises Exists when there is another of that name.
+
+        A reply that was lost is looked up; Unreachable means that the object may be there.
+        """
         if self._buffer or not self._sent:
             self._send(bytes(self._buffer))
             self._buffer.clear()
         while self._flying:
             self._land()
-        answer = self._start(
-            "complete_multipart_upload",
-            Key=self.key,
-            UploadId=self._id,
-            MultipartUpload={"Parts": self._parts},
-            IfNoneMatch="*",
-        ).result()
+        version = self._complete()
         self._done = True
-        return str(answer.get("VersionId", "null"))
+        return version
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._done:
             self._abort(error)
+
+    def _complete(self) -> str:
+        started = time.monotonic()
+        try:
+            answer = self._start(
+                "complete_multipart_upload",
+                Key=self.key,
+                UploadId=self._id,
+                MultipartUpload={"Parts": self._parts},
+                IfNoneMatch="*",
+            ).result()
+        except (Exists, Unreachable) as error:
+            left = self._store.seconds - (time.monotonic() - started)
+            return written(self._store, self.key, self._writing, error, left)
+        return str(answer.get("VersionId", "null"))
 
     def _send(self, part: bytes) -> None:
         if self._sent == 10_000:
@@ -119,6 +133,8 @@ class Upload:
                 continue
         try:
             self._start("abort_multipart_upload", Key=self.key, UploadId=self._id).result()
+        except NoUpload:
+            return
         except OpsError as failed:
             said = f"Parts of {self.key} may be left in the bucket: {failed.message}"
             if error is None:

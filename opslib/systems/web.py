@@ -7,6 +7,7 @@ given up, and its socket shut, when the deadline rings.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -14,10 +15,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from opslib.errors import OpsError, Unreachable, UsageError
+from opslib.errors import OpsError, Refused, Unreachable, UsageError
 from opslib.redaction import Secret
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 4 * 1024 * 1024
 """Bytes of a body, decoded; a larger one is refused as a whole, for half a document proves nothing."""
 
-Method = Literal["GET", "HEAD"]
+Method = Literal["GET", "HEAD", "POST"]
 
 KINDS: dict[str, tuple[str, str]] = {
     "dns": ("has a name that does not resolve", "Check DNS and the address in the target description."),
@@ -43,16 +44,19 @@ KINDS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What an address answered: status, headers (lower-case names), the body as text, seconds to the last byte."""
+    """What an address answered: status, headers (lower-case names), body as text, seconds to the last byte, body."""
 
     status: int
     headers: Mapping[str, str]
     text: str
     seconds: float
+    data: bytes = b""
 
 
 class Reader:
     """Asks with GET and HEAD only. A redirect is an answer, not a detour: it is returned as it came."""
+
+    _methods: ClassVar[frozenset[str]] = frozenset({"GET", "HEAD"})
 
     def __init__(self, *, size_limit: int = SIZE_LIMIT) -> None:
         self._size_limit = size_limit
@@ -76,10 +80,17 @@ class Reader:
             self._client.close()
             self._client = None
 
-    def _ask(self, method: Method, url: str, seconds: float, headers: Mapping[str, str | Secret] | None) -> Answer:
+    def _ask(
+        self,
+        method: Method,
+        url: str,
+        seconds: float,
+        headers: Mapping[str, str | Secret] | None,
+        content: bytes | None = None,
+    ) -> Answer:
         shown = public(url)
-        plain = {name: v.reveal() if isinstance(v, Secret) else v for name, v in (headers or {}).items()}
-        exchange = _Exchange(self._opened(), method, url, plain, seconds, self._size_limit)
+        plain = {name: _plain(name, value) for name, value in (headers or {}).items()}
+        exchange = _Exchange(self._opened(), method, url, plain, seconds, self._size_limit, content)
         exchange.thread.start()
         exchange.thread.join(seconds)
         answer, error = exchange.answer, exchange.error
@@ -97,8 +108,21 @@ class Reader:
 
     def _opened(self) -> httpx.Client:
         if self._client is None:
-            self._client = _client()
+            self._client = _client(self._methods)
         return self._client
+
+
+class Asker(Reader):
+    """Also sends a question that needs a body to a service that changes nothing by answering it.
+
+    For the executor's declared calls (time stamps); a notebook holds a :class:`Reader`.
+    """
+
+    _methods: ClassVar[frozenset[str]] = frozenset({"GET", "HEAD", "POST"})
+
+    def post(self, url: str, content: bytes, kind: str, *, deadline: float = 5.0) -> Answer:
+        """Return what ``url`` answers to a body of media type ``kind``; raises as :meth:`get`."""
+        return self._ask("POST", url, deadline, {"content-type": kind}, content)
 
 
 @dataclass
@@ -111,6 +135,7 @@ class _Exchange:
     headers: Mapping[str, str]
     seconds: float
     size_limit: int
+    content: bytes | None = None
     answer: Answer | None = None
     error: Exception | None = None
     sockets: list[socket.socket] = field(default_factory=list)
@@ -131,21 +156,27 @@ class _Exchange:
         started = time.monotonic()
         try:
             with self.client.stream(
-                self.method, self.url, headers=self.headers, timeout=self.seconds, extensions={"trace": self._trace}
+                self.method,
+                self.url,
+                headers=self.headers,
+                content=self.content,
+                timeout=self.seconds,
+                extensions={"trace": self._trace},
             ) as response:
                 self._know(response.extensions.get("network_stream"))
-                text = self._body(response)
-            self.answer = Answer(response.status_code, dict(response.headers), text, time.monotonic() - started)
+                data = self._body(response)
+            text = data.decode(response.encoding or "utf-8", "replace")
+            self.answer = Answer(response.status_code, dict(response.headers), text, time.monotonic() - started, data)
         except Exception as error:
             self.error = error
 
-    def _body(self, response: httpx.Response) -> str:
+    def _body(self, response: httpx.Response) -> bytes:
         data = bytearray()
         for chunk in response.iter_bytes():
             data += chunk
             if len(data) > self.size_limit:
                 raise Unreachable(f"more than {self.size_limit} bytes", kind="large")
-        return data.decode(response.encoding or "utf-8", "replace")
+        return bytes(data)
 
     def _trace(self, event: str, said: Mapping[str, Any]) -> None:
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
@@ -206,10 +237,24 @@ def _unreachable(kind: str, shown: str, detail: str) -> OpsError:
     return Unreachable(f"{shown} {said} ({detail}).", next_step, kind)
 
 
-def _client() -> httpx.Client:
+def _plain(name: str, value: str | Secret) -> str:
+    plain = value.reveal() if isinstance(value, Secret) else value
+    if not re.fullmatch(r"([!-~]([\t -~]*[!-~])?)?", plain):
+        # The client would repeat the whole value in its error.
+        raise UsageError(f"The header {name} has a value that no header may have.", "Look for line ends and blanks.")
+    return plain
+
+
+def _client(methods: frozenset[str]) -> httpx.Client:
     import httpx
 
+    def only_these(request: httpx.Request) -> None:
+        if request.method not in methods:
+            raise Refused(f"This handle does not send {request.method}.", "Ask for a step of a runbook instead.")
+
     return httpx.Client(
+        # Whatever the client is asked for, also past this module's own methods.
+        event_hooks={"request": [only_these]},
         follow_redirects=False,
         headers={"user-agent": "opslib", "accept-encoding": "identity"},
         # A proxy of the environment must not stand between us and this machine.

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from opslib.actions.backups import ApplyRetention
+from opslib.actions.base import Outcome
 from opslib.errors import Refused
 from opslib.model import Effect, Verdict
 from tests.backup_place import place as make_place
@@ -26,9 +27,10 @@ def apply(place, plan):
 def test_old_backups_go_whole_and_the_plan_says_exactly_which_and_why(place):
     place.history(1, 20, 40, 50, proven=(1, 40))
     plan = ApplyRetention().plan(place.reading())
-    young, old = "there; is not older than 30 days", "there; is older than 30 days, and age-1 is proven"
-    assert plan.before == {"age-1": young, "age-20": young, "age-40": old, "age-50": old}
-    assert plan.after == {"age-1": young, "age-20": young, "age-40": "deleted", "age-50": "deleted"}
+    young, old = "is not older than 30 days", "deleted; is older than 30 days, and age-1 is proven"
+    assert plan.before == {"age-40": "there", "age-50": "there"}
+    assert plan.after == {"age-40": old, "age-50": old}
+    assert plan.observed["stays"] == {"age-1": young, "age-20": young}
     assert (plan.effect, plan.touches) == (Effect.DESTRUCTIVE, 5)
     assert names(place) == ["age-1", "age-20", "age-40", "age-50"]
     values = apply(place, plan)
@@ -49,7 +51,7 @@ def test_the_newest_proven_backup_stays_however_old_it_is(place):
     plan = ApplyRetention().plan(place.reading())
     apply(place, plan)
     assert names(place) == ["age-35", "age-40"]
-    assert plan.after["age-40"] == "there; is the newest proven backup"
+    assert plan.observed["stays"]["age-40"] == "is the newest proven backup"
 
 
 def test_nothing_goes_while_nothing_is_proven(place):
@@ -78,21 +80,53 @@ def test_what_is_locked_or_has_no_manifest_stays(place):
     store.put_new(f"{place.name}/notes.txt", b"someone's", {})
     plan = ApplyRetention().plan(place.reading())
     assert plan.touches == 0
-    assert plan.after["locked"] == "there; is held by an object lock"
-    assert "person" in plan.after["garbage"]
-    assert plan.after[f"{place.name}/stray.dump"] == "there; has no manifest"
+    stays = plan.observed["stays"]
+    assert stays["locked"] == "is held by an object lock"
+    assert "person" in stays["garbage"]
+    assert stays[f"{place.name}/stray.dump"] == "has no manifest"
     apply(place, plan)
     assert names(place) == ["age-1", "garbage", "locked", "notes", "stray"]
 
 
-def test_a_bucket_that_changed_since_the_plan_is_left_alone(place):
-    base = place.history(1, 40, proven=(1,))
+def test_a_bucket_that_would_be_decided_otherwise_now_is_left_alone(place):
+    place.history(1, 40, proven=(1,))
     plan = ApplyRetention().plan(place.reading())
-    place.keep(base, b"x", "newcomer", size=1)
+    store = place.writing().backup_store
+    (proof,) = store.list(f"{place.name}/age-1.proof.json")
+    store.delete_version(proof.key, proof.version)
     before = place.objects()
     with pytest.raises(Refused, match="not those that were planned"):
         apply(place, plan)
     assert place.objects() == before
+
+
+def test_a_backup_that_came_since_the_plan_does_not_matter_and_stays(place):
+    base = place.history(1, 40, proven=(1,))
+    plan = ApplyRetention().plan(place.reading())
+    place.keep(base, b"x", "newcomer", size=1)
+    apply(place, plan)
+    assert names(place) == ["age-1", "newcomer"]
+
+
+def test_what_the_same_run_saved_is_not_counted_yet(place):
+    base = place.history(40, 50, proven=(40,))
+    place.keep(base, b"x", f"{place.reading().run}-backup", size=1)
+    place.vouch(f"{place.reading().run}-backup")
+    plan = ApplyRetention().plan(place.reading())
+    assert sorted(plan.after) == ["age-50"]
+
+
+def test_a_retention_that_was_broken_off_is_seen_and_completed_by_the_same_plan(place):
+    place.history(1, 40, 50, proven=(1,))
+    action, plan = ApplyRetention(), ApplyRetention().plan(place.reading())
+    assert action.settle(place.writing(), plan, quiet).outcome is Outcome.NOT_DONE
+    key, version = plan.fingerprint["goes"][0]
+    place.writing().backup_store.delete_version(key, version)
+    assert action.settle(place.writing(), plan, quiet).outcome is Outcome.PARTLY
+    values = apply(place, plan)
+    assert names(place) == ["age-1"]
+    said = action.settle(place.writing(), plan, quiet)
+    assert (said.outcome, said.values) == (Outcome.DONE, values)
 
 
 def test_a_plan_is_not_applied_a_second_time(place):
@@ -147,6 +181,6 @@ def test_a_dump_that_a_backup_which_stays_needs_as_well_is_not_deleted(place):
     other = base.model_copy(update={"name": "other", "dump": where, "origin": origin})
     store.put_new(f"{prefix}other.manifest.json", other.encode(), {})
     plan = ApplyRetention().plan(place.reading())
-    assert plan.after["other"] == "deleted"
+    assert plan.after["other"].startswith("deleted")
     apply(place, plan)
     assert place.objects() == ["age-1.dump", "age-1.manifest.json", "age-1.proof.json"]

@@ -74,10 +74,10 @@ def test_the_plan_says_what_is_lost_and_whose_sessions_end(lab, restored):
     writing, step = restored
     with psycopg.connect(writing.settings.database_url.reveal(), application_name="web"):
         plan = step.plan(writing)
-    assert plan.before["sessions that will be ended"] == ["web"]
-    assert plan.before["tables that differ"] == [{"table": "public.never_used", "live (about)": 1, "backup": 0}]
-    assert "within the 1 h that the target allows" in plan.before["lost"]
-    assert plan.before["rows"] == {"live (about)": 115, "backup": 114}
+    assert plan.observed["sessions that will be ended"] == ["web"]
+    assert plan.observed["tables that differ"] == [{"table": "public.never_used", "live (about)": 1, "backup": 0}]
+    assert "within the 1 h that the target allows" in plan.observed["lost"]
+    assert plan.observed["rows"] == {"live (about)": 115, "backup": 114}
     assert plan.after == {"live": NAME, "live is what was": NEW, "the old one is kept as": OLD}
 
 
@@ -327,3 +327,37 @@ def test_the_restore_can_be_undone_after_the_swap_was(lab, restored):
     undone = restoring.undo(writing, planned, {}, shop.quiet)
     assert undone.verdict is Verdict.OK
     assert set(named(lab)) == {NAME}
+
+
+def test_what_was_written_after_the_swap_is_not_dropped_by_the_undo_of_the_restore(lab, restored):
+    writing, step = restored
+    values, plan = shop.carry_out(step, writing)
+    with lab.admin(NAME) as session:
+        session.execute("INSERT INTO public.never_used VALUES (7)")
+    restoring = RestoreIntoNewDatabase(sha256=step.sha256)
+    planned = restoring.planned(before={}, after={"live": NAME}, touches=1, touched="", verification="", undo="")
+    step.undo(writing, plan, values, shop.quiet)
+    with pytest.raises(Refused, match=f"{NEW} is kept: it was live") as refused:
+        restoring.undo(writing, planned, {}, shop.quiet)
+    assert "drop it by hand, and go on with: ops undo" in refused.value.next_step
+    assert rows_of(lab, NEW) == 1
+
+
+def test_a_record_that_was_tampered_with_makes_the_undo_rename_no_other_databases(lab, restored):
+    writing, step = restored
+    values, plan = shop.carry_out(step, writing)
+    with lab.admin("postgres") as session:
+        session.execute("CREATE DATABASE stall_other")
+    try:
+        before = named(lab)
+        other = {"live": NAME, "old": "stall_other", "live_oid": before[NAME], "old_oid": before["stall_other"]}
+        with pytest.raises(Refused, match="not the databases of this step"):
+            step.undo(writing, plan, {**values, **other}, shop.quiet)
+        with lab.admin("postgres") as session:
+            session.execute(f"COMMENT ON DATABASE {NAME} IS 'put there by hand'")
+        with pytest.raises(Refused, match="was not put there by run"):
+            step.undo(writing, plan, values, shop.quiet)
+        assert named(lab) == before
+    finally:
+        with lab.admin("postgres") as session:
+            session.execute("DROP DATABASE stall_other")

@@ -369,9 +369,9 @@ def test_a_role_from_which_row_security_hides_rows_gets_an_error_not_a_short_bac
     assert (place.objects(), place.uploads()) == ([], [])
 
 
-def test_a_plan_changes_nothing_and_is_the_same_for_every_run(small):
+def test_a_plan_changes_nothing_and_is_the_same_each_time_for_its_run(small):
     before = small.databases()
-    plans = [TakeBackup().plan(small.reading(run)) for run in ("r1", "r2")]
+    plans = [TakeBackup().plan(small.reading("r1")) for _ in range(2)]
     assert plans[0].digest == plans[1].digest
     assert (plans[0].effect, plans[0].touches) == (Effect.CHANGE, 2)
     assert (small.objects(), small.databases()) == ([], before)
@@ -465,3 +465,20 @@ def test_manifest_and_proof_read_back_as_they_were_written(small):
     manifest, proof = store.read(taken["manifest"]), store.read(proven["proof"])
     assert Manifest.model_validate_json(manifest).encode() == manifest
     assert Proof.model_validate_json(proof).encode() == proof
+
+
+def test_an_undo_deletes_nothing_that_its_own_run_did_not_make_whatever_its_record_says(small):
+    taken = small.take()
+    proven = small.prove(taken["backup"])
+    other = small.writing("another-run")
+    before = small.objects()
+    for step, values in (
+        (TakeBackup(), taken),
+        (TakeBackup(label="before-migration"), taken),
+        (ProveBackup(), proven),
+        (ProveBackup(), {**proven, "proof": taken["manifest"], "proof_version": taken["manifest_version"]}),
+        (ProveBackup(), {**proven, "proof": taken["dump"], "proof_version": taken["dump_version"]}),
+    ):
+        with pytest.raises(Refused, match="run another-run"):
+            step.undo(other, None, values, quiet)
+    assert small.objects() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -12,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from opslib.archive import log
+from opslib import sshsig
+from opslib.archive import keys, log
 from opslib.archive.store import Archive
 from opslib.redaction import Redactor, Secret
 from opslib.runs.journal import Journal
@@ -76,6 +78,14 @@ def fill_result(folder: Path, verdict: str) -> None:
     (folder / "result.json").write_text(json.dumps(result(folder.name, verdict)))
 
 
+def opened_and_closed(archive: Archive, run: dict[str, Any], more: Callable[[Path], object]) -> None:
+    """Open, fill and close the run of a run.json; ``more`` adds to its folder."""
+    folder = archive.open(run)
+    fill(folder)
+    more(folder)
+    archive.close(run["run"], Redactor([SECRET]))
+
+
 def sealed(archive: Archive, number: int, verdict: str = "OK", **said: Any) -> str:
     """Open, fill and close one run; returns its id."""
     run = asked(number, **said)
@@ -130,18 +140,22 @@ def killed(folder: Path, number: int, journal: str = "") -> str:
     return run
 
 
-def shell(folder: Path, *args: str) -> tuple[int, str]:
+def shell(folder: Path, *heads: str, signers: Path | None = None) -> tuple[int, str]:
     """Return exit code and output of the packaged verify.sh for an archive."""
     script = ROOT / "opslib" / "archive" / "verify.sh"
+    trust = ["-s", signers] if signers else []
     done = subprocess.run(
-        ["/bin/sh", script, folder, *args], capture_output=True, text=True, errors="replace", check=False
+        ["/bin/sh", script, *trust, folder, *heads], capture_output=True, text=True, errors="replace", check=False
     )
     assert done.stderr == "", done.stderr
     return done.returncode, done.stdout
 
 
-def rechain(folder: Path, start: int = 1) -> None:
-    """Do what the owner of the folder can: make every entry from ``start`` on name its files as they are now."""
+def rechain(folder: Path, start: int = 1, key: Path | None = None) -> None:
+    """Do what the owner of the folder can: make every entry from ``start`` on name its files as they are now.
+
+    With ``key`` every such entry is signed anew, as only who holds it can.
+    """
     for seq in sorted(log.Log(folder).numbers()):
         if seq < start:
             continue
@@ -149,6 +163,14 @@ def rechain(folder: Path, start: int = 1) -> None:
         entry = log.parse(path.read_bytes())
         sums = tuple((_sha(folder / file) if (folder / file).is_file() else sha, file) for sha, file in entry.sums)
         path.write_bytes(log.Entry(**{**entry.__dict__, "sums": sums}).encode())
+        if key:
+            signature = sshsig.sign(path.read_bytes(), keys.NAMESPACE, key)
+            (folder / log.signature_of(seq)).write_bytes(signature)
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of some bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _sha(path: Path) -> str:

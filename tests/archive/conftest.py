@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,26 @@ import pytest
 from opslib.archive.store import Archive
 from opslib.errors import ArchiveError
 from opslib.redaction import Redactor
+from tests.scale import NIGHTLY
 
-from . import build
+from . import attack, build
+from .tampering import Whole, grown
+
+
+@pytest.fixture(scope="module")
+def browser():  # type: ignore[no-untyped-def]
+    """A real browser. Without one its tests are skipped where a person runs them, and fail where they must count."""
+    if attack.BROWSER is None:
+        why = "no chromium or google-chrome on PATH: hostile reports are not opened"
+        if NIGHTLY or os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=attack.BROWSER)
+        yield started
+        started.close()
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,13 @@ def sample(pristine: Sample, tmp_path: Path) -> Sample:
     folder = tmp_path / "archive"
     shutil.copytree(pristine.folder, folder, symlinks=True)
     return Sample(**{**pristine.__dict__, "folder": folder})
+
+
+@pytest.fixture(scope="session")
+def whole(pristine: Sample, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The same archive grown on: more hosts' keys, one of them revoked, and a plan applied with two approvals."""
+    said = {name: value for name, value in pristine.__dict__.items() if name not in ("folder", "last")}
+    return grown(pristine.folder, tmp_path_factory.mktemp("whole"), **said)
 
 
 def _line(said: dict[str, object]) -> str:

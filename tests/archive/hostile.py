@@ -9,7 +9,7 @@ from opslib.runs import display
 from tests.archive import samples
 
 
-def everywhere(folder: Path, bad: str) -> Path:
+def everywhere(folder: Path, bad: str, mode: str = "") -> Path:
     """Write the run's folder with plain json: the text must arrive as it is, whatever a writer would refuse."""
     folder.mkdir(parents=True)
     said = {
@@ -20,9 +20,22 @@ def everywhere(folder: Path, bad: str) -> Path:
         "target": {bad: bad},
         "parameters": {bad: bad},
     }
-    said |= {"mode": bad, "how": bad, "requested_by": bad, "started_at": bad, "versions": {bad: bad}, "commit": bad}
-    (folder / "run.json").write_text(json.dumps(said))
-    (folder / "result.json").write_text(json.dumps({"verdict": bad, "reason": bad, "exit_code": bad, "seconds": bad}))
+    said |= {
+        "mode": mode or bad,
+        "how": bad,
+        "requested_by": bad,
+        "started_at": bad,
+        "versions": {bad: bad},
+        "commit": bad,
+    }
+    said |= {"applies": bad, "resumes": bad, "undoes": bad, "resolves": bad, "work": bad, "requester": bad}
+    (folder / "run.json").write_text(json.dumps(said | {"code_sha256": bad}))
+    ended = {"verdict": bad, "reason": bad, "exit_code": bad, "seconds": bad, "published": bad, "break_glass": True}
+    agreed = {"principal": bad, "kind": bad, "signed_at": bad, "reason": bad}
+    (folder / "result.json").write_text(json.dumps(ended | {"approvals": [agreed, bad]}))
+    plan = {"step": bad, "digest": bad, "plan": dict(_values(bad))["plan"]}
+    saved = {"form": bad, "run": bad, "requester": bad, "expires_at": bad, "missing": [bad], "steps": [plan, bad]}
+    (folder / "plan.json").write_text(json.dumps(saved))
     (folder / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in _journal(bad)))
     (folder / "notebook.ipynb").write_text(json.dumps({"cells": _cells(bad)}))
     return folder
@@ -36,7 +49,7 @@ def _values(bad: str) -> list[tuple[str, dict]]:
     result |= {"threshold": threshold, "rows": rows, "remedy": bad, "items": [bad]}
     plan = {"action": bad, "title": bad, "effect": bad, "repeat": bad, "parameters": {bad: bad}, "before": {bad: bad}}
     plan |= {"after": {bad: 1}, "touches": bad, "touched": bad, "verification": bad, "undo": bad, "guide": bad}
-    plan |= {"reason": bad, "items": [bad], "unknown": [bad], "digest": bad}
+    plan |= {"reason": bad, "items": [bad], "unknown": [bad], "digest": bad, "observed": {bad: bad}}
     looked = {"verdict": bad, "summary": bad, "rows": rows}
     evidence = {"status": bad, "title": bad, "plan": plan, "values": {bad: bad}, "verification": looked, "seconds": bad}
     picture = {"title": bad, "alternative": bad, "svg": f'<svg xmlns="http://www.w3.org/2000/svg"><g>{bad}</g></svg>'}
@@ -56,6 +69,11 @@ def _journal(bad: str) -> list[dict]:
     plan, result, evidence = by_kind["plan"], by_kind["result"], by_kind["evidence"]
     step = {"step": bad, "plan": plan, "digest": bad, "verification": evidence["verification"]}
     lines = [
+        {"event": "kept", "cell": bad, "step": "kept", "from": bad, "evidence": evidence},
+        {"event": "settled", "cell": bad, "step": "settled", "outcome": bad, "why": bad, "values": {bad: bad}},
+        {"event": "resolved", "cell": bad, "step": "resolved", "outcome": bad, "by": bad, "evidence": bad},
+        {"event": "undoing", "cell": bad, "step": "undoing", "plan": plan},
+        {"event": "stopping", "by": bad},
         {"event": "cell-started", "cell": bad},
         {"event": "result", "cell": bad, "result": result},
         {"event": "reading", "cell": "only-journal", "reading": result["reading"]},

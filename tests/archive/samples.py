@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from opslib.canonical import to_json
@@ -12,6 +12,7 @@ from opslib.pictures.svg import heading, picture
 from opslib.redaction import Redactor
 from opslib.runs import display
 from opslib.runs.journal import Journal
+from opslib.runs.saved_plan import PlannedStep, SavedPlan
 
 TAKEN = datetime(2026, 11, 23, 13, 6, 14, 250_000, tzinfo=UTC)
 
@@ -282,3 +283,51 @@ def interrupted(folder: Path) -> Path:
     with (folder / "journal.jsonl").open("ab") as file:
         file.write(b'{"cell":"vacuum-tables","event":"appl')
     return folder
+
+
+def saved(run: str, *, missing=("approvals of two others than maria@valuecanvas",), steps=None) -> SavedPlan:
+    """A saved plan of two steps, the second of which waits for what the first will make."""
+    swap = plan(
+        action="swap-databases",
+        title="Swap the restored database in",
+        effect=Effect.DESTRUCTIVE,
+        repeat=Repeat.ONCE,
+        parameters={"database": "valuecanvas", "staged": "unknown until step stage-backup"},
+        before={"valuecanvas": "oid 16384", "bytes": 734_003_200},
+        after={"valuecanvas": "unknown until step stage-backup", "bytes": 731_003_200},
+        touches=2,
+        touched="databases",
+        guide="DROP DATABASE valuecanvas;\npg_restore -d valuecanvas backup.dump",
+        reason="A drop before the restore is proven leaves nothing to go back to.",
+        unknown=("the staged database's oid, until stage-backup",),
+        observed={"sessions": 14, "seconds": 3.2},
+    )
+    planned = (PlannedStep("take-backup", plan()), PlannedStep("swap-databases", swap)) if steps is None else steps
+    return SavedPlan(
+        run=run,
+        notebook="runbooks/restore-database",
+        notebook_sha256="7c" * 32,
+        code_sha256="5e" * 32,
+        environment="production",
+        target="d4" * 32,
+        parameters={"environment": "production"},
+        requested_by="maria@ops-1",
+        requester="maria@valuecanvas",
+        created_at=TAKEN,
+        expires_at=TAKEN + timedelta(hours=1),
+        steps=planned,
+        missing=tuple(missing),
+    )
+
+
+def planned(folder: Path, **said) -> Path:
+    """A planning run of a runbook, with its saved plan."""
+    story = Story(folder, "runbooks/restore-database", mode="plan", title="Restore the database", work=folder.name)
+    plans = saved(folder.name, **said)
+    story.text("what-this-is", "# Restore the database\n\nBrings a proven backup back.")
+    story.code("look", "run.require(checks.backups.room)", result(check="backups/room", title="Room for a dump"))
+    for step in plans.steps:
+        would = evidence(StepStatus.PLANNED, plan=step.plan, verification=None, values={}, seconds=0.0)
+        story.code(step.step, "run.step(actions.One())", would)
+    (folder / "plan.json").write_bytes(plans.encode())
+    return story.close(verdict=Verdict.OK)

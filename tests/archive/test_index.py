@@ -50,9 +50,9 @@ def test_a_page_asks_nobody_for_anything_and_forbids_it_first() -> None:
     tags = [tag for tag, _ in page.seen]
     assert not {"script", "link", "img", "iframe", "object", "form"} & set(tags)
     head = page.seen[tags.index("head") :]
-    assert head[1][1] == {"charset": "utf-8"}
-    assert head[2][1]["http-equiv"] == "Content-Security-Policy"
-    assert (head[2][1]["content"] or "").startswith("default-src 'none'; style-src 'sha256-")
+    assert head[1][1]["http-equiv"] == "Content-Security-Policy"
+    assert head[2][1] == {"charset": "utf-8"}
+    assert (head[1][1]["content"] or "").startswith("default-src 'none'; style-src 'sha256-")
     addresses = [value for _, attrs in page.seen for name, value in attrs.items() if name in ("href", "src")]
     assert addresses == ["runs/x/report.html"]
     assert not any("style" in attrs for _, attrs in page.seen)

@@ -3,19 +3,20 @@
 import pytest
 
 from opslib.archive import report
-from tests.archive import hostile
+from tests.archive import hostile, places
 from tests.archive.harmless import HIDDEN, Page, assert_harmless
-from tests.archive.payloads import PAYLOADS
+from tests.archive.payloads import ALL_AT_ONCE, PAYLOADS
 
-REFUSED_BY_THE_JOURNAL = {"surrogate"}
+REFUSED_BY_THE_JOURNAL = {"surrogate", "escaped_bytes"}
 """Canonical JSON has no form for half a character, so a real journal never holds one."""
 
 
+@pytest.mark.parametrize("mode", ["", "plan"])
 @pytest.mark.parametrize("name", PAYLOADS)
-def test_a_hostile_text_in_every_field_of_a_run_stays_text(name, tmp_path):
-    text = report.render(hostile.everywhere(tmp_path / "run", PAYLOADS[name]))
+def test_a_hostile_text_in_every_field_of_a_run_stays_text(name, mode, tmp_path):
+    text = report.render(hostile.everywhere(tmp_path / "run", PAYLOADS[name], mode))
     assert_harmless(text)
-    assert "window.__ran" not in "".join(f"{attrs}" for _, attrs in Page(text).elements if "href" in dict(attrs))
+    assert "console.log(666)" not in "".join(f"{attrs}" for _, attrs in Page(text).elements if "href" in dict(attrs))
 
 
 @pytest.mark.parametrize("name", sorted(set(PAYLOADS) - REFUSED_BY_THE_JOURNAL))
@@ -24,9 +25,14 @@ def test_a_hostile_answer_of_a_system_stays_text_on_its_real_way(name, tmp_path)
     assert_harmless(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("place", [place for place in places.PLACES if place not in places.INDEX])
+def test_a_text_that_runs_in_most_contexts_stays_text_in_each_place(place, tmp_path):
+    assert_harmless(places.page(tmp_path, place, ALL_AT_ONCE))
+
+
 def test_the_words_of_a_hostile_text_are_still_there_to_read(tmp_path):
     text = report.render(hostile.real(tmp_path / "run", PAYLOADS["script"]))
-    assert "&lt;script&gt;window.__ran=1&lt;/script&gt;" in text
+    assert "&lt;script&gt;console.log(666)&lt;/script&gt;" in text
 
 
 def test_a_turned_text_shows_its_turning_sign(tmp_path):

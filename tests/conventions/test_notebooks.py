@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from opslib.headless import notebooks
+from opslib.headless.notebooks_parameters import declared
 from opslib.model import AREAS
 from tools import tidy
 
@@ -67,7 +67,8 @@ def test_the_first_screen_says_when_what_how_long_undo_and_who(book):
 def test_parameters_are_typed_literals_with_help(path, book):
     (cell,) = [cell for cell in code(book) if "parameters" in cell.metadata.get("tags", [])]
     assert cell["id"] == "parameters"
-    assert [p.name for p in notebooks.declared(cell.source) if not p.help] == []
+    # That each has a rule which its default fits is what declared() demands.
+    assert [p.name for p in declared(cell.source) if not p.help] == []
 
 
 def test_a_run_begins_after_the_parameters_and_finishes_in_the_last_cell(book):

@@ -83,3 +83,15 @@ def test_a_notebook_whose_file_went_meanwhile_is_sealed_without_it(archive, lab,
     result, folder = ended(archive)
     assert (result["state"], result["verdict"]) == ("finished", "UNKNOWN"), trouble
     assert not (folder / "notebook.ipynb").exists()
+
+
+def test_nothing_that_lies_beside_a_notebook_is_imported_where_the_writing_credentials_are(archive, lab, tmp_path):
+    for name in ("pydantic", "opslib", "dotenv", "json"):
+        (tmp_path / f"{name}.py").write_text("import os, pathlib\npathlib.Path('ran').touch()\nos._exit(3)\n")
+    # The notebook's own process is the person's; it takes its modules from elsewhere here.
+    code = f"import os; from opslib import begin; os.chdir({str(tmp_path)!r}); run = begin('lab'); run.finish()"
+    process = start(archive, lab, code)
+    _, trouble = process.communicate(timeout=60)
+    assert process.returncode == 0, trouble
+    assert not (tmp_path / "ran").exists()
+    assert ended(archive)[0]["state"] == "finished"

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from opslib.errors import UsageError
 from opslib.headless import notebooks
+from opslib.headless.notebooks_parameters import declared
 
 CELL = """environment: str = "lab"  # target: lab, staging or production
-hours: float = 24.0  # oldest backup to accept, hours
-count: int  # how many
+hours: float = 24.0  # oldest backup to accept [hours, 0.5 to 100]
+count: int  # how many [1 to 10]
 prove: bool = True  # restore it
-backup: str = "latest"  # which one"""
+backup: str = "latest"  # which one [kind: backup]"""
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_a_notebook_says_title_purpose_and_typed_parameters(notebook):
         ("prove", bool, False),
         ("backup", str, False),
     ]
-    assert notebook.parameters[1].help == "oldest backup to accept, hours"
+    assert notebook.parameters[1].help == "oldest backup to accept"
 
 
 def test_values_are_typed_and_defaults_filled_in(notebook):
@@ -53,15 +54,15 @@ def test_values_are_typed_and_defaults_filled_in(notebook):
     [
         (["count=three"], "count: expected a whole number"),
         (["count=1.5"], "count: expected a whole number"),
-        (["count=1", "hours=soon"], "hours: expected a number"),
-        (["count=1", "hours=nan"], "hours: expected a finite number"),
+        (["count=1", "hours=soon"], "hours: expected a number of hours, 0.5 to 100"),
+        (["count=1", "hours=nan"], "hours: expected a number"),
         (["count=1", "prove=yes"], "prove: expected true or false"),
         (["count=1", "dryrun=true"], "dryrun is not a parameter"),
         (["count=1", "evn=production"], "evn is not a parameter"),
         (["count=1", "environment=production"], "given with --environment"),
         (["count=1", "x=0; open('PWNED','w').write('y'); y=1"], "x is not a parameter"),
         (["count=1", "os.system('true')=1"], "not of the form name=value"),
-        (["count=1", "backup=a\nb"], "expected printable text"),
+        (["count=1", "backup=a\nb"], "backup: expected latest, a backup's name"),
         ([], "count is required"),
     ],
 )
@@ -79,7 +80,7 @@ def test_all_faults_are_said_at_once(notebook):
 
 @given(st.text())
 def test_no_text_given_as_a_parameter_is_anything_but_a_value_or_a_refusal(text):
-    parameters = notebooks.declared(CELL)
+    parameters = declared(CELL)
     book = notebooks.Notebook("x", None, "", "", parameters, "")
     try:
         values = book.values([text, "count=1"], "lab")
@@ -98,12 +99,13 @@ def test_no_text_given_as_a_parameter_is_anything_but_a_value_or_a_refusal(text)
         "environment: str = 'lab'\nX: int = 1",
         "hours: float = 1.0",
         "environment: str = 'moon'",
+        "environment: str = 'production'",
         "",
     ],
 )
 def test_a_parameters_cell_holds_typed_literals_only(cell):
     with pytest.raises((ValueError, SyntaxError)):
-        notebooks.declared(cell)
+        declared(cell)
 
 
 @pytest.mark.parametrize(

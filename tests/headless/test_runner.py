@@ -21,7 +21,7 @@ from opslib.redaction import Redactor
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-PARAMETERS = 'environment: str = "lab"  # target: lab, staging or production\nwords: int = 1  # how many'
+PARAMETERS = 'environment: str = "lab"  # target: lab, staging or production\nwords: int = 1  # how many [1 to 1000]'
 BEGIN = "from opslib import begin, checks\nrun = begin(environment)"
 CHECK = """
 from opslib.model import Check, Judgement, Probe, Verdict

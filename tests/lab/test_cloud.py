@@ -24,7 +24,7 @@ def aws(lab):
     return client
 
 
-@pytest.mark.parametrize("bucket", [cloud.BACKUPS, cloud.ARCHIVE])
+@pytest.mark.parametrize("bucket", cloud.LOCKED)
 def test_the_buckets_keep_versions_and_refuse_to_delete_a_locked_one(aws, bucket):
     s3 = aws("s3")
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"

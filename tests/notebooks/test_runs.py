@@ -3,13 +3,17 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
+from opslib.errors import Refused
+from opslib.headless import agreement
 from opslib.headless.undo import undo
 from opslib.redaction import Redactor
+from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
 
 DIAGNOSTICS = ("diagnostics/database", "diagnostics/cache")
@@ -88,20 +92,31 @@ def test_a_plan_of_the_restore_names_what_is_unknown_until_when_and_changes_noth
     result, folder = run("runbooks/restore-database", mode="plan")
     is_sound(result, folder, house)
     assert fingerprint() == before
-    plans = json.loads((folder / "plan.json").read_text())
-    assert len(plans) >= 3
-    assert any(plan["plan"]["unknown"] for plan in plans)
+    saved = parse((folder / "plan.json").read_bytes())
+    assert [step.step for step in saved.steps] == ["stage-backup", "restore-into-new-database", "swap-databases"]
+    assert saved.step("swap-databases").unknown
+    assert saved.missing == ()
 
 
-def test_the_backup_is_restored_with_equal_content_and_the_old_database_kept(run, house, fingerprint):
+def test_the_plan_is_applied_exactly_and_the_old_database_kept(house, fingerprint):
     before = json.loads(fingerprint())[0]
-    result, folder = run("runbooks/restore-database")
+    planned = Archive(house.archive).runs(1)[0].run
+    result = agreement.apply(planned, "lab", house.archive)
+    folder = Path(result["report"]).parent
     is_sound(result, folder, house)
+    assert (folder / "plan.json").read_bytes() == (house.archive / "runs" / planned / "plan.json").read_bytes()
     after = json.loads(fingerprint())[0]
     assert after["valuecanvas"] == before["valuecanvas"]
     kept = [name for name in after if name.startswith("valuecanvas_before_")]
     assert len(kept) == 1
     assert after[kept[0]] == before["valuecanvas"]
+
+
+def test_a_plan_is_not_applied_twice(house, fingerprint):
+    before = fingerprint()
+    with pytest.raises(Refused, match="applied already"):
+        agreement.apply(Archive(house.archive).runs(1)[0].run.removesuffix("-apply"), "lab", house.archive)
+    assert fingerprint() == before
 
 
 def test_the_restore_is_undone_and_a_second_undo_finds_nothing_left_to_do(run, house, fingerprint):
@@ -115,7 +130,8 @@ def test_the_restore_is_undone_and_a_second_undo_finds_nothing_left_to_do(run, h
     names = json.loads(fingerprint())[0]
     assert [name for name in names if "_before_" in name or "_restore_" in name] == []
     again = fingerprint()
-    assert undo(newest, house.archive)["exit_code"] == 0
+    with pytest.raises(Refused, match="undone already"):
+        undo(newest, house.archive)
     assert fingerprint() == again
 
 

@@ -2,7 +2,11 @@ import pytest
 
 from opslib import settings
 from opslib.runs.executor import Executor
+from opslib.runs.locks import Locks
+from opslib.runs.work import Work
 from tests.runs import fakes
+
+RUN = "20261123T130614Z-runbooks-paint-a1b2c3"
 
 
 def description(environment="lab", **more):
@@ -26,15 +30,18 @@ def executor(tmp_path):
     (tmp_path / "evidence").mkdir()
     made = []
 
-    def make(environment="lab", mode="run", **more):
+    def make(environment="lab", mode="run", work=(), **more):
+        work = {"run": RUN, "folder": tmp_path, **dict(work)}
         made.append(
             Executor(
-                run="20261123T130614Z-runbooks-paint-a1b2c3",
-                notebook="runbooks/paint",
-                settings=description(environment, **more),
-                folder=tmp_path,
-                mode=mode,
-                actions=fakes.FAKES,
+                Work(
+                    notebook="runbooks/paint",
+                    settings=description(environment, **more),
+                    mode=mode,
+                    actions=fakes.FAKES,
+                    **work,
+                ),
+                locks=Locks(description(environment), RUN, folder=tmp_path / "locks"),
             )
         )
         made[-1].cell = "paint-it"
@@ -43,3 +50,4 @@ def executor(tmp_path):
     yield make
     for one in made:
         one.journal.close()
+        one.locks.close()

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from opslib.actions.base import Action
-from opslib.errors import Refused
+from opslib.actions.base import Action, Outcome, Settled
+from opslib.errors import Refused, Unreachable
 from opslib.model import Effect, Repeat, Verdict, Verification
 
 DONE: list[str] = []
@@ -39,8 +39,20 @@ class Paint(Action):
         progress("painting", 1, 2)
         if self.word == "broken":
             raise RuntimeError("the brush broke; password hunter2-hunter2")
+        if self.word == "refused":
+            raise Refused("The wall is gone.", "Look.")
         DONE.append(self.word)
+        if self.word in ("torn", "doubtful"):
+            raise Unreachable("The reply was lost.", "Look.")
         return {"word": self.word}
+
+    def settle(self, target, plan, progress):
+        progress("looking")
+        if self.word == "doubtful":
+            return Settled(Outcome.UNKNOWN, "It is too dark to see.")
+        if self.word in DONE:
+            return Settled(Outcome.DONE, "The word is there.", {"word": self.word})
+        return Settled(Outcome.NOT_DONE, "The word is not there.")
 
     def verify(self, target, plan, values):
         return Verification(self.seen if self.word in DONE else Verdict.CRITICAL, "looked")
@@ -52,4 +64,11 @@ class Paint(Action):
         return Verification(Verdict.OK, "painted over")
 
 
-FAKES = {"paint": Paint}
+class Dawdle(Paint):
+    """Paints, and has no time to."""
+
+    name: ClassVar[str] = "dawdle"
+    seconds: ClassVar[float] = 0.0
+
+
+FAKES = {"paint": Paint, "dawdle": Dawdle}

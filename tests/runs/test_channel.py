@@ -1,3 +1,5 @@
+import json
+import os
 import socket
 import stat
 import threading
@@ -6,6 +8,7 @@ import pytest
 
 from opslib.errors import Refused, StepFailed, UsageError
 from opslib.runs.channel import LONGEST, Client, Server
+from tests.waiting import until
 
 
 class Echo:
@@ -86,6 +89,7 @@ def test_an_effect_comes_to_its_end_although_its_notebook_has_died(tmp_path):
     with socket.socket(socket.AF_UNIX) as dying:
         dying.connect(str(tmp_path / "run"))
         dying.sendall(b'{"verb": "paint"}\n')
+        assert dying.recv(1)
     assert painter.done.wait(20)
     server.close()
 
@@ -104,3 +108,69 @@ def test_a_message_that_is_too_long_is_refused_in_words_and_the_line_stays_whole
     with pytest.raises(UsageError, match="at most"):
         line.ask("say", text="x" * LONGEST)
     assert line.ask("say")["said"] == {"verb": "say"}
+
+
+def test_another_user_is_not_heard(tmp_path):
+    server = Server(tmp_path / "run", Echo(), peer=os.getuid() + 1)
+    client = Client(str(tmp_path / "run"))
+    with pytest.raises((StepFailed, OSError)):
+        client.ask("say")
+    client.close()
+    server.close()
+
+
+class Slow:
+    """Notes what it is asked, and answers when it is let."""
+
+    def __init__(self):
+        self.asked, self.let = [], threading.Event()
+
+    def answer(self, request, progress):
+        self.asked.append(request["word"])
+        assert self.let.wait(20)
+
+
+def say(word):
+    return json.dumps({"verb": "say", "word": word}).encode() + b"\n"
+
+
+def test_requests_have_their_turn_and_one_whose_asker_is_gone_is_not_begun(tmp_path):
+    slow = Slow()
+    server = Server(tmp_path / "run", slow)
+    lines = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    for number, line in enumerate(lines):
+        line.connect(str(tmp_path / "run"))
+        line.sendall(say(number))
+        until(lambda: slow.asked == [0])
+    lines[0].sendall(say("piped"))
+    lines[0].close()
+    lines[1].close()
+    slow.let.set()
+    until(lambda: slow.asked == [0, 2])
+    assert lines[2].recv(100) == b'{"answer": null}\n'
+    lines[2].close()
+    server.close()
+    assert slow.asked == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"5", b'"x"', b"[]", b'{"verb": "\\ud800"}', b'{"verb": NaN}', b"[" * 9999, b'{"a":' * 70 + b"1" + b"}" * 70],
+)
+def test_what_is_no_request_is_refused_in_words(line, tmp_path, raw):
+    with socket.socket(socket.AF_UNIX) as rude:
+        rude.connect(str(tmp_path / "run"))
+        rude.sendall(raw + b"\n")
+        said = json.loads(rude.makefile("rb").readline())
+    assert said["error"]["message"].startswith("A request was not understood")
+
+
+def test_more_lines_than_a_notebook_needs_are_closed_and_the_first_goes_on(line, tmp_path):
+    assert line.ask("say")["said"] == {"verb": "say"}
+    more = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+    for one in more:
+        one.connect(str(tmp_path / "run"))
+    until(lambda: sum(thread.name.startswith("Thread") for thread in threading.enumerate()) < 30)
+    assert line.ask("say")["said"] == {"verb": "say"}
+    for one in more:
+        one.close()

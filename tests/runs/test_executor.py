@@ -1,12 +1,15 @@
-import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from opslib.archive import seal
 from opslib.errors import Refused, StepFailed, UsageError
 from opslib.model import Verdict
-from opslib.runs import journal
+from opslib.runs import journal, outside
+from opslib.runs.steps import State, fold
 from tests.runs import fakes
+from tests.waiting import until
 
 
 def step(executor, word="red", progress=lambda said: None, **more):
@@ -17,7 +20,7 @@ def step(executor, word="red", progress=lambda said: None, **more):
 
 
 def events(executor):
-    return [line.event for line in journal.read(executor.folder / "journal.jsonl")]
+    return [line.event for line in journal.read(executor.work.folder / "journal.jsonl")]
 
 
 def result(check, verdict):
@@ -84,9 +87,9 @@ def test_an_effect_that_breaks_off_is_a_failed_step_without_the_secret_it_carrie
     run = executor()
     with pytest.raises(StepFailed, match="the brush broke") as raised:
         step(run, "broken")
-    assert events(run)[-2:] == ["intent", "failed"]
+    assert events(run)[-3:] == ["intent", "settled", "failed"]
     assert "hunter2" not in str(raised.value)
-    assert b"hunter2" not in (run.folder / "journal.jsonl").read_bytes()
+    assert b"hunter2" not in (run.work.folder / "journal.jsonl").read_bytes()
 
 
 def test_an_effect_that_does_not_verify_is_a_failed_step(executor):
@@ -137,14 +140,17 @@ def test_two_steps_of_one_cell_have_keys_and_evidence_of_their_own(executor):
     run = executor()
     step(run, "red")
     step(run, "blue")
-    assert sorted(path.name for path in (run.folder / "evidence").iterdir()) == ["paint-it-2.json", "paint-it.json"]
+    assert sorted(path.name for path in (run.work.folder / "evidence").iterdir()) == [
+        "paint-it-2.json",
+        "paint-it.json",
+    ]
 
 
 def test_a_cells_id_cannot_lead_evidence_out_of_its_folder(executor):
     run = executor()
     run.cell = "../../etc/passwd"
     step(run)
-    assert [path.name for path in (run.folder / "evidence").iterdir()] == ["etc-passwd.json"]
+    assert [path.name for path in (run.work.folder / "evidence").iterdir()] == ["etc-passwd.json"]
 
 
 def test_a_notebook_of_another_environment_is_refused(executor):
@@ -153,39 +159,49 @@ def test_a_notebook_of_another_environment_is_refused(executor):
         run.answer({"verb": "hello", "environment": "production"}, quiet)
 
 
-def test_closing_writes_the_plans_and_the_last_line(executor):
+def test_closing_writes_the_last_line_and_gives_the_locks_back(executor):
     run = executor()
     step(run)
     run.close("finished", run.verdict)
-    (plan,) = json.loads((run.folder / "plan.json").read_text())
-    assert (plan["step"], plan["plan"]["action"]) == ("paint-it", "paint")
     assert events(run)[-1] == "closed"
+    step(again := executor(), "blue")
+    assert events(again)[-1] == "verified"
+
+
+def done(run):
+    """Return where the steps of the run stand, by its journal."""
+    lines = (line.said for line in journal.read(run.work.folder / "journal.jsonl"))
+    return fold([(run.work.run, lines)])
 
 
 def test_an_applied_step_is_taken_back_with_what_was_recorded_of_it(executor):
     run = executor()
-    evidence = step(run)
-    looked = run.undo("paint-it", evidence["plan"], evidence["values"])
-    assert (fakes.DONE, looked.summary) == ([], "painted over")
-    assert events(run)[-3:] == ["planned", "intent", "undone"]
+    step(run)
+    run.take_back(done(run)["paint-it"])
+    assert fakes.DONE == []
+    assert events(run)[-2:] == ["undoing", "undone"]
+    assert done(run)["paint-it"].state is State.UNDONE
 
 
 def test_a_step_that_is_not_there_any_more_is_not_undone_twice(executor):
     run = executor()
-    evidence = step(run)
-    run.undo("paint-it", evidence["plan"], evidence["values"])
+    step(run)
+    known = done(run)["paint-it"]
+    run.take_back(known)
     with pytest.raises(Refused, match="gone already"):
-        run.undo("paint-it", evidence["plan"], evidence["values"])
+        run.take_back(known)
     assert events(run)[-1] == "refused"
 
 
 def test_an_undo_needs_the_same_approval_as_the_step(executor):
-    evidence = step(executor())
+    first = executor()
+    step(first)
+    first.locks.close()
     run = executor("production")
-    with pytest.raises(Refused, match="has no approval"):
-        run.undo("paint-it", evidence["plan"], evidence["values"])
+    with pytest.raises(Refused, match="approval"):
+        run.take_back(done(first)["paint-it"])
     assert fakes.DONE == ["red"]
-    assert events(run)[-2:] == ["planned", "refused"]
+    assert events(run)[-1] == "refused"
 
 
 @pytest.mark.parametrize("cell", ["-x-", "_x", "--", "", "x" * 200, "ä"])
@@ -193,9 +209,9 @@ def test_whatever_a_cell_is_called_its_evidence_can_be_sealed(executor, cell):
     run = executor()
     run.cell = cell
     step(run)
-    (path,) = (run.folder / "evidence").iterdir()
+    (path,) = (run.work.folder / "evidence").iterdir()
     assert seal.good_name(path.name)
-    assert f"evidence/{path.name}" in seal.scan(run.folder, run.redactor).sums
+    assert f"evidence/{path.name}" in seal.scan(run.work.folder, run.redactor).sums
 
 
 def test_the_second_step_of_a_cell_is_not_taken_for_the_step_of_a_cell_of_that_name(executor):
@@ -204,8 +220,10 @@ def test_the_second_step_of_a_cell_is_not_taken_for_the_step_of_a_cell_of_that_n
     step(run, "blue")
     run.cell = "paint-it-2"
     step(run, "green")
-    assert len(list((run.folder / "evidence").iterdir())) == 3
-    assert [line.said["step"] for line in journal.read(run.folder / "journal.jsonl") if line.event == "applied"] == [
+    assert len(list((run.work.folder / "evidence").iterdir())) == 3
+    assert [
+        line.said["step"] for line in journal.read(run.work.folder / "journal.jsonl") if line.event == "applied"
+    ] == [
         "paint-it",
         "paint-it-2",
         "paint-it-2-2",
@@ -236,12 +254,48 @@ def test_a_refusal_that_carries_a_secret_reaches_neither_journal_nor_notebook_wi
     with pytest.raises(Refused) as raised:
         step(run, "secret")
     assert "«redacted»" in str(raised.value)
-    assert "hunter2" not in str(raised.value) + (run.folder / "journal.jsonl").read_text()
+    assert "hunter2" not in str(raised.value) + (run.work.folder / "journal.jsonl").read_text()
 
 
 def test_an_undo_that_breaks_off_is_a_failed_step_in_the_journal(executor):
     run = executor()
-    evidence = step(run)
+    step(run)
     with pytest.raises(StepFailed, match="KeyError"):
-        run.undo("paint-it", evidence["plan"], {})
-    assert events(run)[-2:] == ["intent", "failed"]
+        run.take_back(replace(done(run)["paint-it"], values={}))
+    assert events(run)[-2:] == ["undoing", "failed"]
+    assert done(run)["paint-it"].state is State.UNDO_IN_DOUBT
+
+
+@pytest.fixture
+def archived(executor, tmp_path):
+    """An executor whose run's folder lies in an archive."""
+    folder = tmp_path / "runs" / "one"
+    (folder / "evidence").mkdir(parents=True)
+    (tmp_path / "running").mkdir()
+    return executor(work={"folder": folder})
+
+
+def test_a_pause_goes_on_when_a_person_says_so_and_says_who(archived, tmp_path):
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(archived.answer, {"verb": "confirm", "text": "Writers stopped?", "minutes": 1}, quiet)
+        until(lambda: "waiting" in events(archived))
+        outside.say(tmp_path, archived.work.run, "confirm", "ann@bastion")
+        assert asked.result() == "ann@bastion"
+    assert events(archived)[-2:] == ["waiting", "confirmed"]
+
+
+def test_an_answer_from_before_the_question_is_none_and_a_pause_that_nobody_answers_stops_the_run(archived, tmp_path):
+    outside.say(tmp_path, archived.work.run, "confirm", "somebody@earlier")
+    with pytest.raises(Refused, match="Nobody answered"):
+        archived.answer({"verb": "confirm", "text": "Writers stopped?", "minutes": 0.005}, quiet)
+
+
+def test_a_pause_ends_when_the_run_is_asked_to_stop(archived):
+    archived.stop("stopped by ann")
+    with pytest.raises(Refused, match="stopped by ann"):
+        archived.answer({"verb": "confirm", "text": "Writers stopped?", "minutes": 1}, quiet)
+
+
+def test_a_planning_run_waits_for_nobody(executor):
+    run = executor(mode="plan")
+    assert run.answer({"verb": "confirm", "text": "Writers stopped?", "minutes": 1}, quiet) == ""

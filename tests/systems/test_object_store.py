@@ -3,6 +3,7 @@ import re
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,6 +12,7 @@ from opslib.redaction import Secret
 from opslib.systems.object_store import READS, Bucket, Exists, Missing, ReadOnlyBucket, StoreError
 from opslib.systems.pending import Pending
 from opslib.systems.upload import PART
+from tests.toxic import Toxic
 
 
 @pytest.fixture
@@ -261,10 +263,26 @@ def test_what_the_store_answers_wrong_can_be_told_anew_without_its_secrets(lab):
 
 
 def test_parts_that_may_be_left_are_told_with_the_error_that_broke_the_upload_off(lab):
+    with Toxic(urlsplit(lab.settings.aws_endpoint_url).port) as proxy:
+        behind = lab.settings.model_copy(update={"aws_endpoint_url": f"http://127.0.0.1:{proxy.port}"})
+        bucket = Bucket(behind, lab.settings.backup_bucket)
+        with pytest.raises(Refused, match=r"Enough\. Parts of broken-off/dump may be left"):  # noqa: PT012, SIM117
+            with bucket.upload("broken-off/dump", {}) as upload:
+                upload.write(b"x")
+                proxy.become("down")
+                raise Refused("Enough.")
+        bucket.close()
+    for item in lab.writing.backup_store.unfinished("broken-off/"):
+        lab.writing.backup_store.abort(item)
+
+
+def test_parts_that_are_gone_already_are_no_trouble(lab):
     bucket = lab.writing.backup_store
-    with pytest.raises(Refused, match=r"Enough\. Parts of broken-off/dump may be left"):  # noqa: PT012, SIM117
-        with bucket.upload("broken-off/dump", {}) as upload:
-            upload.write(b"x")
-            for item in bucket.unfinished("broken-off/"):
-                bucket.abort(item)
-            raise Refused("Enough.")
+    with pytest.raises(Refused) as caught, bucket.upload("gone-already/dump", {}) as upload:  # noqa: PT012
+        upload.write(b"x")
+        for item in bucket.unfinished("gone-already/"):
+            bucket.abort(item)
+            bucket.abort(item)
+        raise Refused("Enough.")
+    assert caught.value.message == "Enough."
+    assert bucket.unfinished("gone-already/") == ()

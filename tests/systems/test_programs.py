@@ -1,3 +1,6 @@
+import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -8,6 +11,7 @@ import pytest
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable, UsageError
 from opslib.redaction import DatabaseUrl
 from opslib.systems import programs
+from tests.waiting import until
 
 PASSWORD = "a:pass\\word'with %s signs"
 URL = DatabaseUrl("postgresql://someone:a%3Apass%5Cword%27with%20%25s%20signs@127.0.0.1:9/nowhere")
@@ -68,8 +72,8 @@ def test_the_password_is_in_no_process_argument_or_environment_while_a_program_r
         thread = threading.Thread(target=work)
         thread.start()
         files = set()
-        until = time.monotonic() + 20
-        while not waiting(lab) and time.monotonic() < until:
+        end = time.monotonic() + 20
+        while not waiting(lab) and time.monotonic() < end:
             files |= look(password, seen)
         files |= look(password, seen)
         for file in files:
@@ -78,7 +82,8 @@ def test_the_password_is_in_no_process_argument_or_environment_while_a_program_r
         holder.execute("ROLLBACK")
         thread.join()
     assert errors == []
-    assert len(files) == 1
+    # The program's and its guardian's way to one file.
+    assert len(files) == 2
     assert not any(file.exists() for file in files)
     assert seen == []
 
@@ -248,3 +253,23 @@ def test_no_password_file_is_left_and_none_has_a_name_where_memory_can_hold_it(s
     assert ("ops-" in said) is not memory
     assert "*:*:*:*:a\\:pass" in said
     assert list(tmp_path.glob("ops-*")) == []
+
+
+@pytest.mark.parametrize("body", ["exec sleep 60", "trap '' TERM; sleep 60 & wait; sleep 60"])
+def test_a_program_ends_with_the_process_that_started_it(script, tmp_path, body):
+    script("pg_dump", f'echo $$ > "{tmp_path}/pid"; {body}')
+    code = (
+        "from opslib.systems import programs\n"
+        "with programs.stream('pg_dump', None, [], server_version='18', seconds=60) as pieces: list(pieces)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    pid = int(wait_for(tmp_path / "pid"))
+    parent.kill()
+    parent.wait()
+    until(lambda: not alive(pid))
+
+
+def test_a_program_that_was_ended_by_a_signal_is_told_to_have_been(script):
+    script("pg_dump", "kill -SEGV $$")
+    with pytest.raises(StepFailed, match=f"signal {signal.SIGSEGV:d}"):
+        dump()

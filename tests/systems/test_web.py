@@ -9,7 +9,7 @@ import pytest
 
 from opslib.errors import Unreachable, UsageError
 from opslib.redaction import Secret
-from opslib.systems.web import KINDS, Reader
+from opslib.systems.web import KINDS, Asker, Reader
 
 
 class Site(BaseHTTPRequestHandler):
@@ -26,6 +26,13 @@ class Site(BaseHTTPRequestHandler):
         getattr(self, f"page_{path.strip('/')}", self.page_missing)()
 
     do_HEAD = do_GET
+
+    def do_POST(self):
+        if self.path == "/ask":
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(200, b"\xff\x00" + body + self.headers["Content-Type"].encode(), Content_Type="text/plain")
+        else:
+            self.do_GET()
 
     def answer(self, status, body=b"", **headers):
         self.send_response(status)
@@ -194,3 +201,20 @@ def test_a_closed_reader_opens_again(reader, site):
     reader.get(f"{site}/hello")
     reader.close()
     assert reader.get(f"{site}/hello").status == 200
+
+
+def test_a_question_with_a_body_is_sent_whole_and_its_answer_is_kept_as_bytes(site):
+    asker = Asker(size_limit=4096)
+    answer = asker.post(f"{site}/ask", b"\x00\xfe?", "application/x-question")
+    assert (answer.status, answer.data) == (200, b"\xff\x00\x00\xfe?application/x-question")
+    asker.close()
+
+
+def test_a_question_with_a_body_has_the_same_limits_as_one_without(site):
+    asker = Asker(size_limit=4096)
+    for path, kind in (("large", "large"), ("half", "closed"), ("drip", "slow"), ("silent", "slow")):
+        with pytest.raises(Unreachable) as caught:
+            asker.post(f"{site}/{path}", b"?", "text/plain", deadline=1.0)
+        assert caught.value.kind == kind
+    assert asker.post(f"{site}/moved", b"?", "text/plain").status == 302
+    asker.close()

@@ -1,0 +1,89 @@
+"""The last net under a run's secrets: what its files say to their readers, looked through before the seal.
+
+JSON and HTML are read, not grepped: most credentials in them are wrapped in escapes and tags. Everything has
+passed the same rules before it was written, so whatever is found here came past the redactor.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any
+
+from opslib.redaction import Redactor
+
+LARGEST = 64 * 1024 * 1024
+"""No larger file is read as JSON or HTML; it is searched as it is."""
+
+_UNREAD = re.compile(r"<!--.*?-->|<(style|script)\b[^>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_INLINE = re.compile(r"</?(?:a|b|code|del|em|i|ins|kbd|mark|s|samp|small|span|strong|su[bp]|u|var|wbr)(?:\s[^<>]*)?>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+# Between two texts that have nothing to do with each other; no rule reaches over it.
+_APART = "\x00\n"
+
+
+def stands(path: str, data: bytes, redactor: Redactor) -> str | None:
+    """Return what a file that is to be sealed gives away: "" for a known secret, else rule and place; None: nothing.
+
+    ``path`` tells by its ending what the file is.
+    """
+    if redactor.leaks(data):
+        return ""
+    texts = list(_texts(path, data))
+    said = _APART.join(text for _, text in texts)
+    if path.endswith((".json", ".jsonl", ".ipynb")) and redactor.leaks(said.encode("utf-8", "replace")):
+        return ""
+    found = min(redactor.suspicious(said), key=lambda hit: hit.start, default=None)
+    return f"{found.rule} in {_place(texts, found.start)}" if found else None
+
+
+def _place(texts: list[tuple[str, str]], at: int) -> str:
+    starts, next_start = [], 0
+    for _, text in texts:
+        starts.append(next_start)
+        next_start += len(text) + len(_APART)
+    number = bisect_right(starts, at) - 1
+    where, text = texts[number]
+    return where or f"line {text.count(chr(10), 0, at - starts[number]) + 1}"
+
+
+def _texts(path: str, data: bytes) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of everything that a file says; without a place its lines are counted."""
+    text = data.decode("utf-8", "replace")
+    try:
+        if path.endswith((".json", ".ipynb")):
+            yield from _strings("", json.loads(text))
+            return
+        if path.endswith(".jsonl"):
+            lines = [json.loads(line) for line in text.splitlines()]
+            for number, line in enumerate(lines, 1):
+                yield from _strings(f"line {number} ", line)
+            return
+    except (ValueError, RecursionError):
+        # Torn or no JSON at all: then it is a text like others.
+        pass
+    yield "", _readable(text) if path.endswith((".html", ".svg")) else text
+
+
+def _readable(page: str) -> str:
+    page = _TAG.sub(_APART, _INLINE.sub("", _UNREAD.sub(_APART, page)))
+    return html.unescape(page)
+
+
+def _strings(where: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield where or "its text", value
+    elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        # A notebook keeps a text as the list of its lines.
+        yield where or "its text", "".join(value)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _strings(f"{where}[{number}]", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield f"{where} a key", key
+            # A key may be the secret itself, so a place names only what is an ordinary name.
+            yield from _strings(f"{where}.{key}" if re.fullmatch(r"[a-z_]{1,20}", key) else f"{where}.?", item)

@@ -1,0 +1,156 @@
+"""The kernel's parent: starts it, and ends everything that it started when the run ends, however that happens.
+
+A program of its own, run by path and with the standard library only, so that it is there in a few
+milliseconds: ``python -I -S kernel_guardian.py UID:GID COMMAND…`` (``:`` for the runner's own user). Its
+standard input is a pipe that the runner holds the other end of and never writes to. When it ends, because
+the runner closed it or was killed, the guardian kills its whole tree. It adopts every orphan below it, so
+that a process that left its group and session is in the tree too; the kernel in turn asks to be killed
+with the guardian. Where there is no ``prctl`` and no ``/proc`` (not Linux), the kernel's group is killed.
+
+With ``alone`` instead of a user only that group is ended anyway: what a notebook without ``ops run`` has
+started is its own executor, which seals the run when the kernel is gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
+LINUX = sys.platform == "linux"
+MOST = 10.0
+"""Seconds that ending the tree may take at most: one that forks faster than it is killed is given up."""
+
+
+def main(arguments: list[str]) -> int:
+    """Watch over one kernel until it or the runner ends; returns its exit code, 128 + n for signal n."""
+    leash = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    wake, woken = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: None)
+    whole = arguments[0] != "alone"
+    if whole:
+        _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    guardian = os.getpid()
+    kernel = os.fork()
+    if kernel == 0:
+        _become(arguments, guardian)
+    return _watch(kernel, leash, wake, whole)
+
+
+def _become(arguments: list[str], guardian: int) -> NoReturn:
+    """Turn the forked process into the kernel: its own session, its user, dead with its guardian."""
+    try:
+        os.setsid()
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        # A core dump would be a file with the reading credentials in it.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        uid, colon, gid = arguments[0].partition(":")
+        if uid and colon:
+            os.setgroups([])
+            os.setresgid(int(gid), int(gid), int(gid))
+            os.setresuid(int(uid), int(uid), int(uid))
+            _prctl(PR_SET_NO_NEW_PRIVS, 1)
+        # After the user: a change of user clears it.
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != guardian:
+            os._exit(1)
+        os.environ["JPY_PARENT_PID"] = str(guardian)
+        os.execvp(arguments[1], arguments[1:])  # noqa: S606 - the runner's own command, an argument list
+    except BaseException:
+        os._exit(126)
+
+
+def _watch(kernel: int, leash: int, wake: int, whole: bool) -> int:
+    ends = select.poll()
+    ends.register(leash, select.POLLIN | select.POLLHUP)
+    ends.register(wake, select.POLLIN)
+    while True:
+        ready = {number for number, _ in ends.poll()}
+        if leash in ready:
+            return _end(kernel, whole)
+        said = os.read(wake, 512)
+        if signal.SIGTERM in said or signal.SIGHUP in said:
+            return _end(kernel, whole)
+        if signal.SIGINT in said:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(kernel, signal.SIGINT)
+        status = _reap(kernel)
+        if status is not None:
+            _end(kernel, whole)
+            return status
+
+
+def _end(kernel: int, whole: bool) -> int:
+    """Kill the kernel's group at once, then the ``whole`` tree below this process, until nothing is left."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(kernel, signal.SIGKILL)
+    status = None
+    until = time.monotonic() + MOST
+    while time.monotonic() < until:
+        below = _below(os.getpid()) if whole else []
+        for pid in below:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        found = _reap(kernel)
+        status = found if status is None else status
+        if not below and not _children():
+            break
+        time.sleep(0.002)
+    return 128 + signal.SIGKILL if status is None else status
+
+
+def _reap(kernel: int) -> int | None:
+    """Take leave of every child that has ended; returns the kernel's exit code when it is among them."""
+    code = None
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == kernel:
+                raw = os.waitstatus_to_exitcode(ended[1])
+                code = raw if raw >= 0 else 128 - raw
+    return code
+
+
+def _children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _below(root: int) -> list[int]:
+    """Return the living processes below ``root``, children before theirs; empty where there is no /proc."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError):
+            state, parent = path.read_bytes().rpartition(b")")[2].split()[:2]
+            if state not in (b"Z", b"X"):
+                children.setdefault(int(parent), []).append(int(path.parent.name))
+    found = list(children.get(root, ()))
+    for pid in found:
+        found += children.get(pid, ())
+    return found
+
+
+def _prctl(option: int, value: int) -> None:
+    if LINUX:
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    # No clean-up of the interpreter: there is nothing to clean, and the runner waits.
+    os._exit(main(sys.argv[1:]))

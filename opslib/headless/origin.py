@@ -1,0 +1,93 @@
+"""Who runs this, and which code: what a record says of a run's origin."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import pwd
+import re
+import socket
+import sys
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from opslib.settings import ROOT
+
+CODE = (".py", ".sql", ".sh", ".tsv", ".html", ".css", ".js")
+"""Endings of the files that decide what a run does."""
+
+
+NOBODY = 2**32 - 1
+"""What the kernel gives as the login of a process that nobody logged in for (a service, a container)."""
+
+FIRST_PERSON = 500 if sys.platform == "darwin" else 1000
+"""Users with smaller numbers are the system's and its services'; several people work as one of those."""
+
+
+def who() -> str:
+    """Return the operating system's name of the person who runs this: the one who logged in, where that is known.
+
+    What sudo says counts only for a service's user and for root. A person's own process could say anything
+    there, so that somebody else seemed to have asked for what this person then approves.
+    """
+    return names()[0]
+
+
+def names() -> tuple[str, ...]:
+    """Return every name of who runs this, the likeliest first: who logged in, whose process it is, who called sudo."""
+    uid, login, sudo = os.getuid(), _login(), os.environ.get("SUDO_UID", "")
+    called = int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) and os.environ.get("SUDO_COMMAND") else NOBODY
+    likely = (login, uid, called) if uid >= FIRST_PERSON else (login, called, uid)
+    return tuple(dict.fromkeys(_name(number) for number in likely if number < NOBODY))
+
+
+def _login() -> int:
+    try:
+        # Set once at login, kept through sudo and su, and changed by root only.
+        return int(Path("/proc/self/loginuid").read_text())
+    except (OSError, ValueError):
+        return NOBODY
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return f"uid-{uid}"
+
+
+def where() -> str:
+    """Return this machine's name."""
+    return socket.gethostname()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides how a run goes."""
+    return {name: version(name) for name in ("opslib", "papermill")} | {"python": platform.python_version()}
+
+
+def commit() -> str | None:
+    """Return the commit of the project's folder, from git's own files; None where there are none."""
+    # No program is started for a note in the record.
+    try:
+        head = (ROOT / ".git" / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        return (ROOT / ".git" / head.removeprefix("ref: ")).read_text().strip()
+    except OSError:
+        return None
+
+
+@cache
+def code_sha256() -> str:
+    """Return one SHA-256 over the package's files and the lock of its dependencies: which code an approval is for."""
+    package = Path(__file__).resolve().parent.parent
+    files = sorted(path for path in package.rglob("*") if path.suffix in CODE and path.is_file())
+    lock = ROOT / "uv.lock"
+    sums = hashlib.sha256()
+    for path in [*files, *([lock] if lock.is_file() else [])]:
+        name = path.relative_to(package).as_posix() if package in path.parents else path.name
+        sums.update(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n".encode())
+    return sums.hexdigest()

@@ -1,0 +1,61 @@
+"""A run's private folder for sockets and its kernel's files; what killed runners left of theirs is swept away."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+PREFIX = "ops-run-"
+YOUNG = 60.0
+"""Seconds in which a folder that is not locked yet may be one that is just being made."""
+
+
+class Private:
+    """A folder of this user alone, locked for as long as this process has it; :meth:`remove` ends it."""
+
+    def __init__(self) -> None:
+        _sweep()
+        # Short, because a socket's path may have 107 bytes only.
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._lock = _locked(self.path)
+
+    def remove(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _sweep() -> None:
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            found = path.lstat()
+            if not stat.S_ISDIR(found.st_mode) or not _ours(found.st_uid) or time.time() - found.st_mtime < YOUNG:
+                continue
+            lock = _locked(path)
+            try:
+                shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _ours(uid: int) -> bool:
+    # The folder may have been given to the user that the notebook ran as; only root can tell those from strangers'.
+    return uid == os.getuid() or os.getuid() == 0
+
+
+def _locked(path: Path) -> int:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle

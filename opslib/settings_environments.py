@@ -1,0 +1,112 @@
+"""What keeps environments apart: the lab leads to this machine only, and no two lead to one place or share a key.
+
+All of it is judged by the texts of the descriptions, before anything is connected to. A tunnel that ends on this
+machine, or one server under two names, is not told from another by that.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+Values = Mapping[str, str]
+
+_DATABASES = ("DATABASE_URL", "OPS_READ_DATABASE_URL")
+_CACHES = ("REDIS_URL", "OPS_READ_REDIS_URL")
+_KEYS = ("AWS_SECRET_ACCESS_KEY", "OPS_READ_AWS_SECRET_ACCESS_KEY")
+_LAB = (
+    *_DATABASES,
+    "OPS_SCRATCH_DATABASE_URL",
+    *_CACHES,
+    "AWS_ENDPOINT_URL",
+    "VITE_API_BASE_URL",
+    "OPS_SERVER_METRICS_URL",
+)
+_LAB_OWN = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "OPS_READ_AWS_ACCESS_KEY_ID",
+    "OPS_READ_AWS_SECRET_ACCESS_KEY",
+)
+_LAB_ANCHOR = ("OPS_ANCHOR_AWS_ACCESS_KEY_ID", "OPS_ANCHOR_AWS_SECRET_ACCESS_KEY")
+
+_PLACES = (
+    "environment",
+    "read_database_url",
+    "database_url",
+    "read_cache_url",
+    "cache_url",
+    "backup_bucket",
+    "backup_prefix",
+    "aws_endpoint_url",
+)
+"""Names of a description's fields that say where a target is."""
+
+PREFIX = "backups/"
+"""Where backups lie when a description says nothing."""
+
+
+def lab_faults(values: Values) -> Iterator[str]:
+    """Yield what could lead a run on the lab away from this machine, or lend it somebody else's credentials."""
+    for name in _LAB:
+        if values.get(name) and not _here(values[name]):
+            yield f"{name}: the lab is on this machine only (localhost, 127.0.0.1, ::1)"
+    # Without them boto3 would look for others: in the shell, in the home folder, of the machine.
+    for name in _LAB_OWN + (_LAB_ANCHOR if values.get("OPS_ANCHOR_BUCKET") else ()):
+        if not values.get(name):
+            yield f"{name}: missing (the lab uses its own, never those that are found on this machine)"
+
+
+def shared_faults(values: Values, others: Mapping[str, Values]) -> Iterator[str]:
+    """Yield what ``values`` have in common with descriptions of other environments, which are given by file name."""
+    for file, other in others.items():
+        for names in (_DATABASES, _CACHES):
+            theirs = {_place(other[name]) for name in names if other.get(name)}
+            for name in names:
+                if values.get(name) and _place(values[name]) in theirs - {None}:
+                    yield f"{name}: leads to the same place as {file}"
+        if values.get("S3_BUCKET_NAME") and _bucket(values) == _bucket(other):
+            yield f"S3_BUCKET_NAME: with OPS_BACKUP_PREFIX the same place as in {file}"
+        keys = {other[name] for name in _KEYS if other.get(name)}
+        for name in _KEYS:
+            if values.get(name) in keys:
+                yield f"{name}: the same key stands in {file}"
+
+
+def moved(then: Values, now: Values) -> list[str]:
+    """Return which addresses of a target, as its record shows them, are others than it has now."""
+    return [name for name in _PLACES if name in then and then[name] != now.get(name)]
+
+
+def _here(address: str) -> bool:
+    host = _host(address)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(address: str) -> str:
+    try:
+        return (urlsplit(address).hostname or "").rstrip(".").lower()
+    except ValueError:
+        return ""
+
+
+def _place(address: str) -> tuple[str, int, str] | None:
+    try:
+        url = urlsplit(address)
+        cache = url.scheme.startswith("redis")
+        path = url.path.strip("/") or ("0" if cache else "")
+        return (_host(address), url.port or (6379 if cache else 5432), path) if url.hostname else None
+    except ValueError:
+        return None
+
+
+def _bucket(values: Values) -> tuple[str, str, str]:
+    endpoint = values.get("AWS_ENDPOINT_URL", "").rstrip("/").lower()
+    return endpoint, values.get("S3_BUCKET_NAME", ""), values.get("OPS_BACKUP_PREFIX") or PREFIX

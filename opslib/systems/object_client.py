@@ -1,0 +1,65 @@
+"""Connections to an object store through boto3, each with the credentials of its handle."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from opslib.errors import Unreachable
+from opslib.redaction import Secret
+from opslib.settings import ReadSettings
+from opslib.systems.object_wire import demand_whole_headers
+from opslib.systems.pending import given_up
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from mypy_boto3_s3 import S3Client
+
+_MAKING = threading.Lock()
+"""Making clients from one session is not safe in several threads; using them is."""
+
+
+def connect(
+    settings: ReadSettings, key: Secret | None, secret: Secret | None, *, seconds: float = 25, attempts: int = 3
+) -> S3Client:
+    """Return a client of the description's store; without a key it uses boto3's own credential chain.
+
+    It waits ``seconds`` for an answer and asks at most ``attempts`` times.
+    """
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=min(5, seconds),
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        # A private endpoint seldom has a name per bucket.
+        s3={"addressing_style": "path" if settings.aws_endpoint_url else "auto"},
+    )
+    with _MAKING:
+        client = _session().client(
+            "s3",
+            region_name=settings.aws_region,
+            endpoint_url=settings.aws_endpoint_url,
+            aws_access_key_id=key.reveal() if key else None,
+            aws_secret_access_key=secret.reveal() if secret else None,
+            config=config,
+        )
+    demand_whole_headers(client)
+    client.meta.events.register("before-send.s3", _stop)
+    return client
+
+
+def _stop(**_: Any) -> None:
+    # The library asks again by itself: a write that was given up must not be sent once more later.
+    if given_up():
+        raise Unreachable("The call was given up.", kind="slow")
+
+
+@cache
+def _session() -> Session:
+    # One for the process: it parses the service's description only once. Event handlers belong to
+    # each client alone, so a guard on one is neither lost nor spread by that.
+    import boto3
+
+    return boto3.session.Session()

@@ -1,0 +1,103 @@
+"""What PostgreSQL's client programs are given: a closed list of programs, of arguments, and an environment of our own.
+
+The password goes through a password file of mode 0600, in memory where the system can do that, else in a
+private folder that is gone afterwards: arguments and environment of a process can be read by others on the
+machine (PostgreSQL manual, "The Password File"). An argument that is not on the list could run commands or
+write files on this machine (``psql --command``, ``pg_dump --file``), or lead to another server (a whole
+address in the place of a database's name).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from opslib.errors import Refused
+from opslib.redaction import SecretUrl
+from opslib.systems.postgres import LOOPBACK
+
+Program = Literal["pg_dump", "pg_restore", "psql"]
+PROGRAMS: dict[str, tuple[str, ...]] = {
+    "pg_dump": ("--no-password",),
+    # A restored subscription would name the saved database's own slot, and keep its database from being dropped.
+    "pg_restore": ("--no-password", "--exit-on-error", "--no-subscriptions"),
+    "psql": ("--no-password", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
+}
+"""The programs that may be started, each with the options that it always gets."""
+
+_DATABASE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
+_PATH = r"/[^\0\n]+"
+ARGUMENTS: dict[str, str] = {
+    "pg_dump": r"--format=custom|--compress=gzip:[0-9]|--snapshot=[0-9A-F-]+|--lock-wait-timeout=[0-9]+s|--schema-only",
+    "pg_restore": rf"--file=-|--file=/dev/null|--list|--jobs=[0-9]{{1,2}}|--dbname={_DATABASE}|{_PATH}",
+    "psql": rf"--single-transaction|--file=-|--dbname={_DATABASE}",
+}
+"""What may follow a program's name, whole and unabbreviated. ``--dbname NAME`` counts as ``--dbname=NAME``."""
+
+_QUERY = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY"}
+
+
+def check_arguments(program: Program, arguments: Sequence[str]) -> None:
+    """Raise Refused unless each argument is on the program's list."""
+    left = list(arguments)
+    while left:
+        said = left.pop(0)
+        if said == "--dbname" and left:
+            said = f"--dbname={left.pop(0)}"
+        if not re.fullmatch(ARGUMENTS[program], said):
+            # Its value may be a whole address, with a password.
+            named = said.partition("=")[0][:40] if said.startswith("--") else f"number {len(arguments) - len(left)}"
+            raise Refused(f"{program} is not started with the argument {named}.", "It is not on the list.")
+
+
+@contextmanager
+def password_file(url: SecretUrl | None) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
+    """Hand out the variable that names the password file, and the file handles that the program must inherit."""
+    password = urlsplit(url.reveal()).password if url else None
+    if password is None:
+        yield {}, ()
+        return
+    escaped = unquote(password).replace("\\", "\\\\").replace(":", "\\:")
+    line = f"*:*:*:*:{escaped}\n".encode()
+    if hasattr(os, "memfd_create"):
+        # A file without a name in memory: nothing is left of it even when this process is killed.
+        with os.fdopen(os.memfd_create("passwords"), "wb", buffering=0) as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(line)
+            yield {"PGPASSFILE": f"/proc/self/fd/{file.fileno()}"}, (file.fileno(),)
+        return
+    with tempfile.TemporaryDirectory(prefix="ops-") as folder:
+        path = Path(folder, "passwords")
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(line)
+        yield {"PGPASSFILE": str(path)}, ()
+
+
+def environment(url: SecretUrl | None) -> dict[str, str]:
+    """Return the whole environment of a program: where the server is, and nothing of this process's own."""
+    # No home: a password or service file of whoever runs this must not decide where a backup comes from.
+    given = {"LANG": "C", "LC_ALL": "C", "TZ": "UTC", "HOME": "/nonexistent"}
+    if url is None:
+        return given
+    parts = urlsplit(url.reveal())
+    given |= {
+        "PGHOST": url.host,
+        "PGPORT": str(url.port or 5432),
+        "PGUSER": unquote(parts.username or ""),
+        "PGDATABASE": url.path,
+        "PGAPPNAME": "opslib",
+        "PGCONNECT_TIMEOUT": "10",
+    }
+    if url.host not in LOOPBACK:
+        given |= {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "system"}
+    for name, value in parse_qsl(parts.query):
+        if name not in _QUERY:
+            raise Refused(f"The address of {url.public} has an option {name!r} that is not known here.", "Remove it.")
+        given[_QUERY[name]] = value
+    return given

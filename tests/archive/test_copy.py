@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opslib.archive import anchor, copy
+from opslib.archive.store import Archive
+from opslib.archive.verify import verify
+from opslib.errors import ArchiveError, Refused, Unreachable
+from opslib.redaction import Redactor
+from opslib.settings import Settings
+from opslib.systems.anchor_store import AnchorStore
+from tests.conftest import LabInUse
+
+from . import build
+
+
+@pytest.fixture
+def settings(lab: LabInUse) -> Settings:
+    return lab.settings
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[AnchorStore]:
+    one = AnchorStore(settings)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    """Sealed runs, one in quarantine, and one that is open."""
+    one = Archive(tmp_path / "archive")
+    build.sealed(one, 1)
+    build.sealed(one, 2, "CRITICAL")
+    leaking = build.asked(3)
+    place = one.open(leaking)
+    build.fill(place)
+    (place / "evidence" / "leak.txt").write_text(build.SECRET.reveal())
+    with pytest.raises(ArchiveError):
+        one.close(leaking["run"], Redactor([build.SECRET]))
+    one.open(build.asked(4))
+    return one
+
+
+def content(folder: Path, *trees: str) -> dict[str, bytes]:
+    found = (path for tree in trees for path in (folder / tree).rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def heads(folder: Path, settings: Settings) -> list[str]:
+    return [f"{head.seq}:{head.sha256}" for head in anchor.published(folder, settings).heads]
+
+
+def test_the_drill_an_archive_is_fetched_to_an_empty_folder_and_verified_with_plain_tools(
+    archive: Archive, settings: Settings, tmp_path: Path
+) -> None:
+    anchor.publish(archive.folder, settings)
+    said = copy.copy(archive.folder, settings)
+    assert said.seq == archive.log.newest()
+    here = tmp_path / "fresh machine"
+    fetched = copy.fetch(said.archive, settings, here)
+    assert fetched == copy.Fetched(said.seq, 2, ())
+    noted = heads(here, settings)
+    assert len(noted) == 1
+    assert (here / "verify.sh").read_bytes() == (archive.folder / "verify.sh").read_bytes()
+    assert build.shell(here, *noted)[0] == 0
+    assert "ANCHORED up to entry" in build.shell(here, *noted)[1]
+    report = verify(here, anchored=anchor.published(here, settings).anchored)
+    assert report.ok
+    assert [len(report.sealed), len(report.open), len(report.quarantined)] == [2, 1, 1]
+    closed = [f"runs/{run}" for run in report.sealed]
+    assert content(here, "log", *closed) == content(archive.folder, "log", *closed)
+    assert not any(build.SECRET.reveal().encode() in data for data in content(here, ".").values())
+
+
+def test_the_copies_unpack_with_tar_alone(
+    archive: Archive, settings: Settings, store: AnchorStore, tmp_path: Path
+) -> None:
+    said = copy.copy(archive.folder, settings)
+    for row in store.versions(f"copies/{said.archive}/"):
+        data = b"".join(store.stream(row.key, row.version))
+        subprocess.run(["tar", "-x", "-C", str(tmp_path)], input=data, check=True)
+    assert content(tmp_path, "log") == content(archive.folder, "log")
+
+
+def test_copying_again_adds_what_is_new_and_nothing_else(archive: Archive, settings: Settings, tmp_path: Path) -> None:
+    first = copy.copy(archive.folder, settings)
+    assert copy.copy(archive.folder, settings) == copy.Copied(first.archive, first.seq, 0)
+    run = build.asked(4)["run"]
+    build.fill(archive.folder / "runs" / run)
+    archive.close(run, Redactor())
+    again = copy.copy(archive.folder, settings)
+    assert again == copy.Copied(first.archive, first.seq + 1, 2)
+    fetched = copy.fetch(first.archive, settings, tmp_path / "here")
+    assert (fetched.entries, fetched.runs, fetched.faults) == (again.seq, 3, ())
+    assert verify(tmp_path / "here").ok
+
+
+def test_the_fetched_archive_goes_on_as_the_first_would(archive: Archive, settings: Settings, tmp_path: Path) -> None:
+    said = copy.copy(archive.folder, settings)
+    copy.fetch(said.archive, settings, tmp_path / "here")
+    there = Archive(tmp_path / "here")
+    build.sealed(there, 9)
+    report = verify(there.folder)
+    assert report.ok
+    assert report.open == ()
+
+
+def tar(**members: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as made:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            made.addfile(member, io.BytesIO(data))
+        link = tarfile.TarInfo("log/000077.entry")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        made.addfile(link)
+    return out.getvalue()
+
+
+def test_what_is_added_to_the_store_writes_nothing_outside_and_replaces_nothing(
+    archive: Archive, settings: Settings, store: AnchorStore, tmp_path: Path
+) -> None:
+    said = copy.copy(archive.folder, settings)
+    run = str(build.asked(1)["run"])
+    members = {
+        "../outside": b"x",
+        "/outside": b"x",
+        f"runs/{run}/../../outside": b"x",
+        "log/000002.entry": b"forged",
+        f"runs/{run}/report.html": b"forged",
+        "verify.sh": b"exit 0",
+    }
+    bad = tar(**members)
+    prefix = f"copies/{said.archive}/"
+    own = next(row.key for row in store.versions(f"{prefix}runs/{run}-"))
+    for name in (
+        f"{prefix}log/000001-000099-{hashlib.sha256(bad).hexdigest()}.tar",
+        own,
+        f"{prefix}runs/{run}-{'0' * 64}.tar",
+        f"{prefix}runs/20261101T000000Z-stranger-{'0' * 64}.tar",
+        f"{prefix}../outside.tar",
+    ):
+        store.call("put_object", Key=name, Body=bad)
+    rubbish = f"{prefix}log/000200-000300-{'0' * 64}.tar"
+    store.call("put_object", Key=rubbish, Body=b"no tar file" * 100)
+    here = tmp_path / "deep" / "here"
+    fetched = copy.fetch(said.archive, settings, here)
+    assert fetched.faults == (f"{rubbish} cannot be used",)
+    assert verify(here).ok
+    assert content(here, "log") == content(archive.folder, "log")
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["here"]
+    assert not list(tmp_path.rglob("outside"))
+    assert (here / "verify.sh").read_bytes() == (archive.folder / "verify.sh").read_bytes() != members["verify.sh"]
+
+
+def test_rubbish_under_the_names_to_come_keeps_nothing_from_being_copied(
+    archive: Archive, settings: Settings, store: AnchorStore, tmp_path: Path
+) -> None:
+    prefix = f"copies/{anchor.identity(archive.folder)}/"
+    run = str(build.asked(1)["run"])
+    sha = hashlib.sha256((archive.folder / "runs" / run / "MANIFEST.sha256").read_bytes()).hexdigest()
+    store.call("put_object", Key=f"{prefix}log/000001-999999-{'0' * 64}.tar", Body=b"rubbish")
+    forged = tar(**{"log/000001.entry": b"forged", "log/000900.entry": b"forged"})
+    store.call("put_object", Key=f"{prefix}log/000001-000900-{hashlib.sha256(forged).hexdigest()}.tar", Body=forged)
+    said = copy.copy(archive.folder, settings)
+    assert said.added == 3
+    again = copy.copy(archive.folder, settings)
+    assert again == copy.Copied(said.archive, said.seq, 0)
+    store.call("put_object", Key=f"{prefix}runs/{run}-{sha}.tar", Body=b"rubbish")
+    fetched = copy.fetch(said.archive, settings, tmp_path / "here")
+    assert len(fetched.faults) == 1
+    assert not verify(tmp_path / "here").ok, "entries that were forged first are told by verifying, never believed"
+
+
+def test_a_run_of_which_only_rubbish_was_kept_is_told(
+    archive: Archive, settings: Settings, store: AnchorStore, tmp_path: Path
+) -> None:
+    run = str(build.asked(1)["run"])
+    sha = hashlib.sha256((archive.folder / "runs" / run / "MANIFEST.sha256").read_bytes()).hexdigest()
+    name = f"copies/{anchor.identity(archive.folder)}/runs/{run}-{sha}.tar"
+    store.call("put_object", Key=name, Body=tar())
+    said = copy.copy(archive.folder, settings)
+    fetched = copy.fetch(said.archive, settings, tmp_path / "here")
+    assert fetched.faults == (f"{name} cannot be used",)
+    assert not verify(tmp_path / "here").ok
+
+
+def test_a_folder_with_something_in_it_and_a_name_that_is_not_there_are_refused(
+    archive: Archive, settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(Refused, match="not empty"):
+        copy.fetch("0" * 64, settings, archive.folder)
+    with pytest.raises(ArchiveError, match="holds no copy"):
+        copy.fetch("0" * 64, settings, tmp_path / "here")
+    with pytest.raises(ArchiveError, match="no entry to copy"):
+        copy.copy(tmp_path / "nothing", settings)
+    with pytest.raises(Unreachable):
+        copy.copy(archive.folder, settings.model_copy(update={"aws_endpoint_url": "http://127.0.0.1:9"}))
+    assert not (tmp_path / "here").exists()

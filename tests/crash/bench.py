@@ -1,0 +1,269 @@
+"""A place for one run that is broken off: a target of its own, an archive of its own, and how both look afterwards."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import psycopg
+
+from opslib.actions import backups_folder as staging
+from opslib.archive.store import Archive
+from opslib.archive.verify import verify
+from opslib.headless import earlier
+from opslib.model import now
+from opslib.redaction import Secret
+from opslib.runs.steps import State
+from opslib.settings import ROOT, Settings
+from opslib.settings_guard import shown
+from tests.actions import shop
+from tests.backup_place import Place
+
+LIVE = "crash"
+BASE = "crash_base"
+
+
+class Driver:
+    """The process that forks runs (:mod:`tests.crash.driver`)."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.driver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(self, case, fault=None, go_on=False):
+        """Do one run of the case; returns what its process told and how that ended (exit code, -9 for killed)."""
+        asked = {
+            "scenario": case.scenario,
+            "environment": case.environment,
+            "archive": str(case.archive),
+            "work": case.work,
+            "go_on": go_on,
+            "fault": fault,
+        }
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        said = json.loads(self.process.stdout.readline())
+        lines = said["lines"]
+        return Told(
+            said["code"],
+            [line for line in lines if "did" in line],
+            next((line for line in lines if "ended" in line), {"ended": "", "reason": ""}),
+            next((line["points"] for line in lines if "points" in line), 0),
+            next((line["names"] for line in lines if "names" in line), []),
+            [line["opened"] for line in lines if "opened" in line],
+        )
+
+    def close(self):
+        """End it."""
+        self.process.stdin.close()
+        self.process.wait(60)
+
+
+class Told:
+    """What one process said of its run."""
+
+    def __init__(self, code, did, ended, points, names, opened):
+        self.code, self.did, self.points, self.names, self.opened = code, did, points, names, opened
+        self.ended, self.reason = ended["ended"], ended["reason"]
+
+
+class Case:
+    """One scenario on a fresh target; ``base`` is a Base."""
+
+    def __init__(self, base, scenario, folder):
+        self.base, self.scenario, self.folder = base, scenario, folder
+        self.archive = folder / "archive"
+        self.token = secrets.token_hex(3)
+        self.work = f"20261123T130614Z-runbooks-{scenario}-{self.token}"
+        self.prefix = "crash/" if scenario == "restore" else f"{base.place.name}-{self.token}/"
+        folder.mkdir(exist_ok=True)
+        self.database = LIVE if scenario == "restore" else base.place.name
+        self.environment = {
+            "OPS_LAB": str(folder / "lab"),
+            "OPS_LOCKS": str(base.locks),
+            "OPS_NOTEBOOKS": str(base.notebooks),
+        }
+        self.settings = base.lab.settings.model_copy(update=self._changes())
+        self._describe()
+        if scenario == "restore":
+            base.fresh_shop()
+            self.before = base.oids()
+        else:
+            self.place = Place(base.lab, base.place.name)
+            self.place.settings = self.settings
+            base.seed(self.place, scenario)
+
+    def _changes(self):
+        said = self.base.lab.settings
+        return {
+            "database_url": said.database_url.with_path(self.database),
+            "read_database_url": said.read_database_url.with_path(self.database),
+            "backup_prefix": self.prefix,
+            "core_tables": ("auth.users", "public.users") if self.scenario == "restore" else ("public.things",),
+        }
+
+    def _describe(self):
+        (self.folder / "lab").mkdir(exist_ok=True)
+        lines = []
+        for name, field in Settings.model_fields.items():
+            value = getattr(self.settings, name)
+            if value not in (None, (), {}):
+                text = value.reveal() if isinstance(value, Secret) else shown(value)
+                lines.append(f"{field.alias}={text.replace(', ', ',')}\n")
+        (self.folder / "lab" / "target.env").write_text("".join(lines))
+
+    def state(self):
+        """Return what the run has made of its target, in words that are the same for every case."""
+        return self.base.shop_state(self) if self.scenario == "restore" else self._bucket()
+
+    def _bucket(self):
+        objects = sorted(re.sub(self.work, "WORK", name) for name in self.place.objects())
+        return {
+            "objects": objects,
+            "uploads": self.place.uploads(),
+            "scratch": sorted(name for name in self.place.databases() if name.startswith("ops_proof_")),
+        }
+
+    def steps(self):
+        """Return where the steps stand by the journals of all runs of the work."""
+        return self.earlier().steps
+
+    def earlier(self):
+        with environment(self.environment):
+            return earlier.find(Archive(self.archive), self.work)
+
+    def faults(self, told, undisturbed, *, finished=True):
+        """Return what is wrong with target and record after the runs ``told``; empty when nothing is."""
+        said = []
+        if finished and self.state() != undisturbed:
+            said.append(f"the target is {self.state()}, not {undisturbed}")
+        if twice := list(repeated([line for run in told for line in run.did])):
+            said.append(f"done twice: {twice}")
+        found = self.earlier()
+        if not verify(self.archive).ok:
+            said.append(f"the archive does not verify: {verify(self.archive)}")
+        states = {run.name: run.state for run in found.runs}
+        if missing := {name for run in told for name in run.opened} - set(states):
+            said.append(f"not in the archive: {missing}")
+        if Archive(self.archive).log.open_runs():
+            said.append("a run is open")
+        for run in told:
+            # One that was killed after it had written its result, and before it was sealed, has that result.
+            name = run.opened[0] if run.opened and run.code < 0 else None
+            if name and states[name] != "interrupted" and (states[name] != "finished" or name != found.last.name):
+                said.append(f"{name} was killed and is shown as {states[name]}")
+        if finished and (open_ := [s.step for s in found.steps.values() if s.state is not State.VERIFIED]):
+            said.append(f"finished, but not verified: {open_}")
+        return said
+
+    def close(self):
+        if self.scenario != "restore":
+            self.place.close()
+        staging.remove(self.work)
+
+
+def repeated(did):
+    """Yield each effect that was done again though nothing had taken it back in between."""
+    there = set()
+    for line in did:
+        what = (line["did"], re.sub(r" ?version=\S*", "", line["what"]) if line["did"] == "put_new" else line["what"])
+        if line["did"] == "delete_version":
+            there = {one for one in there if one[0] != "_complete" or one[1].split()[0] not in line["what"]}
+            if what in there:
+                yield what
+            there.add(what)
+        elif what in there:
+            yield what
+        else:
+            there.add(what)
+
+
+class Base:
+    """What all cases share: a small database with a dump of it, and another with a backup that is copied."""
+
+    def __init__(self, lab, place, locks):
+        # One folder of locks, as a machine has: the next run may then conclude that a killed one is gone.
+        self.lab, self.place, self.locks = lab, place, locks
+        self.notebooks = shutil.copytree(ROOT / "notebooks", locks.parent / "notebooks")
+        self.manifest = place.manifest(place.take("seed"))
+        self.dump = b"".join(place.writing().backup_store.stream(self.manifest.dump.key))
+        shop.make(lab, LIVE, shop.SCHEMA, shop.ROWS)
+        writing = shop.writing(lab, name=LIVE)
+        shop.store(writing, "crash/x.dump", shop.dump(lab, "-Fc", name=LIVE))
+        writing.close()
+        with lab.admin("postgres") as session:
+            session.execute(f"ALTER DATABASE {LIVE} RENAME TO {BASE}")
+
+    def seed(self, place, scenario):
+        ages = (1, 40, 50, 60) if scenario == "retention" else (1, 40)
+        for age in ages:
+            taken_at = now() - timedelta(days=age)
+            place.keep(self.manifest, self.dump, f"age-{age}", taken_at=taken_at, proven=age == 1)
+
+    def fresh_shop(self):
+        with self.lab.admin("postgres") as session:
+            names = session.execute(
+                "SELECT datname FROM pg_database WHERE datname ~ %s", [f"^{LIVE}(_(before|restore)_.*)?$"]
+            ).fetchall()
+            for row in names:
+                session.execute(f'DROP DATABASE "{row["datname"]}" WITH (FORCE)')
+            session.execute(f"CREATE DATABASE {LIVE} TEMPLATE {BASE}")
+            session.execute(f"ALTER DATABASE {LIVE} OWNER TO shop_owner")
+            session.execute(f"REVOKE CONNECT ON DATABASE {LIVE} FROM PUBLIC")
+            session.execute(f"GRANT CONNECT ON DATABASE {LIVE} TO ops_reader")
+        with self.lab.admin(LIVE) as session:
+            session.execute("INSERT INTO public.never_used VALUES (1)")
+
+    def oids(self):
+        with self.lab.admin("postgres") as session:
+            rows = session.execute(
+                "SELECT datname, oid FROM pg_database WHERE datname ~ %s", [f"^{LIVE}(_(before|restore)_.*)?$"]
+            ).fetchall()
+        return {row["datname"]: row["oid"] for row in rows}
+
+    def shop_state(self, case):
+        found = self.oids()
+        names = sorted(re.sub(case.token, "TOKEN", name) for name in found)
+        rows = {}
+        for name in found:
+            with suppress(psycopg.Error), self.lab.admin(name) as session:
+                word = re.sub(case.token, "TOKEN", name)
+                rows[word] = session.execute(
+                    "SELECT (SELECT count(*) FROM public.never_used) AS new, (SELECT count(*) FROM public.users) AS n"
+                ).fetchone()
+        old = {word: found.get(name) == case.before[LIVE] for word, name in zip(names, sorted(found), strict=True)}
+        return {"databases": names, "rows": rows, "is what was live": old}
+
+    def close(self):
+        with self.lab.admin("postgres") as session:
+            shop.drop(session, LIVE)
+
+
+@contextmanager
+def environment(said):
+    """Have these variables in the process's environment for a moment."""
+    before = {name: os.environ.get(name) for name in said}
+    os.environ.update(said)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def working(case):
+    """Hand the case out and clean up after it."""
+    try:
+        yield case
+    finally:
+        case.close()

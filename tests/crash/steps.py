@@ -1,0 +1,30 @@
+"""The steps of real runbooks as their notebooks ask for them, for a run without a kernel."""
+
+RUNBOOKS = {
+    "back-up": "runbooks/back-up-database",
+    "restore": "runbooks/restore-database",
+    "retention": "runbooks/back-up-database",
+}
+
+
+def steps(scenario):
+    """Return (cell, parameters as a function of the values of the steps before) in their order."""
+    if scenario == "retention":
+        return [("apply-retention", lambda done: {})]
+    if scenario == "back-up":
+        return [
+            ("take-backup", lambda done: {}),
+            ("prove-backup", lambda done: {"backup": done["take-backup"]["backup"]}),
+            ("apply-retention", lambda done: {}),
+        ]
+    return [
+        ("stage-backup", lambda done: {"backup": "crash/x.dump", "max_age_hours": 1000.0}),
+        ("restore-into-new-database", lambda done: {"sha256": done["stage-backup"]["sha256"]}),
+        (
+            "swap-databases",
+            lambda done: {
+                "database": done["restore-into-new-database"]["database"],
+                "sha256": done["stage-backup"]["sha256"],
+            },
+        ),
+    ]

@@ -1,0 +1,151 @@
+"""Notebooks as another user of the operating system: what they cannot reach then. Needs root, as CI has it."""
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from opslib.archive.verify import verify
+from opslib.errors import SettingsError
+from opslib.headless import kernel_user
+from tests.headless import bench
+from tests.runs.conftest import description
+
+USER = "nobody"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def other():
+    """The account, where notebooks can run as it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a notebook as another user")
+    try:
+        return kernel_user.account(USER)
+    except SettingsError as error:
+        pytest.skip(f"not possible on this machine: {error}")
+
+
+@pytest.fixture
+def place():
+    """A folder that anybody may pass through: what lies in it is kept by its own mode, not by this one."""
+    with tempfile.TemporaryDirectory(prefix="ops-place-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+TRIES = """
+import ctypes, json, os, pathlib
+private = pathlib.Path(os.environ["OPS_RUN_SOCKET"]).parent
+def attach():
+    if ctypes.CDLL(None, use_errno=True).ptrace(16, RUNNER, 0, 0):
+        raise OSError(ctypes.get_errno(), "ptrace")
+tries = {
+    "the runner's environment": lambda: open(f"/proc/{RUNNER}/environ", "rb").read(),
+    "the runner's memory": lambda: open(f"/proc/{RUNNER}/mem", "rb"),
+    "the runner's files": lambda: os.listdir(f"/proc/{RUNNER}/fd"),
+    "the guardian's environment": lambda: open(f"/proc/{os.getppid()}/environ", "rb").read(),
+    "tracing the runner": attach,
+    "stopping the runner": lambda: os.kill(RUNNER, 19),
+    "killing the guardian": lambda: os.kill(os.getppid(), 9),
+    "the archive": lambda: os.listdir(PLACE + "/archive"),
+    "the journal": lambda: open(JOURNAL_OF(), "ab"),
+    "the target's description": lambda: open(PLACE + "/.env.production").read(),
+    "what lies in the private folder": lambda: os.listdir(private),
+    "a file in the private folder": lambda: open(private / "planted", "w"),
+    "another socket in its place": lambda: os.unlink(private / "run"),
+    "root": lambda: os.setuid(0),
+}
+def JOURNAL_OF():
+    return f"{PLACE}/archive/runs/{run.id}/journal.jsonl"
+said = {}
+for name, attempt in tries.items():
+    try:
+        said[name] = f"REACHED {attempt()!r}"
+    except OSError as error:
+        said[name] = type(error).__name__
+run.note(json.dumps({"uid": os.getuid(), "groups": os.getgroups(), "home": os.environ["HOME"], "said": said}))
+"""
+
+
+def test_a_notebook_of_another_user_runs_and_reaches_nothing_of_the_executors(place, other):
+    (place / ".env.production").write_text("DATABASE_URL=postgresql://owner:hunter2-hunter2@db/valuecanvas\n")
+    (place / ".env.production").chmod(0o600)
+    source = f"RUNNER, PLACE = {os.getpid()}, {str(place)!r}\n{TRIES}"
+    result, folder = bench.run(place, description(OPS_KERNEL_USER=USER), source)
+    assert result["state"] == "finished", result["reason"]
+    (note,) = [json.loads(line["text"]) for line in bench.events(folder) if line["event"] == "note"]
+    assert (note["uid"], note["groups"]) == (other.uid, [])
+    assert {name: word for name, word in note["said"].items() if word != "PermissionError"} == {}
+    assert len(note["said"]) == 14
+    assert not Path(note["home"]).exists()
+    assert verify(place / "archive").ok
+
+
+def test_the_kernel_of_another_user_dies_with_what_it_started(place, other):
+    pids = place / "pids"
+    pids.touch()
+    os.chown(pids, other.uid, other.gid)
+    source = (
+        "import os, signal, subprocess\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        f"open({str(pids)!r}, 'w').write(f'{{child.pid}} {{os.getpid()}}')\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
+    result, _ = bench.run(place, description(OPS_KERNEL_USER=USER), source)
+    assert "the kernel ended in cell act-1 (by SIGKILL)" in result["reason"]
+    assert [pid for pid in pids.read_text().split() if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_a_readable_archive_or_description_starts_nothing(place, other):
+    (place / ".env.production").touch(mode=0o644)
+    with pytest.raises(SettingsError, match=r"can read .*\.env\.production"):
+        kernel_user.account(USER, place / ".env.production", place / "none-such")
+    (place / ".env.production").chmod(0o600)
+    assert kernel_user.account(USER, place / ".env.production") == other
+
+
+def test_a_process_without_the_right_to_switch_is_refused_before_anything_starts(place, other):
+    code = f"from opslib.headless import kernel_user\nkernel_user.account({pwd.getpwuid(1).pw_name!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        user=other.uid,
+        group=other.gid,
+        extra_groups=[],
+        cwd="/",
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "may not start notebooks as" in done.stderr
+    assert "CAP_SETUID" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["none-such-user", pwd.getpwuid(os.getuid()).pw_name, "root"])
+def test_a_user_that_would_keep_nothing_apart_is_refused(tmp_path, name):
+    with pytest.raises(SettingsError, match=r"no user|kept apart"):
+        bench.run(tmp_path, description(OPS_KERNEL_USER=name), "1")
+    assert not (tmp_path / "archive" / "runs").exists()
+
+
+def test_a_process_of_the_same_user_cannot_look_into_one_that_hides(other):
+    hidden = (
+        "import sys, time\nfrom opslib.headless.kernel_process import hide\n"
+        "if len(sys.argv) > 1: hide()\nprint('there', flush=True)\ntime.sleep(60)"
+    )
+    as_other = {"user": other.uid, "group": other.gid, "extra_groups": [], "cwd": "/", "text": True}
+    seen = []
+    for arguments in ([], ["hide"]):
+        command = [sys.executable, "-c", hidden, *arguments]
+        environment = {"PYTHONPATH": str(ROOT), "CANARY": "in-the-environment"}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, **as_other) as process:
+            assert process.stdout.readline() == "there\n"
+            look = ["cat", f"/proc/{process.pid}/environ"]
+            seen.append(subprocess.run(look, capture_output=True, check=False, **as_other).stdout)
+            process.kill()
+    assert "in-the-environment" in seen[0]
+    assert seen[1] == ""

@@ -1,0 +1,42 @@
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from opslib.headless.private import PREFIX, Private
+
+
+@pytest.fixture
+def tmp(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path
+
+
+def old(path):
+    path.mkdir(exist_ok=True)
+    (path / "run").write_text("a socket's place")
+    os.utime(path, (time.time() - 3600,) * 2)
+
+
+def test_what_a_killed_runner_left_is_swept_away_by_the_next_and_what_is_held_or_young_stays(tmp):
+    held = Private()
+    os.utime(held.path, (time.time() - 3600,) * 2)
+    old(tmp / f"{PREFIX}dead")
+    (tmp / f"{PREFIX}young").mkdir()
+    old(tmp / "somebody-elses")
+    own = Private()
+    assert {path.name for path in tmp.iterdir()} == {held.path.name, own.path.name, f"{PREFIX}young", "somebody-elses"}
+    for one in (held, own):
+        one.remove()
+        one.remove()
+    assert not Path(own.path).exists()
+
+
+def test_a_link_in_its_place_is_not_followed(tmp):
+    old(tmp / "kept")
+    (tmp / f"{PREFIX}link").symlink_to(tmp / "kept")
+    Private().remove()
+    assert (tmp / "kept" / "run").exists()
