@@ -143,3 +143,14 @@ def try_lock(path: Path) -> int | None:
             if path.stat().st_ino == os.fstat(handle).st_ino:
                 return handle
         os.close(handle)
+
+
+def lock_folder(path: Path) -> int:
+    """Return a handle that holds the lock on the folder ``path``; raises OSError when another has it, or for a link."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle

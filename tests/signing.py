@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from opslib.model import Effect, Plan, Repeat
 from opslib.runs.approval import Approval
 from opslib.runs.saved_plan import PlannedStep, SavedPlan, sha256
-from opslib.settings import Settings
 from opslib.systems import ssh_keygen
 
 CREATED = datetime(2026, 11, 23, 13, 6, 14, 123456, tzinfo=UTC)
@@ -92,17 +91,3 @@ class Keys:
 
     def fingerprint(self, name):
         return ssh_keygen.fingerprint(self[name])
-
-
-def description(environment="production", **more):
-    values = {
-        "OPS_ENVIRONMENT": environment,
-        "OPS_READ_DATABASE_URL": "postgresql://reader:reader-password@127.0.0.1:1/valuecanvas",
-        "DATABASE_URL": "postgresql://owner:hunter2-hunter2@127.0.0.1:1/valuecanvas",
-        "OPS_SCRATCH_DATABASE_URL": "postgresql://owner:hunter2-hunter2@127.0.0.1:1/postgres",
-        "OPS_READ_REDIS_URL": "redis://127.0.0.1:1/0",
-        "REDIS_URL": "redis://127.0.0.1:1/0",
-        "S3_BUCKET_NAME": "valuecanvas-backups",
-        **more,
-    }
-    return Settings.model_validate({name: value for name, value in values.items() if value is not None})

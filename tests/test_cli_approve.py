@@ -12,7 +12,8 @@ from opslib.cli_approve import approve, shown
 from opslib.model import Effect, now
 from opslib.redaction import Redactor
 from opslib.runs import approval, approvals, saved_plan
-from tests.signing import CREATED, WORK, Keys, description, plan, step
+from tests.descriptions import description
+from tests.signing import CREATED, WORK, Keys, plan, step
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ class Desk:
         return CliRunner().invoke(approve, [str(one) for one in arguments], input=typed, env=environment)
 
     def approved(self, folder=None):
-        settings = description(OPS_ALLOWED_SIGNERS=str(self.signers))
+        settings = description("production", OPS_ALLOWED_SIGNERS=str(self.signers))
         return approvals.collect([folder or self.approvals], self.saved.encode(), settings, now())
 
 

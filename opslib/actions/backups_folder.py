@@ -8,7 +8,6 @@ Only counts, names and digests are written beside the dump.
 from __future__ import annotations
 
 import atexit
-import fcntl
 import gzip
 import hashlib
 import os
@@ -26,6 +25,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import opslib.actions.backups_dump as dumps
+from opslib import files
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL
 from opslib.probes.backups_manifest import Manifest
@@ -96,7 +96,7 @@ def prepare(run: str) -> Path:
     remove(run)
     path = folder(run)
     path.mkdir(mode=0o700)
-    _held[path] = _locked(path)
+    _held[path] = files.lock_folder(path)
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
 
@@ -117,21 +117,11 @@ def _sweep() -> None:
             found = path.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or not any(path.iterdir()):
                 continue
-            handle = _locked(path)
+            handle = files.lock_folder(path)
             try:
                 shutil.rmtree(path)
             finally:
                 os.close(handle)
-
-
-def _locked(path: Path) -> int:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise
-    return handle
 
 
 def free_bytes() -> int:

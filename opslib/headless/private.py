@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
@@ -10,6 +9,8 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from opslib import files
 
 PREFIX = "ops-run-"
 YOUNG = 60.0
@@ -23,7 +24,7 @@ class Private:
         _sweep()
         # Short, because a socket's path may have 107 bytes only.
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = _locked(self.path)
+        self._lock = files.lock_folder(self.path)
 
     def remove(self) -> None:
         """Remove the folder and all that is in it."""
@@ -39,7 +40,7 @@ def _sweep() -> None:
             found = path.lstat()
             if not stat.S_ISDIR(found.st_mode) or not _ours(found.st_uid) or time.time() - found.st_mtime < YOUNG:
                 continue
-            lock = _locked(path)
+            lock = files.lock_folder(path)
             try:
                 shutil.rmtree(path, ignore_errors=True)
             finally:
@@ -49,13 +50,3 @@ def _sweep() -> None:
 def _ours(uid: int) -> bool:
     # The folder may have been given to the user that the notebook ran as; only root can tell those from strangers'.
     return uid == os.getuid() or os.getuid() == 0
-
-
-def _locked(path: Path) -> int:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise
-    return handle

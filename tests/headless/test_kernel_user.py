@@ -13,8 +13,8 @@ import pytest
 from opslib.archive.verify import verify
 from opslib.errors import SettingsError
 from opslib.headless import kernel_user
+from tests.descriptions import description
 from tests.headless import bench
-from tests.runs.conftest import description
 
 USER = "nobody"
 ROOT = Path(__file__).resolve().parents[2]

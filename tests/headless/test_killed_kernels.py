@@ -5,8 +5,8 @@ import json
 import pytest
 
 from opslib.archive.verify import verify
+from tests.descriptions import description
 from tests.headless import bench
-from tests.runs.conftest import description
 from tests.scale import count
 
 HOWS = {

@@ -10,7 +10,8 @@ from opslib import sshsig
 from opslib.model import Effect
 from opslib.runs import approval, approvals, saved_plan
 from opslib.systems import ssh_keygen
-from tests.signing import APPROVER, CREATED, MOMENT, description, plan, step
+from tests.descriptions import description
+from tests.signing import APPROVER, CREATED, MOMENT, plan, step
 from tests.signing import approval as agreed
 
 
@@ -56,7 +57,7 @@ class World:
         self.data = replace(self.saved, **changes).encode()
 
     def collect(self):
-        return approvals.collect([self.folder], self.data, description(**self.settings), self.moment)
+        return approvals.collect([self.folder], self.data, description("production", **self.settings), self.moment)
 
     def decide(self, environment="production"):
         """Judge as the command that applies a plan does; its bytes are read once."""

@@ -12,8 +12,9 @@ import pytest
 from opslib.errors import Refused, UsageError
 from opslib.runs import approvals
 from opslib.systems import ssh_keygen
+from tests.descriptions import description
 from tests.runs.forgeries import FORGERIES, GLASS, World
-from tests.signing import APPROVER, CREATED, MOMENT, Keys, description, plan
+from tests.signing import APPROVER, CREATED, MOMENT, Keys, plan
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_of_two_approvals_by_one_name_the_newest_stands(world, tmp_path):
     other = World(tmp_path / "carried", world.keys)
     newer = other.approve("ben", signed_at=CREATED + timedelta(minutes=2))
     for folders in ([world.folder, other.folder], [other.folder, world.folder]):
-        found = approvals.collect(folders, world.data, description(**world.settings), MOMENT)
+        found = approvals.collect(folders, world.data, description("production", **world.settings), MOMENT)
         assert [replace(one, fingerprint="") for one in found.approvals] == [newer]
         assert [name for name, _ in found.copies] == [
             "ben@valuecanvas.approval",
@@ -125,7 +126,7 @@ def test_a_folder_of_countless_files_is_not_read_to_its_end(world):
 
 def test_a_folder_that_is_not_there_or_none_holds_no_approvals(world):
     missing, file = world.base / "missing", world.signers
-    found = approvals.collect([missing, file], world.data, description(**world.settings), MOMENT)
+    found = approvals.collect([missing, file], world.data, description("production", **world.settings), MOMENT)
     assert (found.approvals, found.copies) == ((), ())
     assert found.refusals == ("allowed_signers: The folder cannot be read: Not a directory.",)
 
@@ -134,10 +135,10 @@ def test_who_asked_is_every_name_and_key_of_the_person(world):
     keys = world.keys
     world.allow(keys.line("ann"), keys.line("ann", "", "anna@valuecanvas"), keys.line("spare", "", "anna@valuecanvas"))
     expected = {"ann@valuecanvas", "anna@valuecanvas", keys.fingerprint("ann"), keys.fingerprint("spare")}
-    mapped = description(**world.settings)
+    mapped = description("production", **world.settings)
     assert approvals.requesters(mapped, "ann") == expected
     world.settings["OPS_OPERATORS"] = None
-    unmapped = description(**world.settings)
+    unmapped = description("production", **world.settings)
     assert approvals.requesters(unmapped, "ann") == expected | {"ann"}
     assert approvals.requesters(unmapped, "zoe") == {"zoe"}
     world.signers.unlink()
@@ -160,7 +161,7 @@ def signing(world):
             "expires": None,
             "trust": approvals.trusted(world.signers, None),
             "unattended": (),
-            "requested_by": approvals.requesters(description(**world.settings), "ann"),
+            "requested_by": approvals.requesters(description("production", **world.settings), "ann"),
             "moment": MOMENT,
         }
         return approvals.approve(world.data, world.folder, **{**said, **more})

@@ -9,7 +9,8 @@ from opslib.errors import Refused
 from opslib.runs import approvals
 from opslib.runs.asking import Asking
 from opslib.runs.saved_plan import parse
-from tests.signing import WORK, Keys, description, plan, step
+from tests.descriptions import description
+from tests.signing import WORK, Keys, plan, step
 
 OTHER = "20261123T140000Z-runbooks-restore-database-b2c3d4"
 
@@ -22,7 +23,7 @@ def keys(tmp_path):
 
 
 def asking(tmp_path, run=WORK, by="ann"):
-    target = description(OPS_ALLOWED_SIGNERS=str(tmp_path / "allowed_signers"))
+    target = description("production", OPS_ALLOWED_SIGNERS=str(tmp_path / "allowed_signers"))
 
     def make(one):
         now = datetime.now(UTC)

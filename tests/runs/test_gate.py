@@ -9,8 +9,8 @@ from opslib.model import Effect, Repeat
 from opslib.runs import gate
 from opslib.runs.steps import State, StepRecord
 from opslib.runs.work import Work
+from tests.descriptions import description
 from tests.runs import fakes
-from tests.runs.conftest import description
 from tests.signing import plan as saved_plan
 from tests.signing import step
 

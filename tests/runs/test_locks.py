@@ -20,7 +20,7 @@ from opslib.runs import local_lock
 from opslib.runs.locks import Locks, skew_seconds, target_id
 from opslib.systems.lease_store import LeaseStore, StoreTime, clock
 from opslib.systems.object_client import connect
-from tests.runs.conftest import description
+from tests.descriptions import description
 from tests.scale import count
 from tests.systems.lease_front import Front
 from tests.waiting import until

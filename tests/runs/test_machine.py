@@ -22,8 +22,8 @@ from opslib.runs.locks import Locks
 from opslib.runs.saved_plan import SavedPlan, sha256
 from opslib.runs.steps import State, fold
 from opslib.runs.work import Work
+from tests.descriptions import description
 from tests.runs import world
-from tests.runs.conftest import description
 from tests.scale import count
 from tests.signing import CREATED, verified
 

@@ -8,8 +8,8 @@ from opslib.runs.executor import Executor
 from opslib.runs.locks import Locks
 from opslib.runs.steps import State, fold
 from opslib.runs.work import Work
+from tests.descriptions import description
 from tests.runs import world
-from tests.runs.conftest import description
 
 WORK = "20261123T130614Z-runbooks-paint-a1b2c3"
 
