@@ -116,6 +116,11 @@ class ReadSettings(BaseModel):
         pairs = ((f.alias, getattr(self, name)) for name, f in ReadSettings.model_fields.items())
         return {str(alias): _variable(value) for alias, value in pairs if value is not None}
 
+    def secret_variables(self) -> tuple[str, ...]:
+        """Return the names of the variables that hold a credential."""
+        fields = type(self).model_fields.items()
+        return tuple(str(field.alias) for name, field in fields if isinstance(getattr(self, name), Secret))
+
     def secrets(self) -> tuple[Secret, ...]:
         """Return every secret of this description, for redaction."""
         values = (getattr(self, name) for name in type(self).model_fields)

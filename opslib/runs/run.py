@@ -28,6 +28,9 @@ SOCKET = "OPS_RUN_SOCKET"
 _begun: set[str] = set()
 """The environment that this process has handles of: a name left in a cell must not lead to another one."""
 
+_taken: dict[str, str] = {}
+"""The reading credentials that the runner gave this process in its environment, for another ``begin``."""
+
 
 class Run:
     """One run, seen from its notebook. Made by :func:`begin`."""
@@ -104,11 +107,16 @@ def begin(environment: str | None = None) -> Run:
     if path is None:
         path, variables = _attach(environment or "lab")
     else:
-        variables = dict(os.environ)
+        variables = {**_taken, **os.environ}
     line = Client(path)
     said = line.ask("hello", environment=environment)
     _begun.add(said["environment"])
-    target = ReadTarget(settings.load_reading(variables), said["run"])
+    described = settings.load_reading(variables)
+    for name in described.secret_variables():
+        # Programs that a cell starts need none of them.
+        if (value := os.environ.pop(name, None)) is not None:
+            _taken[name] = value
+    target = ReadTarget(described, said["run"])
     atexit.register(target.close)
     return Run(line, target, said)
 

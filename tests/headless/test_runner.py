@@ -159,10 +159,24 @@ def test_the_kernel_holds_no_credential_that_can_write(shelf, lab):
     assert Redactor([settings.read_database_url]).leaks(text) > 0
 
 
+def test_what_a_cell_starts_inherits_no_credential_and_a_second_begin_still_finds_them(shelf, lab):
+    seen = shelf / "seen"
+    write(
+        shelf,
+        f"import subprocess\nopen({str(seen)!r}, 'wb').write(subprocess.run(['env'], capture_output=True).stdout)",
+        "run = begin(environment)",
+        "run.check(checks.cache.reachable)",
+    )
+    result, _ = run(shelf)
+    assert (result["state"], result["verdict"]) == ("finished", "OK")
+    assert b"OPS_RUN_SOCKET" in seen.read_bytes()
+    assert Redactor(lab.settings.secrets()).leaks(seen.read_bytes()) == 0
+
+
 def test_no_byte_of_the_run_holds_a_secret_that_the_notebook_printed(shelf, lab):
     write(
         shelf,
-        "import os, sys\nsecret = os.environ['OPS_READ_DATABASE_URL']",
+        "import os, sys\nsecret = run.target.settings.read_database_url.reveal()",
         "print(secret[:20], end='', flush=True)\nprint(secret[20:])",
         "print(secret, file=sys.stderr)",
         "{'a': secret, 'b': [secret.encode()]}",
@@ -280,7 +294,7 @@ def test_runs_that_go_on_at_the_same_time_in_one_folder_do_not_meet(shelf):
 
 
 def test_what_a_kernel_writes_past_its_messages_reaches_nobody(shelf, lab):
-    past = "import atexit, os, sys\nsecret = os.environ['OPS_READ_DATABASE_URL']\n"
+    past = "import atexit, os, sys\nsecret = run.target.settings.read_database_url.reveal()\n"
     write(
         shelf,
         past + "atexit.register(lambda: (os.write(1, secret.encode()), os.write(2, secret.encode())))",
