@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from opslib.actions.base import Action, Outcome, Settled
-from opslib.errors import Refused, Unreachable
+from opslib.errors import ArchiveError, Refused, Unreachable
 from opslib.model import Effect, Repeat, Verdict, Verification
 
 DONE: list[str] = []
@@ -29,7 +29,7 @@ class Paint(Action):
         return self.planned(
             before={"words": len(DONE)},
             after={"words": len(DONE) + 1},
-            touches=1,
+            touches=0 if self.word == "nothing" else 1,
             touched="words",
             verification="the word is there",
             undo="paint it over",
@@ -41,8 +41,12 @@ class Paint(Action):
             raise RuntimeError("the brush broke; password hunter2-hunter2")
         if self.word == "refused":
             raise Refused("The wall is gone.", "Look.")
+        if self.word == "unrecorded":
+            raise ArchiveError("The journal is full.", "Free space.")
+        if self.word == "half" and self.word in DONE:
+            raise Refused("The ladder is gone.", "Bring it back.")
         DONE.append(self.word)
-        if self.word in ("torn", "doubtful"):
+        if self.word in ("torn", "doubtful", "half"):
             raise Unreachable("The reply was lost.", "Look.")
         return {"word": self.word}
 
@@ -50,6 +54,8 @@ class Paint(Action):
         progress("looking")
         if self.word == "doubtful":
             return Settled(Outcome.UNKNOWN, "It is too dark to see.")
+        if self.word == "half":
+            return Settled(Outcome.PARTLY, "Half of the word is there.")
         if self.word in DONE:
             return Settled(Outcome.DONE, "The word is there.", {"word": self.word})
         return Settled(Outcome.NOT_DONE, "The word is not there.")
@@ -61,6 +67,8 @@ class Paint(Action):
         if values["word"] not in DONE:
             raise Refused("The word is gone already.", "Look.")
         DONE.remove(values["word"])
+        if values["word"] == "indelible":
+            return Verification(Verdict.CRITICAL, "it shines through")
         return Verification(Verdict.OK, "painted over")
 
 

@@ -10,6 +10,8 @@ from opslib.runs import approvals
 from opslib.runs.asking import Asking
 from opslib.runs.saved_plan import parse
 from tests.descriptions import description
+from tests.runs import fakes
+from tests.runs.test_executor import step as paint
 from tests.signing import WORK, Keys, plan, step
 
 OTHER = "20261123T140000Z-runbooks-restore-database-b2c3d4"
@@ -93,3 +95,17 @@ def test_what_moved_since_it_was_signed_is_asked_for_anew(tmp_path, keys):
     sign(keys, folder, "ben", "cat")
     with pytest.raises(Refused, match="another plan"):
         one.grant(step(touches=2))
+
+
+def test_the_executor_applies_a_step_once_it_is_granted_and_keeps_what_granted_it(tmp_path, keys, executor):
+    one, folder = asking(tmp_path)
+    folder = folder.with_name(f"{WORK}.paint-it")
+    run = executor("production", OPS_ALLOWED_SIGNERS=str(tmp_path / "allowed_signers"), work={"asking": one})
+    with pytest.raises(Refused, match="2 other people"):
+        paint(run)
+    assert fakes.DONE == []
+    sign(keys, folder, "ben", "cat")
+    assert paint(run)["status"] == "applied"
+    assert fakes.DONE == ["red"]
+    kept = {path.name for path in (tmp_path / "evidence" / "paint-it-approvals").iterdir()}
+    assert kept >= {"plan.json", "ben@valuecanvas.approval", "ben@valuecanvas.approval.sig", "allowed_signers"}

@@ -1,14 +1,19 @@
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from opslib.archive import seal
-from opslib.errors import Refused, StepFailed, UsageError
+from opslib.errors import ArchiveError, Refused, StepFailed, UsageError
 from opslib.model import Verdict
 from opslib.runs import journal, outside
+from opslib.runs.evidence import plan_of
+from opslib.runs.executor import Executor
+from opslib.runs.saved_plan import PlannedStep
 from opslib.runs.steps import State, fold
 from tests.runs import fakes
+from tests.signing import plan as saved
 from tests.waiting import until
 
 
@@ -299,3 +304,106 @@ def test_a_pause_ends_when_the_run_is_asked_to_stop(archived):
 def test_a_planning_run_waits_for_nobody(executor):
     run = executor(mode="plan")
     assert run.answer({"verb": "confirm", "text": "Writers stopped?", "minutes": 1}, quiet) == ""
+
+
+def test_a_step_that_had_touched_nothing_is_undone_without_a_look_and_proves_nothing(executor):
+    run = executor()
+    step(run, "nothing")
+    before = dict(run.counts)
+    run.take_back(done(run)["paint-it"])
+    assert fakes.DONE == ["nothing"]
+    assert events(run)[-1] == "undone"
+    assert dict(run.counts) == before
+
+
+def test_an_undo_that_does_not_verify_is_a_failed_step(executor):
+    run = executor()
+    step(run, "indelible")
+    with pytest.raises(StepFailed, match="shines through"):
+        run.take_back(done(run)["paint-it"])
+    assert "shines through" in str(run.trouble)
+
+
+def test_the_plan_of_an_undo_says_what_would_be_and_does_nothing(executor):
+    run = executor()
+    step(run)
+    run.stepper.plan_back(done(run)["paint-it"])
+    assert run.stepper.plans[-1].plan.title == "Undo: Paint a word"
+    assert (fakes.DONE, events(run)[-1]) == (["red"], "planned")
+
+
+def test_a_step_whose_record_could_not_be_written_is_neither_settled_nor_verified(executor):
+    run = executor()
+    with pytest.raises(ArchiveError):
+        step(run, "unrecorded")
+    assert "settled" not in events(run)
+    assert done(run)["paint-it"].state is State.IN_DOUBT
+
+
+def test_a_reading_and_a_note_are_journalled(executor):
+    run = executor()
+    run.answer({"verb": "reading", "reading": {"probe": "p"}}, quiet)
+    run.answer({"verb": "note", "text": "seen"}, quiet)
+    assert events(run)[-2:] == ["reading", "note"]
+
+
+def test_a_run_is_not_led_to_another_environment_by_its_notebook(executor):
+    with pytest.raises(Refused, match="started on lab"):
+        executor().answer({"verb": "hello", "environment": "production"}, quiet)
+
+
+@pytest.mark.parametrize("minutes", [0, -1, 1441])
+def test_a_pause_has_an_end(executor, minutes):
+    with pytest.raises(UsageError, match="not possible"):
+        executor().answer({"verb": "confirm", "text": "Ready?", "minutes": minutes}, quiet)
+
+
+def test_a_step_under_way_is_waited_for_and_a_time_limit_says_that_it_still_is(executor):
+    run, inside, go_on = executor(), threading.Event(), threading.Event()
+
+    def hold(said):
+        inside.set()
+        go_on.wait(10)
+
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(step, run, "red", hold)
+        assert inside.wait(10)
+        assert not run.settle(0.05)
+        go_on.set()
+        assert asked.result()["status"] == "applied"
+    assert run.settle()
+
+
+def test_only_where_nobody_else_knows_it_the_notebook_says_which_cell_it_is_in(executor, tmp_path):
+    said = {"verb": "note", "text": "seen", "cell": "another-cell"}
+    run = executor()
+    run.answer(said, quiet)
+    assert run.cell == "paint-it"
+    told = Executor(run.work, locks=run.locks, told_cells=True)
+    told.answer(said, quiet)
+    assert told.cell == "another-cell"
+    told.journal.close()
+
+
+def test_what_the_locks_found_stands_in_the_record(executor):
+    run = executor()
+    run.locks.findings.append("the clock is 3 s ahead of the store's")
+    run.close("finished", Verdict.OK)
+    notes = [line.said["text"] for line in journal.read(run.work.folder / "journal.jsonl") if line.event == "note"]
+    assert notes == ["the clock is 3 s ahead of the store's"]
+
+
+def test_who_approved_a_step_approved_its_undo(executor):
+    first = executor()
+    step(first)
+    first.locks.close()
+    known = done(first)["paint-it"]
+    approved = saved(steps=(PlannedStep("paint-it", plan_of(known.plan)),))
+    run = executor("production", work={"approved": approved})
+    run.take_back(known)
+    assert fakes.DONE == []
+
+
+def test_a_notebook_is_told_which_run_it_is_of(executor):
+    said = executor().answer({"verb": "hello", "environment": "lab"}, quiet)
+    assert (said["environment"], said["mode"]) == ("lab", "run")

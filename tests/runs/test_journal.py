@@ -1,5 +1,6 @@
 import hashlib
 import json
+import resource
 import subprocess
 import sys
 import threading
@@ -127,3 +128,24 @@ def test_nothing_is_announced_that_is_not_on_the_disk(path):
     process.kill()
     process.wait()
     assert [line.seq for line in journal.read(path)][announced - 1] == announced
+
+
+def test_a_line_that_does_not_fit_on_the_disk_is_an_error_and_the_journal_takes_nothing_more(path):
+    record = Journal(path, Redactor())
+    record.append("opened", run="r")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))
+    try:
+        with pytest.raises(ArchiveError, match="could not be written"):
+            record.append("intent", step="s")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.raises(ArchiveError):
+        record.append("applied", step="s")
+    assert [line.event for line in journal.read(path)] == ["opened"]
+
+
+def test_an_empty_file_is_a_journal_that_begins(path):
+    path.touch()
+    Journal(path, Redactor()).append("opened", run="r")
+    assert [line.seq for line in journal.read(path)] == [1]

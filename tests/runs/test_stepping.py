@@ -152,3 +152,13 @@ def test_a_step_that_takes_longer_than_it_may_is_broken_off_where_it_tells_its_p
         run.answer({"verb": "step", "action": "dawdle", "parameters": {"word": "red"}}, lambda said: None)
     assert fakes.DONE == []
     assert done(run)["paint-it"].state is State.NOT_DONE
+
+
+def test_a_refusal_to_complete_what_is_half_done_does_not_make_it_undone(executor):
+    run = executor()
+    with pytest.raises(StepFailed, match="Half of the word"):
+        step(run, "half")
+    with pytest.raises(Refused, match="ladder"):
+        step(run, "half")
+    assert done(run)["paint-it"].state is State.IN_DOUBT
+    assert fakes.DONE == ["half"]

@@ -9,7 +9,7 @@ from opslib.errors import Refused
 from opslib.model import UNKNOWN_UNTIL
 from opslib.runs.saved_plan import PlannedStep
 from opslib.runs.steps import State, StepRecord
-from opslib.runs.undoing import covers, plan_to_undo
+from opslib.runs.undoing import covers, plan_to_undo, to_apply
 from tests.signing import plan, step
 
 
@@ -49,3 +49,8 @@ def test_a_plan_of_an_undo_lets_that_undo_happen_once_nothing_moved():
     covers(approved, record)
     with pytest.raises(Refused, match="not what was approved"):
         covers(approved, replace(record, values={"old": "b"}))
+
+
+def test_a_plan_names_the_command_that_applies_it():
+    assert to_apply(plan()) == f"ops run --environment production --apply {plan().run}"
+    assert to_apply(plan(parameters={"undo": "W"})) == f"ops undo W --apply {plan().run}"
