@@ -126,6 +126,10 @@ def await_ready(trace: Trace, ready: Callable[[], bool], name: str, log: Path, s
         pause = min(pause * 1.5, 0.2)
 
 
+LAST_SECONDS = 60.0
+"""How long a killed process is waited for."""
+
+
 def stop(trace: Trace | None, polite: signal.Signals = signal.SIGTERM, seconds: float = 10.0) -> None:
     """Stop the process and all it started: ``polite`` first, then SIGKILL for whatever is left."""
     import psutil
@@ -143,7 +147,8 @@ def stop(trace: Trace | None, polite: signal.Signals = signal.SIGTERM, seconds: 
     for survivor in survivors:
         with suppress(psutil.NoSuchProcess):
             survivor.kill()
-    _await_end(survivors, 5.0)
+    # Giving gigabytes back takes the system a while on a busy machine.
+    _await_end(survivors, LAST_SECONDS)
 
 
 def _await_end(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
