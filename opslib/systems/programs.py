@@ -6,7 +6,6 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -25,9 +24,12 @@ GUARDIAN = str(Path(__file__).with_name("program_guardian.py"))
 CHUNK = 256 * 1024
 STDERR_LIMIT = 64 * 1024
 
-PATIENCE = 0.1
-"""The share of its time that a program gets to cancel its query on the server, once that time is over."""
+PATIENCE = 0.05
+"""The share of its time that a program gets to cancel its query on the server, once it has to end."""
 LONGEST_PATIENCE = 3.0
+"""Seconds that it gets at most."""
+ENDING = 10.0
+"""Seconds more within which its guardian has ended it and all that it started."""
 
 
 @dataclass(frozen=True)
@@ -190,15 +192,14 @@ class _Child:
     def warnings(self) -> str:
         return self._redactor.text(self._stderr.text())
 
-    def kill(self, patience: float = LONGEST_PATIENCE) -> None:
-        polite = min(patience, LONGEST_PATIENCE)
-        for number, patience in ((signal.SIGTERM, polite), (signal.SIGKILL, 10.0)):
-            if self.process.poll() is not None:
-                return
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(patience)
+    def kill(self) -> None:
+        """Have its guardian end it, politely first, and wait for that."""
+        self.process.terminate()
+        try:
+            self.process.wait(LONGEST_PATIENCE + ENDING)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 @contextmanager
@@ -218,9 +219,11 @@ def _started(
 ) -> Iterator[_Child]:
     where = f" at {url.public}" if url else ""
     check_arguments(program, arguments)
+    patience = min(PATIENCE * seconds, LONGEST_PATIENCE)
+    guardian = [sys.executable, "-I", "-S", GUARDIAN]
     with password_file(url) as (passwords, handles), _leash() as leash:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", GUARDIAN, str(leash), str(find(program)), *PROGRAMS[program], *arguments],
+            [*guardian, str(leash), f"{patience * 1000:.0f}", str(find(program)), *PROGRAMS[program], *arguments],
             env=environment(url) | passwords,
             cwd="/",
             stdin=stdin,
@@ -231,7 +234,7 @@ def _started(
         )
         child = _Child(process, f"{program}{where}", Redactor([url] if url else []))
         try:
-            with deadline(seconds, child.what, lambda: child.kill(PATIENCE * seconds)):
+            with deadline(seconds, child.what, child.kill):
                 yield child
         finally:
             child.kill()

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable, UsageError
@@ -97,9 +98,10 @@ def waiting(lab) -> bool:
 
 
 def look(password: bytes, seen: list[str]) -> set[Path]:
-    """Note every process that shows the password; return the password files in use."""
+    """Note every process below this one that shows the password; return the password files in use."""
     files = set()
-    for process in Path("/proc").glob("[0-9]*"):
+    for below in psutil.Process().children(recursive=True):
+        process = Path(f"/proc/{below.pid}")
         with suppress(OSError):
             arguments, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
             if b"pg_dump" not in arguments:
@@ -199,6 +201,18 @@ def test_a_program_that_ignores_the_first_signal_is_killed(script, tmp_path):
     with pytest.raises(Unreachable):
         dump(seconds=0.3)
     assert not alive(int(wait_for(tmp_path / "own")))
+
+
+@pytest.mark.parametrize("end", ["wait", "exit 1"])
+def test_a_worker_that_ignores_the_first_signal_does_not_outlive_its_program(script, tmp_path, end):
+    ready = f"while [ ! -s {tmp_path}/worker ]; do sleep 0.01; done"
+    script(
+        "pg_dump",
+        f"(trap '' TERM; sh -c 'echo $PPID > {tmp_path}/worker'; while :; do sleep 0.1; done) & {ready}; {end}",
+    )
+    with pytest.raises((Unreachable, StepFailed)):
+        dump(seconds=1)
+    assert not alive(int(wait_for(tmp_path / "worker")))
 
 
 def test_leaving_early_ends_the_program(script, tmp_path):
