@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,43 @@ def other():
         return kernel_user.account(USER)
     except SettingsError as error:
         pytest.skip(f"not possible on this machine: {error}")
+
+
+def closed_folder():
+    """Return the folder, and the one in it, that keep other users from this Python; None when they may run it."""
+    here = Path(sys.executable).resolve()
+    for folder in list(here.parents)[::-1]:
+        if not folder.stat().st_mode & 0o001:
+            return folder, folder / here.relative_to(folder).parts[0]
+    return None
+
+
+IN_A_NAMESPACE = """
+set -e
+mount --make-rprivate /
+mkdir "$3/kept"
+mount --bind "$2" "$3/kept"
+mount -t tmpfs -o mode=755 tmpfs "$1"
+mkdir "$2"
+mount --bind "$3/kept" "$2"
+shift 3
+exec "$@"
+"""
+"""A folder that is closed to others is covered by an open one, with the one folder of it that Python lies in."""
+
+
+@pytest.mark.skipif(closed_folder() is None, reason="any user may run this Python: the tests below do it all")
+def test_where_python_lies_in_a_closed_folder_these_tests_pass_with_that_folder_opened(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a notebook as another user")
+    closed, kept = closed_folder()
+    script = ["sh", "-c", IN_A_NAMESPACE, "sh", str(closed), str(kept), str(tmp_path)]
+    tests = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine gives nobody mounts of their own")
+    done = subprocess.run(["unshare", "-m", *script, *tests], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\d+ passed, 1 skipped", done.stdout), done.stdout
 
 
 @pytest.fixture
