@@ -20,7 +20,8 @@ from opslib.probes.backups_manifest import (
 )
 from opslib.probes.questions import question
 from opslib.redaction import DatabaseUrl
-from opslib.systems.postgres_admin import AdminDatabase, Locale, digest_rows
+from opslib.systems.postgres_admin import AdminDatabase, digest_rows
+from opslib.systems.postgres_databases import Locale
 
 KINDS = (
     "relations",

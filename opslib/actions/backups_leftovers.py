@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from opslib.errors import StepFailed
-from opslib.systems.postgres_admin import AdminDatabase, drop_database
+from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.postgres_databases import drop_database
 from opslib.systems.postgres_properties import drop_role, marked, running
 
 PREFIX = "opslib proof of "

@@ -15,9 +15,10 @@ from opslib.errors import Refused
 from opslib.model import Row, Rows
 from opslib.probes.backups_manifest import Contents, Privilege, Properties, Setting, compare
 from opslib.probes.questions import question
-from opslib.systems.postgres_admin import AdminDatabase, Locale
+from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.postgres_databases import Locale
 from opslib.systems.postgres_exchange import limit_waiting
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 LONGEST_NAME = 63
 MAINTENANCE = "postgres"
@@ -117,12 +118,12 @@ def same(target: WriteTarget, name: str) -> None:
 def maintenance(target: WriteTarget) -> Iterator[AdminDatabase]:
     """Hand out an administrating session beside the live database, with limits on waiting."""
     url = target.settings.database_url.with_path(MAINTENANCE)
-    with AdminDatabase(url, f"opslib:{target.run}") as session:
+    with target.admin(url) as session:
         limit_waiting(session)
         yield session
 
 
-def contents(target: WriteTarget, database: str, progress: Progress) -> Contents:
+def contents(target: VerifyTarget, database: str, progress: Progress) -> Contents:
     """Return counts and digests of everything in ``database``, read in one snapshot."""
     return contents_of(target.settings.database_url.with_path(database), f"opslib:{target.run}", progress)[0]
 

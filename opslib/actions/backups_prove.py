@@ -19,9 +19,10 @@ from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Ver
 from opslib.probes.backups_manifest import MANIFEST, PROOF, Manifest, Origin, Proof, compare
 from opslib.probes.backups_standing import Backup, standing
 from opslib.systems.object_store import Store
-from opslib.systems.postgres_admin import AdminDatabase, database_exists, drop_database
+from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.postgres_databases import database_exists, drop_database
 from opslib.systems.postgres_properties import database_mark, drop_role, marked
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 
 class ProveBackup(Action):
@@ -82,10 +83,10 @@ class ProveBackup(Action):
             version = target.backup_store.put_new(key, proof.encode(), {"run": target.run})
         return _values(target, backup, proof, version, left)
 
-    def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look that the proof stands beside exactly this manifest and that the scratch database is gone."""
-        found = standing(target.backup_store, target.settings.backup_prefix).find(values["backup"])
-        with AdminDatabase(target.settings.scratch_database_url, f"opslib:{target.run}") as session:
+        found = standing(target.backups, target.settings.backup_prefix).find(values["backup"])
+        with target.admin(target.settings.scratch_database_url) as session:
             left = database_exists(session, values["scratch"])
             written = mark(values["backup"], target.run)
             roles = [name for name, text in marked(session, "pg_authid") if text == written]
@@ -111,7 +112,7 @@ class ProveBackup(Action):
             values = _values(target, backup, backup.proof, backup.proof_object.version, ())
             return Settled(Outcome.DONE, "Its proof is there.", values)
         # Under another name than the proof's own sessions have: those would count as a proof that still goes on.
-        with AdminDatabase(target.settings.scratch_database_url, "opslib:settle") as session:
+        with target.admin(target.settings.scratch_database_url, "opslib:settle") as session:
             take_turn(session)
             left = clear(session)
             _drop_own(session, _scratch_name(target.run, name), mark(name, target.run))
@@ -157,13 +158,13 @@ def _prove(
     read_whole(store, manifest)
     times.append(time.monotonic())
     written = mark(backup.name, target.run)
-    with AdminDatabase(url, application) as session:
+    with target.admin(url) as session:
         take_turn(session)
         left = clear(session)
         times.append(time.monotonic())
         with scratch_database(session, scratch, written, manifest) as made:
             progress("Restoring", 1, 3)
-            restored = restore(session, store, manifest, scratch, application=application)
+            restored = restore(session, store, manifest, scratch)
             times.append(time.monotonic())
             progress("Comparing every row with the manifest", 2, 3)
             contents, after = contents_of(restored, application, progress)

@@ -13,7 +13,8 @@ from opslib.probes.backups_manifest import Contents, Manifest, Origin
 from opslib.redaction import DatabaseUrl
 from opslib.systems import programs
 from opslib.systems.object_store import Store
-from opslib.systems.postgres_admin import AdminDatabase, create_database, database_exists, drop_database, snapshot
+from opslib.systems.postgres_admin import AdminDatabase, snapshot
+from opslib.systems.postgres_databases import create_database, database_exists, drop_database
 from opslib.systems.postgres_properties import (
     create_role,
     database_mark,
@@ -68,9 +69,7 @@ def read_whole(store: Store, manifest: Manifest) -> None:
         raise
 
 
-def restore(
-    session: AdminDatabase, store: Store, manifest: Manifest, database: str, *, application: str
-) -> DatabaseUrl:
+def restore(session: AdminDatabase, store: Store, manifest: Manifest, database: str) -> DatabaseUrl:
     """Restore the dump into the empty ``database`` on the session's server; returns its address.
 
     Then gives it the settings, rights and owner that the saved one had. Stops at the first error
@@ -86,7 +85,7 @@ def restore(
         seconds=SECONDS,
     )
     contents = manifest.contents
-    with AdminDatabase(url, application) as inside:
+    with session.beside(database) as inside:
         give_settings(inside, database, [(item.role, item.name, item.value) for item in contents.settings])
     give_privileges(
         session,

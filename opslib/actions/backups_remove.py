@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opslib.model import Verdict, Verification
-from opslib.systems.object_store import Bucket
+from opslib.systems.object_store import Bucket, Store
 
 
 def remove(store: Bucket, versions: Sequence[tuple[str, str]]) -> Verification:
@@ -15,7 +15,7 @@ def remove(store: Bucket, versions: Sequence[tuple[str, str]]) -> Verification:
     return gone(store, versions)
 
 
-def gone(store: Bucket, versions: Sequence[tuple[str, str]]) -> Verification:
+def gone(store: Store, versions: Sequence[tuple[str, str]]) -> Verification:
     """Say whether none of the ``(key, version)`` is there any more."""
     left = [key for key, version in versions if store.head(key, version) is not None]
     rows = tuple({"object": key, "version": version, "there": key in left} for key, version in versions)

@@ -36,10 +36,11 @@ from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verificat
 from opslib.probes.database_disk import disk
 from opslib.probes.questions import question
 from opslib.systems import programs
-from opslib.systems.postgres_admin import AdminDatabase, create_database, database_exists, drop_database
+from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.postgres_databases import create_database, database_exists, drop_database
 from opslib.systems.postgres_exchange import analyze, end_earlier, limit_connections
 from opslib.systems.postgres_properties import database_mark, give_privileges, give_settings, mark_database
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 RESTORE_SECONDS = 6 * 3600.0
 ROOM = 1.5
@@ -121,7 +122,7 @@ class RestoreIntoNewDatabase(Action):
         file.unlink()
         return self._values(target, new, found, round(time.monotonic() - started, 1))
 
-    def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Compare the new database with the backup once more."""
         staged, live = staging.kept(target.run, self.sha256), look(target)
         rows = differences(staged, contents(target, values["database"], _quiet), live)
@@ -234,7 +235,7 @@ def _fill(target: WriteTarget, staged: Staged, file: Path, new: str, live: Live,
 
 def _dress(target: WriteTarget, session: AdminDatabase, new: str, live: Live) -> None:
     """Give the new database what a dump does not carry, as the live one has it."""
-    with AdminDatabase(target.settings.database_url.with_path(new), f"opslib:{target.run}") as own:
+    with target.admin(target.settings.database_url.with_path(new)) as own:
         analyze(own)
         try:
             give_settings(own, new, [(item.role, item.name, item.value) for item in live.settings])

@@ -12,7 +12,7 @@ from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
 from opslib.probes.backups_retention import Candidate, Decision, decide
 from opslib.probes.backups_standing import Backup, Standing, standing
 from opslib.systems.object_store import Store
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 
 class ApplyRetention(Action):
@@ -85,10 +85,10 @@ class ApplyRetention(Action):
             done.append((key, version))
         return {"backups": sorted(plan.after), "deleted": [list(pair) for pair in planned]}
 
-    def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look that the deleted versions are gone and that all others are still there."""
-        said = gone(target.backup_store, [(key, version) for key, version in values["deleted"]])
-        found = standing(target.backup_store, target.settings.backup_prefix)
+        said = gone(target.backups, [(key, version) for key, version in values["deleted"]])
+        found = standing(target.backups, target.settings.backup_prefix)
         there = [*_listing(found), *values["deleted"]]
         lost = [key for key, version in plan.observed["listing"] if [key, version] not in there]
         if lost:

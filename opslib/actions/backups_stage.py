@@ -20,7 +20,7 @@ from opslib.actions.backups_live import Live, look, major
 from opslib.actions.base import Action, Progress
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 
 class StageBackup(Action):
@@ -83,7 +83,7 @@ class StageBackup(Action):
             "rows": staged.rows,
         }
 
-    def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Hash the file again."""
         staged = staging.kept(target.run, values["sha256"])
         found = staging.sha256(staging.dump_file(target.run))

@@ -32,10 +32,11 @@ from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.questions import question
-from opslib.systems.postgres_admin import AdminDatabase, end_sessions
+from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.postgres_databases import end_sessions
 from opslib.systems.postgres_exchange import emptied, end_earlier, end_lost, exchange
 from opslib.systems.postgres_properties import database_mark, mark_database
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 MANAGED = frozenset({"postgres", "template0", "template1", "rdsadmin", "cloudsqladmin", "azure_maintenance"})
 """Names that a server or its provider counts on; such a database is never renamed."""
@@ -139,7 +140,7 @@ class SwapDatabases(Action):
             "written_before": before,
         }
 
-    def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Connect through the live name, compare with the backup, and look for the old database."""
         staged, live, there = staging.kept(target.run, self.sha256), look(target), databases(target)
         if (live.oid, there.get(values["old"])) != (values["live_oid"], values["old_oid"]):
@@ -259,7 +260,7 @@ def _lost(target: ReadTarget, staged: Staged) -> dict[str, Any]:
 
 
 def _written(target: WriteTarget, database: str) -> dict[str, int]:
-    with AdminDatabase(target.settings.database_url.with_path(database), f"opslib:{target.run}") as session:
+    with target.admin(target.settings.database_url.with_path(database)) as session:
         return {row["table"]: row["changes"] for row in session.ask(question("restore/written"))}
 
 

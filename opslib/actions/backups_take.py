@@ -20,7 +20,7 @@ from opslib.probes.questions import question
 from opslib.systems import programs
 from opslib.systems.object_store import Bucket, Stored
 from opslib.systems.postgres_admin import LOCK_SECONDS, snapshot
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 SECONDS = 6 * 3600.0
 """Longest a whole backup may take; a snapshot held open longer hurts the server (vacuum, bloat)."""
@@ -102,9 +102,9 @@ class TakeBackup(Action):
             manifest = Manifest.model_validate_json(store.read(base + MANIFEST, version=version))
         return _values(manifest, base, version)
 
-    def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Read the manifest and the whole dump back from the bucket and compare them."""
-        store = target.backup_store
+        store = target.backups
         manifest = Manifest.model_validate_json(store.read(values["manifest"], version=values["manifest_version"]))
         sha256, size = hashlib.sha256(), 0
         for piece in store.stream(manifest.dump.key, manifest.dump.version):

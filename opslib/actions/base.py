@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verification
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 
 def faults(error: ValidationError) -> str:
@@ -81,7 +81,7 @@ class Action(BaseModel):
         """Do exactly what ``plan`` says; returns the values that later steps and the undo need."""
         raise NotImplementedError
 
-    def verify(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look again at the target itself and say whether the effect is there."""
         raise NotImplementedError
 

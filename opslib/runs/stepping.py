@@ -25,7 +25,7 @@ from opslib.runs.locks import Locks
 from opslib.runs.saved_plan import PlannedStep, moved
 from opslib.runs.steps import State, StepRecord, fold
 from opslib.runs.work import Work
-from opslib.systems.target import ReadTarget, WriteTarget
+from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 Check = Callable[[], None]
 """Raises Refused when nothing may be begun any more (the run was asked to stop, a lease was lost)."""
@@ -245,7 +245,7 @@ class Stepper:
         return settled
 
     def _verify(self, step: str, action: Action, plan: Plan, values: Mapping[str, Any], started: float) -> Evidence:
-        target = WriteTarget(self.work.settings, self.work.id)
+        target = VerifyTarget(self.work.settings, self.work.id)
         try:
             verification = action.verify(target, plan, values)
         finally:

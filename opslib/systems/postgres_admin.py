@@ -1,15 +1,13 @@
 """PostgreSQL sessions that may write or administer; the executor's only, never a notebook's.
 
 Statements are composed with ``psycopg.sql`` from identifiers and parameters, or packaged questions;
-never text. Facts about template0, ``FORCE`` and locale providers are from the PostgreSQL manual,
-"CREATE DATABASE", "DROP DATABASE" and "ALTER DATABASE".
+never text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
@@ -17,6 +15,7 @@ from opslib.redaction import DatabaseUrl
 from opslib.systems.deadline import deadline, shut
 from opslib.systems.postgres import Question, connect
 from opslib.systems.postgres_errors import IN_DOUBT, failed
+from opslib.systems.postgres_statements import why_refused
 
 if TYPE_CHECKING:
     import psycopg
@@ -43,25 +42,24 @@ TEXT_FORM = {
 _PATIENCE = {"lock_timeout": f"{LOCK_SECONDS * 1000}"}
 
 
-@dataclass(frozen=True)
-class Locale:
-    """What a database is created with and cannot change later; ``provider`` is libc, icu or builtin."""
-
-    encoding: str
-    provider: str
-    collate: str
-    ctype: str
-    locale: str | None = None
-    rules: str | None = None
-
-
 class AdminDatabase:
-    """A session that may write, in autocommit mode; opened at the first statement. A context manager."""
+    """A session that sees and may do what its role may, in autocommit mode; opened at the first statement.
+
+    With ``read_only`` it is asked nothing that does more than read (Refused), and its transactions cannot
+    write. A context manager.
+    """
 
     def __init__(
-        self, url: DatabaseUrl, application: str, *, statement_seconds: float = 60.0, connect_seconds: float = 5.0
+        self,
+        url: DatabaseUrl,
+        application: str,
+        *,
+        read_only: bool = False,
+        statement_seconds: float = 60.0,
+        connect_seconds: float = 5.0,
     ) -> None:
         self.url = url
+        self._read_only = read_only
         self._application = application
         self._seconds = statement_seconds
         self._connect_seconds = connect_seconds
@@ -72,6 +70,10 @@ class AdminDatabase:
 
     def __enter__(self) -> AdminDatabase:
         return self
+
+    def beside(self, database: str) -> AdminDatabase:
+        """Return another session, like this one, in another database of the server."""
+        return AdminDatabase(self.url.with_path(database), self._application, read_only=self._read_only)
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -145,6 +147,10 @@ class AdminDatabase:
         self, statement: Any, parameters: Mapping[str, Any] | None, what: str, seconds: float | None
     ) -> list[dict[str, Any]]:
         connection = self._connect()
+        if self._read_only:
+            text = statement if isinstance(statement, str) else statement.as_string(connection)
+            if reason := why_refused(text):
+                raise Refused(f"A session that verifies does not {what}: {reason}.", "Use a runbook's step.")
         with self._answering(connection, what, seconds or self._seconds), connection.cursor() as cursor:
             cursor.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
@@ -182,6 +188,7 @@ class AdminDatabase:
                     "client_connection_check_interval": "1000",
                     "statement_timeout": "0",
                     "idle_in_transaction_session_timeout": "0",
+                    "default_transaction_read_only": "on" if self._read_only else "off",
                 },
             )
             self._backend = self._connection.info.backend_pid
@@ -223,77 +230,3 @@ def digest_rows(session: AdminDatabase, schema: str, table: str) -> dict[str, An
     ).format(sql.Identifier(schema, table))
     (row,) = session.execute(statement, what=f"read every row of {schema}.{table}")
     return row
-
-
-def database_exists(session: AdminDatabase, name: str) -> bool:
-    """Return whether the server has a database of that name."""
-    found = session.execute(
-        "SELECT 1 AS one FROM pg_database WHERE datname = %(name)s", {"name": name}, what="look for the database"
-    )
-    return bool(found)
-
-
-def create_database(session: AdminDatabase, name: str, locale: Locale) -> None:
-    """Create an empty database from template0; raises Refused when there is one of that name."""
-    from psycopg import sql
-
-    if database_exists(session, name):
-        raise Refused(
-            f"There is a database {name} on {session.url.public} already.", "Nothing was touched; look at it."
-        )
-    options = [
-        sql.SQL("ENCODING {}").format(sql.Literal(locale.encoding)),
-        sql.SQL("LOCALE_PROVIDER {}").format(sql.Identifier(locale.provider)),
-        sql.SQL("LC_COLLATE {}").format(sql.Literal(locale.collate)),
-        sql.SQL("LC_CTYPE {}").format(sql.Literal(locale.ctype)),
-    ]
-    if locale.provider in ("icu", "builtin") and locale.locale:
-        word = sql.SQL("ICU_LOCALE" if locale.provider == "icu" else "BUILTIN_LOCALE")
-        options.append(sql.SQL("{} {}").format(word, sql.Literal(locale.locale)))
-    if locale.rules:
-        options.append(sql.SQL("ICU_RULES {}").format(sql.Literal(locale.rules)))
-    session.execute(
-        sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(sql.Identifier(name), sql.SQL(" ").join(options)),
-        what=f"create database {name}",
-    )
-
-
-def drop_database(session: AdminDatabase, name: str) -> None:
-    """Drop the database and end the sessions in it; nothing happens when it is not there."""
-    from psycopg import sql
-
-    session.execute(
-        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)), what=f"drop database {name}"
-    )
-
-
-def rename_database(session: AdminDatabase, old: str, new: str) -> None:
-    """Rename a database in which nobody is connected; raises StepFailed while somebody is."""
-    from psycopg import sql
-
-    session.execute(
-        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new)),
-        what=f"rename database {old} to {new}",
-    )
-
-
-def end_sessions(session: AdminDatabase, name: str) -> int:
-    """End every other session in the database and return how many there were."""
-    rows = session.execute(
-        "SELECT pg_terminate_backend(pid, 5000) AS ended FROM pg_stat_activity"
-        " WHERE datname = %(name)s AND pid <> pg_backend_pid()",
-        {"name": name},
-        what=f"end the sessions in {name}",
-    )
-    return len(rows)
-
-
-def end_sessions_of(session: AdminDatabase, database: int) -> set[int]:
-    """End every other session in the database with this oid and return their process numbers."""
-    rows = session.execute(
-        "SELECT pid, pg_terminate_backend(pid, 1000) AS ended FROM pg_stat_activity"
-        " WHERE datid = %(database)s::oid AND pid <> pg_backend_pid()",
-        {"database": database},
-        what=f"end the sessions in the database {database}",
-    )
-    return {int(row["pid"]) for row in rows}

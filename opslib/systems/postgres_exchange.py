@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opslib.errors import OpsError, StepFailed
-from opslib.systems.postgres_admin import AdminDatabase, end_sessions_of, rename_database
+from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.postgres_databases import end_sessions_of, rename_database
 from opslib.systems.postgres_properties import mark_database
 
 

@@ -1,13 +1,15 @@
-"""The handles on one target: a reading set for probes and plans, a writing set for the executor's apply."""
+"""The handles on one target: one set for probes and plans, one to verify, one to apply; only the last can write."""
 
 from __future__ import annotations
 
 from functools import cached_property
 
+from opslib.redaction import DatabaseUrl
 from opslib.settings import ReadSettings, Settings
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.postgres import ReadOnlyDatabase
+from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.web import Reader
 
 
@@ -46,14 +48,28 @@ class ReadTarget:
                 self.__dict__.pop(name).close()
 
 
-class WriteTarget(ReadTarget):
-    """What ``apply`` and ``undo`` get: the reading handles, and those that can write. Executor only."""
+class VerifyTarget(ReadTarget):
+    """What ``verify`` gets: the reading handles, and sessions that see all and write nothing. Executor only."""
 
     settings: Settings
+    _writes = False
 
     def __init__(self, settings: Settings, run: str) -> None:
         super().__init__(settings, run)
         self.settings = settings
+
+    def admin(self, url: DatabaseUrl, application: str | None = None) -> AdminDatabase:
+        """Return a session as the role of ``url`` on a server of this target; a context manager.
+
+        ``application`` is the name that it has on the server, the run's own unless said otherwise.
+        """
+        return AdminDatabase(url, application or f"opslib:{self.run}", read_only=not self._writes)
+
+
+class WriteTarget(VerifyTarget):
+    """What ``apply``, ``settle`` and ``undo`` get: handles that can write. Executor only."""
+
+    _writes = True
 
     @cached_property
     def backup_store(self) -> Bucket:

@@ -131,6 +131,13 @@ def test_a_heavy_library_is_imported_in_its_own_place_only(path):
     assert wrong == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "opslib/actions").rglob("*.py")), ids=name)
+def test_an_action_opens_no_session_or_bucket_but_through_its_target(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    opened = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert [word for word in opened if word in ("AdminDatabase", "Bucket", "WriteTarget", "connect")] == []
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_a_module_has_at_most_300_lines_and_its_functions_at_most_50(path):
     text = path.read_text(encoding="utf-8")

@@ -10,6 +10,10 @@ DONE: list[str] = []
 """What the actions below did, in order; each test that uses them clears it."""
 
 
+LOOKED_WITH: list[type] = []
+"""What they were given to verify with."""
+
+
 class Paint(Action):
     """Changes the world by one word in DONE."""
 
@@ -61,6 +65,7 @@ class Paint(Action):
         return Settled(Outcome.NOT_DONE, "The word is not there.")
 
     def verify(self, target, plan, values):
+        LOOKED_WITH.append(type(target))
         return Verification(self.seen if self.word in DONE else Verdict.CRITICAL, "looked")
 
     def undo(self, target, plan, values, progress):

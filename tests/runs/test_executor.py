@@ -12,6 +12,7 @@ from opslib.runs.evidence import plan_of
 from opslib.runs.executor import Executor
 from opslib.runs.saved_plan import PlannedStep
 from opslib.runs.steps import State, fold
+from opslib.systems.target import VerifyTarget
 from tests.runs import fakes
 from tests.signing import plan as saved
 from tests.waiting import until
@@ -47,6 +48,14 @@ def test_a_step_is_planned_announced_applied_and_verified_in_this_order(executor
         {"word": "red"},
         "OK",
     )
+
+
+def test_what_verifies_a_step_is_given_no_handle_that_writes(executor):
+    fakes.LOOKED_WITH.clear()
+    run = executor()
+    step(run)
+    step(run, "torn")
+    assert [VerifyTarget, VerifyTarget] == fakes.LOOKED_WITH
 
 
 def test_the_intent_is_on_the_disk_before_the_effect_begins(executor):

@@ -4,16 +4,14 @@ from contextlib import suppress
 import pytest
 
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.systems.postgres_admin import (
-    AdminDatabase,
+from opslib.systems.postgres_admin import AdminDatabase, digest_rows, snapshot
+from opslib.systems.postgres_databases import (
     Locale,
     create_database,
     database_exists,
-    digest_rows,
     drop_database,
     end_sessions,
     rename_database,
-    snapshot,
 )
 from opslib.systems.postgres_properties import create_role, drop_role, give_privileges, give_settings, missing_roles
 

@@ -8,14 +8,14 @@ import pytest
 import redis
 
 import opslib
-from opslib.errors import Refused, Unreachable, UsageError
+from opslib.errors import Refused, StepFailed, Unreachable, UsageError
 from opslib.redaction import DatabaseUrl, Secret
 from opslib.systems import programs
 from opslib.systems.cache_commands import why_refused as why_no_command
 from opslib.systems.postgres import Question, connect
 from opslib.systems.postgres_statements import ACTS, why_refused
 from opslib.systems.program_inputs import PROGRAMS, check_arguments
-from opslib.systems.target import ReadTarget
+from opslib.systems.target import ReadTarget, VerifyTarget
 from opslib.systems.web import Asker, Reader
 from tests.caches import admin
 from tests.databases import schema
@@ -287,6 +287,26 @@ def test_a_reading_target_has_no_handle_but_reading_ones(lab):
     assert kinds == {"ReadOnlyDatabase", "ReadOnlyCache", "ReadOnlyBucket", "Reader"}
     held = vars(target.settings)
     assert not {"database_url", "cache_url", "aws_secret_access_key", "scratch_database_url"} & set(held)
+    target.close()
+
+
+@pytest.mark.parametrize("text", REFUSED_BY_BOTH)
+def test_a_session_that_verifies_is_asked_nothing_that_writes_or_acts_though_its_role_might(lab, place, text):
+    before = state(place)
+    target = VerifyTarget(lab.settings, "test")
+    with target.admin(lab.settings.database_url) as session:
+        with pytest.raises(StepFailed if text == "SELECT workshop.writes()" else Refused):
+            session.execute(text, what="try")
+        (row,) = session.beside("postgres").execute("SELECT current_setting('transaction_read_only') AS it", what="ask")
+        assert row["it"] == "on"
+    assert state(place) == before
+    target.close()
+
+
+def test_a_target_that_verifies_has_no_handle_that_writes_to_the_bucket(lab):
+    target = VerifyTarget(lab.settings, "test")
+    assert type(target.backups).__name__ == "ReadOnlyBucket"
+    assert not hasattr(target, "backup_store")
     target.close()
 
 
