@@ -128,6 +128,7 @@ def _agreed(saved: SavedPlan, data: bytes, folders: list[Path], target: Settings
         plan=saved,
         data=data,
         break_glass=decision.break_glass,
+        until=decision.until,
         approvals=tuple(to_json(counted) for counted in decision.counted),
         copies=found.copies,
     )

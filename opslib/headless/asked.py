@@ -33,6 +33,7 @@ class Agreed:
     plan: SavedPlan
     data: bytes
     break_glass: bool = False
+    until: datetime | None = None
     approvals: tuple[Mapping[str, Any], ...] = ()
     copies: tuple[tuple[str, bytes], ...] = ()
 

@@ -106,6 +106,7 @@ class Session:
             mode=self.asked.mode,
             approved=agreed.plan if agreed else None,
             break_glass=bool(agreed and agreed.break_glass),
+            until=agreed.until if agreed else None,
             asking=asking if self.asked.how == "interactive" else None,
             history=self.asked.history,
         )

@@ -121,10 +121,11 @@ def _time(moment: datetime) -> str:
 
 @dataclass(frozen=True)
 class Decision:
-    """A plan may be applied: by whose approvals, and whether one person alone broke the glass."""
+    """A plan may be applied: by whose approvals, whether one person alone broke the glass, and until when."""
 
     break_glass: bool
     counted: tuple[Approval, ...]
+    until: datetime
 
 
 def needed(plan: Plan, environment: Environment) -> int:
@@ -212,10 +213,11 @@ def decide(
     people = _people([one for one in good if one.kind == "approve"])
     counted = tuple(same[0] for same in people)
     if len(counted) >= wanted:
-        return Decision(False, counted)
+        last = sorted((one.expires_at for one in counted), reverse=True)[:wanted][-1:]
+        return Decision(False, counted, min([_end(saved), *last]))
     glass = next((one for one in good if one.kind == "break-glass"), None)
     if glass is not None:
-        return Decision(True, (*counted, glass))
+        return Decision(True, (*counted, glass), min(_end(saved), glass.expires_at))
     why_not = [f"{one.principal}: {why}" for one, why in judged if why is not None]
     why_not += [f"{one.principal}: is the same person as {same[0].principal}" for same in people for one in same[1:]]
     why_not += [said.rstrip(".") for said in refusals]
@@ -240,9 +242,12 @@ def still(saved: SavedPlan, sha256: str, environment: Environment, moment: datet
             f"The clock says {_time(moment)}, which is before the plan was made ({_time(saved.created_at)}).",
             "Set this machine's clock.",
         )
-    end = min(saved.expires_at, saved.created_at + LONGEST)
-    if moment >= end:
-        raise Refused(f"The plan {saved.run} expired at {_time(end)}.", again)
+    if moment >= _end(saved):
+        raise Refused(f"The plan {saved.run} expired at {_time(_end(saved))}.", again)
+
+
+def _end(saved: SavedPlan) -> datetime:
+    return min(saved.expires_at, saved.created_at + LONGEST)
 
 
 def _by_step(steps: Iterable[PlannedStep], environment: Environment, unattended: Iterable[str]) -> dict[str, int]:

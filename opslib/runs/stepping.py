@@ -21,6 +21,7 @@ from opslib.redaction import Redactor
 from opslib.runs import approval, gate, undoing
 from opslib.runs.evidence import plan_of, verification_of
 from opslib.runs.journal import Journal, read
+from opslib.runs.lasting import Lasting
 from opslib.runs.locks import Locks
 from opslib.runs.saved_plan import PlannedStep, moved
 from opslib.runs.steps import State, StepRecord, fold
@@ -38,6 +39,7 @@ class Stepper:
         self.work, self.journal, self.redactor, self.locks = work, journal, redactor, locks
         self.plans: list[PlannedStep] = []
         self._may_begin = may_begin
+        self._approval = Lasting(work)
 
     def carry_out(self, step: str, action: Action, tell: Progress) -> Evidence:
         """Plan, and unless this is a planning run apply and verify; raises OpsError that says how far it came."""
@@ -205,11 +207,13 @@ class Stepper:
         self, step: str, action: Action, plan: Plan, tell: Progress, started: float, *, partly: bool = False
     ) -> Evidence:
         self._may_begin()
+        self._approval.check()
         self.journal.append("intent", step=step, action=action.name, digest=plan.digest, fences=self.locks.fences)
         target = WriteTarget(self.work.settings, self.work.id)
         try:
-            # Both once more: the flush of the intent may have taken long.
+            # All once more: the flush of the intent may have taken long.
             self._may_begin()
+            self._approval.check()
             self.locks.check()
             values = action.apply(target, plan, tell)
         except Refused as error:

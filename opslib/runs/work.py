@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +22,9 @@ Mode = Literal["run", "plan"]
 @dataclass(frozen=True)
 class Work:
     """``folder`` is the run's folder in the archive, already open. ``history`` is where the steps of this work
-    stand after its earlier runs; ``approved`` is the plan that must not have moved, ``break_glass`` whether one
-    person let it be applied; ``asking`` gets approvals step by step where no plan of the whole run was approved.
+    stand after its earlier runs; ``approved`` is the plan that must not have moved, ``until`` when that ends,
+    ``break_glass`` whether one person let it be applied; ``asking`` gets approvals step by step where no plan of
+    the whole run was approved.
     """
 
     run: str
@@ -32,6 +34,7 @@ class Work:
     mode: Mode
     approved: SavedPlan | None = None
     break_glass: bool = False
+    until: datetime | None = None
     asking: Asking | None = None
     history: Mapping[str, StepRecord] = field(default_factory=dict)
     actions: Mapping[str, type[Action]] = field(default_factory=lambda: ACTIONS)

@@ -190,13 +190,13 @@ def test_two_others_let_a_destructive_plan_be_applied():
 
 
 def test_what_needs_nothing_is_applied_without_anybody():
-    assert judge(of=plan(environment="lab"), environment="lab") == approval.Decision(False, ())
-    assert judge(unattended=("stage-restore", "swap-databases")) == approval.Decision(False, ())
+    assert judge(of=plan(environment="lab"), environment="lab") == approval.Decision(False, (), plan().expires_at)
+    assert judge(unattended=("stage-restore", "swap-databases")) == approval.Decision(False, (), plan().expires_at)
 
 
 def test_one_person_can_break_the_glass_and_may_be_who_asked():
     glass = verified("ann", kind="break-glass", reason="the database is gone")
-    assert judge(glass) == approval.Decision(True, (glass,))
+    assert judge(glass) == approval.Decision(True, (glass,), plan().expires_at)
     assert judge(glass, verified("ben")).counted == (verified("ben"), glass)
 
 
@@ -281,6 +281,18 @@ def test_a_plan_that_says_it_lives_for_years_is_applied_for_a_day_at_most():
     assert judge(*both, of=of, moment=CREATED + timedelta(hours=23))
     with pytest.raises(Refused, match="expired at 2026-11-24"):
         judge(*both, of=of, moment=CREATED + timedelta(hours=24))
+
+
+def test_a_decision_holds_until_the_plan_ends_or_too_few_approvals_are_left():
+    early, late, longest = (MOMENT + timedelta(minutes=minutes) for minutes in (5, 9, 600))
+    ben, cat, dan = (verified(who, expires_at=at) for who, at in (("ben", early), ("cat", late), ("dan", longest)))
+    assert judge(cat, dan).until == late
+    assert judge(ben, cat, dan).until == late
+    assert judge(ben, cat).until == early
+    assert judge(dan, verified("eve", expires_at=longest)).until == plan().expires_at
+    assert judge(verified("ann", kind="break-glass", reason="gone", expires_at=early), cat).until == early
+    of = plan(expires_at=CREATED + timedelta(days=3650))
+    assert judge(verified("ben", of), verified("cat", of), of=of).until == CREATED + timedelta(hours=24)
 
 
 def test_a_plan_that_is_not_the_file_with_that_sum_is_refused():
