@@ -60,10 +60,24 @@ class Server:
         self._own = None if folder else tempfile.TemporaryDirectory(prefix="opslib-cache-")
         self.folder = Path(folder or self._own.name)
         base = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
-        self.process = subprocess.Popen(
-            [str(find_valkey()), *base, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self._command = [str(find_valkey()), *base, *options]
+        self.start()
         self.url = CacheUrl(f"redis://127.0.0.1:{self.port}/0")
+
+    def start(self) -> None:
+        """Start the server's process; again, after it was killed."""
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        """Kill the server; what it has on its disk stays."""
+        self.process.kill()
+        self.process.wait()
+
+    def listens(self) -> bool:
+        """Tell whether it takes connections."""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
 
     def client(self) -> redis.Redis:
         """Open a client as the default user."""
@@ -96,9 +110,7 @@ def server(*options: str, folder: str | None = None) -> Iterator[Server]:
     own = Server(*options, folder=folder)
     try:
         end = time.monotonic() + 20
-        while time.monotonic() < end:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", own.port), 1):
-                break
+        while time.monotonic() < end and not own.listens():
             assert own.process.poll() is None, "the server ended at once"
             time.sleep(0.02)
         yield own

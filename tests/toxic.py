@@ -143,6 +143,23 @@ class Toxic:
                     one.close()
 
 
+class Saying(Toxic):
+    """Answers requests itself while ``says`` holds an answer, and passes nothing on; ``said`` counts them."""
+
+    def __init__(self, port):
+        self.says, self.said = b"", 0
+        super().__init__(port)
+
+    def request(self, data, near, far):
+        """Pass on what the client sent, or answer it."""
+        if not self.says:
+            super().request(data, near, far)
+            return
+        self.said += 1
+        near.sendall(self.says)
+        self._cut((near, far))
+
+
 class Forgetful(Toxic):
     """Loses the reply to the requests that hold ``marker``, ``times`` times, by cutting the connection.
 

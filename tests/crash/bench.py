@@ -90,7 +90,7 @@ class Case:
             "OPS_NOTEBOOKS": str(base.notebooks),
         }
         self.settings = base.lab.settings.model_copy(update=self._changes())
-        self._describe()
+        describe(self.settings, folder / "lab")
         if scenario == "restore":
             base.fresh_shop()
             self.before = base.oids()
@@ -107,16 +107,6 @@ class Case:
             "backup_prefix": self.prefix,
             "core_tables": ("auth.users", "public.users") if self.scenario == "restore" else ("public.things",),
         }
-
-    def _describe(self):
-        (self.folder / "lab").mkdir(exist_ok=True)
-        lines = []
-        for name, field in Settings.model_fields.items():
-            value = getattr(self.settings, name)
-            if value not in (None, (), {}):
-                text = value.reveal() if isinstance(value, Secret) else shown(value)
-                lines.append(f"{field.alias}={text.replace(', ', ',')}\n")
-        (self.folder / "lab" / "target.env").write_text("".join(lines))
 
     def state(self):
         """Return what the run has made of its target, in words that are the same for every case."""
@@ -243,6 +233,24 @@ class Base:
     def close(self):
         with self.lab.admin("postgres") as session:
             shop.drop(session, LIVE)
+
+
+def variables(settings):
+    """Return the environment variables that describe a target, credentials included."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if value not in (None, (), {}):
+            text = value.reveal() if isinstance(value, Secret) else shown(value)
+            found[str(field.alias)] = text.replace(", ", ",")
+    return found
+
+
+def describe(settings, folder):
+    """Write the description as that of the lab in ``folder``."""
+    folder.mkdir(exist_ok=True)
+    text = "".join(f"{name}={value}\n" for name, value in variables(settings).items())
+    (folder / "target.env").write_text(text)
 
 
 @contextmanager

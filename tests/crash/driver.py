@@ -55,7 +55,7 @@ def carry_out(asked, tell):
         store = Archive(Path(asked["archive"]))
         doing = prepared(asked, store)
         points.start()
-        tell(outcome(asked["scenario"], doing, store, tell))
+        tell(outcome(Session(doing, store), steps(asked["scenario"]), tell))
     except OpsError as error:
         tell({"ended": type(error).__name__, "reason": f"{error.message} {error.next_step}"})
     except BaseException as error:
@@ -78,16 +78,15 @@ def prepared(asked, store):
     return Asked(notebook, values, settings.load("lab"), run=asked["work"])
 
 
-def outcome(scenario, doing, store, tell):
-    """Open, do the steps, seal; returns how it ended."""
-    session = Session(doing, store)
+def outcome(session, asked, tell):
+    """Do the steps that are ``asked`` (cell, action, parameters) in an open run, and seal it; returns how it ended."""
     tell({"opened": session.id})
     done = {}
     state, exit_code, reason = "finished", None, ""
     try:
-        for cell, parameters in steps(scenario):
+        for cell, action, parameters in asked:
             session.cell_started(cell)
-            said = {"verb": "step", "action": cell, "parameters": parameters(done), "cell": cell}
+            said = {"verb": "step", "action": action, "parameters": parameters(done), "cell": cell}
             done[cell] = session.executor.answer(said, lambda progress: None)["values"]
             session.cell_finished(cell, "ok")
         session.executor.answer({"verb": "finish"}, lambda progress: None)

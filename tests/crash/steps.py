@@ -8,7 +8,11 @@ RUNBOOKS = {
 
 
 def steps(scenario):
-    """Return (cell, parameters as a function of the values of the steps before) in their order."""
+    """Return (cell, action, parameters as a function of the values of the steps before) in their order."""
+    return [(action, action, parameters) for action, parameters in _parameters(scenario)]
+
+
+def _parameters(scenario):
     if scenario == "retention":
         return [("apply-retention", lambda done: {})]
     if scenario == "back-up":

@@ -23,7 +23,7 @@ from opslib.headless import agreement, runner
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.redaction import Secret
-from opslib.runs import approvals, outside
+from opslib.runs import outside
 from opslib.runs.claims import claim_plan
 from opslib.runs.saved_plan import parse
 from opslib.settings_guard import shown
@@ -79,23 +79,7 @@ class Production:
 
     def approve(self, plan, *people, kind="approve", reason=""):
         data = (self.archive / "runs" / plan / "plan.json").read_bytes()
-        self.sign(data, self.archive / "approvals" / plan, *people, kind=kind, reason=reason)
-
-    def sign(self, data, folder, *people, kind="approve", reason=""):
-        for who in people:
-            approvals.approve(
-                data,
-                folder,
-                key=self.keys.folder / who,
-                principal=f"{who}@valuecanvas",
-                kind=kind,
-                reason=reason,
-                expires=None,
-                trust=None,
-                unattended=(),
-                requested_by=frozenset(),
-                moment=datetime.now(UTC),
-            )
+        self.keys.sign(data, self.archive / "approvals" / plan, *people, kind=kind, reason=reason)
 
     def apply(self, plan, environment="production"):
         return agreement.apply(plan, environment, self.archive)
@@ -326,7 +310,7 @@ def test_cell_by_cell_a_step_waits_for_the_same_signed_files_and_goes_on_when_it
     (file,) = production.archive.glob("approvals/*/plan.json")
     assert f"ops approve {file}" in refusal
     assert len(production.names()) == 3
-    production.sign(file.read_bytes(), file.parent, "ann", "ben")
+    production.keys.sign(file.read_bytes(), file.parent, "ann", "ben")
     said, _ = session.communicate("go on\n", timeout=60)
     assert said.strip() == "applied"
     assert production.names() == ["age-1"]
@@ -348,7 +332,7 @@ def test_a_plan_that_was_not_sealed_here_as_it_is_lets_nobody_hide_who_asked(pro
         (elsewhere / "plan.json").write_bytes(forged.encode())
         for old in elsewhere.glob("*.approval*"):
             old.unlink()
-        production.sign(forged.encode(), elsewhere, "ann", "ben")
+        production.keys.sign(forged.encode(), elsewhere, "ann", "ben")
         with pytest.raises(Refused, match="not a plan that was made and sealed in this archive"):
             production.apply(str(elsewhere / "plan.json"))
     assert len(production.names()) == 3
