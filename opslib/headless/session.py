@@ -125,8 +125,10 @@ class Session:
             return
         try:
             self._published = f"head {anchor.publish(self.archive.folder, self.settings).seq} published"
-        except OpsError as error:
-            self._published = f"NOT PUBLISHED: {error.message}"
+        except Exception as error:
+            # Also no memory and no open file left: a run that is sealed comes to its stated end.
+            said = error.message if isinstance(error, OpsError) else f"{type(error).__name__}."
+            self._published = f"NOT PUBLISHED: {said}"
             self._progress(self._published)
 
     @property
