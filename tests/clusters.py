@@ -86,9 +86,12 @@ class Cluster:
         """Kill every process of the server at once, as a machine that dies does."""
         main = psutil.Process(self._trace.pid)
         main.suspend()
-        for process in [main, *main.children(recursive=True)]:
+        processes = [main, *main.children(recursive=True)]
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        # Who is started again in its place must not find it there.
+        assert psutil.wait_procs(processes, timeout=20)[1] == []
 
     def promote(self):
         """Make the standby a primary; returns the seconds until it takes a write."""

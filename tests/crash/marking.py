@@ -1,8 +1,9 @@
 """Runs that make three marks and stop at a named place, until a fault has struck there.
 
-``python -m tests.crash.marking`` is started once; it reads one JSON object a line and forks one child for each run. The child opens a run as ``ops run``
-does, with or without a kernel, plans one, applies an approved plan, or goes on with a work that was broken off. At
-the place it says so and waits for a line that says what to do to itself, or ``go``.
+``python -m tests.crash.marking`` is started once; it reads one JSON object a line and forks one child for each run.
+The child opens a run as ``ops run`` does, with or without a kernel, plans one, applies an approved plan, or goes on
+with a work that was broken off. At the place it says so, and waits for a line that says what to do to itself, or
+``go``.
 """
 
 import json

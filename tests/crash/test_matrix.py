@@ -60,11 +60,11 @@ TABLE = """
 kill runner    | i-      i?      i?      i?      i+      cl      ok
 kill kernel    | f+      f+      f+      f+      f+      ok      ok
 kill both      | i-      i?      i?      i?      i+      cl      ok
-out of memory  | f-      f?      f-      f?      f+      cl      ok
+out of memory  | f-      f?      f-      f?      f+      cl      un
 SIGTERM        | i-      i-      i+      i+      i+      ok      ok
 SIGINT         | i-      i-      i+      i+      i+      ok      ok
 ENOSPC         | i-      i?      i?      i?      i+      cl      ok
-EIO            | i-      i?      i?      i?      i+      cl      un
+EIO            | i-      i?      i?      i?      i+      cl      ok
 EMFILE         | i?      i?      i+      i+      i+      cl      un
 clock +        | ok      ok      ok      ok      ok      ok      ok
 clock -        | ok      ok      ok      ok      ok      ok      ok
