@@ -89,7 +89,15 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LabInUse]:
-    """A small lab, started once per test session and taken down at its end; nobody else puts load on it."""
+    """A small lab, started once per test session and taken down at its end; nobody else puts load on it.
+
+    Many short sessions (tools/mutants.py) may share one that runs already.
+    """
+    if running := os.environ.get("OPSLIB_TESTS_LAB"):
+        shared = LabInUse(Lab(Path(running)))
+        yield shared
+        shared.close()
+        return
     os.environ["LAB_LOAD_PER_SECOND"] = "0"
     with tempfile.TemporaryDirectory(prefix="opslib-lab-", ignore_cleanup_errors=True) as folder:
         # Where root has no user namespaces, PostgreSQL runs as nobody, who must be able to pass.

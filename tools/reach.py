@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+SLOW = 10.0
+"""Seconds beyond which a test is not asked about single faults."""
 
 
 @dataclass(eq=False)
@@ -74,7 +77,11 @@ class Watch:
         """Return the tests that reach one of the lines, else those that reach the module, quickest first."""
         reached = self.reached.get(module, {})
         found = set().union(*(reached.get(line, ()) for line in lines)) or set().union(*reached.values())
-        return sorted(found or self.needs, key=lambda test: (self.cost(test), test))
+        return sorted(self.quick(found) or self.quick(self.needs), key=lambda test: (self.cost(test), test))
+
+    def quick(self, tests: Iterable[str]) -> list[str]:
+        """Return those that are quick enough: what only a slow test finds is not found."""
+        return [test for test in tests if self.cost(test) <= SLOW]
 
     def cost(self, test: str) -> float:
         """Return the seconds that a test takes when it is the only one."""
