@@ -21,7 +21,6 @@ LARGEST = 16 * 1024 * 1024
 NAME = re.compile(r"(?:[A-Za-z0-9_.+=@,~][A-Za-z0-9_.+=@,~-]*/)*[A-Za-z0-9_.+=@,~][A-Za-z0-9_.+=@,~-]*", re.ASCII)
 """Names that every tool prints and reads alike; a path of such names has no other spelling."""
 
-_WINDOW = 8 * 1024 * 1024
 _OVERLAP = 64 * 1024
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n", re.ASCII)
 
@@ -56,10 +55,13 @@ def walk(folder: Path, below: str = "") -> Iterator[tuple[str, os.DirEntry[str]]
                 yield from walk(folder, f"{path}/")
 
 
-def scan(folder: Path, redactor: Redactor) -> Scan:
+def scan(
+    folder: Path, redactor: Redactor, *, largest: int = seal_secrets.LARGEST, window: int = 8 * 1024 * 1024
+) -> Scan:
     """Read every file of a run once: digest, secrets gate, and a flush to the disk.
 
-    Raises ArchiveError for what a run may not hold: links, pipes, or names that tools spell differently.
+    A file of more than ``largest`` bytes is searched as it is, ``window`` bytes at a time. Raises ArchiveError
+    for what a run may not hold: links, pipes, or names that tools spell differently.
     """
     sums: dict[str, str] = {}
     leaking: list[str] = []
@@ -69,10 +71,10 @@ def scan(folder: Path, redactor: Redactor) -> Scan:
                 continue
             if not entry.is_file(follow_symlinks=False) or not good_name(path):
                 raise ArchiveError(
-                    f"{folder / path!r} is a link, no plain file, or has a name that a manifest cannot hold.",
+                    f"{str(folder / path)!r} is a link, no plain file, or has a name that a manifest cannot hold.",
                     "Remove or rename it, then close the run again.",
                 )
-            sums[path], said = _read(folder / path, redactor)
+            sums[path], said = _read(folder / path, redactor, largest, window)
             if redactor.leaks(path.encode()):
                 said = ""
             if said is not None:
@@ -86,7 +88,7 @@ def parse(data: bytes) -> dict[str, str]:
     """Return SHA-256 by path of a manifest; raises ValueError for all but the exact form that is written."""
     text = data.decode("ascii", errors="replace")
     sums = {match[2]: match[1] for match in _LINE.finditer(text)}
-    if Scan(sums, ()).manifest() != data:
+    if not data.isascii() or Scan(sums, ()).manifest() != data:
         raise ValueError("is no manifest: not sorted, or lines of another form")
     for path in sums:
         if not good_name(path) or path == MANIFEST:
@@ -100,17 +102,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path, redactor: Redactor) -> tuple[str, str | None]:
+def _read(path: Path, redactor: Redactor, largest: int, window: int) -> tuple[str, str | None]:
     """Return a file's SHA-256 and what it gives away, as :func:`seal_secrets.stands` says it."""
-    sha, tail, said, whole = hashlib.sha256(), b"", None, path.stat().st_size <= seal_secrets.LARGEST
+    sha, tail, said, whole = hashlib.sha256(), b"", None, path.stat().st_size <= largest
     with os.fdopen(files.open_plain(path), "rb") as file:
-        while data := file.read(-1 if whole else _WINDOW):
+        while data := file.read(-1 if whole else window):
             sha.update(data)
             # The overlap finds a secret that lies across two windows.
             found = seal_secrets.stands(path.name if whole else "", tail + data, redactor)
             said = found if said is None or found == "" else said
             tail = data[-_OVERLAP:]
-            if whole:
-                break
         os.fsync(file.fileno())
     return sha.hexdigest(), said

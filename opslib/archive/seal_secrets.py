@@ -47,7 +47,8 @@ def _place(texts: list[tuple[str, str]], at: int) -> str:
         next_start += len(text) + len(_APART)
     number = bisect_right(starts, at) - 1
     where, text = texts[number]
-    return where or f"line {text.count(chr(10), 0, at - starts[number]) + 1}"
+    # What has no place is one text alone.
+    return where or f"line {text.count(chr(10), 0, at) + 1}"
 
 
 def _texts(path: str, data: bytes) -> Iterator[tuple[str, str]]:

@@ -69,10 +69,28 @@ def test_a_date_outside_its_bracket_is_told_and_is_an_error_beyond_an_hour() -> 
         said = dates.outside([Bracket(7, at(minutes), at(0), at(60))])
         return [(finding.severity, finding.where) for finding in said]
 
-    assert found(0) == found(30) == found(60) == found(60.03) == []
-    assert found(-1) == found(61) == [("warning", log.name_of(7))]
+    assert found(0) == found(30) == found(60) == found(60 + 2 / 60) == found(-2 / 60) == []
+    assert found(-2.1 / 60) == found(60 + 2.1 / 60) == [("warning", log.name_of(7))]
+    assert found(-60) == found(120) == [("warning", log.name_of(7))]
     assert found(-61) == found(121) == [("error", log.name_of(7))]
     assert dates.outside([Bracket(7, at(-1000), None, None)]) == ()
+
+
+def test_a_date_outside_its_bracket_is_told_with_the_side_and_the_seconds() -> None:
+    def found(minutes: float, first: float, last: float) -> str:
+        return str(dates.outside([Bracket(7, at(minutes), at(first), at(last))])[0])
+
+    made_up = "a wrong clock, or a date that was made up"
+    assert found(-1, 0, 60) == f"warning: {log.name_of(7)}: is dated 60 s before what it names existed: {made_up}"
+    assert found(62, 0, 60) == f"warning: {log.name_of(7)}: is dated 120 s after it was stamped or published: {made_up}"
+    # Proofs that contradict one another: the worse one is told, of two alike the later.
+    assert "300 s before" in found(5, 10, 1)
+    assert "300 s after" in found(5, 10, 0)
+
+
+def test_a_bracket_that_is_open_on_a_side_has_no_width() -> None:
+    assert Bracket(7, at(0), at(0), None).width is Bracket(7, at(0), None, at(0)).width is None
+    assert Bracket(7, at(0), at(1), at(3)).width == timedelta(minutes=2)
 
 
 def test_many_dates_outside_are_told_shortly_and_errors_are_not_lost_among_them() -> None:
@@ -85,6 +103,8 @@ def test_a_late_publication_and_an_unpublished_tail_are_told() -> None:
     entries = [entry(seq, seq) for seq in range(1, 6)]
     assert dates.compare(entries, []) == ()
     assert dates.compare(entries, [Head(5, "a" * 64, at(6))]) == ()
+    assert dates.compare(entries, [Head(5, "a" * 64, at(5 + 60))]) == ()
+    assert dates.compare(entries, [Head(9, "a" * 64, at(900))]) == (), "what the archive lacks is for others to tell"
     late, tail = dates.compare(entries, [Head(2, "a" * 64, at(2 + 30 * 60)), Head(3, "b" * 64, at(4))])
     assert (late.severity, late.where, late.what.split(":")[0]) == (
         "warning",

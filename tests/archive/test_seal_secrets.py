@@ -20,12 +20,19 @@ WORD = 'x"<&qT7zLm2XcV9bN4kR8sWd'
         ("notebook.ipynb", json.dumps({"cells": [{"source": [TOKEN[:9], TOKEN[9:]]}]}), ".cells[0].source"),
         ("report.html", f"<p>x</p><pre>ghp<span class=u>{TOKEN[3:]}</span></pre>", "line"),
         ("torn.json", '{"a": "' + TOKEN, "line 1"),
+        ("notes.txt", f"\n{TOKEN}", "line 2"),
+        ("text.json", json.dumps(TOKEN), "its text"),
+        ("text.json", json.dumps([TOKEN[:9], TOKEN[9:]]), "its text"),
+        ("keys.json", json.dumps({"a": {TOKEN: "x"}}), ".a a key"),
+        ("keys.json", json.dumps({"A key": TOKEN}), ".?"),
+        ("many.json", json.dumps([*"abcdefgh", {"x": TOKEN}, *"ijklmnop"]), "[8].x"),
+        ("torn.jsonl", '{"a":1}\n{"a":2}\n{"a": "' + TOKEN, "line 3"),
     ],
 )
 def test_what_looks_like_a_credential_is_told_by_rule_and_place_but_not_repeated(path, text, place):
     said = stands(path, text.encode(), Redactor())
     assert said.startswith("GitHub token in ")
-    assert place in said
+    assert said.removeprefix("GitHub token in ") == place if place != "line" else "in line" in said
     assert TOKEN not in said
 
 
@@ -33,6 +40,25 @@ def test_what_looks_like_a_credential_is_told_by_rule_and_place_but_not_repeated
 def test_a_known_secret_is_found_in_any_file_in_any_wrapping(wrap):
     for path in ("a.txt", "a.json", "a.html"):
         assert stands(path, f"text {wrap(WORD)} text".encode(), Redactor([Secret(WORD)])) == ""
+
+
+def test_a_known_secret_in_the_lines_of_a_notebook_is_found_though_no_line_holds_it():
+    for path in ("a.json", "a.ipynb", "a.jsonl"):
+        said = json.dumps({"source": list(WORD)})
+        assert Redactor([Secret(WORD)]).leaks(said.encode()) == 0
+        assert stands(path, said.encode(), Redactor([Secret(WORD)])) == ""
+
+
+def test_of_several_the_first_is_told():
+    said = json.dumps({"a": "harmless", "b": TOKEN, "c": TOKEN})
+    assert stands("plan.json", said.encode(), Redactor()) == "GitHub token in .b"
+
+
+def test_what_no_reader_of_a_page_sees_and_harmless_text_is_nothing():
+    assert stands("report.html", f"<!-- {TOKEN} --><style>{TOKEN}</style><p>fine</p>".encode(), Redactor()) is None
+    for path in ("a.txt", "a.json", "a.jsonl", "a.html"):
+        assert stands(path, b'{"a": ["fine", 3, null, []]}', Redactor()) is None
+        assert stands(path, b"", Redactor()) is None
 
 
 def test_neighbouring_cells_of_a_table_make_no_token_together():

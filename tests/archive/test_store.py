@@ -14,7 +14,7 @@ from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.errors import ArchiveError, UsageError
 from opslib.model import Verdict
-from opslib.redaction import Redactor, Secret
+from opslib.redaction import Redactor
 
 from . import build
 from .conftest import JOURNAL, Sample
@@ -111,14 +111,6 @@ def test_a_run_with_a_known_secret_goes_to_quarantine_and_not_under_a_seal(tmp_p
     assert not any(build.SECRET.reveal().encode() in path.read_bytes() for path in outside)
     assert verify(tmp_path).quarantined == (run,)
     assert "QUARANTINED" in (tmp_path / "index.html").read_text()
-
-
-def test_a_secret_across_two_reads_of_a_large_file_is_found(tmp_path: Path) -> None:
-    from opslib.archive import seal
-
-    secret = Secret("s" + "ecret-" * 5)
-    (tmp_path / "large.bin").write_bytes(b"." * (seal._WINDOW - 7) + secret.reveal().encode() + b".")
-    assert seal.scan(tmp_path, Redactor([secret])).leaking == ("large.bin",)
 
 
 def test_a_run_killed_with_its_process_is_closed_as_interrupted_by_the_next_start(tmp_path: Path) -> None:
