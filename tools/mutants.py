@@ -64,6 +64,9 @@ MODULES = {
 
 EQUIVALENT = ROOT / "tools" / "equivalent.toml"
 ENOUGH = 0.95
+BATCH = 50
+"""So many mutants share one lab: what their tests leave in it takes memory."""
+
 PATIENCE = 20.0
 """A mutant's tests may take so many seconds, and ten times as long as the module as it is needs: then it hangs."""
 
@@ -214,21 +217,24 @@ class Pool:
         return True
 
 
-def tried(module: str, watch: Watch, pool: Pool, same: dict[str, str]) -> bool:
+def _try(module: str, fault: Mutant, watch: Watch, pool: Pool, left: list[Mutant]) -> None:
+    """Start the tests of one mutant; it is put into ``left`` when none fails."""
+    tests = watch.tests(module, fault.lines)
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+    limit = PATIENCE + 10 * sum(map(watch.cost, tests))
+    # 5: no test was left to run; that finds nothing.
+    pool.start({module: fault.source}, files, tests, limit, lambda code: left.extend([fault] * (code in (0, 5))))
+
+
+def tried(module: str, watch: Watch, pool: Pool, same: dict[str, str], lab: Path) -> bool:
     """Try all mutants of a module, print what came of it, and say whether it is good enough."""
     begin, faults = time.monotonic(), list(mutants((ROOT / module).read_text()))
     left: list[Mutant] = []
-    for fault in faults:
-        tests = watch.tests(module, fault.lines)
-        files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-        limit = PATIENCE + 10 * sum(map(watch.cost, tests))
-
-        def done(code: int, fault: Mutant = fault) -> None:
-            # 5: no test was left to run; that finds nothing.
-            left.extend([fault] if code in (0, 5) else [])
-
-        pool.start({module: fault.source}, files, tests, limit, done)
-    pool.finish()
+    for first in range(0, len(faults), BATCH):
+        with shared_lab(lab, watch):
+            for fault in faults[first : first + BATCH]:
+                _try(module, fault, watch, pool, left)
+            pool.finish()
     alike = [fault for fault in left if fault.said in same]
     found, count = len(faults) - len(left), len(faults) - len(alike)
     unknown = same.keys() - {fault.said for fault in alike}
@@ -266,10 +272,10 @@ def main(names: list[str]) -> int:
         shutil.copy(ROOT / "pyproject.toml", place)
         watch = watched(paths, modules, place)
         load(watch.loaded)
-        with shared_lab(Path(folder, "lab"), watch):
-            pool = Pool(place, os.cpu_count() or 1)
+        pool, lab = Pool(place, os.cpu_count() or 1), Path(folder, "lab")
+        with shared_lab(lab, watch):
             control(pool, modules, paths, watch)
-            good = [tried(module, watch, pool, same.get(module, {})) for module in modules]
+        good = [tried(module, watch, pool, same.get(module, {}), lab) for module in modules]
     return int(not all(good))
 
 

@@ -276,3 +276,36 @@ def test_a_store_that_does_not_answer_is_told_and_the_archive_stays_as_it_is(fol
         with pytest.raises(Unreachable, match="no connection"):
             act(folder, closed)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_in_an_archive_without_keys_a_head_is_known_by_its_form_alone(
+    tmp_path: Path, settings: Settings, store: AnchorStore
+) -> None:
+    folder = tmp_path / "unsigned"
+    time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    first = log.Entry(1, "note", "-", time).encode()
+    (folder / "log").mkdir(parents=True)
+    (folder / "running").mkdir()
+    (folder / log.name_of(1)).write_bytes(first)
+    said = anchor.publish(folder, settings)
+    other = log.Entry(2, "note", "-", time, sums=((said.sha256, log.name_of(1)),)).encode()
+    put(store, folder, 2, other)
+    put(store, folder, 3, b"rubbish")
+    found = anchor.published(folder, settings)
+    assert [(head.seq, head.sha256) for head in found.heads] == [
+        (1, said.sha256),
+        (2, hashlib.sha256(other).hexdigest()),
+    ]
+    assert [finding.where for finding in found.findings] == [
+        f"published 000003-{hashlib.sha256(b'rubbish').hexdigest()[:12]}"
+    ]
+
+
+def test_a_store_that_holds_nothing_at_all_says_so_and_of_no_other_archive(folder: Path, settings: Settings) -> None:
+    name = f"empty-{anchor.identity(folder)[:12]}"
+    empty = settings.model_copy(update={"anchor_bucket": name})
+    one = AnchorStore(empty)
+    one.call("create_bucket")
+    one.close()
+    [finding] = anchor.published(folder, empty).findings
+    assert finding.what == f"s3://{name} holds no head of this archive ({anchor.identity(folder)[:12]})"

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -206,3 +208,73 @@ def test_a_folder_with_something_in_it_and_a_name_that_is_not_there_are_refused(
     with pytest.raises(Unreachable):
         copy.copy(archive.folder, settings.model_copy(update={"aws_endpoint_url": "http://127.0.0.1:9"}))
     assert not (tmp_path / "here").exists()
+
+
+def bucket(settings: Settings, name: str) -> Settings:
+    """The same target with a store of heads of its own."""
+    other = settings.model_copy(update={"anchor_bucket": name})
+    one = AnchorStore(other)
+    try:
+        one.call("create_bucket", ObjectLockEnabledForBucket=True)
+    finally:
+        one.close()
+    return other
+
+
+def test_a_stretch_to_come_that_somebody_put_first_with_other_content_is_told(
+    archive: Archive, settings: Settings, store: AnchorStore
+) -> None:
+    elsewhere = bucket(settings, f"elsewhere-{anchor.identity(archive.folder)[:12]}")
+    said = copy.copy(archive.folder, elsewhere)
+    other = AnchorStore(elsewhere)
+    (name,) = [row.key for row in other.versions(f"copies/{said.archive}/log/")]
+    other.close()
+    store.call("put_object", Key=name, Body=b"rubbish")
+    with pytest.raises(ArchiveError, match="exists and holds something else"):
+        copy.copy(archive.folder, settings)
+
+
+def test_what_another_process_copied_at_the_same_moment_is_left_as_it_is(
+    settings: Settings, store: AnchorStore
+) -> None:
+    name = f"copies/at-once/{os.urandom(8).hex()}"
+    for _ in range(2):
+        copy._put(store, name, b"the same")
+    store.call("put_object", Key=name, Body=b"later")
+    copy._put(store, name, b"the same")
+    with pytest.raises(ArchiveError, match="exists and holds something else"):
+        copy._put(store, name, b"later")
+    assert [store.read(row.key, 100, row.version) for row in store.history(name)] == [b"the same", b"later"]
+
+
+def test_rubbish_with_the_name_of_its_own_digest_is_told(
+    archive: Archive, settings: Settings, store: AnchorStore, tmp_path: Path
+) -> None:
+    said = copy.copy(archive.folder, settings)
+    name = f"copies/{said.archive}/log/000300-000400-{hashlib.sha256(b'rubbish').hexdigest()}.tar"
+    store.call("put_object", Key=name, Body=b"rubbish")
+    assert copy.fetch(said.archive, settings, tmp_path / "here").faults == (f"{name} cannot be used",)
+
+
+def test_a_run_that_was_not_copied_or_had_gone_by_then_is_told(
+    archive: Archive, settings: Settings, store: AnchorStore, tmp_path: Path
+) -> None:
+    name = anchor.identity(archive.folder)
+    stretch = tar(**content(archive.folder, "log"))
+    key = f"copies/{name}/log/000001-000009-{hashlib.sha256(stretch).hexdigest()}.tar"
+    store.call("put_object", Key=key, Body=stretch)
+    runs = [str(build.asked(number)["run"]) for number in (1, 2)]
+    faults = copy.fetch(name, settings, tmp_path / "first").faults
+    assert faults == tuple(f"runs/{run} was not copied" for run in runs)
+    shutil.rmtree(archive.folder / "runs" / runs[0])
+    copy.copy(archive.folder, settings)
+    (fault,) = copy.fetch(name, settings, tmp_path / "second").faults
+    assert fault.startswith(f"copies/{name}/runs/{runs[0]}-")
+    assert fault.endswith(".tar cannot be used")
+
+
+def test_an_archive_whose_lock_cannot_be_had_is_not_copied(archive: Archive, settings: Settings) -> None:
+    (archive.folder / ".lock").unlink()
+    (archive.folder / ".lock").mkdir()
+    with pytest.raises(ArchiveError, match="cannot be copied"):
+        copy.copy(archive.folder, settings)

@@ -183,3 +183,58 @@ def test_signing_starts_no_other_program(state: Path, tmp_path: Path, monkeypatc
         (folder / name).mkdir(parents=True)
     log.Log(folder).append("note", "-")
     assert events(folder) == ["key", "note"]
+
+
+def test_a_signers_file_names_the_keys_that_are_for_archives(state: Path, tmp_path: Path) -> None:
+    publics = [sshsig.Signer(made(tmp_path / name)).public for name in "abcd"]
+    (tmp_path / "signers").write_text(
+        "# a comment\n\n"
+        f"host@a {publics[0]}\n"
+        f'host@b,*@c namespaces="git,opslib-archive" {publics[1]} a comment\n'
+        f'host@c namespaces="opslib-approve" {publics[2]}\n'
+        f"#host@d {publics[3]}\n"
+    )
+    assert keys.read_signers(tmp_path / "signers") == {sshsig.fingerprint(public) for public in publics[:2]}
+
+
+def test_a_signers_file_that_cannot_be_obeyed_is_refused_with_its_line(state: Path, tmp_path: Path) -> None:
+    public = sshsig.Signer(made(tmp_path / "a")).public
+    (tmp_path / "signers").write_text(f"host@a {public}\n\nhost@b cert-authority {public}\n")
+    with pytest.raises(UsageError, match="signers line 3 is not of the form"):
+        keys.read_signers(tmp_path / "signers")
+    with pytest.raises(UsageError, match="cannot be read"):
+        keys.read_signers(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "does not say which key"),
+        ("revoke SHA256:short", "does not say which key"),
+        ("add OTHER host@a PUBLIC", "another fingerprint"),
+        ("add PRINT host a PUBLIC", "does not say which key"),
+        ("add PRINT host@a PUBLIC more", "does not say which key"),
+    ],
+)
+def test_a_text_that_says_no_key_is_none(state: Path, tmp_path: Path, text: str, why: str) -> None:
+    public = sshsig.Signer(made(tmp_path / "a")).public
+    own, other = sshsig.fingerprint(public), f"SHA256:{'A' * 43}"
+    for word, value in {"PRINT": own, "OTHER": other, "PUBLIC": public}.items():
+        text = text.replace(word, value)
+    with pytest.raises(ValueError, match=why):
+        keys.parse(text)
+    good = keys.Change(own, "host@a", public)
+    for change in (good, keys.Change(own)):
+        assert keys.parse(change.text) == change
+
+
+def test_the_key_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPS_ARCHIVE_KEY", "named")
+    assert keys.path() == tmp_path / "named"
+    monkeypatch.setenv("OPS_ARCHIVE_KEY", "")
+    monkeypatch.setenv("XDG_STATE_HOME", "state")
+    assert keys.path() == tmp_path / "state" / "opslib" / "archive-key"
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert keys.path() == tmp_path / "home" / ".local" / "state" / "opslib" / "archive-key"

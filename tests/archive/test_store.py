@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import errno
 import json
 import resource
+import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from opslib import sshsig
+from opslib import files, sshsig
 from opslib.archive import log
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
@@ -335,3 +339,57 @@ def test_a_changed_verify_script_is_brought_back_by_the_next_start(sample: Sampl
     assert [finding.where for finding in verify(sample.folder).findings if "script" in finding.what] == ["verify.sh"]
     Archive(sample.folder).open(build.asked(9))
     assert "script" not in str(verify(sample.folder))
+
+
+def test_a_place_that_can_hold_no_archive_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArchiveError, match="cannot be used"):
+        Archive(tmp_path / "file").open(build.asked(1))
+
+
+def test_a_run_that_runs_in_another_process_is_not_opened_again(tmp_path: Path) -> None:
+    holder, other = Archive(tmp_path), Archive(tmp_path)
+    holder.open(build.asked(1))
+    with pytest.raises(ArchiveError, match="is running in another process"):
+        other.open(build.asked(1))
+    assert log.Log(tmp_path).open_runs() == (build.asked(1)["run"],)
+
+
+def test_a_run_whose_process_has_gone_can_be_closed_by_another(tmp_path: Path) -> None:
+    run = build.killed(tmp_path, 1)
+    build.fill(tmp_path / "runs" / run)
+    Archive(tmp_path).close(run, Redactor(), "interrupted")
+    assert (entries(tmp_path)[-1].event, entries(tmp_path)[-1].state) == ("close", "interrupted")
+    assert verify(tmp_path).sealed == (run,)
+    assert list((tmp_path / "running").iterdir()) == []
+
+
+def test_an_open_run_whose_folder_has_gone_is_told_and_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    run = build.killed(tmp_path, 1)
+    shutil.rmtree(tmp_path / "runs" / run)
+    assert Archive(tmp_path).close_interrupted() == ()
+    assert not (tmp_path / "running" / run).exists()
+    assert "its folder is gone" in str(verify(tmp_path))
+
+
+def test_a_run_whose_entry_is_there_stays_registered_though_the_disk_then_failed(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    build.sealed(archive, 1)
+    run = build.asked(2)["run"]
+
+    def failing(frame: FrameType, event: str, _: object) -> None:
+        # A disk that fails as the new entry's name is flushed: that takes a broken one, so it is raised here.
+        if event == "call" and frame.f_code is files.sync_folder.__code__ and (tmp_path / log.name_of(4)).exists():
+            sys.setprofile(None)
+            raise OSError(errno.EIO, "Input/output error")
+
+    sys.setprofile(failing)
+    try:
+        with pytest.raises(ArchiveError, match="could not be written"):
+            archive.open(build.asked(2))
+    finally:
+        sys.setprofile(None)
+    assert (tmp_path / "runs" / run / "run.json").is_file()
+    assert archive.log.open_runs() == (run,)
+    assert Archive(tmp_path).close_interrupted() == (run,)
+    assert verify(tmp_path).ok

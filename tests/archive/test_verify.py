@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import shutil
 import subprocess
@@ -391,3 +393,76 @@ def test_names_in_a_hostile_archive_neither_steer_the_terminal_nor_start_anythin
     assert not report.ok
     assert not [char for char in said + str(report) if ord(char) < 32 and char != "\n"]
     assert not [path for path in tmp_path.rglob("*") if path.name == "started"]
+
+
+def test_a_run_deeper_than_can_be_followed_is_a_finding_and_hides_no_other(sample: Sample) -> None:
+    deep = run_of(sample) / "evidence"
+    handle = os.open(deep, os.O_RDONLY)
+    for _ in range(1_100):
+        os.mkdir("d", dir_fd=handle)
+        below = os.open("d", os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = below
+    os.close(handle)
+    try:
+        report = verify(sample.folder)
+    finally:
+        subprocess.run(["rm", "-rf", deep], check=True)
+    (finding,) = [one for one in report.findings if one.severity == "error"]
+    assert str(finding) == f"error: runs/{sample.first}: could not be verified (RecursionError)"
+    assert report.sealed == (sample.second, sample.interrupted, sample.last)
+
+
+def test_an_archive_that_is_written_to_is_verified_when_the_writer_is_done_or_after_a_while(sample: Sample) -> None:
+    with (sample.folder / log.LOCK).open() as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        assert verify(sample.folder).ok, "whoever keeps the lock does not keep others from looking"
+
+
+def test_an_archive_without_its_lock_or_where_it_is_none_is_verified(sample: Sample) -> None:
+    (sample.folder / log.LOCK).unlink()
+    assert verify(sample.folder).ok
+    (sample.folder / log.LOCK).mkdir()
+    assert verify(sample.folder).ok
+
+
+def test_of_a_run_in_quarantine_what_was_asked_is_checked_while_it_is_there(sample: Sample) -> None:
+    asked = sample.folder / "quarantine" / sample.quarantined / "run.json"
+    asked.write_text("{}")
+    assert not verify(sample.folder).ok
+    asked.unlink()
+    assert verify(sample.folder).ok
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("[]", "is no object"),
+        ("{", "is no JSON"),
+        ("[" * 200_000, "is no JSON"),
+        ('{"seq": 2}', "does not have the number 1"),
+        ('{"seq": 1, "prev": "x"}', "does not name the line before it"),
+    ],
+)
+def test_a_line_of_a_journal_that_is_none_is_told_with_its_number(sample: Sample, line: str, why: str) -> None:
+    run = build.killed(sample.folder, 9, f"{line}\n")
+    (finding,) = [one for one in verify(sample.folder).findings if one.severity == "error"]
+    assert (finding.where, finding.what) == (f"runs/{run}/journal.jsonl", f"line 1 {why}")
+
+
+def test_keys_that_are_added_or_revoked_out_of_order_are_errors(sample: Sample, tmp_path: Path) -> None:
+    keys.create(tmp_path / "second")
+    public = sshsig.Signer(tmp_path / "second").public
+    book = log.Log(sample.folder)
+    keys.revoke(book, sshsig.fingerprint(public))
+    keys.introduce(book, public, "host@ops-2")
+    keys.introduce(book, public, "host@ops-2")
+    found = [str(one) for one in verify(sample.folder).findings if one.severity == "error"]
+    assert found == [
+        "error: log/000012.entry: revokes a key that no earlier entry adds, or a second time",
+        "error: log/000013.entry: adds a key that an earlier entry adds or revokes",
+        "error: log/000014.entry: adds a key that an earlier entry adds or revokes",
+    ]
+    code, said = build.shell(sample.folder)
+    assert code == 1
+    assert all(line in said for line in found)
