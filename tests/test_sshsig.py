@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -157,3 +158,87 @@ def test_a_key_that_cannot_sign_here_is_refused(tmp_path: Path, kind: str) -> No
         file.write_text("no key" if kind == "text" else "")
     with pytest.raises(ValueError, match="key"):
         sshsig.Signer(file)
+
+
+def test_a_signature_is_read_back_into_its_parts(key: Path) -> None:
+    armour = sshsig.sign(b"hello", NAMESPACE, key)
+    parts = sshsig.parse(armour)
+    assert (parts.namespace, parts.hash, parts.form, parts.rest) == (NAMESPACE.encode(), b"sha512", b"ssh-ed25519", b"")
+    assert len(parts.signature) == 64
+    assert parts.encode() == armour
+    assert max(map(len, armour.splitlines())) == 70
+
+
+BAD: dict[str, tuple[dict[str, bytes], str]] = {
+    "hash": ({"hash": b"md5"}, "is over an unknown hash"),
+    "purpose": ({"namespace": b""}, "is for no purpose"),
+    "more": ({"rest": b"\0"}, "is longer than a signature of its kind"),
+    "five more": ({"rest": b"\0" * 5}, "is longer than a signature of its kind"),
+    "short": ({"signature": b"\0" * 63}, "holds a number that no signer writes"),
+    "long": ({"signature": b"\0" * 65}, "holds a number that no signer writes"),
+    "high": ({"signature": b"\0" * 63 + b"\x10"}, "holds a number that no signer writes"),
+    "key": ({"key": b"\0\0\0\x01x"}, "is cut"),
+    "short key": ({"key": b"\0\0\0\x0bssh-ed25519\0\0\0\x1f" + b"x" * 31}, "is no Ed25519 public key"),
+    "key and more": ({"key": b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + b"x" * 33}, "is no Ed25519 public key"),
+    "other key": ({"key": b"\0\0\0\x0bssh-ed25518\0\0\0\x20" + b"x" * 32}, "is no Ed25519 public key"),
+    "no security key": ({"form": b"sk-ssh-ed25519@openssh.com"}, "is longer than a signature of its kind"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_parts_that_make_no_signature_are_refused_with_the_reason(key: Path, name: str) -> None:
+    changed, why = BAD[name]
+    armour = replace(sshsig.parse(sshsig.sign(b"hello", NAMESPACE, key)), **changed).encode()
+    with pytest.raises(ValueError, match=f"^{why}$"):
+        sshsig.parse(armour)
+
+
+def test_the_highest_number_that_a_signer_may_write_is_a_signature_of_other_content(key: Path) -> None:
+    parts = replace(sshsig.parse(sshsig.sign(b"hello", NAMESPACE, key)), signature=b"\0" * 63 + b"\x0f")
+    assert sshsig.canonical(parts.encode())
+    with pytest.raises(ValueError, match="^is of other content$"):
+        sshsig.verify(b"hello", parts.encode(), NAMESPACE)
+
+
+def test_a_security_keys_signature_has_five_bytes_more(key: Path) -> None:
+    own = sshsig.parse(sshsig.sign(b"hello", NAMESPACE, key))
+    for form in (b"sk-ssh-ed25519", b"sk-ecdsa-sha2-nistp256@openssh.com"):
+        assert sshsig.canonical(replace(own, form=form, rest=b"\0" * 5).encode())
+        with pytest.raises(ValueError, match="^is not by an Ed25519 key$"):
+            sshsig.verify(b"hello", replace(own, form=form, rest=b"\0" * 5).encode(), NAMESPACE)
+
+
+def test_what_is_no_signature_says_why(key: Path) -> None:
+    armour = sshsig.sign(b"hello", NAMESPACE, key)
+    begin, end = armour.splitlines(keepends=True)[0], armour.splitlines(keepends=True)[-1]
+
+    def framed(blob: bytes) -> bytes:
+        text = base64.b64encode(blob)
+        return begin + b"".join(text[at : at + 70] + b"\n" for at in range(0, len(text), 70)) + end
+
+    blob = base64.b64decode(b"".join(armour.splitlines()[1:-1]))
+    assert framed(blob) == armour
+    for data, why in (
+        (b"", "is no signature in OpenSSH's format"),
+        (begin + b"!" + end, "is no signature in OpenSSH's format"),
+        (framed(blob.replace(b"SSHSIG\0\0\0\1", b"SSHSIG\0\0\0\2")), "is no signature of version 1"),
+        (framed(blob[:-1]), "is cut"),
+        (framed(b"SSHSIG\0\0\0\1"), "is cut"),
+        (framed(blob + b"\0"), "is not in the one form that a signature has"),
+    ):
+        with pytest.raises(ValueError, match=f"^{why}$"):
+            sshsig.parse(data)
+
+
+def test_a_large_file_is_no_signature_however_it_begins(key: Path) -> None:
+    parts = sshsig.parse(sshsig.sign(b"hello", NAMESPACE, key))
+    sizes = {}
+    for size in (48_000, 50_000):
+        armour = replace(parts, form=b"ssh-rsa", signature=b"s" * size).encode()
+        sizes[len(armour) <= 65_536] = sshsig.canonical(armour)
+    assert sizes == {True: True, False: False}
+
+
+def test_a_private_key_may_be_mounted_as_a_link(key: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(key)
+    assert sshsig.Signer(tmp_path / "link").public == sshsig.Signer(key).public
