@@ -196,7 +196,7 @@ def test_parts_that_make_no_signature_are_refused_with_the_reason(key: Path, nam
 def test_the_highest_number_that_a_signer_may_write_is_a_signature_of_other_content(key: Path) -> None:
     parts = replace(sshsig.parse(sshsig.sign(b"hello", NAMESPACE, key)), signature=b"\0" * 63 + b"\x0f")
     assert sshsig.canonical(parts.encode())
-    with pytest.raises(ValueError, match="^is of other content$"):
+    with pytest.raises(ValueError, match=r"^is of other content$"):
         sshsig.verify(b"hello", parts.encode(), NAMESPACE)
 
 
@@ -204,7 +204,7 @@ def test_a_security_keys_signature_has_five_bytes_more(key: Path) -> None:
     own = sshsig.parse(sshsig.sign(b"hello", NAMESPACE, key))
     for form in (b"sk-ssh-ed25519", b"sk-ecdsa-sha2-nistp256@openssh.com"):
         assert sshsig.canonical(replace(own, form=form, rest=b"\0" * 5).encode())
-        with pytest.raises(ValueError, match="^is not by an Ed25519 key$"):
+        with pytest.raises(ValueError, match=r"^is not by an Ed25519 key$"):
             sshsig.verify(b"hello", replace(own, form=form, rest=b"\0" * 5).encode(), NAMESPACE)
 
 
