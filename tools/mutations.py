@@ -107,7 +107,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
         yield other_if
     elif isinstance(node, ast.Constant) and not isinstance(node.value, str) and node.value is not ...:
         yield ast.Constant(node.value + 1 if type(node.value) in (int, float) else not node.value)
-    elif isinstance(node, ast.Return) and node.value is not None:
+    elif isinstance(node, ast.Return) and node.value is not None and ast.unparse(node.value) != "None":
         yield ast.Return(ast.Constant(None))
     elif isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub, ast.Mult)):
         other_bin = copy.deepcopy(node)

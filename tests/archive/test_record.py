@@ -234,6 +234,8 @@ PLANNED = {"event": "planned", "step": "a", "cell": "a"}
         ([{"event": "settled", "outcome": "unknown"}, {"event": "failed"}], "in doubt"),
         ([{"event": "settled", "outcome": "unknown"}, {"event": "resolved", "outcome": "done"}], "resolved"),
         ([{"event": "settled", "outcome": "unknown"}, {"event": "applied"}], "applied"),
+        ([{"event": "refused"}], "refused"),
+        ([{"event": "failed"}], "failed"),
         ([PLANNED, {"event": "refused"}], "refused"),
         ([PLANNED, {"event": "failed"}], "failed"),
         ([{"event": "undoing"}], "undo in doubt"),

@@ -48,6 +48,7 @@ def test_any_other_name_may_not(name):
 def test_what_a_run_may_not_hold_is_refused_by_its_name(tmp_path, kind):
     odd = tmp_path / ("odd name" if kind == "name" else "odd")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "run.json").write_text("{}")
     {
         "link": lambda: odd.symlink_to("run.json"),
         "folder's link": lambda: odd.symlink_to("folder"),
@@ -98,8 +99,15 @@ def test_in_a_large_file_a_known_secret_is_told_before_what_only_looks_like_one(
 def test_a_file_is_read_as_what_it_is_up_to_the_largest_and_as_it_is_beyond(tmp_path):
     text = '{"a": ["' + '", "'.join(TOKEN) + '"]}'
     (tmp_path / "a.json").write_text(text)
-    assert seal.scan(tmp_path, KNOWING, largest=len(text)).leaking == ("a.json (GitHub token in .a)",)
+    assert seal.scan(tmp_path, KNOWING, largest=len(text), window=10).leaking == ("a.json (GitHub token in .a)",)
     assert seal.scan(tmp_path, KNOWING, largest=len(text) - 1).leaking == ()
+
+
+def test_no_link_is_followed(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("")
+    (tmp_path / "link").symlink_to("folder")
+    assert [path for path, _ in seal.walk(tmp_path)] == ["folder", "folder/file", "link"]
 
 
 def test_only_the_exact_form_is_a_manifest():
