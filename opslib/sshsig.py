@@ -207,6 +207,6 @@ def _string(data: bytes) -> bytes:
 def _take(data: bytes) -> tuple[bytes, bytes]:
     """Return the string at the start of ``data`` and what follows it; raises ValueError when it is cut."""
     end = 4 + int.from_bytes(data[:4])
-    if len(data) < 4 or len(data) < end:
+    if len(data) < end:
         raise ValueError("is cut")
     return data[4:end], data[end:]

@@ -152,7 +152,7 @@ class Log:
             return self.append_locked(event, run, file=file, state=state, text=text)
 
     def append_locked(
-        self, event: str, run: str, *, file: tuple[str, str] | None = None, state: str = "", text: str = ""
+        self, event: str, run: str, *, file: tuple[str, str] | None, state: str = "", text: str = ""
     ) -> Entry:
         """Do as :meth:`append` for a caller that holds the lock on ``<archive>/.lock``."""
         last = self._introduced(self.newest())

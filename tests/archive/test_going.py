@@ -2,7 +2,7 @@
 
 import fcntl
 
-from opslib.archive.going import going
+from opslib.archive.going import _held, going
 from opslib.archive.store import Archive
 from opslib.redaction import Redactor
 from tests.archive import build
@@ -19,6 +19,7 @@ def test_a_run_goes_on_while_its_process_holds_it_and_not_after(tmp_path):
     assert going(tmp_path) == (run,)
     archive.close(run, Redactor())
     assert going(tmp_path) == ()
+    assert archive.log.state(lost) == "closed", "asking held nothing that keeps a lost run from being closed"
 
 
 def test_one_that_may_not_be_looked_at_is_taken_for_going(tmp_path):
@@ -27,6 +28,10 @@ def test_one_that_may_not_be_looked_at_is_taken_for_going(tmp_path):
     (tmp_path / "elsewhere").touch()
     (tmp_path / "running" / run).symlink_to(tmp_path / "elsewhere")
     assert going(tmp_path) == (run,)
+
+
+def test_one_whose_lock_went_while_it_was_looked_for_has_ended(tmp_path):
+    assert _held(tmp_path / "gone") is False
 
 
 def test_only_ids_of_runs_are_looked_at_and_they_come_in_order(tmp_path):

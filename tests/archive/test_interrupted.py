@@ -22,6 +22,7 @@ def said(folder, *lines, redactor=None):
     text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
     (folder / "journal.jsonl").write_text(text)
     data = interrupted.result(folder, redactor or Redactor())
+    assert data.startswith(b'{\n  "run": ')
     assert data.endswith(b"}\n")
     return json.loads(data)
 

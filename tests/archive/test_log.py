@@ -143,6 +143,30 @@ def test_an_entry_whose_parts_contradict_one_another_is_none(bad: log.Entry, why
         log.parse(bad.encode())
 
 
+def test_an_entry_that_names_no_file_vouches_for_none() -> None:
+    bare = log.Entry(1, "open", RUN, TIME)
+    assert (bare.file, bare.sha256) == ("", "")
+
+
+def test_what_would_be_no_entry_is_not_written(archive: Archive) -> None:
+    with pytest.raises(ValueError, match="names no run"):
+        archive.log.append("open", "-")
+    assert highest(archive) == 3
+
+
+def test_the_newest_entry_is_hinted_at_and_a_hint_that_a_killed_process_left_behind_is_seen_through(
+    tmp_path: Path,
+) -> None:
+    archive = Archive(tmp_path / "archive")
+    hint = archive.folder / log.LOCK
+    for number in (2, 3):
+        archive.append("note", "")
+        assert hint.read_text().split() == [str(number), str(archive.log.folder.stat().st_mtime_ns)]
+        # In the same tick of the folder's clock another entry came, and its process was killed before its hint.
+        hint.write_text(f"{number - 1} {archive.log.folder.stat().st_mtime_ns}")
+        assert archive.log.newest() == number
+
+
 def test_an_entry_without_its_form_or_its_checksum_is_none() -> None:
     data = GOOD[0].encode()
     for bad in (b"", data[:-1], data + b"\n", data.replace(b"# run", b"# ran"), data.replace(b"# seq 7", b"# seq 07")):
@@ -214,6 +238,30 @@ def test_a_key_that_was_added_is_listed_though_a_crash_came_before_the_list(arch
     archive.append("note", "goes on")
     assert listed.read_bytes() == after != before
     assert archive.log.list_keys() == after.decode().splitlines()
+
+
+def test_a_list_that_lost_this_hosts_key_is_made_good_and_the_key_is_not_added_again(
+    archive: Archive, tmp_path: Path
+) -> None:
+    keys.create(tmp_path / "second")
+    keys.introduce(archive.log, sshsig.Signer(tmp_path / "second").public, "host@ops-2")
+    archive.append("note", "")
+    listed = archive.folder / keys.SIGNERS
+    first, second = listed.read_text().splitlines(keepends=True)
+    listed.write_text(second)
+    assert archive.append("note", "goes on").seq == 6
+    assert listed.read_text() == first + second
+    assert verify(archive.folder).ok
+
+
+def test_a_list_that_is_right_is_not_written_again_and_without_keys_none_is(archive: Archive, tmp_path: Path) -> None:
+    listed = archive.folder / keys.SIGNERS
+    before = listed.stat().st_ino
+    archive.log.list_keys()
+    assert listed.stat().st_ino == before
+    (tmp_path / keys.SIGNERS).write_text("somebody's own")
+    assert log.Log(tmp_path).list_keys() == []
+    assert (tmp_path / keys.SIGNERS).read_text() == "somebody's own"
 
 
 def test_key_entries_that_say_no_key_are_left_out_of_the_list(archive: Archive) -> None:

@@ -25,7 +25,7 @@ WORD = 'x"<&qT7zLm2XcV9bN4kR8sWd'
         ("text.json", json.dumps([TOKEN[:9], TOKEN[9:]]), "its text"),
         ("keys.json", json.dumps({"a": {TOKEN: "x"}}), ".a a key"),
         ("keys.json", json.dumps({"A key": TOKEN}), ".?"),
-        ("many.json", json.dumps([*"abcdefgh", {"x": TOKEN}, *"ijklmnop"]), "[8].x"),
+        ("many.json", json.dumps([*"abcdefghijklmnopqrst", {"x": TOKEN}, "u" * 99]), "[20].x"),
         ("torn.jsonl", '{"a":1}\n{"a":2}\n{"a": "' + TOKEN, "line 3"),
     ],
 )

@@ -450,6 +450,14 @@ def test_a_line_of_a_journal_that_is_none_is_told_with_its_number(sample: Sample
     assert (finding.where, finding.what) == (f"runs/{run}/journal.jsonl", f"line 1 {why}")
 
 
+@pytest.mark.parametrize("said", ["{", "[]", "[" * 200_000, '{"applies": 3}', '{"applies": "short"}', None])
+def test_a_run_that_does_not_say_which_plan_it_applies_is_an_error(copy: Whole, said: str | None) -> None:
+    asked = copy.run(copy.applied) / "run.json"
+    asked.unlink() if said is None else asked.write_text(said)
+    where = f"runs/{copy.applied}/run.json"
+    assert f"error: {where}: does not name the plan that it applies" in str(verify(copy.folder))
+
+
 def test_keys_that_are_added_or_revoked_out_of_order_are_errors(sample: Sample, tmp_path: Path) -> None:
     keys.create(tmp_path / "second")
     public = sshsig.Signer(tmp_path / "second").public
