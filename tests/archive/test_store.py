@@ -393,3 +393,116 @@ def test_a_run_whose_entry_is_there_stays_registered_though_the_disk_then_failed
     assert archive.log.open_runs() == (run,)
     assert Archive(tmp_path).close_interrupted() == (run,)
     assert verify(tmp_path).ok
+
+
+def test_an_id_may_be_so_long_and_no_longer(tmp_path: Path) -> None:
+    longest = "20261101T000100Z-" + "a" * 133
+    assert len(longest) == 150
+    assert Archive(tmp_path).open({"run": longest}).name == longest
+    with pytest.raises(ArchiveError, match="no run's id"):
+        Archive(tmp_path).open({"run": f"{longest}a"})
+
+
+def test_the_note_on_a_run_in_quarantine_counts_its_files(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    place = archive.open(build.asked(1))
+    build.fill(place)
+    for name in ("one", "two"):
+        (place / "evidence" / name).write_text(build.SECRET.reveal())
+    with pytest.raises(ArchiveError):
+        archive.close(place.name, Redactor([build.SECRET]))
+    assert entries(tmp_path)[-1].text == "not sealed: a secret stands in 2 of its files"
+    lost = build.killed(tmp_path, 2)
+    (tmp_path / "runs" / lost).rename(tmp_path / "quarantine" / lost)
+    assert Archive(tmp_path).close_interrupted() == ()
+    assert entries(tmp_path)[-1].text == "not sealed: a secret stands in its files"
+
+
+def test_what_was_said_to_a_run_from_outside_goes_with_it(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    run = archive.open(build.asked(1)).name
+    build.fill(tmp_path / "runs" / run)
+    for name in (f"{run}.stop", f"{run}.confirm", f".{run}.part"):
+        (tmp_path / "running" / name).write_text("")
+    (tmp_path / "running" / "20261101T000100Z.kept").write_text("")
+    archive.close(run, Redactor())
+    assert [path.name for path in (tmp_path / "running").iterdir()] == ["20261101T000100Z.kept"]
+    assert Archive(tmp_path).close_interrupted() == ()
+
+
+def test_why_a_lost_run_has_the_result_and_the_report_that_it_has_is_in_its_entry(tmp_path: Path) -> None:
+    def broken(folder: Path) -> None:
+        raise KeyError
+
+    run = build.killed(tmp_path, 1)
+    build.fill(tmp_path / "runs" / run)
+    assert Archive(tmp_path).close_interrupted() == (run,)
+    assert entries(tmp_path)[-1].text == "the run had ended; its process went before sealing it"
+    run = build.killed(tmp_path, 2)
+    build.fill(tmp_path / "runs" / run)
+    Archive(tmp_path).close_interrupted(render=broken)
+    text = "the run had ended; its process went before sealing it; no report: KeyError"
+    assert entries(tmp_path)[-1].text == text
+    lost = build.killed(tmp_path, 3)
+    (tmp_path / log.name_of(6)).unlink()
+    assert Archive(tmp_path).close_interrupted() == (lost,)
+    assert [(one.event, one.text) for one in entries(tmp_path)[-2:]] == [
+        ("open", "registered after its process had gone"),
+        ("close", ""),
+    ]
+
+
+def test_a_run_that_is_held_here_is_not_taken_for_lost(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    run = archive.open(build.asked(1)).name
+    assert archive.close_interrupted() == ()
+    archive.open(build.asked(2))
+    assert set(log.Log(tmp_path).open_runs()) == {run, build.asked(2)["run"]}
+
+
+def test_a_lost_run_is_in_the_index_and_its_halves_of_files_are_gone(tmp_path: Path) -> None:
+    run = build.killed(tmp_path, 1)
+    (tmp_path / "runs" / run / ".report.html.part").write_text("half")
+    Archive(tmp_path).close_interrupted()
+    assert run in (tmp_path / "index.html").read_text()
+    assert not (tmp_path / "runs" / run / ".report.html.part").exists()
+
+
+def test_a_run_that_cannot_be_registered_leaves_nothing_behind(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    build.sealed(archive, 1)
+    newest = tmp_path / log.name_of(3)
+    newest.unlink()
+    newest.mkdir()
+    with pytest.raises(ArchiveError, match="cannot be read"):
+        archive.open(build.asked(2))
+    assert not (tmp_path / "runs" / build.asked(2)["run"]).exists()
+    assert list((tmp_path / "running").iterdir()) == []
+    newest.rmdir()
+    assert archive.open(build.asked(2)).is_dir()
+
+
+def test_of_the_runs_of_one_work_its_last_part_finds_the_newest(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    first = build.asked(1)["run"]
+    for kind in ("", "-apply", "-undo-1"):
+        build.opened_and_closed(archive, build.asked(1) | {"run": f"{first}{kind}"}, lambda folder: None)
+    build.sealed(archive, 2)
+    assert archive.find("000001").run == f"{first}-undo-1"
+    assert archive.find(first).run == first
+    assert archive.find(f"{first}-a").run == f"{first}-apply"
+    with pytest.raises(UsageError, match="4 runs in"):
+        archive.find("2026")
+    with pytest.raises(UsageError, match="No run in"):
+        archive.find("x")
+
+
+def test_heartbeats_are_written_also_into_a_new_archive(tmp_path: Path) -> None:
+    said = Archive(tmp_path / "archive").append("heartbeat", "alive")
+    assert (said.seq, said.event, said.text, said.run) == (2, "heartbeat", "alive", "-")
+    assert (tmp_path / "archive" / "verify.sh").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArchiveError, match="cannot be used"):
+        Archive(tmp_path / "file").append("note", "")
+    with pytest.raises(ArchiveError, match="cannot be used"):
+        Archive(tmp_path / "file").index()
