@@ -77,6 +77,13 @@ def whole(pristine: Sample, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     return grown(pristine.folder, tmp_path_factory.mktemp("whole"), **said)
 
 
+@pytest.fixture
+def copy(whole: Whole, tmp_path: Path) -> Whole:
+    """A copy of the archive with keys and approvals that a test may damage."""
+    shutil.copytree(whole.folder, tmp_path / "archive", symlinks=True)
+    return Whole(**{**whole.__dict__, "folder": tmp_path / "archive"})
+
+
 def _line(said: dict[str, object]) -> str:
     return json.dumps(said, separators=(",", ":"), sort_keys=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -22,7 +21,6 @@ from opslib.archive.verify import verify
 from opslib.archive.verify_report import NOT_ANCHORED
 from opslib.errors import UsageError
 from opslib.model import now
-from tests.scale import count
 
 from . import build
 from .conftest import Sample
@@ -190,74 +188,6 @@ def test_the_steps_with_plain_tools_alone_find_what_they_say(sample: Sample) -> 
     assert "log/000005.entry: FAILED" in said
     assert '10 Good "opslib-archive" signature' in said
     assert "Could not verify" in said
-
-
-def mutated(data: bytes, dice: random.Random) -> bytes | None:
-    """Return ``data`` changed at random, or None for "remove the file"."""
-    at = dice.randrange(len(data) + 1)
-    to = min(len(data), at + dice.choice((1, 1, 2, 16, 64)))
-    rows = data.splitlines(keepends=True)
-    dice.shuffle(rows)
-    return dice.choice(
-        (
-            lambda: data[:at] + bytes((byte ^ 1 << dice.randrange(8)) for byte in data[at:to]) + data[to:],
-            lambda: data[:at],
-            lambda: data[:at] + data[to:],
-            lambda: data[:at] + dice.randbytes(to - at + 1) + data[at:],
-            lambda: data[:to] + data[at:],
-            lambda: data[:at] + bytes(to - at) + data[to:],
-            lambda: b"".join(rows),
-            lambda: data + data,
-            lambda: data[:at] + b"[" * 3000 + data[at:],
-            lambda: None,
-        )
-    )()
-
-
-def covered_files(whole: Whole) -> list[Path]:
-    """Every file that the log covers: entries, signatures, keys, and all that lies in runs."""
-    found = [path for name in ("log", "runs") for path in sorted((whole.folder / name).rglob("*")) if path.is_file()]
-    return [*found, whole.folder / keys.SIGNERS]
-
-
-@pytest.fixture
-def copy(whole: Whole, tmp_path: Path) -> Whole:
-    """A copy of the archive with keys and approvals that a test may damage."""
-    shutil.copytree(whole.folder, tmp_path / "archive", symlinks=True)
-    return Whole(**{**whole.__dict__, "folder": tmp_path / "archive"})
-
-
-def test_of_thousands_of_random_damages_none_is_unseen_and_none_stops_the_verifier(copy: Whole) -> None:
-    dice = random.Random(20261123)
-    covered, newest = covered_files(copy), copy.entry(copy.newest)
-    unseen = []
-    for turn in range(count(3_000, 100_000)):
-        path = dice.choice(covered)
-        before = path.read_bytes()
-        after = mutated(before, dice)
-        if after == before:
-            continue
-        path.unlink() if after is None else path.write_bytes(after)
-        report = verify(copy.folder)
-        # The newest entry gone is the cut tail that no archive can show by itself.
-        if report.ok and (after is not None or path != newest):
-            unseen.append((turn, path))
-        assert not any("could not be verified" in finding.what for finding in report.findings), str(report)
-        path.write_bytes(before)
-    assert unseen == []
-    assert verify(copy.folder).ok
-
-
-def test_both_verifiers_agree_on_random_damage(copy: Whole) -> None:
-    dice = random.Random(8)
-    covered = covered_files(copy)
-    for _ in range(count(20, 1000)):
-        path = dice.choice(covered)
-        before = path.read_bytes()
-        after = mutated(before, dice)
-        path.unlink() if after is None else path.write_bytes(after)
-        assert build.shell(copy.folder)[0] == (0 if verify(copy.folder).ok else 1), (path, after)
-        path.write_bytes(before)
 
 
 def unsigned(folder: Path, runs: int) -> None:
