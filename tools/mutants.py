@@ -113,7 +113,11 @@ def watched(paths: Sequence[str], modules: Sequence[str], place: Path) -> Watch:
         return code
 
     pid = forked(act, place.with_name("watch.txt"))
-    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+    try:
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        killed(pid)
+    if code:
         sys.exit(place.with_name("watch.txt").read_text() + "\nThe tests fail without any fault.")
     return Watch.loads(answer.read_text())
 
@@ -133,6 +137,13 @@ def forked(act: Callable[[], int], said: Path) -> int:
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def killed(pid: int) -> bool:
+    """Kill a process that was forked here, and all that it has started; true."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    return True
 
 
 def load(names: Sequence[str]) -> None:
@@ -202,19 +213,19 @@ class Pool:
         time.sleep(0.01)
         for one in list(self._running):
             late = time.monotonic() > one.until
-            pid, status = os.waitpid(one.pid, 0 if late and self._killed(one.pid) else os.WNOHANG)
+            pid, status = os.waitpid(one.pid, 0 if late and killed(one.pid) else os.WNOHANG)
             if pid:
-                self._killed(one.pid)
+                killed(one.pid)
                 for kept in one.place.glob("opslib/**/*.py.kept"):
                     kept.replace(kept.with_suffix(""))
                 self._running.remove(one)
                 self._free.append(one.place)
                 one.done(os.waitstatus_to_exitcode(status))
 
-    def _killed(self, pid: int) -> bool:
-        with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        return True
+    def stop(self) -> None:
+        """Leave no process behind."""
+        for one in self._running:
+            killed(one.pid)
 
 
 def _try(module: str, fault: Mutant, watch: Watch, pool: Pool, left: list[Mutant]) -> None:
@@ -274,9 +285,12 @@ def main(names: list[str]) -> int:
         watch = watched(paths, modules, place)
         load(watch.loaded)
         pool, lab = Pool(place, os.cpu_count() or 1), Path(folder, "lab")
-        with shared_lab(lab, watch):
-            control(pool, modules, paths, watch)
-        good = [tried(module, watch, pool, same.get(module, {}), lab) for module in modules]
+        try:
+            with shared_lab(lab, watch):
+                control(pool, modules, paths, watch)
+            good = [tried(module, watch, pool, same.get(module, {}), lab) for module in modules]
+        finally:
+            pool.stop()
     return int(not all(good))
 
 
