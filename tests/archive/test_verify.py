@@ -18,7 +18,8 @@ from opslib import sshsig
 from opslib.archive import keys, log, seal
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
-from opslib.archive.verify_report import NOT_ANCHORED
+from opslib.archive.verify_report import NOT_ANCHORED, VerifyReport, coverage
+from opslib.archive.verify_run import Finding, shown
 from opslib.errors import UsageError
 from opslib.model import now
 
@@ -404,3 +405,38 @@ def test_keys_that_are_added_or_revoked_out_of_order_are_errors(sample: Sample, 
     code, said = build.shell(sample.folder)
     assert code == 1
     assert all(line in said for line in found)
+
+
+def test_a_name_is_shown_as_so_many_printable_signs() -> None:
+    assert shown("a b\x7f~!\u202e\n") == "a?b?~!??"
+    assert shown("x" * 300) == "x" * 200
+
+
+def test_a_report_says_what_was_counted_and_how_it_ended() -> None:
+    error, warning = Finding("error", "a", "is bad"), Finding("warning", "b", "is odd")
+    report = VerifyReport((error, warning), 5, 7, "5:ff", ("x",), ("y", "z"), (), "A statement.")
+    assert not report.ok
+    assert str(report).splitlines() == [
+        "error: a: is bad",
+        "warning: b: is odd",
+        "5 entries, 7 files, 1 runs sealed, 2 open, 0 in quarantine",
+        "head 5:ff",
+        "A statement.",
+        "FAILED: see the errors above",
+    ]
+    fine = VerifyReport((warning,))
+    assert fine.ok
+    assert str(fine).splitlines()[1:] == [
+        "0 entries, 0 files, 0 runs sealed, 0 open, 0 in quarantine",
+        "head none",
+        "",
+        "OK: nothing in it contradicts the log",
+    ]
+
+
+def test_what_the_heads_kept_elsewhere_cover_is_said() -> None:
+    assert coverage(0, 9) == NOT_ANCHORED
+    assert coverage(9, 9) == "ANCHORED up to entry 9 of 9."
+    assert coverage(8, 9) == (
+        "ANCHORED up to entry 8 of 9; entries after it can be cut unseen, and rewritten by who holds the key."
+    )
