@@ -13,24 +13,21 @@ import gc
 import importlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import pytest
 
+from tools.forks import Pool, forked, killed, run
 from tools.mutations import Mutant, mutants
-from tools.reach import Chosen, Watch
+from tools.reach import Watch
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = {
@@ -71,27 +68,9 @@ PATIENCE = 20.0
 """A mutant's tests may take so many seconds, and ten times as long as the module as it is needs: then it hangs."""
 
 
-@dataclass
-class Running:
-    """A process under way in a copy of the project."""
-
-    pid: int
-    place: Path
-    until: float
-    done: Callable[[int], None]
-
-
-def run(paths: Sequence[str], plugin: object, place: Path) -> int:
-    """Run tests within this process, in a copy of the project; returns pytest's exit code."""
-    os.chdir(place)
-    sys.path.insert(0, str(place))
-    scratch = place.with_name(f"{place.name}-scratch")
-    shutil.rmtree(scratch, ignore_errors=True)
-    # Where root has no user namespaces, PostgreSQL runs as nobody, who must be able to pass.
-    scratch.mkdir(mode=0o711)
-    os.environ |= {"OPSLIB_TESTS": str(scratch), "TMPDIR": str(scratch), "OPS_LOCKS": str(scratch / "locks")}
-    tempfile.tempdir = None
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *paths], plugins=[plugin]))
+def paths_of(module: str) -> list[str]:
+    """Return the test files of a module."""
+    return [f"tests/{name}.py" for name in MODULES[module].split()]
 
 
 def watched(paths: Sequence[str], modules: Sequence[str], place: Path) -> Watch:
@@ -122,30 +101,6 @@ def watched(paths: Sequence[str], modules: Sequence[str], place: Path) -> Watch:
     return Watch.loads(answer.read_text())
 
 
-def forked(act: Callable[[], int], said: Path) -> int:
-    """Start ``act`` in a process and a session of its own, whose output goes to a file."""
-    sys.stdout.flush()
-    if pid := os.fork():
-        return pid
-    code = 70
-    try:
-        os.setsid()
-        with said.open("w") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-        code = act()
-    finally:
-        sys.stdout.flush()
-        os._exit(code)
-
-
-def killed(pid: int) -> bool:
-    """Kill a process that was forked here, and all that it has started; true."""
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-    return True
-
-
 def load(names: Sequence[str]) -> None:
     """Load the libraries once, for all processes that are forked afterwards."""
     for name in sorted(names):
@@ -172,65 +127,9 @@ def shared_lab(folder: Path, watch: Watch) -> Iterator[None]:
         subprocess.run([*command, "down"], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-class Pool:
-    """Some copies of the project, in each of which one process runs at a time."""
-
-    def __init__(self, first: Path, size: int) -> None:
-        self._free = [first, *(first.with_name(f"{first.name}-{number}") for number in range(1, size))]
-        for place in self._free[1:]:
-            shutil.copytree(first, place)
-        self._running: list[Running] = []
-
-    def start(
-        self, sources: dict[str, str], paths: Sequence[str], tests: Sequence[str], limit: float, done: Any
-    ) -> None:
-        """Run the tests with other sources once a copy is free; ``done`` hears pytest's exit code, -9 for a hang."""
-        while not self._free:
-            self._look()
-        place = self._free.pop()
-
-        def act() -> int:
-            # What a mutant is compiled to must not be found by the next one.
-            sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
-            for module, source in sources.items():
-                shutil.copy2(place / module, place / f"{module}.kept")
-                (place / module).write_text(source)
-            return run(paths, Chosen(tests), place)
-
-        pid = forked(act, place.with_name(f"{place.name}.txt"))
-        self._running.append(Running(pid, place, time.monotonic() + limit, done))
-
-    def said(self) -> str:
-        """Return what the last process printed."""
-        return self._free[-1].with_name(f"{self._free[-1].name}.txt").read_text()
-
-    def finish(self) -> None:
-        """Wait for all."""
-        while self._running:
-            self._look()
-
-    def _look(self) -> None:
-        time.sleep(0.01)
-        for one in list(self._running):
-            late = time.monotonic() > one.until
-            pid, status = os.waitpid(one.pid, 0 if late and killed(one.pid) else os.WNOHANG)
-            if pid:
-                killed(one.pid)
-                for kept in one.place.glob("opslib/**/*.py.kept"):
-                    kept.replace(kept.with_suffix(""))
-                self._running.remove(one)
-                self._free.append(one.place)
-                one.done(os.waitstatus_to_exitcode(status))
-
-    def stop(self) -> None:
-        """Leave no process behind."""
-        for one in self._running:
-            killed(one.pid)
-
-
 def _try(module: str, fault: Mutant, watch: Watch, pool: Pool, left: list[Mutant]) -> None:
     """Start the tests of one mutant; it is put into ``left`` when none fails."""
-    tests = watch.tests(module, fault.lines)
+    tests = watch.tests(module, fault.lines, paths_of(module))
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
     limit = PATIENCE + 10 * sum(map(watch.cost, tests))
     # 5: no test was left to run; that finds nothing.
@@ -273,7 +172,7 @@ def control(pool: Pool, modules: Sequence[str], paths: Sequence[str], watch: Wat
 def main(names: list[str]) -> int:
     """Try all mutants of the named modules, or of all; returns 1 when fewer than 95 % of one's are found."""
     modules = names or list(MODULES)
-    paths = sorted({f"tests/{path}.py" for module in modules for path in MODULES[module].split()})
+    paths = sorted({path for module in modules for path in paths_of(module)})
     same = tomllib.loads(EQUIVALENT.read_text())
     with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)

@@ -73,11 +73,15 @@ class Watch:
         files = {name: {int(line): set(tests) for line, tests in lines.items()} for name, lines in reached.items()}
         return cls(None, needs, seconds, files, loaded)
 
-    def tests(self, module: str, lines: Sequence[int]) -> list[str]:
-        """Return the tests that reach one of the lines, else those that reach the module, quickest first."""
+    def tests(self, module: str, lines: Sequence[int], files: Sequence[str]) -> list[str]:
+        """Return the tests that reach one of the lines, quickest first; where none does, all in the module's files.
+
+        What runs when the module is loaded has no lines: every one of its tests may notice.
+        """
         reached = self.reached.get(module, {})
-        found = set().union(*(reached.get(line, ()) for line in lines)) or set().union(*reached.values())
-        return sorted(self.quick(found) or self.quick(self.needs), key=lambda test: (self.cost(test), test))
+        found = set().union(*(reached.get(line, ()) for line in lines))
+        own = [test for test in self.needs if test.partition("::")[0] in files]
+        return sorted(self.quick(found) or self.quick(own), key=lambda test: (self.cost(test), test))
 
     def quick(self, tests: Iterable[str]) -> list[str]:
         """Return those that are quick enough: what only a slow test finds is not found."""

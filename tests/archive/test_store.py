@@ -77,7 +77,7 @@ def test_an_id_that_is_none_is_refused_before_anything_is_written(tmp_path: Path
 
 
 def test_a_closed_run_is_not_closed_again(sample: Sample) -> None:
-    with pytest.raises(ArchiveError, match="closed"):
+    with pytest.raises(ArchiveError, match="is closed"):
         Archive(sample.folder).close(sample.first, Redactor())
     with pytest.raises(ArchiveError, match="not registered"):
         Archive(sample.folder).close(build.asked(99)["run"], Redactor())
@@ -220,7 +220,10 @@ def test_an_archive_brought_back_without_its_locks_closes_what_was_open(tmp_path
     run = build.killed(tmp_path, 1)
     (tmp_path / "running" / run).unlink()
     (tmp_path / "running").rmdir()
-    Archive(tmp_path).open(build.asked(2))
+    archive = Archive(tmp_path)
+    archive.append("note", "")
+    assert stat.S_IMODE((tmp_path / "running" / run).stat().st_mode) == 0o600
+    archive.open(build.asked(2))
     assert verify(tmp_path).sealed == (run,)
 
 
@@ -426,8 +429,8 @@ def test_what_was_said_to_a_run_from_outside_goes_with_it(tmp_path: Path) -> Non
         (tmp_path / "running" / name).write_text("")
     (tmp_path / "running" / "20261101T000100Z.kept").write_text("")
     archive.close(run, Redactor())
-    assert [path.name for path in (tmp_path / "running").iterdir()] == ["20261101T000100Z.kept"]
     assert Archive(tmp_path).close_interrupted() == ()
+    assert [path.name for path in (tmp_path / "running").iterdir()] == ["20261101T000100Z.kept"]
 
 
 def test_why_a_lost_run_has_the_result_and_the_report_that_it_has_is_in_its_entry(tmp_path: Path) -> None:
@@ -506,3 +509,47 @@ def test_heartbeats_are_written_also_into_a_new_archive(tmp_path: Path) -> None:
         Archive(tmp_path / "file").append("note", "")
     with pytest.raises(ArchiveError, match="cannot be used"):
         Archive(tmp_path / "file").index()
+
+
+def test_what_was_asked_is_kept_as_text_for_people(tmp_path: Path) -> None:
+    run = build.asked(1, requested_by="Zoë")
+    said = (Archive(tmp_path).open(run) / "run.json").read_text()
+    assert said == json.dumps(run, indent=2, ensure_ascii=False) + "\n"
+
+
+def test_a_run_is_sealed_once_and_is_in_the_index_then(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    run = build.sealed(archive, 1)
+    assert run in (tmp_path / "index.html").read_text()
+    assert archive.index() == tmp_path / "index.html"
+    with pytest.raises(ArchiveError, match="is closed"):
+        archive.close(run, Redactor())
+    with pytest.raises(ArchiveError, match="no run's id"):
+        archive.close("../outside", Redactor())
+    with pytest.raises(UsageError, match=r"No run|1 runs"):
+        archive.find("")
+    assert len(entries(tmp_path)) == 3
+
+
+def test_a_start_without_a_renderer_seals_a_lost_run_without_a_word_on_its_report(tmp_path: Path) -> None:
+    build.killed(tmp_path, 1)
+    Archive(tmp_path).open(build.asked(2))
+    assert [one.text for one in entries(tmp_path) if one.event == "close"] == [""]
+
+
+def test_a_run_that_was_closed_already_is_not_told_as_closed_now(tmp_path: Path) -> None:
+    run = build.killed(tmp_path, 1)
+    assert Archive(tmp_path).close_interrupted() == (run,)
+    (tmp_path / "running" / run).touch()
+    assert Archive(tmp_path).close_interrupted() == ()
+    assert list((tmp_path / "running").iterdir()) == []
+
+
+def test_what_a_killed_start_left_half_made_is_no_part_of_the_run(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    archive.append("note", "")
+    left = tmp_path / "running" / f".{build.asked(1)['run']}.new" / "evidence"
+    left.mkdir(parents=True)
+    (left / "stale").write_text("")
+    folder = archive.open(build.asked(1))
+    assert sorted(path.name for path in folder.rglob("*")) == ["evidence", "run.json"]
