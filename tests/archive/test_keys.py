@@ -238,3 +238,19 @@ def test_the_key_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("XDG_STATE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert keys.path() == tmp_path / "home" / ".local" / "state" / "opslib" / "archive-key"
+
+
+def test_a_key_that_a_caller_names_is_not_made_and_why_it_cannot_be_used_is_told(state: Path, tmp_path: Path) -> None:
+    for name, why in (("named", "No such file or directory"), ("folder", "it is no plain file")):
+        (tmp_path / "folder").mkdir(mode=0o700, exist_ok=True)
+        with pytest.raises(ArchiveError, match=f"key {tmp_path / name} cannot be used: {why}"):
+            keys.load(tmp_path / "archive", tmp_path / name)
+    assert not (tmp_path / "named").exists()
+    assert not state.exists()
+
+
+def test_a_name_that_is_none_is_told_with_the_beginning_of_the_key(state: Path, tmp_path: Path) -> None:
+    public = sshsig.Signer(made(tmp_path / "a")).public
+    with pytest.raises(UsageError) as caught:
+        keys.introduce(log.Log(tmp_path / "archive"), public, "*")
+    assert f"* with {public[:40]}… does not say" in str(caught.value)
