@@ -19,13 +19,17 @@ SHORTEST = 8
 PART = 12
 """So many letters of a longer secret, from its beginning or its end, are taken for the secret."""
 
+BLOCK = 32
+"""So many letters of Base64 in a row are looked into."""
+
 DISTINCT = 5
 """So many different characters a secret has at least."""
 
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _PUBLIC = ("eyJ", "-----BEGIN")
 # Everybody knows how these begin, and how an address does: they are looked for whole.
-_BLOCK = re.compile(rb"[A-Za-z0-9+/]{32,}")
+# Written out: where a pattern begins with so many known letters, a search looks at each letter once.
+_ROW = re.compile(b"a" * BLOCK + b"a*")
 _OF_BLOCK = bytes(ord("a") if letter in _BASE64 else ord(" ") for letter in range(256))
 # fmt: off
 _WORDS = frozenset({
@@ -81,17 +85,33 @@ class _Needle:
 
 
 class _Needles:
-    """Needles of one coding, and the letters that it is written in: only rows of them are looked through."""
+    """Needles of one coding, of :data:`SHORTEST` letters at least, by every word of some letters that is in them.
 
-    def __init__(self, needles: list[_Needle], letters: bytes) -> None:
+    What stands in a text fills one of the words that the whole text can be cut into, wherever it begins. So one
+    look at these tells which few of the needles are worth a search.
+    """
+
+    def __init__(self, needles: list[_Needle]) -> None:
         self._needles = needles
-        shortest = min((len(needle.sought) for needle in needles), default=1)
-        self._row = re.compile(b"[%b]{%d,}" % (letters, shortest))
+        # Long words tell more, above all of hexadecimal digits: digests have all short ones.
+        long = all(len(needle.sought) >= 2 * 8 - 1 for needle in needles)
+        self._size = 8 if long else 4
+        self._by_word: dict[int, set[int]] = {}
+        for number, needle in enumerate(needles):
+            for start in range(len(needle.sought) - self._size + 1):
+                for word in self._cut(needle.sought[start : start + self._size]):
+                    self._by_word.setdefault(word, set()).add(number)
+        self._words = frozenset(self._by_word)
+
+    def _cut(self, text: bytes) -> Iterable[int]:
+        whole = memoryview(text)[: len(text) // self._size * self._size]
+        return whole.cast("Q") if self._size == 8 else whole.cast("I")
 
     def standing(self, text: bytes) -> list[_Needle]:
         """Return those that stand in ``text``."""
-        rows = b"\n".join(self._row.findall(text)) if self._needles else b""
-        return [needle for needle in self._needles if needle.sought in rows]
+        words = self._words.intersection(self._cut(text))
+        likely = sorted({number for word in words for number in self._by_word[word]})
+        return [self._needles[number] for number in likely if self._needles[number].sought in text]
 
     def spans(self, text: bytes, *, whole: bool) -> list[Span]:
         """Return where they stand in ``text``, in part or only as a whole."""
@@ -114,16 +134,12 @@ class Known:
             digits += _needles(value, {data.hex().encode()}, PART * 2, ends=False)
             if not own:
                 self._forms |= dict.fromkeys(_forms(value), value)
-        self._plain = plain
-        self._base64, self._hex = _Needles(coded, b"A-Za-z0-9+/"), _Needles(digits, b"0-9a-f")
+        self._plain, self._base64, self._hex = _Needles(plain), _Needles(coded), _Needles(digits)
 
     def spans(self, seen: Sequence[Level], *, whole: bool = False) -> Iterator[Span]:
         """Yield where in the first of a text's levels a secret stands, in any encoding; also a part of one, or not."""
         for level, coded in _searched(seen):
-            plain = [needle for needle in self._plain if needle.sought in level.plain]
-            yield from level.home_of_letters(
-                [span for needle in plain for span in needle.spans(level.plain, whole=whole)]
-            )
+            yield from level.home_of_letters(self._plain.spans(level.plain, whole=whole))
             if coded:
                 found = self._base64.spans(level.base64, whole=whole)
                 yield from level.home_of_letters([_widened(span, level.base64) for span in found])
@@ -139,13 +155,13 @@ class Known:
         values: set[str] = set()
         for level, coded in _searched(seen):
             values |= self._in(level, coded=coded)
-            blocks = [block[0] for block in _blocks(level)] if coded else []
+            blocks = [level.base64[slice(*block)] for block in _blocks(level)] if coded else []
             values |= self._within(blocks) if blocks else set()
         return values
 
     def _in_blocks(self, level: Level) -> list[Span]:
         """Return the blocks of Base64 in which a secret stands: pictures with text, manifests, widgets' buffers."""
-        blocks = [block.span() for block in _blocks(level)]
+        blocks = _blocks(level)
         if not blocks or not self._within([level.base64[slice(*block)] for block in blocks]):
             return []
         return [block for block in blocks if self._within([level.base64[slice(*block)]])]
@@ -158,7 +174,7 @@ class Known:
         return {value for level in seen for value in self._in(level, coded=True)}
 
     def _in(self, level: Level, *, coded: bool) -> set[str]:
-        values = {needle.value for needle in self._plain if needle.sought in level.plain}
+        values = {needle.value for needle in self._plain.standing(level.plain)}
         if coded:
             found = (*self._base64.standing(level.base64), *self._hex.standing(level.hex))
             values |= {needle.value for needle in found}
@@ -187,12 +203,11 @@ def _searched(seen: Sequence[Level]) -> Iterator[tuple[Level, bool]]:
             yield level, number == undone
 
 
-def _blocks(level: Level) -> list[re.Match[bytes]]:
-    # Most texts have none, which a search for so many letters in a row tells at once. Names, paths and digests
-    # are no blocks: Base64 of so many bytes has letters of either case.
-    if b"a" * 32 not in level.base64.translate(_OF_BLOCK):
-        return []
-    return [block for block in _BLOCK.finditer(level.base64) if not block[0].islower() and not block[0].isupper()]
+def _blocks(level: Level) -> list[Span]:
+    """Return all rows of at least :data:`BLOCK` letters of Base64."""
+    rows = (row.span() for row in _ROW.finditer(level.base64.translate(_OF_BLOCK)))
+    # Names, paths and digests are no blocks: Base64 of so many bytes has letters of either case.
+    return [row for row in rows if not (said := level.base64[slice(*row)]).islower() and not said.isupper()]
 
 
 def _core(data: bytes, skipped: int) -> bytes:

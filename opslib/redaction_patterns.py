@@ -55,15 +55,17 @@ def find(text: str) -> list[Found]:
     """Return everything in ``text`` that looks like a credential, in no order; may overlap."""
     if len(text) < SHORTEST:
         return []
-    folded = text.replace("\u0130", "i").lower()
-    found: list[Found] = []
-    for (hint, fold), tried in _by_hint().items():
-        searched = folded if fold else text
-        at = searched.find(hint)
-        while at >= 0:
-            found += (hit for rule in tried if (hit := _at(rule, text, at, at + len(hint))))
-            at = searched.find(hint, at + len(hint))
-    return found
+    exact, folded = _sieves()
+    in_any_case = text.replace("\u0130", "i").lower()
+    return [*_found(text, text, exact), *_found(text, in_any_case, folded)]
+
+
+def _found(text: str, searched: str, sieve: _Sieve) -> Iterator[Found]:
+    for begin in sieve.beginnings.finditer(searched):
+        at = begin.start()
+        for hint, rule in sieve.rules[begin[0]]:
+            if searched.startswith(hint, at) and (hit := _at(rule, text, at, at + len(hint))):
+                yield hit
 
 
 def _at(rule: Rule, text: str, at: int, after: int) -> Found | None:
@@ -220,13 +222,32 @@ _LIBRARY: dict[str, tuple[str, tuple[str, ...], bool]] = {
 ours has already, and those that take names or digests for credentials (entropy, keywords, addresses)."""
 
 
+@dataclass(frozen=True)
+class _Sieve:
+    """Finds where hints begin in one look for all of them; ``rules`` are the rules of each hint by its first letter.
+
+    Only that letter is taken, the rest is looked at: a hint may begin within another one.
+    """
+
+    beginnings: re.Pattern[str]
+    rules: dict[str, list[tuple[str, Rule]]]
+
+
 @cache
-def _by_hint() -> dict[tuple[str, bool], list[Rule]]:
-    tried: dict[tuple[str, bool], list[Rule]] = {}
+def _sieves() -> tuple[_Sieve, _Sieve]:
+    return _sieve(fold=False), _sieve(fold=True)
+
+
+def _sieve(*, fold: bool) -> _Sieve:
+    by_letter: dict[str, list[tuple[str, Rule]]] = {}
     for rule in rules():
-        for hint in rule.hints:
-            tried.setdefault((hint, rule.fold), []).append(rule)
-    return tried
+        for hint in rule.hints if rule.fold == fold else ():
+            by_letter.setdefault(hint[0], []).append((hint, rule))
+    said = (
+        f"{re.escape(letter)}(?={'|'.join(sorted({re.escape(hint[1:]) for hint, _ in hints}))})"
+        for letter, hints in by_letter.items()
+    )
+    return _Sieve(re.compile("|".join(said)), by_letter)
 
 
 @cache

@@ -18,13 +18,13 @@ DEPTH = 6
 
 Span = tuple[int, int]
 
-_TOKEN = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # terminal: colours, cursor
+_TOKEN = re.compile(  # one group round all of it: a split keeps the tokens
+    r"(\x1b\[[0-?]*[ -/]*[@-~]"  # terminal: colours, cursor
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # terminal: titles, links
     r"|\x1b[ -/]*[0-Z\\^-~]"
     r"|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
     r"|%[0-9A-Fa-f]{2}"
-    r"|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|U000[0-9A-Fa-f]{5}|[^ux])"
+    r"|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|U000[0-9A-Fa-f]{5}|[^ux]))"
 )
 _STARTS = ("\\", "&", "%", "\x1b")
 _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0"}
@@ -121,7 +121,10 @@ def levels(text: str) -> Iterator[Level]:
     for _ in range(DEPTH):
         if not any(start in level.text for start in _STARTS):
             break
-        undone = _TOKEN.sub(_meant, level.text)
+        # JSON in JSON has a token every few letters: no call of ours for each.
+        pieces = _TOKEN.split(level.text)
+        pieces[1::2] = map(_undone, pieces[1::2])
+        undone = "".join(pieces)
         if undone == level.text:
             break
         level = Level(undone, level, (_TOKEN, _meant))

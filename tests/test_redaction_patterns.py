@@ -105,6 +105,11 @@ def test_a_token_is_hidden_inside_json_and_html_too(wrap):
             assert token not in Redactor().text(wrap(text)).replace("\\", ""), text
 
 
+def test_a_credential_is_hidden_where_its_hint_begins_within_another_one():
+    said, token = tokens(5)["AWS pair"]
+    assert token not in Redactor().text("AKI" + said)
+
+
 def clean_corpus():
     """Yield texts as runs have them: what looks random in them is a name or a digest."""
     chance = random.Random(7)
