@@ -244,7 +244,7 @@ class Redactor:
     def _spans(self, text: str) -> Iterator[Span]:
         seen = list(levels(text))
         yield from self._known.spans(seen)
-        for level in {0: seen[0], len(seen): seen[-1]}.values() if len(seen) > 1 else seen:
+        for level in dict.fromkeys((seen[0], seen[-1])):
             found = redaction_patterns.find(level.text)
             yield from level.home([(hit.start, hit.end) for hit in found])
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from opslib.redaction import MARK, CacheUrl, DatabaseUrl, Redactor, Secret
 
@@ -65,6 +66,92 @@ def test_a_malformed_address_is_named_without_being_repeated(kind, address, faul
     assert "u:p" not in said
 
 
+def test_secrets_are_equal_when_kind_and_value_are():
+    assert Secret("hunter2-hunter2") == Secret("hunter2-hunter2") != Secret("hunter2-hunter3")
+    assert Secret("redis://h") != CacheUrl("redis://h") != "redis://h"
+    assert len({Secret("hunter2-hunter2"), Secret("hunter2-hunter2"), Secret("hunter2-hunter3")}) == 2
+
+
+def test_a_field_for_a_secret_takes_text_or_a_secret_of_its_kind_and_nothing_weak():
+    field = TypeAdapter(CacheUrl)
+    url = CacheUrl("redis://h/0")
+    assert field.validate_python(url) is url
+    assert field.validate_python("redis://h/0") == url
+    for value in (7, Secret("redis://h/0")):
+        with pytest.raises(ValidationError, match="is not text"):
+            field.validate_python(value)
+    with pytest.raises(ValidationError, match="redis://"):
+        field.validate_python("http://h")
+
+
+def test_an_address_of_a_server_only_has_neither_port_nor_database_nor_password():
+    url = DatabaseUrl("postgresql://db")
+    assert (url.host, url.port, url.path, url.public) == ("db", None, "", "postgresql://db")
+    assert DatabaseUrl("postgresql:///d").host == ""
+    assert DatabaseUrl("postgresql:///d").public == "postgresql:/d"
+
+
+def test_what_stands_in_an_address_without_password_is_a_secret_only_with_user_or_query():
+    assert CacheUrl("redis://:word@h").parts() == ("redis://:word@h", "word", "word")
+    assert CacheUrl("redis://ops@h").parts() == ("redis://ops@h", "", "")
+    assert CacheUrl("redis://h?ssl_ca_certs=x").parts() == ("redis://h?ssl_ca_certs=x", "", "")
+
+
+ADDRESS = "postgresql://ops:hunter2-hunter2@db.example.com:6432/valuecanvas?sslmode=require"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        ADDRESS,
+        "postgres://[::1]:1/a",
+        "postgresql://h/0_a.B-c",
+        "postgresql://ops:%40%23%25hunter2@h/d",
+        "postgresql://h/d?sslmode=disable&sslrootcert=/ca.pem",
+    ],
+)
+def test_an_ordinary_address_is_taken(address):
+    assert DatabaseUrl.check(address) is None
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "fault"),
+    [
+        ("db.example", "db .example", "holds blanks"),
+        ("db.example", "db\n.example", "cannot be printed"),
+        ("db.example", "db%0a.example", "cannot be printed"),
+        ("valuecanvas", "d#x", "holds a #"),
+        ("valuecanvas", "d%x", "holds a #"),
+        ("valuecanvas", "d%4", "holds a #"),
+        ("ops:", "o@ps:", "a second @"),
+        (":6432", ":", "no port after the colon"),
+        (":6432", ":port", "malformed"),
+        (":6432", ":65536", "malformed"),
+        ("db.example.com", "a,b", "names a host that is none, or several"),
+        ("db.example.com", "-a", "names a host that is none, or several"),
+        ("sslmode", "host", "has an option other than sslmode, "),
+        ("require", "require&options=", "has an option other than sslmode, "),
+        ("valuecanvas", "a/b", "has a path that is no plain name"),
+        ("valuecanvas", "-a", "has a path that is no plain name"),
+        ("valuecanvas", "a" * 64, "has a path that is no plain name"),
+        ("valuecanvas", "", "names no database"),
+        ("hunter2-hunter2", "ops", "has a password that is a name in the same address"),
+        ("hunter2-hunter2", "db.example.com", "has a password that is a name in the same address"),
+        ("hunter2-hunter2", "valuecanvas", "has a password that is a name in the same address"),
+        ("hunter2-hunter2", "%64b%2eexample.com", "has a password that is a name in the same address"),
+    ],
+)
+def test_an_address_that_could_lead_elsewhere_is_refused_with_the_reason(was, now, fault):
+    assert fault in DatabaseUrl.check(ADDRESS.replace(was, now))
+
+
+@pytest.mark.parametrize(
+    ("path", "good"), [("", True), ("/", True), ("/0", True), ("/15", True), ("/01", False), ("/x", False)]
+)
+def test_a_cache_is_named_by_a_number(path, good):
+    assert (CacheUrl.check(f"redis://h{path}") is None) is good
+
+
 ENCODINGS = {
     "plain": lambda s: s,
     "url": lambda s: quote(s, safe=""),
@@ -92,6 +179,61 @@ def test_keys_lists_and_deep_values_are_redacted():
     redactor = Redactor([Secret("hunter2-hunter2")])
     tree = {"a": [{"hunter2-hunter2": 1}], "b": ("x hunter2-hunter2",), "n": 3, "z": None}
     assert redactor.tree(tree) == {"a": [{MARK: 1}], "b": [f"x {MARK}"], "n": 3, "z": None}
+
+
+def test_a_tree_without_a_secret_stays_as_it_is_in_plain_lists_and_mappings():
+    tree = {"a": {7: [1, ("x", {"y": None})]}, "b": "x", "c": [True, 2.5]}
+    assert Redactor([Secret("hunter2-hunter2")]).tree(tree) == {
+        "a": {"7": [1, ["x", {"y": None}]]},
+        "b": "x",
+        "c": [True, 2.5],
+    }
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+def test_each_item_of_a_list_is_looked_at_and_the_others_stay(count):
+    redactor = Redactor([Secret("hunter2-hunter2")])
+    for place in range(count):
+        items = ["x", {"y": 1}, ["z"], 4, None][:count]
+        clean = list(items)
+        items[place], clean[place] = "a hunter2-hunter2", f"a {MARK}"
+        assert redactor.tree(items) == clean
+
+
+def test_texts_of_a_tree_are_not_joined_to_a_secret():
+    assert Redactor([Secret("hunter2-hunter2")]).tree(["hunter2-", "hunter2"]) == ["hunter2-", "hunter2"]
+
+
+def test_what_looks_like_a_credential_is_told_by_rule_and_place():
+    (found,) = Redactor().suspicious("key " + "ghp_" + "a" * 36)
+    assert (found.rule, found.start, found.end) == ("GitHub token", 4, 44)
+
+
+def test_what_is_a_credential_only_once_escapes_are_undone_is_hidden_and_what_is_one_before_too():
+    token = "ghp_" + "a" * 36
+    assert Redactor().text(f"x {token[:9]}%61{token[10:]}") == f"x {MARK}"
+    assert Redactor().text(f"\\n{token[1:]}") == f"\\n{token[1:]}"
+    npm = "npm_" + "a1" * 18
+    assert Redactor().text(f"C:\\{npm}") == f"C:\\{MARK}"
+
+
+def test_neighbours_and_overlaps_are_one_mark_and_what_is_between_stays():
+    redactor = Redactor([Secret("hunter2-hunter2"), Secret("hunter2-other42")])
+    assert redactor.text("hunter2-hunter2hunter2-other42") == MARK
+    assert redactor.text("hunter2-hunter2-other42") == MARK
+    assert redactor.text("hunter2-hunter2 hunter2-other42") == f"{MARK} {MARK}"
+
+
+def test_a_piece_that_a_secret_only_touches_stays_whole():
+    redactor = Redactor([Secret("hunter2-hunter2")])
+    assert redactor.texts(["a ", "hunter2-hunter2", " b", "hunter2", "-hunter2", "c"]) == [
+        "a ",
+        MARK,
+        " b",
+        MARK,
+        "",
+        "c",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,6 @@ def claim_plan(settings: Settings, plan: str, run: str) -> None:
     mine = {"run": run, "user": getpass.getuser()[:200], "host": socket.gethostname()[:300], "since": to_json(now())}
     try:
         other = claim(settings, settings.lease_bucket, key, mine)
-    except Refused:
-        raise
     except OpsError as error:
         raise Refused(
             f"Whether the plan {plan} was applied elsewhere cannot be known. {error.message}",

@@ -24,14 +24,14 @@ SHARED = Path("/run/lock")
 LAST = Path("/tmp")  # noqa: S108 - not $TMPDIR: that differs from user to user, and then locks nobody out
 
 
-def shared_folder() -> Path:
+def shared_folder(shared: Path = SHARED) -> Path:
     """Return the folder of this machine's locks: ``OPS_LOCKS``, else ``/run/lock/opslib``, else ``/tmp/opslib-locks``.
 
     Which of the two depends on the machine alone, never on who asks.
     """
     if said := os.environ.get("OPS_LOCKS"):
         return Path(said)
-    return SHARED / "opslib" if _open_to_all(SHARED) else LAST / "opslib-locks"
+    return shared / "opslib" if _open_to_all(shared) else LAST / "opslib-locks"
 
 
 def prepare(folder: Path) -> None:
