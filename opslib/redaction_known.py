@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from urllib.parse import quote, quote_plus
+from typing import Literal
 
 from opslib.redaction_views import Level, Span, levels
 
@@ -91,21 +89,19 @@ class _Needles:
     look at these tells which few of the needles are worth a search.
     """
 
-    def __init__(self, needles: list[_Needle]) -> None:
-        self._needles = needles
-        # Long words tell more, above all of hexadecimal digits: digests have all short ones.
-        long = all(len(needle.sought) >= 2 * 8 - 1 for needle in needles)
-        self._size = 8 if long else 4
+    def __init__(self, needles: list[_Needle], words: Literal["I", "Q"] = "I") -> None:
+        """``words`` are of four letters or of eight: these tell more, but a needle must have twice as many."""
+        self._needles, self._form = needles, words
+        self._size = memoryview(bytes(8)).cast(words).itemsize
         self._by_word: dict[int, set[int]] = {}
         for number, needle in enumerate(needles):
-            for start in range(len(needle.sought) - self._size + 1):
+            for start in range(len(needle.sought)):
                 for word in self._cut(needle.sought[start : start + self._size]):
                     self._by_word.setdefault(word, set()).add(number)
         self._words = frozenset(self._by_word)
 
     def _cut(self, text: bytes) -> Iterable[int]:
-        whole = memoryview(text)[: len(text) // self._size * self._size]
-        return whole.cast("Q") if self._size == 8 else whole.cast("I")
+        return memoryview(text)[: len(text) // self._size * self._size].cast(self._form)
 
     def standing(self, text: bytes) -> list[_Needle]:
         """Return those that stand in ``text``."""
@@ -134,7 +130,8 @@ class Known:
             digits += _needles(value, {data.hex().encode()}, PART * 2, ends=False)
             if not own:
                 self._forms |= dict.fromkeys(_forms(value), value)
-        self._plain, self._base64, self._hex = _Needles(plain), _Needles(coded), _Needles(digits)
+        # Digests have all short words of hexadecimal digits.
+        self._plain, self._base64, self._hex = _Needles(plain), _Needles(coded), _Needles(digits, "Q")
 
     def spans(self, seen: Sequence[Level], *, whole: bool = False) -> Iterator[Span]:
         """Yield where in the first of a text's levels a secret stands, in any encoding; also a part of one, or not."""
@@ -225,8 +222,7 @@ def _widened(span: Span, text: bytes) -> Span:
 
 
 def _forms(value: str) -> set[str]:
-    """Return the usual spellings of a secret that has hardly any ASCII in it."""
-    escaped = html.escape(value, quote=True)
-    inner = json.dumps(value)[1:-1]
-    forms = (value, quote(value, safe=""), quote(value), quote_plus(value), inner, json.dumps(inner)[1:-1])
-    return {*forms, json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], escaped, json.dumps(escaped)[1:-1]}
+    """Return what a secret that has hardly any ASCII in it is once escapes are undone: itself, or its bytes."""
+    # Addresses and programs escape bytes, each of which a level takes for a letter.
+    said = (value, value.encode("utf-8", "surrogatepass").decode("latin-1"))
+    return {*said, *(form.replace(" ", "+") for form in said)}

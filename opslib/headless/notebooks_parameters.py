@@ -77,15 +77,6 @@ class Rule:
     choices: tuple[str, ...] = ()
     kind: str = ""
 
-    def __str__(self) -> str:
-        """The rule as it is written in a notebook."""
-        if self.choices:
-            return f"one of: {', '.join(self.choices)}"
-        if self.kind:
-            return f"kind: {self.kind}"
-        unit = f"{self.unit}, " if self.unit else ""
-        return f"{unit}{_digits(self.low)} to {_digits(self.high)}" if math.isfinite(self.low) else ""
-
 
 @dataclass(frozen=True)
 class Parameter:
@@ -108,7 +99,8 @@ class Parameter:
         if self.type is bool:
             return "true or false"
         if self.type is str:
-            return str(self.rule) if self.rule.choices else KINDS[self.rule.kind].says
+            choices = ", ".join(self.rule.choices)
+            return f"one of: {choices}" if choices else KINDS[self.rule.kind].says
         of = f" of {self.rule.unit}" if self.rule.unit else ""
         number = "a whole number" if self.type is int else "a number"
         return f"{number}{of}, {_digits(self.rule.low)} to {_digits(self.rule.high)}"

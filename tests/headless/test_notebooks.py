@@ -139,3 +139,52 @@ def test_two_cells_of_one_id_are_refused(notebook, tmp_path):
 def test_an_unknown_notebook_is_answered_with_near_names(notebook, tmp_path):
     with pytest.raises(UsageError, match="Did you mean runbooks/try-things"):
         notebooks.find("runbook/try-thing", tmp_path)
+
+
+def book(*cells, **metadata):
+    tagged = [{"metadata": {"tags": ["parameters"]}, "source": cell} for cell in cells]
+    return {"metadata": metadata, "cells": [{"source": "# Try things", "metadata": {}}, {"source": ""}, *tagged]}
+
+
+def papermill(**values):
+    return {"papermill": {"parameters": values}}
+
+
+def test_what_papermill_puts_in_must_be_parameters_of_their_type_and_rule():
+    notebooks.injected(book(CELL, **papermill(count=3, hours=2, environment="staging")))
+    notebooks.injected(book(CELL.replace("count: int ", "count: int = 1 ")))
+    notebooks.injected(book(CELL.replace("count: int ", "count: int = 1 "), papermill={"parameters": None}))
+
+
+@pytest.mark.parametrize(
+    ("given_", "said"),
+    [
+        ({}, "count is required: a whole number, 1 to 10"),
+        ({"count": "3"}, "count: expected a whole number, 1 to 10"),
+        ({"count": 11}, "count: expected a whole number, 1 to 10"),
+        ({"count": 3, "hours": float("nan")}, "hours: expected a number of hours"),
+        ({"count": 3, "cuont": 3}, "'cuont' is not a parameter (did you mean count?)"),
+        ({"count": 3, "environment": "prod"}, "environment: expected one of: lab, staging, production"),
+    ],
+)
+def test_what_papermill_puts_in_wrongly_is_refused_before_a_cell_runs(given_, said):
+    with pytest.raises(UsageError) as refused:
+        notebooks.injected(book(CELL, **papermill(**given_)))
+    assert said in refused.value.message
+    assert refused.value.message.startswith("The notebook cannot be run: ")
+    assert refused.value.next_step == "Its parameters are: hours, count, prove, backup."
+
+
+@pytest.mark.parametrize("cells", [[], [CELL, CELL], ["x = 1"], ["x ="]])
+def test_papermill_runs_nothing_without_one_cell_of_parameters(cells):
+    with pytest.raises(UsageError, match="This is not a notebook of ours") as refused:
+        notebooks.injected(book(*cells))
+    assert refused.value.next_step == "It needs a parameters cell."
+
+
+def test_a_row_of_the_list_says_name_title_and_purpose(notebook):
+    assert notebooks.summary(notebook) == {
+        "notebook": "runbooks/try-things",
+        "title": "Try things",
+        "about": "When bored.",
+    }
