@@ -90,10 +90,18 @@ def test_a_secret_in_hardly_any_ascii_is_found_in_its_usual_spellings():
         json.dumps(FOREIGN)[1:-1],
         json.dumps(json.dumps(FOREIGN))[3:-3],
         repr(FOREIGN)[1:-1],
+        repr(FOREIGN.encode())[2:-1],
+        "".join(f"%{byte:02x}" for byte in FOREIGN.encode()),
     ):
         assert redacted(f"say {said} end", FOREIGN) == f"say {MARK} end"
         assert Redactor([Secret(FOREIGN)]).leaks(said.encode()) == 1
     assert redacted(f"say {FOREIGN[:-1]} end", FOREIGN) == f"say {FOREIGN[:-1]} end"
+
+
+def test_a_blank_between_foreign_letters_may_be_a_plus_sign_too():
+    word = "äöü ßλжÄÖ"
+    for said in (word, word.replace(" ", "+"), quote(word), quote_plus(word)):
+        assert redacted(f"say {said} end", word) == f"say {MARK} end"
 
 
 def test_a_secret_that_overlaps_itself_is_hidden_to_its_end():
