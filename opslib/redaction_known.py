@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -222,7 +224,13 @@ def _widened(span: Span, text: bytes) -> Span:
 
 
 def _forms(value: str) -> set[str]:
-    """Return what a secret that has hardly any ASCII in it is once escapes are undone: itself, or its bytes."""
+    """Return the usual spellings of a secret that has hardly any ASCII in it.
+
+    One that holds what looks like an escape is not itself in any level of a text that escapes something else.
+    """
     # Addresses and programs escape bytes, each of which a level takes for a letter.
     said = (value, value.encode("utf-8", "surrogatepass").decode("latin-1"))
-    return {*said, *(form.replace(" ", "+") for form in said)}
+    escaped = html.escape(value)
+    inner = json.dumps(value)[1:-1]
+    forms = (*said, *(form.replace(" ", "+") for form in said), inner, json.dumps(inner)[1:-1])
+    return {*forms, json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], escaped, json.dumps(escaped)[1:-1]}

@@ -1,6 +1,7 @@
 """How a known secret is found: whole, cut, coded, in blocks of Base64, and nothing beside it."""
 
 import base64
+import html
 import json
 from urllib.parse import quote, quote_plus
 
@@ -96,6 +97,22 @@ def test_a_secret_in_hardly_any_ascii_is_found_in_its_usual_spellings():
         assert redacted(f"say {said} end", FOREIGN) == f"say {MARK} end"
         assert Redactor([Secret(FOREIGN)]).leaks(said.encode()) == 1
     assert redacted(f"say {FOREIGN[:-1]} end", FOREIGN) == f"say {FOREIGN[:-1]} end"
+
+
+@pytest.mark.parametrize("word", [r"öä\Z3&…äö", "öä&lt;\\…äöü", "ö\\&lt;'ß…äöü"])
+def test_a_foreign_secret_that_looks_escaped_itself_is_found_where_something_else_is_escaped(word):
+    inner = json.dumps(word)[1:-1]
+    escaped = html.escape(word)
+    for said in (
+        inner,
+        json.dumps(inner)[1:-1],
+        json.dumps(word, ensure_ascii=False)[1:-1],
+        repr(word)[1:-1],
+        escaped,
+        json.dumps(escaped)[1:-1],
+    ):
+        assert MARK in redacted(f"say {said} end", word)
+        assert Redactor([Secret(word)]).leaks(said.encode()) == 1
 
 
 def test_a_blank_between_foreign_letters_may_be_a_plus_sign_too():
