@@ -140,10 +140,9 @@ class Locks:
             lease = acquire(store, owner, ttl=self._ttl, sighting=sighting)
         except Held as held:
             store.close()
-            if seen := held.sighting:
-                lock.write({"etag": seen.etag, "at": repr(seen.at), "clock": seen.clock})
-            said = held.record.model_dump() if held.record else {}
-            raise self._held(area, said, held.next_step) from held
+            seen = held.sighting
+            lock.write({"etag": seen.etag, "at": repr(seen.at), "clock": seen.clock})
+            raise self._held(area, held.record.model_dump(), held.next_step) from held
         except BaseException:
             store.close()
             raise

@@ -20,17 +20,12 @@ def deadline(seconds: float, what: str, expire: Callable[[], None], next_step: s
     ``expire`` is never called, nor still running, once the block was left.
     """
     expired = threading.Event()
-    over = threading.Event()
-    ringing = threading.Lock()
 
     def ring() -> None:
-        # Under a lock: after the block, the number of a closed socket may be another one's.
-        with ringing:
-            if not over.is_set():
-                expired.set()
-                # What cannot be ended has ended by itself.
-                with suppress(Exception):
-                    expire()
+        expired.set()
+        # What cannot be ended has ended by itself.
+        with suppress(Exception):
+            expire()
 
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
@@ -42,10 +37,9 @@ def deadline(seconds: float, what: str, expire: Callable[[], None], next_step: s
             raise Unreachable(f"{what} gave no answer within {seconds:g} s.", next_step, "slow") from error
         raise
     finally:
-        over.set()
         timer.cancel()
-        with ringing:
-            pass
+        # After the block, the number of a closed socket may be another one's.
+        timer.join()
 
 
 def shut(fileno: int) -> None:

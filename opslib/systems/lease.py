@@ -52,9 +52,7 @@ class Sighting:
 class Held(Refused):
     """Another owner has the lease. ``sighting`` is to be given to the next try, which may then take it over."""
 
-    def __init__(
-        self, message: str, next_step: str = "", record: Record | None = None, sighting: Sighting | None = None
-    ) -> None:
+    def __init__(self, message: str, next_step: str, record: Record, sighting: Sighting) -> None:
         super().__init__(message, next_step)
         self.record = record
         self.sighting = sighting

@@ -43,9 +43,12 @@ def clock() -> float:
 
 
 @cache
-def boot() -> str:
+def boot(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
     """Return the id of this run of the operating system; empty where it has none."""
-    return _line(Path("/proc/sys/kernel/random/boot_id"))
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 @cache
@@ -62,13 +65,6 @@ def _date(text: str) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return said if said.tzinfo else None
-
-
-def _line(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 class Record(BaseModel):

@@ -1,7 +1,9 @@
 """Leases against S3's interface: moto's server behind a front that can fail, and a store in memory."""
 
 import ast
+import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from hypothesis.stateful import (
 from opslib.errors import Refused
 from opslib.systems import lease as leases
 from opslib.systems.lease import Held, Owner, Sighting, acquire
-from opslib.systems.lease_store import LeaseStore, Missing, StoreError, clock, clock_name
+from opslib.systems.lease_store import LARGEST, LeaseStore, Missing, StoreError, StoreTime, boot, clock, clock_name
 from opslib.systems.object_client import connect
 from tests.scale import count
 from tests.systems.lease_front import FAULTS, Front, MemoryStore
@@ -304,6 +306,163 @@ def test_a_holder_whose_object_became_something_else_loses_it_in_time(take, memo
     assert lease.valid
     ticks.pass_by(5)
     assert not lease.valid
+
+
+KEY = "leases/lab/database.json"
+
+
+def changed(memory, **changes):
+    """Write the lease's object anew, as whoever can write the bucket might."""
+    memory.objects[KEY] = json.dumps({**json.loads(memory.objects[KEY]), **changes}).encode()
+
+
+def test_a_renewal_that_was_lost_with_the_object_has_lost_the_lease(take, memory):
+    lease = take()
+    memory.before, memory.fault = memory.objects.clear, "lost"
+    lease.renew()
+    with pytest.raises(Refused, match="its object was removed"):
+        lease.check()
+
+
+def test_a_lost_lease_is_not_renewed_and_keeps_its_first_reason(take, memory, ticks):
+    lease = take("run-a", lock="same")
+    take("run-b", lock="same")
+    lease.renew()
+    there = memory.objects[KEY]
+    lease.renew()
+    ticks.pass_by(100)
+    with pytest.raises(Refused) as lost:
+        lease.check()
+    assert lost.value.message == f"The lease s3://b/{KEY} of run-a is lost: run-b took it with the number 2."
+    assert memory.objects[KEY] == there
+    lease.release()
+    with pytest.raises(Refused, match="run-b took it"):
+        lease.check()
+
+
+def test_a_release_says_free_and_counts_on(take, memory):
+    lease = take()
+    lease.renew()
+    lease.release()
+    said = json.loads(memory.objects[KEY])
+    assert (said["state"], said["beat"], said["fence"]) == ("free", 2, 1)
+    with pytest.raises(Refused, match="it was released"):
+        lease.check()
+
+
+def test_a_release_gives_up_where_the_object_does_not_stand_still(take, memory):
+    lease = take()
+    tries = []
+
+    def meanwhile():
+        tries.append(1)
+        changed(memory, beat=1000 + len(tries))
+        memory.before = meanwhile
+
+    memory.before = meanwhile
+    lease.release()
+    assert len(tries) == leases.TRIES
+    assert json.loads(memory.objects[KEY])["state"] == "held"
+
+
+def test_a_release_writes_over_nothing_that_is_no_lease(take, memory):
+    lease = take()
+    memory.before = lambda: memory.objects.update({KEY: b"{}"})
+    lease.release()
+    assert memory.objects[KEY] == b"{}"
+
+
+def test_who_takes_a_lease_is_named_in_it_with_everything_that_is_told_of_a_holder(take, memory):
+    take("run-a", lock="boot:1:2", ttl=7.5)
+    said = json.loads(memory.objects[KEY])
+    assert len(said.pop("nonce")) == 32
+    assert said == {
+        "format": 1,
+        "state": "held",
+        "fence": 1,
+        "ttl": 7.5,
+        "beat": 0,
+        "run": "run-a",
+        "user": "ann",
+        "host": "host-a",
+        "since": "2026-11-23T13:06:14Z",
+        "lock": "boot:1:2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("fence", [1, 2**53 - 2], [0, 2**53, "1", 1.5]),
+        ("ttl", [0.1, 3600], [0, 3600.1]),
+        ("beat", [0], [-1]),
+        ("nonce", ["0123456789abcdef" * 2], ["0" * 31, "0" * 33, "g" * 32]),
+        ("run", ["x" * 200], ["x" * 201, 7]),
+        ("user", ["x" * 200], ["x" * 201]),
+        ("host", ["x" * 300], ["x" * 301]),
+        ("since", ["x" * 40], ["x" * 41]),
+        ("lock", ["x" * 200], ["x" * 201]),
+        ("state", ["free"], ["gone"]),
+        ("format", [1], [2]),
+        ("more", [], ["x"]),
+    ],
+)
+def test_an_object_is_a_lease_only_in_every_field(take, memory, name, good, bad):
+    take(lock="same").release()
+    for value in good:
+        changed(memory, state="free")
+        changed(memory, **{name: value})
+        take("run-b").release()
+    for value in bad:
+        changed(memory, **{name: value})
+        with pytest.raises(Refused, match="is no lease of ours"):
+            take("run-b")
+
+
+def test_of_an_object_no_more_is_read_than_a_lease_can_have(take, memory):
+    take().release()
+    memory.objects[KEY] += b" " * (LARGEST - len(memory.objects[KEY]))
+    take().release()
+    memory.objects[KEY] = b" " * (LARGEST - len(memory.objects[KEY]) + 1) + memory.objects[KEY]
+    with pytest.raises(Refused, match="is no lease of ours"):
+        take()
+
+
+class Dated(MemoryStore):
+    """A store that says another time, or none."""
+
+    def __init__(self, **headers):
+        super().__init__()
+        self.headers = headers
+
+    def put_object(self, **asked):
+        return {**super().put_object(**asked), "ResponseMetadata": {"HTTPHeaders": self.headers}}
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({"date": "Mon, 23 Nov 2026 12:00:00 GMT"}, datetime(2026, 11, 23, 12, tzinfo=UTC)),
+        ({"date": "Mon, 23 Nov 2026 12:00:00 -0000"}, None),
+        ({"date": "yesterday"}, None),
+        ({}, None),
+    ],
+)
+def test_the_stores_time_is_known_with_the_moments_before_and_after_when_it_says_one_with_a_zone(ticks, headers, said):
+    memory = Dated(**headers)
+    memory.before = lambda: ticks.pass_by(3)
+    store = LeaseStore(memory, "b", KEY, seconds=5, clock=ticks)
+    acquire(store, someone(), ttl=TTL, clock=ticks)
+    assert store.time == (StoreTime(said, 1000.0, 1003.0) if said else None)
+
+
+def test_a_clock_is_named_by_the_start_of_the_machine_where_that_has_an_id(tmp_path):
+    (tmp_path / "id").write_text("an-id\n")
+    assert boot(tmp_path / "id") == "an-id"
+    assert boot(tmp_path / "none") == ""
+    assert clock_name() == clock_name().strip()
+    assert clock_name().startswith(boot())
+    assert clock() <= clock()
 
 
 class Contention(RuleBasedStateMachine):
