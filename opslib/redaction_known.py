@@ -68,7 +68,7 @@ class _Needle:
     at: int
     value: str
 
-    def spans(self, text: bytes, *, whole: bool = False) -> Iterator[Span]:
+    def spans(self, text: bytes, *, whole: bool) -> Iterator[Span]:
         """Yield where it stands: as much of it as the text has, since a text may be cut; or the ``whole`` only."""
         found = text.find(self.sought)
         while found >= 0:
@@ -97,8 +97,8 @@ class _Needles:
         self._size = memoryview(bytes(8)).cast(words).itemsize
         self._by_word: dict[int, set[int]] = {}
         for number, needle in enumerate(needles):
-            for start in range(len(needle.sought)):
-                for word in self._cut(needle.sought[start : start + self._size]):
+            for start in range(self._size):
+                for word in self._cut(needle.sought[start:]):
                     self._by_word.setdefault(word, set()).add(number)
         self._words = frozenset(self._by_word)
 
@@ -128,8 +128,8 @@ class Known:
             own = {level.plain for level in levels(value) if len(level.plain) >= SHORTEST}
             data = value.encode("utf-8", "surrogatepass")
             plain += _needles(value, own, PART)
-            coded += _needles(value, {_core(data, skipped) for skipped in range(3)}, PART * 4 // 3, ends=False)
-            digits += _needles(value, {data.hex().encode()}, PART * 2, ends=False)
+            coded += _needles(value, {_core(data, skipped) for skipped in range(3)}, PART * 4 // 3)
+            digits += _needles(value, {data.hex().encode()}, PART * 2)
             if not own:
                 self._forms |= dict.fromkeys(_forms(value), value)
         # Digests have all short words of hexadecimal digits.
@@ -154,16 +154,16 @@ class Known:
         values: set[str] = set()
         for level, coded in _searched(seen):
             values |= self._in(level, coded=coded)
-            blocks = [level.base64[slice(*block)] for block in _blocks(level)] if coded else []
-            values |= self._within(blocks) if blocks else set()
+            if coded:
+                values |= self._within([level.base64[slice(*block)] for block in _blocks(level)])
         return values
 
     def _in_blocks(self, level: Level) -> list[Span]:
         """Return the blocks of Base64 in which a secret stands: pictures with text, manifests, widgets' buffers."""
-        blocks = _blocks(level)
-        if not blocks or not self._within([level.base64[slice(*block)] for block in blocks]):
-            return []
-        return [block for block in blocks if self._within([level.base64[slice(*block)]])]
+        blocks = {block: level.base64[slice(*block)] for block in _blocks(level)}
+        # Hardly ever there is any, which one look at all of them tells.
+        anything = self._within([*blocks.values()])
+        return [block for block, said in blocks.items() if anything and self._within([said])]
 
     def _within(self, blocks: Sequence[bytes]) -> set[str]:
         # Letters before a block may have been joined to it, so each of four beginnings may be the right one.
@@ -180,15 +180,14 @@ class Known:
         return values | {value for form, value in self._forms.items() if form in level.text}
 
 
-def _needles(value: str, wholes: Iterable[bytes], part: int, *, ends: bool = True) -> Iterator[_Needle]:
+def _needles(value: str, wholes: Iterable[bytes], part: int) -> Iterator[_Needle]:
     for whole in wholes:
         if len(whole) <= part + part // 2 or value.startswith(_PUBLIC) or "://" in value:
             yield _Needle(whole, whole, 0, value)
         else:
             # A table or a message may cut a text, and then its first or last part is all that is left.
             yield _Needle(whole[:part], whole, 0, value)
-            if ends:
-                yield _Needle(whole[-part:], whole, len(whole) - part, value)
+            yield _Needle(whole[-part:], whole, len(whole) - part, value)
 
 
 def _searched(seen: Sequence[Level]) -> Iterator[tuple[Level, bool]]:

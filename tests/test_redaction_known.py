@@ -47,9 +47,17 @@ def test_hexadecimal_digits_in_either_case_are_hidden(turn):
 
 @pytest.mark.parametrize("cut", [16, 20])
 def test_base64_that_was_cut_is_hidden_from_sixteen_letters_on(cut):
-    coded = base64_of(WORD)
+    coded = base64_of(WORD).rstrip("=")
     assert redacted(f"say {coded[:cut]}… end") == f"say {MARK}… end"
+    # The last letter tells of what is behind, too.
+    assert redacted(f"say …{coded[-cut - 1 :]} end") == f"say …{MARK} end"
     assert redacted(f"say {coded[:15]}… end") == f"say {coded[:15]}… end"
+    assert redacted(f"say …{coded[-16:]} end") == f"say …{coded[-16:]} end"
+
+
+def test_one_letter_before_base64_may_hold_a_part_of_it_also_at_the_beginning_of_a_text():
+    assert redacted("x" + base64_of(WORD).rstrip("=")) == MARK
+    assert redacted(" x" + base64_of(WORD).rstrip("=")) == f" {MARK}"
 
 
 @pytest.mark.parametrize("joined", range(4))
@@ -111,7 +119,7 @@ def test_a_foreign_secret_that_looks_escaped_itself_is_found_where_something_els
         escaped,
         json.dumps(escaped)[1:-1],
     ):
-        assert MARK in redacted(f"say {said} end", word)
+        assert redacted(f"say {said} end", word) == f"say {MARK} end"
         assert Redactor([Secret(word)]).leaks(said.encode()) == 1
 
 
@@ -124,6 +132,23 @@ def test_a_blank_between_foreign_letters_may_be_a_plus_sign_too():
 def test_a_secret_that_overlaps_itself_is_hidden_to_its_end():
     assert redacted("abcde-abcde-abcde.", "abcde-abcde") == f"{MARK}."
     assert redacted("λжλжλжλжλжλжλ.", "λжλжλжλжλжλ") == f"{MARK}."
+
+
+def test_letters_that_are_not_the_secrets_own_stay_though_they_stand_where_one_would():
+    assert redacted("a" * 9, "a" * 8) == MARK
+    assert redacted(f"{WORD[-14:]} b") == f"{MARK} b"
+    assert redacted(f"{WORD[-12:]} x{WORD[7]}") == f"{MARK} x{WORD[7]}"
+    assert redacted(f"a {WORD[-1]}{WORD} b") == f"a {WORD[-1]}{MARK} b"
+    assert redacted(f"a {WORD}{WORD[0]} b") == f"a {MARK}{WORD[0]} b"
+
+
+def test_a_block_has_thirty_two_letters_at_least():
+    word = 'ab"cd"ef'
+    for length, hidden in ((24, True), (23, False)):
+        block = base64_of(f"k={json.dumps(word)[1:-1]}".ljust(length, "."))
+        text = f"say {block} end"
+        assert redacted(text, word) == (f"say {MARK} end" if hidden else text)
+        assert Redactor([Secret(word)]).leaks(text.encode()) == hidden
 
 
 @pytest.mark.parametrize("length", [12, 13, 19])
@@ -162,6 +187,8 @@ def test_each_secret_that_stands_in_a_text_is_counted_once():
     assert redactor.leaks(f"{WORD} {WORD} {base64_of(WORD)}".encode()) == 1
     assert redactor.leaks(f"{WORD.encode().hex()} <b>hunter2</b>-hunter2 \xff".encode("latin-1")) == 2
     assert redactor.leaks(b"") == 0
+    assert Redactor([Secret(FOREIGN), Secret(WORD)]).leaks("nothing of ä or q".encode()) == 0
+    assert Redactor([Secret(FOREIGN), Secret(WORD)]).leaks(f"only {WORD}".encode()) == 1
 
 
 def test_secrets_of_half_characters_and_of_less_than_eight_letters_harm_nothing():
