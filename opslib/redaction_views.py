@@ -58,7 +58,7 @@ class Trace:
 
     def _place(self, at: int) -> Span:
         piece = bisect_right(self._new, at) - 1
-        if self._end[piece] >= 0:
+        if self._end[piece] != -1:
             return self._old[piece], self._end[piece]
         start = self._old[piece] + at - self._new[piece]
         return start, start + 1
@@ -67,11 +67,9 @@ class Trace:
 class Level:
     """One level of a text: ``text``, and the way back to the text that it was made of; ``bare``: without tags."""
 
-    def __init__(
-        self, text: str, before: Level | None = None, rewriting: _Rewriting | None = None, *, bare: bool = False
-    ) -> None:
+    def __init__(self, text: str, made: tuple[Level, _Rewriting] | None = None, *, bare: bool = False) -> None:
         self.text, self.bare = text, bare
-        self._before, self._rewriting = before, rewriting
+        self._made = made
         self._trace: Trace | None = None
 
     @cached_property
@@ -96,11 +94,12 @@ class Level:
 
     def home(self, spans: list[Span]) -> list[Span]:
         """Return where in the first level these spans of this level's text came from."""
-        if self._before is None or self._rewriting is None or not spans:
+        if self._made is None or not spans:
             return spans
+        before, rewriting = self._made
         if self._trace is None:
-            self._trace = _traced(*self._rewriting, self._before.text)
-        return self._before.home([self._trace.back(span) for span in spans])
+            self._trace = _traced(*rewriting, before.text)
+        return before.home([self._trace.back(span) for span in spans])
 
     def home_of_letters(self, spans: list[Span]) -> list[Span]:
         """Return where in the first level these spans of its letters came from."""
@@ -127,12 +126,12 @@ def levels(text: str) -> Iterator[Level]:
         undone = "".join(pieces)
         if undone == level.text:
             break
-        level = Level(undone, level, (_TOKEN, _meant))
+        level = Level(undone, (level, (_TOKEN, _meant)))
         yield level
     if "<" in level.text:
         bare = _TAG.sub(_gap, level.text)
         if bare != level.text:
-            yield Level(bare, level, (_TAG, _gap), bare=True)
+            yield Level(bare, (level, (_TAG, _gap)), bare=True)
 
 
 def _gap(tag: re.Match[str]) -> str:
@@ -141,7 +140,7 @@ def _gap(tag: re.Match[str]) -> str:
 
 
 def _meant(token: re.Match[str]) -> str:
-    return _undone(token[0])
+    return _undone(token[1])
 
 
 @lru_cache(maxsize=4096)
@@ -152,9 +151,8 @@ def _undone(token: str) -> str:
         return html.unescape(token)
     if token[0] == "%":
         return chr(int(token[1:], 16))
-    if token[1] in "uxU" and len(token) > 2:
-        code = int(token[2:], 16)
-        return chr(code) if code < 0x110000 else ""
+    if digits := token[2:]:
+        return chr(int(digits, 16))
     return _SHORT.get(token[1], token[1])
 
 
@@ -162,13 +160,11 @@ def _traced(pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str], t
     trace, new, last = Trace(), 0, 0
     for found in pattern.finditer(text):
         start, end = found.span()
-        if start > last:
-            trace.add(new, last, -1)
-            new += start - last
+        trace.add(new, last, -1)
+        new += start - last
         if put := replace(found):
             trace.add(new, start, end)
             new += len(put)
         last = end
-    if last < len(text):
-        trace.add(new, last, -1)
+    trace.add(new, last, -1)
     return trace

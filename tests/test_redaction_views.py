@@ -5,7 +5,7 @@ import json
 import pytest
 
 from opslib.redaction import MARK, Redactor, Secret
-from opslib.redaction_views import DEPTH, levels
+from opslib.redaction_views import levels
 
 WORD = "hunter2-hunter2"
 
@@ -42,14 +42,14 @@ def test_a_text_without_escapes_and_tags_is_its_only_level():
     assert [level.text for level in levels("&nosuchname;")] == ["&nosuchname;"]
 
 
-@pytest.mark.parametrize("times", range(DEPTH + 2))
+@pytest.mark.parametrize("times", range(8))
 def test_escapes_within_one_another_are_undone_six_times(times):
     text = '"'
     for _ in range(times):
         text = json.dumps(text)[1:-1]
     seen = [level.text for level in levels(text)]
-    assert len(seen) == min(times, DEPTH) + 1
-    assert (seen[-1] == '"') is (times <= DEPTH)
+    assert len(seen) == min(times, 6) + 1
+    assert (seen[-1] == '"') is (times <= 6)
 
 
 def test_a_coloured_letter_is_part_of_its_word_and_a_cell_of_a_table_is_a_word():
@@ -71,7 +71,7 @@ def test_a_coloured_letter_is_part_of_its_word_and_a_cell_of_a_table_is_a_word()
         "a hunter2\\\\-hunter2 b",
         "a hunter2%255Cu002dhunter2 b",
         "a hunter2é-…hunter2 b",
-        "a h\0u\0nter2-hunter2 b",
+        "a h\0u\x7fnter2-hunter2 b",
     ],
 )
 def test_a_secret_is_hidden_from_its_first_to_its_last_letter_whatever_stands_in_it(text):
