@@ -102,6 +102,7 @@ def test_reports_show_pairs_and_freezes_as_they_are_written_in_the_description()
     said = guard(freeze=f"{DAY},2026-12-31T20:00+02:00/2027-01-01T02:00+02:00", operators="bob=b,ann=a")
     assert shown(said.operators) == "ann=a, bob=b"
     assert shown(said.freeze) == f"{DAY}, 2026-12-31T18:00Z/2027-01-01T00:00Z"
+    assert shown(said.freeze[:1]) == DAY
     assert shown(("b", "a")) == "b, a"
     assert shown(()) == ""
     assert shown(60.0) == "60.0"
