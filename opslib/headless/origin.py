@@ -9,6 +9,7 @@ import pwd
 import re
 import socket
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -37,24 +38,31 @@ def who() -> str:
 
 def names() -> tuple[str, ...]:
     """Return every name of who runs this, the likeliest first: who logged in, whose process it is, who called sudo."""
-    uid, login, sudo = os.getuid(), _login(), os.environ.get("SUDO_UID", "")
-    called = int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) and os.environ.get("SUDO_COMMAND") else NOBODY
+    return tuple(map(name_of, numbers(os.getuid(), login(), os.environ)))
+
+
+def numbers(uid: int, login: int, said: Mapping[str, str]) -> list[int]:
+    """Return the numbers of these users, the likeliest first; ``said`` is the environment, where sudo says its own."""
+    sudo = said.get("SUDO_UID", "")
+    called = int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) and said.get("SUDO_COMMAND") else NOBODY
     likely = (login, uid, called) if uid >= FIRST_PERSON else (login, called, uid)
-    return tuple(dict.fromkeys(_name(number) for number in likely if number < NOBODY))
+    return [number for number in dict.fromkeys(likely) if number < NOBODY]
 
 
-def _login() -> int:
+def login(path: Path = Path("/proc/self/loginuid")) -> int:
+    """Return the number of the user who logged in; NOBODY where the system does not know."""
     try:
         # Set once at login, kept through sudo and su, and changed by root only.
-        return int(Path("/proc/self/loginuid").read_text())
+        return int(path.read_text())
     except (OSError, ValueError):
         return NOBODY
 
 
-def _name(uid: int) -> str:
+def name_of(uid: int) -> str:
+    """Return a user's name; one of its own making where the system has none."""
     try:
         return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
+    except KeyError:
         return f"uid-{uid}"
 
 
@@ -68,14 +76,14 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("opslib", "papermill")} | {"python": platform.python_version()}
 
 
-def commit() -> str | None:
+def commit(root: Path = ROOT) -> str | None:
     """Return the commit of the project's folder, from git's own files; None where there are none."""
     # No program is started for a note in the record.
     try:
-        head = (ROOT / ".git" / "HEAD").read_text().strip()
+        head = (root / ".git" / "HEAD").read_text().strip()
         if not head.startswith("ref: "):
             return head
-        return (ROOT / ".git" / head.removeprefix("ref: ")).read_text().strip()
+        return (root / ".git" / head.removeprefix("ref: ")).read_text().strip()
     except OSError:
         return None
 

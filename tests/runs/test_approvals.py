@@ -141,8 +141,12 @@ def test_who_asked_is_every_name_and_key_of_the_person(world):
     unmapped = description("production", **world.settings)
     assert approvals.requesters(unmapped, "ann") == expected | {"ann"}
     assert approvals.requesters(unmapped, "zoe") == {"zoe"}
+    listed = world.signers.read_bytes()
     world.signers.unlink()
     assert approvals.requesters(unmapped, "ann") == {"ann"}
+    # A list that was read already is not read again.
+    assert approvals.requesters(unmapped, "ANN", listed) == expected | {"ANN"}
+    assert approvals.requesters(mapped, "ann", b"") == {"ann@valuecanvas"}
 
 
 # Approving
