@@ -61,9 +61,8 @@ def apply(
     values = notebook.again(saved.parameters)
     check_live(notebook, values, target, progress)
     areas = sorted({ACTIONS[s.plan.action].area for s in saved.steps if _changes(s.plan.effect)})
-    if areas:
-        # Before anything is registered: the plan can still be applied when the freeze is over.
-        gate.unfrozen(target, _moment(store), agreed.break_glass)
+    # Before anything is registered: the plan can still be applied when the freeze is over. Looking is never frozen.
+    gate.unfrozen(target, _moment(store), agreed.break_glass or not areas)
     locks = Locks(target, run)
     try:
         for area in areas:

@@ -103,6 +103,17 @@ def test_a_record_that_is_not_what_was_sealed_is_not_undone(archived):
         undo("a1b2c3", archive)
 
 
+def test_nothing_is_undone_while_a_run_of_the_same_work_goes_on(archived):
+    folder = archived(*[("a", event) for event in ("planned", "intent", "applied", "verified")])
+    archive = Archive(folder)
+    again = f"{RUN}-resume-1"
+    archive.open({"run": again, "notebook": "runbooks/back-up-database", "environment": "lab"})
+    with pytest.raises(Refused, match=f"{again} is still running"):
+        undo(RUN, folder)
+    archive.close(again, Redactor())
+    assert undo(RUN, folder)["state"] == "finished"
+
+
 def test_nothing_is_undone_by_a_record_that_a_stranger_signed(archived, tmp_path):
     archive = archived(*[("a", event) for event in ("planned", "intent", "applied", "verified")])
     stranger = tmp_path / "stranger"
