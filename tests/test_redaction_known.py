@@ -43,6 +43,8 @@ def test_base64_for_addresses_and_base64_in_lines_are_found_too():
 def test_hexadecimal_digits_in_either_case_are_hidden(turn):
     assert redacted(f"say 0x{turn(WORD.encode().hex())}, ff") == f"say 0x{MARK}, ff"
     assert redacted(f"say {turn(WORD.encode().hex())[:24]}. ff") == f"say {MARK}. ff"
+    part = turn(WORD.encode().hex())[:22]
+    assert redacted(f"say {part}. ff") == f"say {part}. ff"
 
 
 @pytest.mark.parametrize("cut", [16, 20])
@@ -107,7 +109,7 @@ def test_a_secret_in_hardly_any_ascii_is_found_in_its_usual_spellings():
     assert redacted(f"say {FOREIGN[:-1]} end", FOREIGN) == f"say {FOREIGN[:-1]} end"
 
 
-@pytest.mark.parametrize("word", [r"öä\Z3&…äö", "öä&lt;\\…äöü", "ö\\&lt;'ß…äöü"])
+@pytest.mark.parametrize("word", [r"öä\Z3&…äö", "öä&lt;\\…äöü", "ö\\&lt;'ß…äöü", "ö%41\\'\"&lt;ß…äö"])
 def test_a_foreign_secret_that_looks_escaped_itself_is_found_where_something_else_is_escaped(word):
     inner = json.dumps(word)[1:-1]
     escaped = html.escape(word)
@@ -140,6 +142,10 @@ def test_letters_that_are_not_the_secrets_own_stay_though_they_stand_where_one_w
     assert redacted(f"{WORD[-12:]} x{WORD[7]}") == f"{MARK} x{WORD[7]}"
     assert redacted(f"a {WORD[-1]}{WORD} b") == f"a {WORD[-1]}{MARK} b"
     assert redacted(f"a {WORD}{WORD[0]} b") == f"a {MARK}{WORD[0]} b"
+
+
+def test_a_text_that_is_nothing_but_the_shortest_secret_is_a_mark():
+    assert redacted("a1b2c3d4", "a1b2c3d4") == MARK
 
 
 def test_a_block_has_thirty_two_letters_at_least():

@@ -1,5 +1,6 @@
 """The two ways in which a call gets an end of our own; what each client does with them is in test_deadlines."""
 
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -81,9 +82,18 @@ def test_to_shut_what_is_no_socket_does_nothing():
     theirs.close()
 
 
+def same(handle, said):
+    """Return whether a number of this process stands for the file of that status."""
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(handle), said)
+    return False
+
+
 def test_a_shut_socket_can_neither_read_nor_write_and_stays_its_owners():
     ours, theirs = socket.socketpair()
+    said = os.fstat(ours.fileno())
     shut(ours.fileno())
+    assert sum(same(handle, said) for handle in range(512)) == 1
     assert ours.recv(1) == b""
     with pytest.raises(BrokenPipeError):
         ours.send(b"x")
