@@ -109,7 +109,7 @@ def test_a_secret_in_hardly_any_ascii_is_found_in_its_usual_spellings():
     assert redacted(f"say {FOREIGN[:-1]} end", FOREIGN) == f"say {FOREIGN[:-1]} end"
 
 
-@pytest.mark.parametrize("word", [r"öä\Z3&…äö", "öä&lt;\\…äöü", "ö\\&lt;'ß…äöü", "ö%41\\'\"&lt;ß…äö"])
+@pytest.mark.parametrize("word", [r"öä\Z3&…äö", "öä&lt;\\…äöü", "ö\\&lt;'ß…äöü", "ö%41\\'\"ß&…äö"])
 def test_a_foreign_secret_that_looks_escaped_itself_is_found_where_something_else_is_escaped(word):
     inner = json.dumps(word)[1:-1]
     escaped = html.escape(word)
