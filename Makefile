@@ -35,7 +35,7 @@ nightly: $(STAMP) lint ## run every test with its whole count (hours)
 coverage: $(STAMP) ## line and branch coverage of what decides and records
 	$(BIN)/coverage run -m pytest tests/runs tests/archive tests/test_canonical.py tests/test_sshsig.py \
 	  tests/systems/test_lease.py tests/systems/test_claim_store.py tests/systems/test_deadline.py \
-	  tests/headless/test_agreement.py tests/headless/test_loop.py tests/headless/test_undo.py \
+	  tests/headless/test_agreement.py tests/headless/test_asked.py tests/headless/test_loop.py tests/headless/test_undo.py \
 	  tests/headless/test_notebooks.py tests/headless/test_parameters.py tests/headless/test_origin.py \
 	  tests/test_settings_guard.py tests/test_redaction*.py \
 	  --ignore-glob='*/test_report*' --ignore tests/archive/test_damage.py

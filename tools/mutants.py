@@ -53,7 +53,7 @@ MODULES = {
     "opslib/archive/vouched.py": "archive/test_vouched",
     "opslib/canonical.py": "test_canonical",
     "opslib/headless/agreement.py": "headless/test_agreement",
-    "opslib/headless/asked.py": "headless/test_agreement",
+    "opslib/headless/asked.py": "headless/test_asked",
     "opslib/headless/earlier.py": "headless/test_agreement headless/test_undo",
     "opslib/headless/notebooks.py": "headless/test_notebooks headless/test_parameters",
     "opslib/headless/notebooks_live.py": "headless/test_parameters",
