@@ -43,7 +43,7 @@ def prepare(folder: Path) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise _unusable(folder, error.strerror or "") from error
+        raise _unusable(folder, str(error.strerror)) from error
     mode = folder.lstat().st_mode
     if not stat.S_ISDIR(mode):
         raise _unusable(folder, "it is no folder")
@@ -68,7 +68,7 @@ class LocalLock:
     def held(self) -> bool:
         """Whether the name still stands for the locked file: a file without a name locks nobody out."""
         try:
-            return self._handle >= 0 and os.path.samestat(self.path.lstat(), os.fstat(self._handle))
+            return os.path.samestat(self.path.lstat(), os.fstat(self._handle))
         except OSError:
             return False
 
@@ -85,7 +85,8 @@ class LocalLock:
     def close(self) -> None:
         """Let the lock go; the file stays."""
         handle, self._handle = self._handle, -1
-        if handle >= 0:
+        # Nothing is open under that number when it was let go before.
+        with suppress(OSError):
             os.close(handle)
 
 
@@ -95,7 +96,7 @@ def take(path: Path) -> LocalLock | dict[str, str]:
         try:
             handle = _open(path)
         except OSError as error:
-            raise _unusable(path, error.strerror or str(error)) from error
+            raise _unusable(path, str(error.strerror)) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

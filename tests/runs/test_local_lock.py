@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from opslib.errors import Refused
-from opslib.runs.local_lock import LARGEST, LocalLock, prepare, shared_folder, take
+from opslib.runs.local_lock import LocalLock, prepare, shared_folder, take
 from opslib.systems.lease_store import boot
+
+
+LARGEST = 4096
 
 
 class Racer:
@@ -65,7 +68,7 @@ def test_a_lock_is_held_by_one_until_it_is_let_go_and_tells_the_next_who_had_it(
     assert lock.held
     assert take(path) == {"run": "run-a"}
     lock.close()
-    assert not lock.held
+    assert lock.held is False
     again = take(path)
     assert again.text() == {"run": "run-a"}
     again.write({"run": "b"})
