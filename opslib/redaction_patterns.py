@@ -30,7 +30,7 @@ def _any(text: str) -> bool:
 class Rule:
     """One form of credential. ``pattern`` is tried from ``before`` characters before each hint on.
 
-    Group 1, where there is one, is the credential, else the whole match. ``fold``: hints in any case.
+    Group 1, where the pattern has one, is the credential, else the whole match. ``fold``: hints in any case.
     ``holds`` has the last word on what was found.
     """
 
@@ -64,18 +64,18 @@ def _found(text: str, searched: str, sieve: _Sieve) -> Iterator[Found]:
     for begin in sieve.beginnings.finditer(searched):
         at = begin.start()
         for hint, rule in sieve.rules[begin[0]]:
-            if searched.startswith(hint, at) and (hit := _at(rule, text, at, at + len(hint))):
+            if searched.startswith(hint, at) and (hit := _at(rule, text, at)):
                 yield hit
 
 
-def _at(rule: Rule, text: str, at: int, after: int) -> Found | None:
+def _at(rule: Rule, text: str, at: int) -> Found | None:
     if rule.before is None:
         match = rule.pattern.match(text, at)
     else:
-        match = rule.pattern.search(text, max(0, at - rule.before), after + 400)
+        match = rule.pattern.search(text, max(0, at - rule.before), at + 400)
     if match is None:
         return None
-    group = 1 if rule.pattern.groups and match[1] is not None else 0
+    group = 1 if rule.pattern.groups else 0
     if match[group] in ALLOWED or not rule.holds(match[group]):
         return None
     return Found(rule.name, *match.span(group))
@@ -112,7 +112,7 @@ def _mixed(text: str) -> bool:
 
 def _user_and_password(text: str) -> bool:
     try:
-        said = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
+        said = base64.b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError:
         return False
     return ":" in said[1:] and said.isprintable()
@@ -122,6 +122,11 @@ _AWS_ID = r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"
 _AWS_IDS = ("AKIA", "ASIA", "ABIA", "ACCA")
 _KEY_BEGIN = r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _KEY_END = r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+
+_GITLAB = (
+    *("glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "glptt-", "glcbt-", "glimt-", "glagent-", "gloas-"),
+    "GR1348941",
+)
 
 OWN: tuple[Rule, ...] = (
     Rule(
@@ -176,6 +181,8 @@ OWN: tuple[Rule, ...] = (
     Rule("PagerDuty key", ("token token=",), re.compile(r"(?i:token token)=[\"']?([\w+-]{18,40})"), fold=True),
     _own("GitHub token", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", then=r"[A-Za-z0-9]{36,}"),
     _own("GitHub token", "github_pat_", then=r"[A-Za-z0-9_]{60,}"),
+    # The library's pattern for these has a group round their first letters only.
+    _own("GitLab token", *_GITLAB, then=r"[A-Za-z0-9_-]{20,}"),
     _own("npm token", "npm_", then=r"[A-Za-z0-9]{36}(?![A-Za-z0-9])"),
     _own("Stripe key", "sk_live_", "rk_live_", "sk_test_", "rk_test_", "whsec_", then=r"[A-Za-z0-9+/=]{20,}"),
     _own("Sentry token", "sntrys_", "sntryu_", then=r"[A-Za-z0-9+/=_]{40,}"),
@@ -202,23 +209,22 @@ OWN: tuple[Rule, ...] = (
     ),
 )
 
-_LIBRARY: dict[str, tuple[str, tuple[str, ...], bool]] = {
-    "artifactory": ("ArtifactoryDetector", ("AKC",), False),
-    "azure_storage_key": ("AzureStorageKeyDetector", ("AccountKey=",), False),
-    "cloudant": ("CloudantDetector", ("cloudant",), True),
-    "gitlab_token": ("GitLabTokenDetector", ("glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "GR1348941"), False),
-    "ibm_cloud_iam": ("IbmCloudIamDetector", ("ibm", "iam"), True),
-    "mailchimp": ("MailchimpDetector", ("-us",), False),
-    "npm": ("NpmDetector", (":_authToken=",), False),
-    "private_key": ("PrivateKeyDetector", ("PuTTY-User-Key-File",), False),
-    "pypi_token": ("PypiTokenDetector", ("pypi-AgE",), False),
-    "sendgrid": ("SendGridDetector", ("SG.",), False),
-    "softlayer": ("SoftlayerDetector", ("softlayer",), True),
-    "square_oauth": ("SquareOAuthDetector", ("sq0csp-",), False),
-    "telegram_token": ("TelegramBotTokenDetector", (":AA",), False),
-    "twilio": ("TwilioKeyDetector", ("AC", "SK"), False),
+_LIBRARY: dict[str, tuple[str, tuple[str, ...]]] = {
+    "artifactory": ("ArtifactoryDetector", ("AKC",)),
+    "azure_storage_key": ("AzureStorageKeyDetector", ("AccountKey=",)),
+    "cloudant": ("CloudantDetector", ("cloudant",)),
+    "ibm_cloud_iam": ("IbmCloudIamDetector", ("ibm", "iam")),
+    "mailchimp": ("MailchimpDetector", ("-us",)),
+    "npm": ("NpmDetector", (":_authToken=",)),
+    "private_key": ("PrivateKeyDetector", ("PuTTY-User-Key-File",)),
+    "pypi_token": ("PypiTokenDetector", ("pypi-AgE",)),
+    "sendgrid": ("SendGridDetector", ("SG.",)),
+    "softlayer": ("SoftlayerDetector", ("softlayer",)),
+    "square_oauth": ("SquareOAuthDetector", ("sq0csp-",)),
+    "telegram_token": ("TelegramBotTokenDetector", (":AA",)),
+    "twilio": ("TwilioKeyDetector", ("AC", "SK")),
 }
-"""The library's modules that add a provider: class, hints, hints in any case. Left out are those that a rule of
+"""The library's modules that add a provider: class and hints. Left out are those that a rule of
 ours has already, and those that take names or digests for credentials (entropy, keywords, addresses)."""
 
 
@@ -257,9 +263,9 @@ def rules() -> tuple[Rule, ...]:
 
 
 def _library() -> Iterator[Rule]:
-    for module, (name, hints, fold) in _LIBRARY.items():
+    for module, (name, hints) in _LIBRARY.items():
         detector = getattr(importlib.import_module(f"detect_secrets.plugins.{module}"), name)
         for pattern in detector.denylist:
             # From well before the hint, since some of these begin with what stands around it.
             bounded = re.compile(rf"(?<![A-Za-z0-9])(?:{pattern.pattern})(?![A-Za-z0-9])", pattern.flags)
-            yield Rule(detector.secret_type, hints, bounded, fold=fold, before=40)
+            yield Rule(detector.secret_type, hints, bounded, fold=bool(pattern.flags & re.IGNORECASE), before=40)

@@ -110,6 +110,70 @@ def test_a_credential_is_hidden_where_its_hint_begins_within_another_one():
     assert token not in Redactor().text("AKI" + said)
 
 
+@pytest.mark.parametrize("name", tokens(0))
+def test_no_piece_of_a_token_is_left_and_it_may_stand_at_either_end_of_a_text(name):
+    # As in a process that has looked for none yet.
+    redaction_patterns._sieves.cache_clear()
+    redaction_patterns.rules.cache_clear()
+    text, token = tokens(6)[name]
+    for said in (text, text.removeprefix("value: "), text.removesuffix(" was set")):
+        clean = Redactor().text(said)
+        assert MARK in clean
+        assert not [token[at : at + 8] for at in range(len(token) - 7) if token[at : at + 8] in clean]
+
+
+@pytest.mark.parametrize("prefix", redaction_patterns._GITLAB)
+def test_each_kind_of_gitlab_token_is_hidden_whole(prefix):
+    assert Redactor().text(f"a {prefix}{'a7Z_-' * 4} b") == f"a {MARK} b"
+
+
+@pytest.mark.parametrize("turn", [str.lower, str.upper, str.title])
+def test_a_name_that_announces_a_credential_may_be_written_in_any_case(turn):
+    digits = "0123456789abcdef0123456789abcdef01234"
+    for name, between, value in (
+        ("bearer", " ", digits),
+        ("basic", " ", base64.b64encode(b"a:password").decode().rstrip("=")),
+        ("x-auth-key", ": ", digits),
+        ("token token", "=", digits),
+        ("password", " ", f"'{digits}'"),
+        ("cloudant_apikey", "=", "0123456789abcdef" * 4),
+        ("softlayer_key", "=", "0123456789abcdef" * 4),
+        ("iam_key", "=", "a1B2" * 11),
+    ):
+        clean = Redactor().text(f"{turn(name)}{between}{value}")
+        assert MARK in clean, name
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["ops:" + "x" * 8, "a:" + "y" * 9, "ops:" + "z" * 10, "ops:" + "w" * 11],
+)
+def test_a_user_and_a_password_in_base64_are_hidden_with_and_without_padding(said):
+    coded = base64.b64encode(said.encode()).decode()
+    for value in {coded, coded.rstrip("=")}:
+        assert Redactor().text(f"Authorization: Basic {value}").replace("=", "") == f"Authorization: Basic {MARK}"
+
+
+@pytest.mark.parametrize(
+    "said", [b"no colon in here", b":password only", b"ops:\x00\x01unprintable", b"ops:\xff\xfe\xfd"]
+)
+def test_base64_that_is_no_user_and_password_stays(said):
+    text = f"basic {base64.b64encode(said).decode()}"
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize("key", ["a1" * 20, "A1" * 20, "aB" * 20])
+def test_forty_letters_beside_an_aws_id_are_a_key_only_when_they_are_of_every_sort(key):
+    aws = "AKIA" + "IOSFODNN7EXAMPLX"
+    assert Redactor().text(f"{aws}: {key}") == f"{MARK}: {key}"
+    assert Redactor().text(f"{aws}: {'aB1+' * 10}") == f"{MARK}: {MARK}"
+
+
+def test_a_text_that_is_shorter_than_any_credential_is_not_looked_at():
+    assert Redactor().text("redis://a:b9c@h1") == f"redis://{MARK}@h1"
+    assert Redactor().text("redis://a:b9c@h") == "redis://a:b9c@h"
+
+
 def clean_corpus():
     """Yield texts as runs have them: what looks random in them is a name or a digest."""
     chance = random.Random(7)

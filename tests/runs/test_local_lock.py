@@ -13,7 +13,6 @@ from opslib.errors import Refused
 from opslib.runs.local_lock import LocalLock, prepare, shared_folder, take
 from opslib.systems.lease_store import boot
 
-
 LARGEST = 4096
 
 
