@@ -42,8 +42,12 @@ def clock() -> float:
     return time.clock_gettime(_CLOCK)
 
 
+START = Path("/proc/sys/kernel/random/boot_id")
+SPACE = Path("/proc/self/ns/time")
+
+
 @cache
-def boot(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
+def boot(path: Path = START) -> str:
     """Return the id of this run of the operating system; empty where it has none."""
     try:
         return path.read_text(encoding="ascii").strip()
@@ -52,11 +56,10 @@ def boot(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
 
 
 @cache
-def clock_name() -> str:
+def clock_name(start: Path = START, space: Path = SPACE) -> str:
     """Return whose clock :func:`clock` reads: only readings of equal names can be compared."""
     # Where a start of the machine has no id, its name will do: a clock that began anew shows too little time at most.
-    space = Path("/proc/self/ns/time")
-    return f"{boot() or platform.node()} {space.readlink() if space.is_symlink() else ''}".strip()
+    return f"{boot(start) or platform.node()} {space.readlink() if space.is_symlink() else ''}".strip()
 
 
 def _date(text: str) -> datetime | None:

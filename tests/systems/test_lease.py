@@ -2,6 +2,7 @@
 
 import ast
 import json
+import platform
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
 from opslib.errors import Refused
 from opslib.systems import lease as leases
 from opslib.systems.lease import Held, Owner, Sighting, acquire
-from opslib.systems.lease_store import LARGEST, LeaseStore, Missing, StoreError, StoreTime, boot, clock, clock_name
+from opslib.systems.lease_store import LeaseStore, Missing, StoreError, StoreTime, boot, clock, clock_name
 from opslib.systems.object_client import connect
 from tests.scale import count
 from tests.systems.lease_front import FAULTS, Front, MemoryStore
@@ -30,6 +31,7 @@ from tests.waiting import until
 ROOT = Path(__file__).resolve().parents[2]
 BUCKET = "leases-of-a-test"
 TTL = 10.0
+LARGEST = 8192
 
 
 class Clock:
@@ -460,7 +462,10 @@ def test_a_clock_is_named_by_the_start_of_the_machine_where_that_has_an_id(tmp_p
     (tmp_path / "id").write_text("an-id\n")
     assert boot(tmp_path / "id") == "an-id"
     assert boot(tmp_path / "none") == ""
-    assert clock_name() == clock_name().strip()
+    (tmp_path / "space").symlink_to("time:[42]")
+    assert clock_name(tmp_path / "id", tmp_path / "space") == "an-id time:[42]"
+    assert clock_name(tmp_path / "id", tmp_path / "none") == "an-id"
+    assert clock_name(tmp_path / "none", tmp_path / "space") == f"{platform.node()} time:[42]"
     assert clock_name().startswith(boot())
     assert clock() <= clock()
 
