@@ -122,6 +122,13 @@ def test_no_piece_of_a_token_is_left_and_it_may_stand_at_either_end_of_a_text(na
         assert not [token[at : at + 8] for at in range(len(token) - 7) if token[at : at + 8] in clean]
 
 
+def test_a_private_key_is_hidden_to_its_end_or_to_that_of_the_text():
+    begin, end = (f"-----{word} PRIVATE {'KEY'}-----" for word in ("BEGIN", "END"))
+    lines = "\n".join("aB3+" * 16 for _ in range(20))
+    assert Redactor().text(f"x\n{begin}\n{lines}\n{end}\ny") == f"x\n{MARK}\ny"
+    assert Redactor().text(f"x\n{begin}\n{lines}") == f"x\n{MARK}"
+
+
 @pytest.mark.parametrize("prefix", redaction_patterns._GITLAB)
 def test_each_kind_of_gitlab_token_is_hidden_whole(prefix):
     assert Redactor().text(f"a {prefix}{'a7Z_-' * 4} b") == f"a {MARK} b"

@@ -136,7 +136,8 @@ class Parameter:
             if self.rule.choices:
                 return value in self.rule.choices
             return bool(KINDS[self.rule.kind].pattern.fullmatch(value))
-        return math.isfinite(value) and self.rule.low <= value <= self.rule.high
+        # The bounds are finite, and what is no number is between none.
+        return bool(self.rule.low <= value <= self.rule.high)
 
 
 def declared(source: str) -> tuple[Parameter, ...]:

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from opslib.errors import Refused, UsageError
 from opslib.headless import notebooks
 from opslib.headless.notebooks_live import check_live
-from opslib.headless.notebooks_parameters import KINDS, LONGEST, declared
+from opslib.headless.notebooks_parameters import KINDS, LONGEST, Rule, declared
 from opslib.redaction import DatabaseUrl
 from tests.backup_place import place as make_place
 from tests.hostile_words import hostile
@@ -320,3 +320,47 @@ def test_ops_run_refuses_a_backup_that_is_not_there_before_anything_is_archived(
     assert (done.returncode, (tmp_path / "archive").exists()) == (64, False)
     assert "there is no backup of that name" in done.stderr
     assert DatabaseUrl.__name__ not in done.stderr
+
+
+def only(line):
+    return declared(f"{FIRST}\n{line}")[1]
+
+
+def test_bounds_are_within_and_a_whole_number_becomes_a_fraction_only_where_that_is_exact(notebook):
+    assert notebook.values(["number=10", "hours=100", "prove=true"], "lab")["prove"] is True
+    wide = only("x: float = 1.0  # a [0 to 99999999999999999999]")
+    assert type(wide.take(2**53 - 1)) is float
+    for value in (2**53, -(2**53), float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="expected a number"):
+            wide.take(value)
+
+
+def test_a_text_is_looked_at_up_to_a_thousand_letters(notebook):
+    assert "not 1001 characters" in refused(notebook, "number=1", "backup=" + "x" * 1001)
+    assert "characters" not in refused(notebook, "number=1", "backup=" + "." * 1000).replace("300 characters", "")
+
+
+def test_a_rule_is_what_is_written_and_nothing_where_nothing_is():
+    assert only("x: bool = True  # a").rule == Rule()
+    assert only("x: int = (\n  1)  # a [0 to 2]").rule == Rule(low=0.0, high=2.0)
+    assert only("x: int = 1  # a [rows, 0 to 2]").rule == Rule(unit="rows", low=0.0, high=2.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("x.y: int = 1  # a [0 to 2]", "is not 'name: type = literal"),
+        ("x: float = 1  # a [0 to 2]", "the default of x is not of type float"),
+        ('x: str = "latest"  # a [sort: backup]', "one of: a, b"),
+        ('x: str = "latest"  # a', "one of: a, b"),
+        ("x: int = 1  # a [1 to 1]", "LOW to HIGH"),
+    ],
+)
+def test_a_line_that_is_no_parameter_is_refused_with_what_it_should_be(line, why):
+    with pytest.raises(ValueError, match=why):
+        only(line)
+
+
+def test_an_unknown_name_is_repeated_up_to_sixty_letters(notebook):
+    with pytest.raises(UsageError, match="'" + "x" * 60 + "' is not a parameter"):
+        notebook.again({**notebook.values(["number=1"], "lab"), "x" * 61: 1})
