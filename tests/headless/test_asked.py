@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from opslib.headless import notebooks, origin
-from opslib.headless.asked import Asked, target_digest
+from opslib.headless.asked import Agreed, Asked, target_digest
 from opslib.model import Effect
 from tests.descriptions import description
-from tests.signing import WORK, step
+from tests.signing import WORK, plan, step
 
 NOW = datetime(2026, 12, 24, 12, tzinfo=UTC)
 FREEZE = "2026-12-24T00:00Z/2026-12-27T00:00Z"
@@ -20,6 +20,11 @@ def ask():
         return Asked(book, values, description(environment, **described), how=how, links={"applies": "x"})
 
     return ask
+
+
+def test_nothing_is_agreed_and_no_glass_is_broken_unless_that_is_said(ask):
+    assert ask().agreed is None
+    assert Agreed(plan(), b"").break_glass is False
 
 
 def test_an_id_says_when_and_of_what_and_is_never_given_twice(ask):

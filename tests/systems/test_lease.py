@@ -423,7 +423,7 @@ def test_an_object_is_a_lease_only_in_every_field(take, memory, name, good, bad)
 
 def test_of_an_object_no_more_is_read_than_a_lease_can_have(take, memory):
     take().release()
-    memory.objects[KEY] += b" " * (LARGEST - len(memory.objects[KEY]))
+    memory.objects[KEY] = b" " * (LARGEST - len(memory.objects[KEY])) + memory.objects[KEY]
     take().release()
     memory.objects[KEY] = b" " * (LARGEST - len(memory.objects[KEY]) + 1) + memory.objects[KEY]
     with pytest.raises(Refused, match="is no lease of ours"):
