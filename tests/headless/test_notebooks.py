@@ -188,3 +188,17 @@ def test_a_row_of_the_list_says_name_title_and_purpose(notebook):
         "title": "Try things",
         "about": "When bored.",
     }
+
+
+def test_what_an_editor_keeps_beside_the_notebooks_is_none_of_them(notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPS_NOTEBOOKS", str(tmp_path))
+    kept = tmp_path / "runbooks" / ".ipynb_checkpoints" / "try-things-checkpoint.ipynb"
+    kept.parent.mkdir()
+    kept.write_bytes(notebook.path.read_bytes())
+    assert [one.name for one in notebooks.everything()] == ["runbooks/try-things"]
+
+
+def test_a_notebook_without_parameters_of_its_own_says_so():
+    with pytest.raises(UsageError) as refused:
+        notebooks.injected(book(CELL.splitlines()[0], **papermill(count=3)))
+    assert refused.value.next_step == "Its parameters are: none."
