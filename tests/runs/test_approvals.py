@@ -117,11 +117,78 @@ def test_of_two_approvals_by_one_name_the_newest_stands(world, tmp_path):
 
 
 def test_a_folder_of_countless_files_is_not_read_to_its_end(world):
-    for number in range(approvals.MOST_FILES + 1):
+    for number in range(5000):
         (world.folder / str(number)).touch()
+    assert len(world.collect().refusals) == 20
+    (world.folder / "one more").touch()
     told = world.collect().refusals
     assert told[-1] == "approvals: The folder holds more than 5000 files; not all were looked at."
-    assert len(told) == approvals.MOST_JUNK + 1
+    assert len(told) == 21
+
+
+def test_of_many_approvals_fifty_are_looked_at_and_of_what_is_none_twenty_are_told(world):
+    for number in range(52):
+        (world.folder / f"s{number:02}.approval").touch()
+    for number in range(22):
+        (world.folder / f"a{number:02}.approval.sig").touch()
+        (world.folder / f"j{number:02}").touch()
+    for name in ("allowed_signers", "revoked_keys"):
+        (world.folder / name).touch()
+    told = world.collect().refusals
+    assert [said.partition(":")[0] for said in told[:50]] == [f"s{number:02}.approval" for number in range(50)]
+    assert told[50] == "s50.approval: There are too many to look at."
+    assert [said.partition(":")[0] for said in told[51:71]] == [f"a{number:02}.approval.sig" for number in range(20)]
+    assert told[71:] == tuple(f"j{number:02}: It is no approval." for number in range(20))
+
+
+def test_of_a_long_name_a_hundred_and_twenty_letters_are_told_and_none_that_steers_a_terminal(world):
+    (world.folder / ("\x1b" + "x" * 200)).touch()
+    assert world.collect().refusals == ("?" + "x" * 119 + ": It is no approval.",)
+
+
+def test_a_statement_that_is_a_link_or_too_large_is_told_with_the_reason(world):
+    (world.folder / "a.approval").symlink_to(world.signers)
+    (world.folder / "b.approval").write_bytes(b"x" * 100_000)
+    link, large = world.collect().refusals
+    assert link.endswith(" bytes: Too many levels of symbolic links.")
+    assert large.endswith(" bytes.")
+
+
+def test_an_approval_of_another_plan_names_it(world):
+    one = world.approve("ben")
+    world.change_plan(requested_by="ben@bastion")
+    assert world.collect().refusals == (
+        f"ben@valuecanvas.approval: It is for another plan: {one.work} with the SHA-256 {one.sha256[:12]}….",
+    )
+
+
+def test_of_two_approvals_of_the_same_second_the_first_that_is_found_stands(world, tmp_path):
+    world.approve("ben", reason="first")
+    (tmp_path / "carried").mkdir()
+    other = World(tmp_path / "carried", world.keys)
+    other.approve("ben", reason="second")
+    found = approvals.collect(
+        [world.folder, other.folder], world.data, description("production", **world.settings), MOMENT
+    )
+    assert [one.reason for one in found.approvals] == ["first"]
+
+
+def test_without_an_approval_no_list_is_kept(world):
+    world.revoke(f"{world.keys.public('cat')}\n".encode())
+    assert world.collect().copies == ()
+    world.approve("ben")
+    assert [name for name, _ in world.collect().copies][2:] == ["allowed_signers", "revoked_keys"]
+
+
+def test_a_list_of_keys_has_four_megabytes_at_most(tmp_path):
+    path = tmp_path / "allowed_signers"
+    path.write_bytes(b"#" * 4 * 1024 * 1024)
+    path.chmod(0o600)
+    assert approvals.trusted(path, None) == approvals.Trust(path.read_bytes())
+    assert approvals.Trust(b"").revoked is None
+    path.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
+    with pytest.raises(Refused, match="is no plain file, or too large"):
+        approvals.trusted(path, None)
 
 
 def test_a_folder_that_is_not_there_or_none_holds_no_approvals(world):
@@ -185,6 +252,11 @@ def test_an_approval_is_two_files_that_their_owner_alone_can_read(world, signing
     assert (one.reason, one.expires_at) == ("as agreed", MOMENT + timedelta(minutes=5))
     signing("cat")
     assert len(world.decide().counted) == 2
+
+
+def test_the_folder_of_approvals_is_made_for_the_first_one(world, signing):
+    world.folder.rmdir()
+    assert signing() == world.path("ben")
 
 
 def test_an_approval_never_outlives_its_plan(world, signing):
