@@ -309,3 +309,82 @@ def test_a_store_that_holds_nothing_at_all_says_so_and_of_no_other_archive(folde
     one.close()
     [finding] = anchor.published(folder, empty).findings
     assert finding.what == f"s3://{name} holds no head of this archive ({anchor.identity(folder)[:12]})"
+
+
+def published_keys(store: AnchorStore, folder: Path) -> list[int]:
+    """The numbers of the key entries that the store holds, each once for every version."""
+    rows = store.versions(f"keys/{anchor.identity(folder)}/")
+    return sorted(int(row.key.split("/")[2][:6]) for row in rows)
+
+
+@pytest.mark.parametrize("hint", [None, "", "x", "0", "-1", "999", "1"])
+def test_entries_that_add_or_revoke_keys_are_published_once_whatever_the_hint_says(
+    folder: Path, settings: Settings, store: AnchorStore, keys: Keys, hint: str | None
+) -> None:
+    anchor.publish(folder, settings)
+    assert published_keys(store, folder) == [1]
+    archive_keys.introduce(log.Log(folder, keys.own), sshsig.Signer(keys.second).public, "host@ops-2")
+    where = folder / anchor.HINT
+    assert where.read_text() == "5"
+    if hint is None:
+        where.unlink()
+    else:
+        where.write_text(hint)
+    anchor.publish(folder, settings)
+    anchor.publish(folder, settings)
+    assert published_keys(store, folder) == [1, 6]
+    assert where.read_text() == "6"
+
+
+def test_a_key_right_after_what_was_looked_through_is_published(
+    folder: Path, settings: Settings, store: AnchorStore, keys: Keys
+) -> None:
+    anchor.publish(folder, settings)
+    archive_keys.introduce(log.Log(folder, keys.own), sshsig.Signer(keys.second).public, "host@ops-2")
+    Archive(folder, keys.own).append("note", "")
+    archive_keys.revoke(log.Log(folder, keys.own), sshsig.fingerprint(sshsig.Signer(keys.second).public))
+    anchor.publish(folder, settings)
+    assert published_keys(store, folder) == [1, 6, 8]
+
+
+def test_just_so_many_copies_that_do_not_fit_are_read_as_may_be(
+    folder: Path, settings: Settings, store: AnchorStore, keys: Keys
+) -> None:
+    anchor.publish(folder, settings)
+    data = forge(folder, LAST)
+    put(store, folder, LAST, data, data + sshsig.sign(data, NAMESPACE, keys.own))
+    assert len(anchor.published(folder, settings, most=1).heads) == 2
+    put(store, folder, 7, b"rubbish", b"rubbish")
+    two = anchor.published(folder, settings, most=2)
+    assert [str(finding) for finding in two.findings if "prove itself" in finding.what] == [
+        f"warning: published 000007-{hashlib.sha256(b'rubbish').hexdigest()[:12]}: "
+        "does not prove itself and is not trusted"
+    ]
+    assert not any("not looked at" in finding.what for finding in two.findings)
+    none = anchor.published(folder, settings, most=0)
+    assert len(none.heads) == 1
+    assert [finding.what for finding in none.findings] == ["2 copies that do not fit were not looked at"]
+    assert anchor.MOST == 1000
+
+
+def test_many_findings_are_told_with_how_many_more_there_are() -> None:
+    many = [anchor.Finding("error", "a", str(number)) for number in range(22)]
+    assert anchor.few(many[:20]) == many[:20]
+    assert anchor.few(many[:21]) == [*many[:20], anchor.Finding("warning", "published", "1 more of this kind")]
+    assert anchor.few([]) == []
+
+
+def test_which_other_archives_a_store_holds_is_told(folder: Path, settings: Settings, tmp_path: Path) -> None:
+    name = f"other-{anchor.identity(folder)[:12]}"
+    there = settings.model_copy(update={"anchor_bucket": name})
+    one = AnchorStore(there)
+    one.call("create_bucket", ObjectLockEnabledForBucket=True)
+    one.close()
+    anchor.publish(folder, there)
+    build.sealed(Archive(tmp_path / "new"), 1)
+    [finding] = anchor.published(tmp_path / "new", there).findings
+    own = anchor.identity(tmp_path / "new")
+    assert finding.what == (
+        f"s3://{name} holds no head of this archive ({own[:12]}), "
+        f"but of {anchor.identity(folder)[:12]}: is this the archive it was?"
+    )

@@ -192,7 +192,7 @@ def test_a_signature_without_entry_is_a_warning_only_right_after_the_last(tmp_pa
     assert ended(Keyring(), 3, [1, 2, 3], b"") == []
     assert ended(Keyring(), 3, [4], b"") == [f"warning: {log.signature_of(4)}: {cut}"]
     assert ended(Keyring(), 3, [6, 5], b"") == [said(5, "has no entry"), said(6, "has no entry")]
-    assert ended(Keyring(), 0, [1], b"") == [said(1, "has no entry")]
+    assert ended(Keyring(), 0, [1, 2], b"") == [said(1, "has no entry"), said(2, "has no entry")]
 
 
 def test_the_list_of_keys_is_that_of_the_log_or_lacks_its_newest_entrys(tmp_path: Path, hosts: Hosts) -> None:
