@@ -339,7 +339,9 @@ class LeaseLost(Fault):
         cell.ttl = 8.0
 
     def strike(self, cell, pid):
-        for key, said in self.leases(cell):
+        found = self.leases(cell)
+        assert found
+        for key, said in found:
             assert said["state"] == ("free" if cell.at in LATE else "held")
             if cell.number % 2:
                 other = {"state": "held", "run": "20261123T130614Z-another-a1b2c3", "host": "elsewhere", "lock": ""}
@@ -361,8 +363,8 @@ class LeaseLost(Fault):
         return cell.struck and (cell.at in LATE or "is lost" in told["struck"])
 
     def leases(self, cell):
-        """Return the leases of the cell's target: key and content."""
-        client, prefix = self.client(cell), f"leases/{target_id(cell.settings)}/"
+        """Return the lease that the cell's steps need, if it is there: key and content."""
+        client, prefix = self.client(cell), f"leases/{target_id(cell.settings)}/database.json"
         found = [row["Key"] for row in client.list_objects_v2(Bucket=LEASES, Prefix=prefix).get("Contents", ())]
         return [(key, json.loads(client.get_object(Bucket=LEASES, Key=key)["Body"].read())) for key in found]
 

@@ -6,6 +6,7 @@ import re
 import secrets
 import select
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -100,10 +101,20 @@ class Runner:
         self._send(json.dumps(asked))
         while "code" not in told:
             said = self._hear(told)
-            if "place" in said and (word := strike(said["place"], said["pid"])):
-                self._send(word)
             told |= said
+            if "place" in said and (word := self._struck(strike, told)):
+                self._send(word)
         return told
+
+    def _struck(self, strike, told):
+        try:
+            return strike(told["place"], told["pid"])
+        except BaseException:
+            # Nobody would ever tell it to go on, and the next run is to find the line free.
+            os.kill(told["pid"], signal.SIGKILL)
+            while "code" not in self._hear(told):
+                pass
+            raise
 
     def close(self):
         """End it."""
