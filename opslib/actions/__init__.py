@@ -6,7 +6,7 @@ what stands here.
 
 from __future__ import annotations
 
-from opslib.actions import backups
+from opslib.actions import backups, database
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
@@ -16,6 +16,10 @@ _KINDS: tuple[type[Action], ...] = (
     backups.StageBackup,
     backups.RestoreIntoNewDatabase,
     backups.SwapDatabases,
+    database.VacuumTables,
+    database.CreateIndex,
+    database.DropInvalidIndexes,
+    database.RefreshViews,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

@@ -12,7 +12,7 @@ from opslib.checks.database_indexes import foreign_key_indexes, invalid_indexes,
 from opslib.checks.database_replication import replication, slots
 from opslib.checks.database_sessions import blocking, connection_use, long_transactions, xmin_horizon
 from opslib.checks.database_statements import query_p95, slow_statements
-from opslib.checks.database_tables import freeze, index_bloat, table_bloat, vacuum
+from opslib.checks.database_tables import freeze, index_bloat, materialised_views, table_bloat, vacuum
 from opslib.guide.thresholds import DISK_USE
 from opslib.model import Check, Judgement, Reading, Threshold, Verdict
 from opslib.pictures.figures import duration, size
@@ -30,6 +30,7 @@ __all__ = [
     "index_bloat",
     "invalid_indexes",
     "long_transactions",
+    "materialised_views",
     "query_p95",
     "reachable",
     "redundant_indexes",

@@ -164,6 +164,31 @@ def _wraparound(age: int, limit: int) -> Verdict:
     return WRAPAROUND.judge(age / limit)
 
 
+def _judge_views(reading: Reading) -> Judgement:
+    if not reading.rows:
+        return Judgement(Verdict.OK, "There is no materialised view.", 0)
+    unfit = [row["view"] for row in reading.rows if not (row["has_unique_index"] and row["filled"])]
+    if unfit:
+        said = f"{len(unfit)} of {len(reading.rows)} cannot be refreshed while they are read: {', '.join(unfit[:3])}."
+        return Judgement(Verdict.WARNING, said, len(unfit), reading.rows)
+    return Judgement(Verdict.OK, f"All {len(reading.rows)} can be refreshed while they are read.", 0, reading.rows)
+
+
+materialised_views = Check(
+    name="database-materialised-views",
+    title="Materialised views can be refreshed while they are read",
+    probe=probes.materialised_views,
+    judge=_judge_views,
+    remedy=(
+        "Give the view a unique index over plain columns (all rows, no expression), in a migration, and fill it once "
+        "by REFRESH MATERIALIZED VIEW in a quiet hour, for that locks readers out. Then runbooks/maintain-database "
+        "refreshes it."
+    ),
+    threshold=Threshold(0, None, "views that lock readers out", "PostgreSQL manual, REFRESH MATERIALIZED VIEW"),
+    items=("MNT-DB-02",),
+)
+"""Without a unique index REFRESH … CONCURRENTLY fails, which is why the guide's function does (GH-22)."""
+
 freeze = Check(
     name="database-wraparound",
     title="Transaction numbers are far from wraparound",

@@ -14,10 +14,11 @@ from typing import Any
 from opslib.errors import Refused, Unreachable, UsageError
 from opslib.headless.notebooks import Notebook
 from opslib.probes.backups_manifest import MANIFEST
+from opslib.probes.questions import question
 from opslib.settings import Settings
 from opslib.systems.target import ReadTarget
 
-LATEST = frozenset({"latest"})
+LATEST = frozenset({"latest", "due"})
 """Words that stand for whatever is there when the step is planned."""
 
 
@@ -55,5 +56,12 @@ def _backup(target: ReadTarget, value: str) -> str:
     return f"there is no backup of that name, and no object of that key, in s3://{store.bucket}{told}"
 
 
-_LOOKED_UP: Mapping[str, Callable[[ReadTarget, str], str]] = {"backup": _backup}
+def _table(target: ReadTarget, value: str) -> str:
+    names = [row["relation"] for row in target.database.ask(question("upkeep/table_names"))]
+    near = get_close_matches(value, names)
+    told = f" (did you mean {' or '.join(near)}?)" if near else ""
+    return "" if value in names else f"there is no table of that name{told}"
+
+
+_LOOKED_UP: Mapping[str, Callable[[ReadTarget, str], str]] = {"backup": _backup, "table": _table, "due-table": _table}
 """How a value of a kind is looked up: returns what is wrong with it, or nothing."""

@@ -63,6 +63,14 @@ KINDS: dict[str, Kind] = {
         "a table with its schema, such as public.cases: letters, digits and _",
         re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
     ),
+    "due-table": Kind(
+        "due, or a table with its schema, such as public.cases: letters, digits and _",
+        re.compile(r"due|[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
+    ),
+    "columns": Kind(
+        "one to eight columns, such as user_id,status: letters, digits and _, parted by commas without blanks",
+        re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(,[A-Za-z_][A-Za-z0-9_]{0,62}){0,7}", re.ASCII),
+    ),
 }
 """The kinds of text. There is none for addresses: a run asks only what the target's description names."""
 

@@ -1,13 +1,14 @@
-"""Pictures of the database: the connection budget, and who blocks whom."""
+"""Pictures of the database: the connection budget, who blocks whom, and how far vacuum is behind."""
 
 from __future__ import annotations
 
 from opslib.model import Picture, Reading, Row
-from opslib.pictures.charts import Leaf, Limit, Part, budget_bar, tree
-from opslib.pictures.figures import duration
+from opslib.pictures.charts import Bar, Leaf, Limit, Part, bar_list, budget_bar, tree
+from opslib.pictures.figures import count, duration
 from opslib.pictures.svg import Block, heading, picture, sentence
 
 MOST_SESSIONS = 40
+MOST_TABLES = 15
 
 
 def connection_budget(reading: Reading, warning_percent: float = 80, critical_percent: float = 90) -> Picture:
@@ -74,6 +75,36 @@ def _leaf(row: Row) -> Leaf:
         return Leaf(label + held, 0, f"end this one: frees {row['victims']}", strong=True)
     waited = "" if row["waiting_seconds"] is None else f" for {duration(row['waiting_seconds'])}"
     return Leaf(label, row["depth"], f"waits{waited}: {row['waits_for'] or 'a lock'}")
+
+
+def dead_rows(reading: Reading, most: int = MOST_TABLES) -> Picture:
+    """Draw each table's dead rows as a share of the number that calls autovacuum, the worst first.
+
+    Takes a reading of ``probes.database.vacuum``; the line stands where autovacuum should come.
+    """
+    title = "Dead rows against what calls autovacuum"
+    if reading.unknown is not None:
+        return _unknown(title, reading.unknown)
+    rows = sorted(reading.rows, key=lambda row: -row["trigger_ratio"])[:most]
+    if not rows:
+        return picture(title, "There is no table.", sentence("There is no table."))
+    bars = [
+        Bar(
+            str(row["relation"]),
+            row["trigger_ratio"],
+            f"{row['trigger_ratio']:g} times",
+            f"{count(row['dead_rows'])} dead",
+            "solid" if row["trigger_ratio"] >= 1 else "soft",
+        )
+        for row in rows
+    ]
+    due = [row for row in reading.rows if row["trigger_ratio"] >= 1]
+    worst = rows[0]
+    said = (
+        f"{len(due)} of {len(reading.rows)} tables are due; {worst['relation']} is the furthest, at "
+        f"{worst['trigger_ratio']:g} times its number."
+    )
+    return picture(title, said, bar_list(bars, 1.2, [Limit(1, "autovacuum comes")]))
 
 
 def _unknown(title: str, why: str) -> Picture:

@@ -46,5 +46,8 @@ vacuum = asks("vacuum", primary=True, units={"seconds_since_vacuum": "seconds"})
 freeze = asks("freeze", units={"transactions": "transactions", "multixacts": "multixacts"})
 """Age of the oldest unfrozen transaction and multixact number of databases and tables, worst first."""
 
+materialised_views = asks("materialised_views", units=_BYTES)
+"""Materialised views, whether they were ever filled, and whether they may be refreshed while they are read."""
+
 largest_tables = asks("largest_tables", units=_BYTES)
 """The 20 largest tables with their parts; ``size_is`` says which sizes are estimates."""

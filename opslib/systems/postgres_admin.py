@@ -127,6 +127,13 @@ class AdminDatabase:
         self._kept = True
 
     @property
+    def process(self) -> int:
+        """The server's process number of this session, which is opened if it was not."""
+        self._connect()
+        assert self._backend is not None
+        return self._backend
+
+    @property
     def lost(self) -> int | None:
         """The server's process number of a session whose connection broke; None while there is none, or it stands."""
         connection = self._connection
