@@ -18,8 +18,6 @@ from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 NAME = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
 LONGEST = 63
 """Bytes of a name at most; PostgreSQL cuts a longer one off."""
-OLD_SECONDS = 60.0
-"""A transaction older than this keeps CREATE INDEX CONCURRENTLY waiting, and with it whoever locks the table."""
 ENTRY_BYTES = 16
 """What one entry of a B-tree takes beside its columns (PostgreSQL manual, "Database Page Layout")."""
 
@@ -36,6 +34,8 @@ class CreateIndex(Action):
     repeat: ClassVar[Repeat] = Repeat.ONCE
     most: ClassVar[int] = 1
     seconds: ClassVar[float] = 6 * 3600.0
+    old_seconds: ClassVar[float] = 60.0
+    """A transaction older than this keeps the build waiting, and with it whoever locks the table."""
     items: ClassVar[tuple[str, ...]] = ("TRB-PDB-02",)
     guide: ClassVar[str] = "CREATE INDEX CONCURRENTLY idx_value_cases_user_status ON value_cases(user_id, status);"
     reason: ClassVar[str] = (
@@ -58,11 +58,7 @@ class CreateIndex(Action):
         if serves is None:
             self._free(there, index)
         rows, width = facts["rows_estimate"], facts["key_width"] + ENTRY_BYTES
-        old = [
-            row
-            for row in target.database.ask(question("database/transactions"))
-            if row["transaction_seconds"] > OLD_SECONDS
-        ]
+        old = self._old(target)
         return self.planned(
             before={"index": f"{serves['name']} does the same already" if serves else "none that begins with them"},
             after={"index": serves["name"] if serves else index, "columns": list(wanted)},
@@ -178,11 +174,7 @@ class CreateIndex(Action):
             )
 
     def _nobody_old(self, target: WriteTarget) -> None:
-        old = [
-            row
-            for row in target.database.ask(question("database/transactions"))
-            if row["transaction_seconds"] > OLD_SECONDS
-        ]
+        old = self._old(target)
         if old:
             who = ", ".join(
                 f"pid {row['pid']} ({row['application']}, {row['transaction_seconds']:g} s)" for row in old[:3]
@@ -191,6 +183,10 @@ class CreateIndex(Action):
                 f"An index that is made CONCURRENTLY waits for every older transaction: {who}.",
                 "End them, or wait; see diagnostics/database.",
             )
+
+    def _old(self, target: ReadTarget) -> list[dict[str, Any]]:
+        rows = target.database.ask(question("database/transactions"))
+        return [row for row in rows if row["transaction_seconds"] > self.old_seconds]
 
     def _named(self, target: ReadTarget, name: str) -> Row | None:
         rows = target.database.ask(question("upkeep/indexes"), {"relation": self.table})
