@@ -70,6 +70,11 @@ class Effect(StrEnum):
     CHANGE = "change"
     DESTRUCTIVE = "destructive"
 
+    @property
+    def on_target(self) -> bool:
+        """Whether the target may be another one afterwards: all but what only reads or stays on this machine."""
+        return self not in (Effect.READ, Effect.LOCAL)
+
 
 class Repeat(StrEnum):
     """What a resumed run may do with a step again."""

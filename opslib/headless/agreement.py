@@ -20,7 +20,7 @@ from opslib.headless import notebooks, origin, runner
 from opslib.headless.asked import WHEN_APPLIED, Agreed, Asked, target_digest
 from opslib.headless.earlier import Earlier
 from opslib.headless.notebooks_live import check_live
-from opslib.model import Effect, now
+from opslib.model import now
 from opslib.runs import approval, approvals, gate, saved_plan
 from opslib.runs.claims import claim_plan
 from opslib.runs.locks import Locks
@@ -60,7 +60,7 @@ def apply(
     agreed = _agreed(saved, data, [*folders, store.folder / "approvals" / saved.run], target, _moment(store))
     values = notebook.again(saved.parameters)
     check_live(notebook, values, target, progress)
-    areas = sorted({ACTIONS[s.plan.action].area for s in saved.steps if _changes(s.plan.effect)})
+    areas = sorted({ACTIONS[s.plan.action].area for s in saved.steps if s.plan.effect.on_target})
     # Before anything is registered: the plan can still be applied when the freeze is over. Looking is never frozen.
     gate.unfrozen(target, _moment(store), agreed.break_glass or not areas)
     locks = Locks(target, run)
@@ -191,10 +191,6 @@ def _moved(saved: SavedPlan, target: Settings, store: Archive) -> list[str]:
         return []
     names = sorted({*then, *today} - {*WHEN_APPLIED})
     return [name for name in names if then.get(name) != today.get(name)]
-
-
-def _changes(effect: Effect) -> bool:
-    return effect not in (Effect.READ, Effect.LOCAL)
 
 
 def _read(plan: str, store: Archive) -> tuple[bytes, list[Path]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from opslib.errors import Refused
-from opslib.model import Effect, Plan
+from opslib.model import Plan
 from opslib.runs import approval
 from opslib.runs.saved_plan import moved
 from opslib.runs.steps import State, StepRecord
@@ -28,7 +28,7 @@ def allow(plan: Plan, work: Work, step: str, *, moment: datetime, free: int) -> 
             "Free space, then run again.",
         )
     as_approved(plan, work, step)
-    if plan.effect in (Effect.READ, Effect.LOCAL):
+    if not plan.effect.on_target:
         return
     if work.approved is None:
         approval.require(plan, work.settings.environment, work.settings.unattended_actions)

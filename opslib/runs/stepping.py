@@ -16,7 +16,7 @@ from opslib import files
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.canonical import to_json
 from opslib.errors import ArchiveError, OpsError, Refused, StepFailed
-from opslib.model import Effect, Evidence, Plan, Repeat, StepStatus, Verdict, Verification, now
+from opslib.model import Evidence, Plan, Repeat, StepStatus, Verdict, Verification, now
 from opslib.redaction import Redactor
 from opslib.runs import approval, gate, undoing
 from opslib.runs.evidence import plan_of, verification_of
@@ -136,7 +136,7 @@ class Stepper:
         gate.as_approved(plan, self.work, step)
         if known.state in (State.UNDONE, State.UNDO_IN_DOUBT):
             raise Refused(f"The step {step} was undone in {known.run}.", "Start a new run.")
-        if known.state is State.NOT_DONE or action.repeat is Repeat.REPEATABLE:
+        if known.state is State.NOT_DONE or (action.repeat is Repeat.REPEATABLE and not action.effect.on_target):
             return self._from_plan(step, action, tell, plan)
         if known.state is State.VERIFIED:
             return self._keep(step, plan, known)
@@ -200,7 +200,7 @@ class Stepper:
         return replace(work, approved=granted.plan, break_glass=granted.break_glass)
 
     def _hold(self, action: Action) -> None:
-        if action.effect not in (Effect.READ, Effect.LOCAL):
+        if action.effect.on_target:
             self.locks.take(action.area)
 
     def _apply(

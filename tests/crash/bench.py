@@ -23,6 +23,7 @@ from opslib.settings import ROOT, Settings
 from opslib.settings_guard import shown
 from tests.actions import shop
 from tests.backup_place import Place
+from tests.waiting import until
 
 LIVE = "crash"
 BASE = "crash_base"
@@ -81,9 +82,10 @@ class Case:
         self.archive = folder / "archive"
         self.token = secrets.token_hex(3)
         self.work = f"20261123T130614Z-runbooks-{scenario}-{self.token}"
-        self.prefix = "crash/" if scenario == "restore" else f"{base.place.name}-{self.token}/"
+        self.on_shop = scenario in ("restore", "upkeep")
+        self.prefix = "crash/" if self.on_shop else f"{base.place.name}-{self.token}/"
         folder.mkdir(exist_ok=True)
-        self.database = LIVE if scenario == "restore" else base.place.name
+        self.database = LIVE if self.on_shop else base.place.name
         self.environment = {
             "OPS_LAB": str(folder / "lab"),
             "OPS_LOCKS": str(base.locks),
@@ -91,9 +93,11 @@ class Case:
         }
         self.settings = base.lab.settings.model_copy(update=self._changes())
         describe(self.settings, folder / "lab")
-        if scenario == "restore":
+        if self.on_shop:
             base.fresh_shop()
             self.before = base.oids()
+            if scenario == "upkeep":
+                base.wear()
         else:
             self.place = Place(base.lab, base.place.name)
             self.place.settings = self.settings
@@ -105,12 +109,14 @@ class Case:
             "database_url": said.database_url.with_path(self.database),
             "read_database_url": said.read_database_url.with_path(self.database),
             "backup_prefix": self.prefix,
-            "core_tables": ("auth.users", "public.users") if self.scenario == "restore" else ("public.things",),
+            "core_tables": ("auth.users", "public.users") if self.on_shop else ("public.things",),
         }
 
     def state(self):
         """Return what the run has made of its target, in words that are the same for every case."""
-        return self.base.shop_state(self) if self.scenario == "restore" else self._bucket()
+        if self.scenario == "upkeep":
+            return self.base.upkeep()
+        return self.base.shop_state(self) if self.on_shop else self._bucket()
 
     def _bucket(self):
         objects = sorted(re.sub(self.work, "WORK", name) for name in self.place.objects())
@@ -153,7 +159,7 @@ class Case:
         return said
 
     def close(self):
-        if self.scenario != "restore":
+        if not self.on_shop:
             self.place.close()
         staging.remove(self.work)
 
@@ -209,6 +215,35 @@ class Base:
             session.execute(f"GRANT CONNECT ON DATABASE {LIVE} TO ops_reader")
         with self.lab.admin(LIVE) as session:
             session.execute("INSERT INTO public.never_used VALUES (1)")
+
+    def wear(self):
+        """Bring the shop into a state that needs upkeep: dead rows, half an index, a stale view."""
+        with self.lab.admin(LIVE) as session:
+            session.execute("INSERT INTO public.users (name) SELECT 'more ' || n FROM generate_series(1, 3000) AS n")
+            session.execute("CREATE MATERIALIZED VIEW public.born AS SELECT born, count(*) AS n FROM users GROUP BY 1")
+            session.execute("CREATE UNIQUE INDEX born_born ON public.born (born)")
+            session.execute("ALTER TABLE public.users SET (autovacuum_enabled = off)")
+            session.execute("DELETE FROM public.users WHERE name LIKE 'more %'")
+            with suppress(psycopg.errors.UniqueViolation):
+                session.execute("CREATE UNIQUE INDEX CONCURRENTLY half ON public.users (born)")
+        until(lambda: self.upkeep()["dead rows"])
+
+    def upkeep(self):
+        """Return what an upkeep has made of the shop."""
+        with self.lab.admin(LIVE) as session:
+            indexes = session.execute(
+                "SELECT c.relname AS name, i.indisvalid AS valid FROM pg_index AS i"
+                " JOIN pg_class AS c ON c.oid = i.indexrelid WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1"
+            ).fetchall()
+            dead = session.execute(
+                "SELECT n_dead_tup AS n FROM pg_stat_user_tables WHERE relid = 'public.users'::regclass"
+            ).fetchone()
+            view = session.execute("SELECT sum(n) AS n FROM public.born").fetchone()
+        return {
+            "indexes": {row["name"]: row["valid"] for row in indexes},
+            "dead rows": dead["n"] > 100,
+            "rows in the view": view["n"],
+        }
 
     def oids(self):
         with self.lab.admin("postgres") as session:

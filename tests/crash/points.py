@@ -39,6 +39,7 @@ TALK = {
     "postgres_admin.py": {"execute"},
     "postgres_databases.py": {"create_database", "drop_database", "rename_database"},
     "postgres_exchange.py": {"exchange"},
+    "postgres_upkeep.py": {"carry_out"},
     "lease_store.py": {"put", "create", "replace", "write"},
     "programs.py": {"feed", "_started"},
 }

@@ -4,6 +4,7 @@ RUNBOOKS = {
     "back-up": "runbooks/back-up-database",
     "restore": "runbooks/restore-database",
     "retention": "runbooks/back-up-database",
+    "upkeep": "runbooks/maintain-database",
 }
 
 
@@ -15,6 +16,13 @@ def steps(scenario):
 def _parameters(scenario):
     if scenario == "retention":
         return [("apply-retention", lambda done: {})]
+    if scenario == "upkeep":
+        return [
+            ("vacuum-tables", lambda done: {"table": "due"}),
+            ("drop-invalid-indexes", lambda done: {}),
+            ("create-index", lambda done: {"table": "public.users", "columns": "name"}),
+            ("refresh-views", lambda done: {}),
+        ]
     if scenario == "back-up":
         return [
             ("take-backup", lambda done: {}),
