@@ -6,7 +6,7 @@ what stands here.
 
 from __future__ import annotations
 
-from opslib.actions import backups, database
+from opslib.actions import backups, cache, database
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
@@ -20,6 +20,7 @@ _KINDS: tuple[type[Action], ...] = (
     database.CreateIndex,
     database.DropInvalidIndexes,
     database.RefreshViews,
+    cache.ClearFamily,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

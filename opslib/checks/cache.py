@@ -7,6 +7,7 @@ here too. The guide names no limit for the cache but PONG; the others say where 
 from __future__ import annotations
 
 from opslib.checks.cache_content import command_times, key_census, policy, queue, slow_commands, streams, worst_of
+from opslib.checks.cache_warm import warm_up_route
 from opslib.model import Check, Judgement, Reading, Threshold, Verdict
 from opslib.pictures.figures import count, duration, size
 from opslib.probes import cache as probes
@@ -26,6 +27,7 @@ __all__ = [
     "replication",
     "slow_commands",
     "streams",
+    "warm_up_route",
 ]
 
 ANSWER = Threshold(None, 1000, "ms", "guide ENV-VER-02: redis-cli ping answers PONG, here within 1 s")
@@ -56,8 +58,7 @@ reachable = Check(
     judge=_judge_reachable,
     remedy=(
         "Compare the address above with the application's REDIS_URL: the guide's redis-cli INFO and FLUSHDB name no "
-        "server (-u) and would talk to localhost. Nothing listens: restart it, then look again; "
-        "runbooks/maintain-cache warms it up."
+        "server (-u) and would talk to localhost. Nothing listens: restart it, then look again."
     ),
     threshold=ANSWER,
     items=("ENV-VER-02",),
@@ -180,8 +181,8 @@ def hit_ratio(window_seconds: float = 10.0, least_lookups: int = 100) -> Check:
         probe=probes.traffic(window_seconds),
         judge=judge,
         remedy=(
-            "Quiet hours say little: give it a longer window. Few hits after a clearing are normal until warm-up "
-            "(runbooks/maintain-cache); lasting ones mean evictions, a short time to live, or prompts "
+            "Quiet hours say little: give it a longer window. Few hits after a clearing are normal until it has "
+            "filled by use (runbooks/maintain-cache); lasting ones mean evictions, a short time to live, or prompts "
             "that never repeat."
         ),
         threshold=HIT_RATIO,

@@ -25,7 +25,7 @@ ENVIRONMENT = "environment"
 LONGEST = 1000
 """Characters that a given text may have at most; what is longer is not even looked at."""
 
-UNITS = frozenset({"bytes", "days", "hours", "lookups", "megabytes", "minutes", "replicas", "rows", "seconds"})
+UNITS = frozenset({"bytes", "days", "hours", "keys", "lookups", "megabytes", "minutes", "replicas", "rows", "seconds"})
 
 _NUMBERS = {
     int: re.compile(r"-?(0|[1-9][0-9]{0,15})", re.ASCII),
@@ -58,6 +58,11 @@ KINDS: dict[str, Kind] = {
     "cache-key": Kind(
         "a key's beginning: names of letters, digits, - and _, parted by single colons, at most 100 characters",
         re.compile(r"(?=.{1,100}\Z)[A-Za-z0-9_][A-Za-z0-9_-]*(:[A-Za-z0-9_-]+)*", re.ASCII),
+    ),
+    "key-family": Kind(
+        "a key family with its last colon, such as llm:cache: or llm:cache:meta-llama/Llama-3-8b: names of letters, "
+        "digits, - and _, parted by single colons, dots and slashes, at most 100 characters",
+        re.compile(r"(?=.{1,100}\Z)[A-Za-z0-9_][A-Za-z0-9_-]*([:./][A-Za-z0-9_-]+)*:", re.ASCII),
     ),
     "table": Kind(
         "a table with its schema, such as public.cases: letters, digits and _",

@@ -19,6 +19,7 @@ from opslib.model import Probe
 from opslib.probes.cache_keys import census, policy
 from opslib.probes.cache_queues import queue, streams
 from opslib.probes.cache_speed import command_times, slow_commands
+from opslib.probes.cache_warm import warm_up_route
 from opslib.systems.cache import CacheUnreachable, ReadOnlyCache
 from opslib.systems.target import ReadTarget
 
@@ -35,6 +36,7 @@ __all__ = [
     "slow_commands",
     "streams",
     "traffic",
+    "warm_up_route",
 ]
 
 PINGS = 20

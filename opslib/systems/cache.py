@@ -40,8 +40,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "name": ("has a name that does not resolve", "Check DNS and the host in the target description."),
     "refused": ("refuses connections", "Is the server running, and the port right?"),
     "tls": ("has a TLS problem", "Check scheme (redis or rediss), certificate and the host's name in it."),
-    "authentication": ("refused user or password", "Check OPS_READ_REDIS_URL and the server's ACL."),
-    "forbidden": ("forbids this user to ask", "Grant the reading user this command (ACL SETUSER)."),
+    "authentication": ("refused user or password", "Check the user in the target description and the server's ACL."),
+    "forbidden": ("forbids this user to ask", "Grant this user the command (ACL SETUSER)."),
     "unknown-command": (
         "does not offer this command",
         "A managed service hides it (use its console and parameter group), or the version lacks it.",
@@ -131,12 +131,15 @@ class ReadOnlyCache:
 
     def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         for command in commands:
-            if reason := why_refused(command):
-                raise Refused(f"A reading session on the cache does not send this: {reason}.", "Use a runbook's step.")
+            if reason := self._why_refused(command):
+                raise Refused(f"This session on the cache does not send this: {reason}.", "Use a runbook's step.")
         answers: list[Any] = []
         for start in range(0, len(commands), BATCH):
             answers += self._round_trip(commands[start : start + BATCH])
         return answers
+
+    def _why_refused(self, command: Command) -> str | None:
+        return why_refused(command)
 
     def _round_trip(self, commands: Sequence[Command]) -> list[Any]:
         connection = self._connect()

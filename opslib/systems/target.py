@@ -7,6 +7,7 @@ from functools import cached_property
 from opslib.redaction import DatabaseUrl
 from opslib.settings import ReadSettings, Settings
 from opslib.systems.cache import ReadOnlyCache
+from opslib.systems.cache_writing import Cache
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
@@ -76,8 +77,15 @@ class WriteTarget(VerifyTarget):
         """The bucket of the database backups, writable."""
         return Bucket(self.settings, self.settings.backup_bucket)
 
+    @cached_property
+    def cache_store(self) -> Cache:
+        """Redis or Valkey as the writing user, who removes keys of the cache's own family through it."""
+        settings = self.settings
+        return Cache(settings.cache_url, f"opslib:{self.run}", settings.cache_prefix, settings.protected_prefixes)
+
     def close(self) -> None:
         """Close every handle that was opened."""
         super().close()
-        if "backup_store" in self.__dict__:
-            self.__dict__.pop("backup_store").close()
+        for name in ("backup_store", "cache_store"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()

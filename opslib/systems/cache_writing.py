@@ -1,0 +1,43 @@
+"""Redis or Valkey for the executor: what a reading session asks, and UNLINK of the cache's own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opslib.redaction import CacheUrl
+from opslib.systems.cache import Command, ReadOnlyCache
+from opslib.systems.cache_commands import Argument
+
+MOST_KEYS = 1000
+"""Keys of one UNLINK at most: the server looks each up while everybody else waits."""
+
+
+class Cache(ReadOnlyCache):
+    """A session that removes keys of ``family`` and sends nothing else that writes.
+
+    A key that begins otherwise, or with one of ``protected``, is refused before a byte is sent, whoever asks.
+    """
+
+    def __init__(self, url: CacheUrl, application: str, family: str, protected: Sequence[str] = ()) -> None:
+        super().__init__(url, application)
+        self._family = family.encode()
+        self._protected = tuple(prefix.encode() for prefix in protected)
+
+    def unlink(self, keys: Sequence[bytes]) -> int:
+        """Remove ``keys`` and return how many of them were there; memory is freed aside, without a stall."""
+        batches = [keys[start : start + MOST_KEYS] for start in range(0, len(keys), MOST_KEYS)]
+        return sum(int(answer) for answer in self.ask_many([("UNLINK", *batch) for batch in batches]))
+
+    def _why_refused(self, command: Command) -> str | None:
+        if not command or command[0] != "UNLINK":
+            return super()._why_refused(command)
+        keys = [_bytes(part) for part in command[1:]]
+        if not 0 < len(keys) <= MOST_KEYS:
+            return f"UNLINK takes 1 to {MOST_KEYS} keys"
+        if not self._family or any(not key.startswith(self._family) or key.startswith(self._protected) for key in keys):
+            return "UNLINK takes keys of the cache's own family only, and no protected one"
+        return None
+
+
+def _bytes(part: Argument) -> bytes:
+    return part if isinstance(part, bytes) else str(part).encode()
