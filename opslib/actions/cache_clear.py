@@ -82,9 +82,9 @@ class ClearFamily(Action):
             "more, which costs time and tokens.",
             fingerprint=identity,
             observed={
-                "server's clock": clock.isoformat(),
-                "keys": seen.counts(self.prefix),
-                "size of the family": seen.size,
+                **seen.counts(self.prefix),
+                "family_bytes": seen.size,
+                "by the server's clock": clock.isoformat(),
             },
         )
 
@@ -93,7 +93,7 @@ class ClearFamily(Action):
         self._allowed(target.settings)
         store = target.cache_store
         self._same_server(target, plan)
-        since, removed, expected = _clock(store), 0, plan.observed["keys"][self.prefix]
+        since, removed, expected = _clock(store), 0, plan.observed[self.prefix]
         began = time.monotonic()
         for batch in store.scan(self.prefix):
             keys = list(dict.fromkeys(batch))
@@ -121,7 +121,7 @@ class ClearFamily(Action):
             )
             age = int(second) - since.timestamp() + GRAIN_SECONDS
             old += sum(1 for seconds in idle if seconds is not None and int(seconds) > age)
-        before, after = plan.observed["keys"], seen.counts(self.prefix)
+        before, after = plan.observed, seen.counts(self.prefix)
         rows: Rows = tuple({"family": name, "before": before.get(name), "after": after[name]} for name in after)
         gone = sum(before.get(name, 0) for name in seen.protected) and not sum(seen.protected.values())
         if old or gone:
