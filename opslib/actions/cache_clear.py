@@ -60,7 +60,9 @@ class ClearFamily(Action):
         "keys of the cache's own family go, in small batches, and those that must stay are counted."
     )
 
-    prefix: str = Field(default="llm:cache:", pattern=r"^[A-Za-z0-9_][A-Za-z0-9:_./-]{0,99}$")
+    prefix: str = Field(
+        default="llm:cache:", max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*([:./][A-Za-z0-9_-]+)*:$"
+    )
     at_most: int = Field(default=50_000, ge=1, le=1_000_000)
 
     def plan(self, target: ReadTarget) -> Plan:

@@ -47,7 +47,13 @@ def tried(work):
         return None, str(error)
 
 
-STEP = {"backup": "newest", "sha256": "0" * 64, "database": "new", "label": "backup"}
+STEP = {
+    "backup": "newest",
+    "sha256": "0" * 64,
+    "database": "new",
+    "label": "backup",
+    "prefix": "llm:cache:",
+}
 FIELDS = [
     (kind, name)
     for kind in ACTIONS.values()
