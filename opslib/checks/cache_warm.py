@@ -30,8 +30,8 @@ warm_up_route = Check(
     probe=probes.warm_up_route,
     judge=_judge,
     remedy=(
-        "The cache fills by use: clear it in a quiet hour, and watch the hit ratio, the LLM providers' latency and the "
-        "costs until it is back. Who wants the route has it made; then this check finds it."
+        "The cache fills by use: clear it in a quiet hour, and watch hit ratio (diagnostics/cache), latency and costs "
+        "until it is back. Who wants the route has it made; then this check finds it."
     ),
     items=("MNT-CCH-03",),
 )

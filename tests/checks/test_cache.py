@@ -105,7 +105,7 @@ def test_nothing_is_ok_when_nothing_could_be_seen(check, lab):
     assert "refuses connections" in result.summary
 
 
-@pytest.mark.parametrize("check", ALL, ids=lambda check: check.name)
+@pytest.mark.parametrize("check", [*ALL, checks.warm_up_route], ids=lambda check: check.name)
 def test_each_remedy_names_a_runbook_or_the_place_to_look(check):
     assert any(kind in check.remedy for kind in ("runbooks/", "disaster/", "diagnostics/"))
 

@@ -218,6 +218,29 @@ def test_values_of_an_earlier_run_are_taken_back_only_in_type_and_rule(notebook)
         notebook.again({name: value for name, value in whole.items() if name != "number"})
 
 
+def test_a_key_family_ends_with_its_colon_and_has_no_empty_part():
+    (parameter,) = declared(f'{FIRST}\nfamily: str = "llm:cache:"  # which [kind: key-family]')[1:]
+    for word in ("llm:cache:", "a:", "llm:cache:meta-llama/Llama-3.1-8b:", f"{'a' * 99}:"):
+        assert parameter.parse(word) == word
+    for word in (
+        "llm:cache",
+        "",
+        ":",
+        "llm::cache:",
+        "llm:cache::",
+        ":llm:",
+        "-llm:",
+        "llm:cache:*",
+        "llm:../x:",
+        "llm:/x:",
+        "llm cache:",
+        "llm:cache:\n",
+        f"{'a' * 100}:",
+    ):
+        with pytest.raises(ValueError, match="a key family with its last colon"):
+            parameter.parse(word)
+
+
 PAPERMILL = {
     "unknown": (["-p", "nope", "1"], "'nope' is not a parameter"),
     "another type": (["-p", "hours", "soon"], "hours: expected a number of hours"),

@@ -17,7 +17,13 @@ from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
 
 DIAGNOSTICS = ("diagnostics/database", "diagnostics/cache")
-RUNBOOKS = ("runbooks/back-up-database", "runbooks/restore-database")
+RUNBOOKS = (
+    "runbooks/back-up-database",
+    "runbooks/maintain-cache",
+    "runbooks/restore-database",
+)
+GIVEN = {"runbooks/maintain-cache": ("window_seconds=1", "least_lookups=1")}
+"""Parameters that make a run of a test short."""
 KILOBYTES = 150
 
 
@@ -67,7 +73,7 @@ def test_diagnostics_look_at_everything_and_change_nothing(name, run, house, fin
 @pytest.mark.parametrize("name", RUNBOOKS)
 def test_a_planning_run_of_a_runbook_changes_nothing(name, run, fingerprint):
     before = fingerprint()
-    _, folder = run(name, mode="plan")
+    _, folder = run(name, *GIVEN.get(name, ()), mode="plan")
     assert fingerprint() == before
     events = {json.loads(line)["event"] for line in (folder / "journal.jsonl").read_text().splitlines()}
     assert not events & {"intent", "applied", "verified"}
@@ -133,6 +139,21 @@ def test_the_restore_is_undone_and_a_second_undo_finds_nothing_left_to_do(run, h
     with pytest.raises(Refused, match="undone already"):
         undo(newest, house.archive)
     assert fingerprint() == again
+
+
+def test_the_cache_is_cleared_of_its_own_keys_and_of_no_others(run, house, fingerprint):
+    before = json.loads(fingerprint())
+    result, folder = run("runbooks/maintain-cache", *GIVEN["runbooks/maintain-cache"])
+    is_sound(result, folder, house)
+    after = json.loads(fingerprint())
+    assert any(key.startswith("llm:cache:") for key in before[1])
+    assert after == [before[0], [key for key in before[1] if not key.startswith("llm:cache:")], before[2]]
+    evidence = json.loads((folder / "evidence" / "clear-cache.json").read_text())
+    assert evidence["verification"]["verdict"] == "OK"
+    assert evidence["values"]["removed"] == len(before[1]) - len(after[1])
+    undone = undo(Archive(house.archive).runs(1)[0].run, house.archive)
+    assert (undone["state"], undone["exit_code"]) == ("refused", 4)
+    assert "is not kept anywhere" in undone["reason"]
 
 
 def test_the_archive_of_all_these_runs_verifies(house):
