@@ -267,7 +267,8 @@ def test_a_call_behind_a_broken_network_ends_in_time_and_says_what_and_where(net
     limit = sum(kind.limits)
     for (fault, phase), (over, ended) in zip(tried, found, strict=True):
         where = f"{fault} {phase}: {ended!r}"
-        assert limit + over < 3 * limit + 2, where
+        # That it ends is what is tried here; by how much it is late depends on who else uses this machine.
+        assert limit + over < 3 * limit + 10, where
         assert isinstance(ended, OpsError), where
         assert "127.0.0.1" in ended.message or "s3://" in ended.message, where
         assert ended.next_step.endswith((".", "?")), where
@@ -290,7 +291,7 @@ def test_the_end_of_a_transaction_behind_a_silent_network_is_given_up(lab, leave
         started = time.monotonic()
         with pytest.raises(KeyError if leave == "roll back" else Unreachable) as caught:
             work()
-        assert time.monotonic() - started < 3 * 0.5 + 2
+        assert time.monotonic() - started < 3 * 0.5 + 10
         if leave == "commit":
             assert "(commit) gave no answer within 0.5 s" in caught.value.message
             assert "may have been carried out" in caught.value.next_step
@@ -310,7 +311,7 @@ def test_an_address_that_takes_no_connection_at_all_is_given_up(lab):
             with pytest.raises(Unreachable) as caught:
                 call()
             assert caught.value.kind == "slow"
-            assert time.monotonic() - started < 3 * 0.4 + 2
+            assert time.monotonic() - started < 3 * 0.4 + 10
 
 
 def test_a_connection_that_comes_too_late_is_closed_and_not_left_to_the_server(lab):
