@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROWS = 3_000
 
+_made: list[str] = []
+
 
 def pytest_configure() -> None:
     """Give each of several test processes its own place for temporary files and locks: run ids in tests are fixed."""
@@ -33,11 +35,13 @@ def pytest_configure() -> None:
         Path(folder).chmod(0o711)
         os.environ |= {"OPSLIB_TESTS": folder, "TMPDIR": folder, "OPS_LOCKS": f"{folder}/locks"}
         tempfile.tempdir = None
+        _made.append(folder)
 
 
 def pytest_unconfigure() -> None:
-    """Remove it again."""
-    if os.environ.get("PYTEST_XDIST_WORKER") and (folder := os.environ.pop("OPSLIB_TESTS", None)):
+    """Remove it again; a test that runs tests in a process of its own shares the place of who started it."""
+    for folder in _made:
+        os.environ.pop("OPSLIB_TESTS", None)
         shutil.rmtree(folder, ignore_errors=True)
 
 
