@@ -262,7 +262,7 @@ def test_what_a_broken_off_build_left_is_dropped_when_it_is_settled(lab, worksho
 class Impatient(CreateIndex):
     """Calls a transaction old at once."""
 
-    old_seconds = 0.0
+    old_seconds = -1.0
 
 
 def test_an_index_is_not_begun_while_an_old_transaction_is_open(lab, workshop, targets):
