@@ -39,6 +39,18 @@ def test_a_heartbeat_a_day_leaves_no_silence() -> None:
     assert found(entries((0, "heartbeat"), (24, "heartbeat"), (48.05, "heartbeat")), 72) == []
 
 
+def test_a_scheduler_may_be_five_minutes_late_and_no_more() -> None:
+    late = timedelta(hours=24, minutes=5) / timedelta(hours=1)
+    assert found(entries((0, "heartbeat"), (late, "heartbeat")), late) == []
+    assert len(found(entries((0, "heartbeat"), (late + 0.001, "heartbeat")), late)) == 1
+
+
+def test_a_day_after_a_production_run_silence_may_be_longer_again() -> None:
+    log_ = entries((0, "heartbeat"), (0.5, "open", RUN), (1, "close", RUN), *((hour, "note") for hour in range(2, 26)))
+    assert found(log_, 25 + 3, frozenset({RUN})) == []
+    assert len(found(log_[:-1], 24 + 3, frozenset({RUN}))) == 1
+
+
 def test_silence_longer_than_a_day_is_told_between_entries_and_up_to_now() -> None:
     assert found(entries((0, "heartbeat"), (24.2, "note"), (25, "heartbeat")), 50) == [
         "warning: log/000001.entry: is followed by 24.2 h of silence; 24 h are allowed",
@@ -86,8 +98,9 @@ def test_production_runs_are_known_by_what_was_asked_and_damage_makes_none(tmp_p
     runs = [build.sealed(archive, number, environment=where) for number, where in enumerate(("lab", "production"), 1)]
     known = list(archive.log.newest_first())
     assert heartbeat.production(tmp_path, known) == {runs[1]}
-    (tmp_path / "runs" / runs[1] / "run.json").write_text("[")
-    assert heartbeat.production(tmp_path, known) == frozenset()
+    for damage in ("[", "[]"):
+        (tmp_path / "runs" / runs[1] / "run.json").write_text(damage)
+        assert heartbeat.production(tmp_path, known) == frozenset()
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +149,7 @@ def test_a_silent_authority_and_store_keep_no_heartbeat_from_being_written(lab: 
 
 def test_where_neither_is_described_a_heartbeat_is_an_entry_alone(lab: LabInUse, tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
-    said = heartbeat.beat(archive, lab.settings.model_copy(update={"anchor_bucket": None}))
+    archive.append("note", "there is something to stamp")
+    said = heartbeat.beat(archive, lab.settings.model_copy(update={"anchor_bucket": None, "timestamp_url": None}))
     assert (said.stamp, said.published, said.faults, said.entry.text) == (None, None, (), "")
     assert log.parse((archive.folder / log.name_of(said.entry.seq)).read_bytes()) == said.entry

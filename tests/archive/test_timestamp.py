@@ -161,6 +161,31 @@ def test_an_old_answer_about_the_same_entry_is_refused_for_its_nonce(
         timestamp.stamp(archive.folder, settings)
 
 
+def test_a_place_for_tokens_that_is_none_is_not_looked_into(
+    archive: Archive, settings: Settings, authority: Authority, tmp_path: Path
+) -> None:
+    place = archive.folder / timestamp.FOLDER
+    assert timestamp.check(archive.folder, authority.ca) == timestamp.Stamps((), ())
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "rubbish").write_text("")
+    place.symlink_to(tmp_path / "elsewhere")
+    assert timestamp.check(archive.folder, authority.ca) == timestamp.Stamps((), ())
+    place.unlink()
+    place.write_text("")
+    assert timestamp.check(archive.folder, authority.ca) == timestamp.Stamps((), ())
+
+
+def test_what_an_authority_answered_instead_is_told(archive: Archive, settings: Settings, authority: Authority) -> None:
+    authority.how = "text"
+    with pytest.raises(Unreachable, match="answered with status 200 and text/html"):
+        timestamp.stamp(archive.folder, settings)
+
+
+def test_the_reason_of_a_token_that_does_not_hold_is_shown_on_one_line_of_printable_signs() -> None:
+    assert timestamp._text(ValueError(" a~\x7f\u202e\nsecond")) == " a~??"
+    assert timestamp._text(ValueError("x" * 300)) == "x" * 200
+
+
 def test_a_token_that_an_entry_names_may_not_go_or_change(
     archive: Archive, settings: Settings, authority: Authority
 ) -> None:

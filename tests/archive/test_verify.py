@@ -389,6 +389,14 @@ def test_a_run_that_does_not_say_which_plan_it_applies_is_an_error(copy: Whole, 
     assert f"error: {where}: does not name the plan that it applies" in str(verify(copy.folder))
 
 
+def test_a_journal_that_is_no_plain_file_is_an_error(sample: Sample) -> None:
+    journal = run_of(sample) / "journal.jsonl"
+    journal.rename(run_of(sample) / "evidence" / "journal.jsonl")
+    journal.mkdir()
+    where = f"runs/{sample.first}/journal.jsonl"
+    assert f"error: {where}: is no plain, readable file" in str(verify(sample.folder))
+
+
 def test_keys_that_are_added_or_revoked_out_of_order_are_errors(sample: Sample, tmp_path: Path) -> None:
     keys.create(tmp_path / "second")
     public = sshsig.Signer(tmp_path / "second").public
