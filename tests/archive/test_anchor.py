@@ -97,6 +97,8 @@ def test_the_newest_head_is_published_once_however_often_and_read_back(
     assert abs(found.heads[0].at - before) < timedelta(minutes=1)
     assert found.findings == ()
     assert verify(folder, noted(found.heads[0])).ok
+    assert found.anchored == ((LAST, said.sha256, f"{found.heads[0].at:%Y-%m-%dT%H:%M:%SZ}"),)
+    assert verify(folder, anchored=found.anchored).ok
 
 
 def test_the_published_copy_holds_the_signature_and_proves_itself_without_the_entry(
@@ -321,10 +323,11 @@ def published_keys(store: AnchorStore, folder: Path) -> list[int]:
 def test_entries_that_add_or_revoke_keys_are_published_once_whatever_the_hint_says(
     folder: Path, settings: Settings, store: AnchorStore, keys: Keys, hint: str | None
 ) -> None:
+    where = folder / anchor.HINT
+    where.write_text("999")
     anchor.publish(folder, settings)
     assert published_keys(store, folder) == [1]
     archive_keys.introduce(log.Log(folder, keys.own), sshsig.Signer(keys.second).public, "host@ops-2")
-    where = folder / anchor.HINT
     assert where.read_text() == "5"
     if hint is None:
         where.unlink()
