@@ -227,7 +227,9 @@ def _write(to: Path, found: dict[str, bytes]) -> None:
     for name, data in found.items():
         path = to / name
         if not os.path.lexists(path):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One by one: mkdir gives the mode to the last folder of a path only.
+            for folder in reversed([above for above in path.parents if above.is_relative_to(to)]):
+                folder.mkdir(mode=0o700, exist_ok=True)
             # Not flushed one by one: whatever ends this half-way, it is done again into another folder.
             path.write_bytes(data)
             path.chmod(0o600)

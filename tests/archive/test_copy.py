@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import shutil
+import stat
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from opslib.archive import anchor, copy
+from opslib.archive import anchor, copy, timestamp
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.errors import ArchiveError, Refused, Unreachable
@@ -278,3 +279,80 @@ def test_an_archive_whose_lock_cannot_be_had_is_not_copied(archive: Archive, set
     (archive.folder / ".lock").mkdir()
     with pytest.raises(ArchiveError, match="cannot be copied"):
         copy.copy(archive.folder, settings)
+
+
+def test_what_is_fetched_into_an_empty_folder_is_its_owners_alone(
+    archive: Archive, settings: Settings, store: AnchorStore, tmp_path: Path
+) -> None:
+    deep = archive.folder / "runs" / str(build.asked(4)["run"]) / "evidence" / "deep" / "er"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("x")
+    build.fill(deep.parents[2])
+    archive.close(deep.parents[2].name, Redactor())
+    (deep / "link").symlink_to("file")
+    said = copy.copy(archive.folder, settings)
+    here = tmp_path / "here"
+    here.mkdir(mode=0o700)
+    assert copy.fetch(said.archive, settings, here).faults == ()
+    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in here.rglob("*")}
+    assert {mode for path, mode in modes.items() if path.is_dir() or path.name == "verify.sh"} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file() and path.name not in ("verify.sh", ".lock")} == {
+        0o600
+    }
+    fetched = here / deep.relative_to(archive.folder)
+    assert [path.name for path in fetched.iterdir()] == ["file"]
+    (key,) = [row.key for row in store.versions(f"copies/{said.archive}/log/")]
+    with tarfile.open(fileobj=io.BytesIO(b"".join(store.stream(key)))) as made:
+        assert {member.mode for member in made} == {0o600}
+
+
+def test_a_token_that_came_after_its_entry_was_copied_is_copied_with_the_next(
+    archive: Archive, settings: Settings, tmp_path: Path
+) -> None:
+    first = copy.copy(archive.folder, settings)
+    token = archive.folder / timestamp.name_of(first.seq)
+    token.parent.mkdir()
+    token.write_bytes(b"a token")
+    archive.append("heartbeat", "")
+    copy.copy(archive.folder, settings)
+    copy.fetch(first.archive, settings, tmp_path / "here")
+    assert (tmp_path / "here" / timestamp.name_of(first.seq)).read_bytes() == b"a token"
+
+
+def test_entries_that_were_forged_beforehand_do_not_pass_for_copies(
+    archive: Archive, settings: Settings, store: AnchorStore
+) -> None:
+    names = sorted(path.name for path in (archive.folder / "log").iterdir())
+    forged = tar(**{f"log/{name}": b"forged" for name in names})
+    prefix = f"copies/{anchor.identity(archive.folder)}/"
+    store.call("put_object", Key=f"{prefix}log/000001-000009-{hashlib.sha256(forged).hexdigest()}.tar", Body=forged)
+    assert copy.copy(archive.folder, settings).added == 3
+    assert copy.copy(archive.folder, settings).added == 0
+
+
+@pytest.mark.parametrize("rubbish", [True, False])
+def test_a_runs_copy_that_was_put_first_writes_nothing_outside_and_rubbish_is_told(
+    archive: Archive, settings: Settings, store: AnchorStore, tmp_path: Path, rubbish: bool
+) -> None:
+    run = str(build.asked(1)["run"])
+    manifest = (archive.folder / "runs" / run / "MANIFEST.sha256").read_bytes()
+    held = content(archive.folder, f"runs/{run}")
+    bad = tar(**held, **{f"runs/{run}/../../outside": b"x", f"runs/{run}/../../../outside": b"x"})
+    name = f"copies/{anchor.identity(archive.folder)}/runs/{run}-{hashlib.sha256(manifest).hexdigest()}.tar"
+    store.call("put_object", Key=name, Body=b"rubbish" if rubbish else bad)
+    said = copy.copy(archive.folder, settings)
+    fetched = copy.fetch(said.archive, settings, tmp_path / "deep" / "here")
+    assert fetched.faults == ((f"{name} cannot be used",) if rubbish else ())
+    assert not list(tmp_path.rglob("outside"))
+    assert verify(tmp_path / "deep" / "here").ok is not rubbish
+
+
+def test_a_run_in_whose_place_a_link_stands_is_not_followed(
+    archive: Archive, settings: Settings, tmp_path: Path
+) -> None:
+    place = archive.folder / "runs" / str(build.asked(1)["run"])
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    said = copy.copy(archive.folder, settings)
+    (fault,) = copy.fetch(said.archive, settings, tmp_path / "here").faults
+    assert fault.endswith("cannot be used")
