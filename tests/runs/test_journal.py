@@ -1,9 +1,11 @@
 import hashlib
 import json
+import os
 import resource
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +37,39 @@ def test_a_line_is_in_the_file_before_append_returns(path):
     for count in range(1, 6):
         record.append("note", text="x")
         assert len(lines(path)) == count
+
+
+def test_each_line_is_flushed_to_the_disk_after_it_was_written_and_before_append_returns(path):
+    record, calls = Journal(path, Redactor()), []
+
+    def hear(frame, event, arg):
+        if event == "c_call" and arg in (os.write, os.fsync):
+            calls.append(arg.__name__)
+
+    sys.setprofile(hear)
+    try:
+        record.append("note", text="x")
+    finally:
+        sys.setprofile(None)
+    assert calls == ["write", "fsync"]
+
+
+def test_the_first_line_names_none_and_no_cell_unless_one_was_running(path):
+    record = Journal(path, Redactor())
+    record.append("note", text="x")
+    (line,) = journal.read(path)
+    assert (line.said["prev"], line.cell) == ("0" * 64, None)
+
+
+def test_closing_lets_the_file_go_and_says_why_nothing_more_is_taken(path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    record = Journal(path, Redactor())
+    record.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    with pytest.raises(ArchiveError, match="is closed"):
+        record.append("note", text="x")
+    record.close()
+    assert lines(path) == []
 
 
 def test_a_reopened_journal_goes_on_where_it_ended(path):
