@@ -260,6 +260,12 @@ def test_a_requester_without_a_mapping_is_known_by_the_operating_systems_name():
             judge(verified("ann", of, principal="ann@elsewhere"), verified("ben", of), of=of)
 
 
+def test_a_requester_who_asked_as_another_user_of_the_machine_is_known_by_the_own_name():
+    of = plan(requester="ann", requested_by="root@bastion")
+    with pytest.raises(Refused, match="ann@elsewhere: is by who asked"):
+        judge(verified("ann", of, principal="ann@elsewhere"), verified("ben", of), of=of)
+
+
 def test_who_applies_does_not_count_either():
     with pytest.raises(Refused, match="ben@valuecanvas: is by who asked"):
         judge(verified("ben"), verified("cat"), requesters=("ben@valuecanvas",))
