@@ -1,6 +1,9 @@
 """Waiting for what another process or thread brings about."""
 
 import time
+from contextlib import suppress
+
+import psutil
 
 
 def until(look, seconds=20.0):
@@ -10,3 +13,11 @@ def until(look, seconds=20.0):
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.02)
     return answer
+
+
+def living(process):
+    """Whether a process, or the one of that number, is there and no zombie; it may go while it is looked at."""
+    with suppress(psutil.NoSuchProcess):
+        one = process if isinstance(process, psutil.Process) else psutil.Process(process)
+        return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+    return False

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from opslib.archive.verify import verify
-from tests.waiting import until
+from tests.waiting import living, until
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN = "from opslib import begin, checks\nrun = begin('lab')\n"
@@ -62,7 +62,7 @@ def test_a_killed_notebook_process_ends_its_run_as_interrupted_and_leaves_no_pro
     process.communicate()
     result, _ = ended(archive)
     assert (result["state"], result["verdict"]) == ("interrupted", "UNKNOWN")
-    until(lambda: not [p for p in executors if p.is_running() and p.status() != psutil.STATUS_ZOMBIE])
+    until(lambda: not [p for p in executors if living(p)])
 
 
 def test_what_stands_in_the_way_is_said_in_the_notebook(archive, lab):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import nbformat
 import papermill  # noqa: F401 - loads the engine by its entry point, as ops run does
-import psutil
 import pytest
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
@@ -22,7 +21,7 @@ from opslib.headless.kernel_outputs import MOST, Meter
 from opslib.redaction import Redactor, Secret
 from tests.headless import bench
 from tests.scale import count
-from tests.waiting import until
+from tests.waiting import living, until
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "k9-not-for-anybody-7Qx"
@@ -60,10 +59,6 @@ def execute(folder, *sources, **limits):
 
 def recorded(folder):
     return json.loads((folder / "out.ipynb").read_text())["cells"]
-
-
-def living(number):
-    return psutil.pid_exists(number) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE
 
 
 RUNNER = """

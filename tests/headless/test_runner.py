@@ -18,7 +18,7 @@ from opslib.archive.verify import verify
 from opslib.errors import UsageError
 from opslib.headless import runner
 from opslib.redaction import Redactor
-from tests.waiting import until
+from tests.waiting import living, until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = 'environment: str = "lab"  # target: lab, staging or production\nwords: int = 1  # how many [1 to 1000]'
@@ -229,7 +229,7 @@ def test_a_killed_runner_leaves_an_open_entry_that_the_next_start_closes_as_inte
     process.kill()
     process.communicate()
     assert not (folder / "MANIFEST.sha256").exists()
-    until(lambda: all(not k.is_running() or k.status() == psutil.STATUS_ZOMBIE for k in kernels))
+    until(lambda: not any(living(k) for k in kernels))
     write(shelf, CHECK + "run.check(check)")
     run(shelf)
     assert json.loads((folder / "result.json").read_text())["state"] == "interrupted"
@@ -270,7 +270,7 @@ def test_a_signal_that_comes_again_and_again_still_seals_the_run_and_leaves_noth
     assert json.loads(said)["state"] == "interrupted"
     assert (folder / "MANIFEST.sha256").exists()
     assert not list((shelf / "tmp").iterdir())
-    until(lambda: all(not k.is_running() or k.status() == psutil.STATUS_ZOMBIE for k in kernels))
+    until(lambda: not any(living(k) for k in kernels))
 
 
 def test_a_signal_before_the_first_cell_ends_the_run_in_a_stated_state_too(shelf):
@@ -316,7 +316,7 @@ def test_processes_that_a_killed_kernel_had_started_end_with_the_run(shelf):
     )
     run(shelf)
     child = int(started.read_text())
-    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not living(child))
 
 
 def test_a_notebook_that_leaves_early_after_its_finish_is_no_success(shelf):

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from opslib.lab.processes import LabError, Trace, await_ready, find, free_port, launch, listens, stop
+from tests.waiting import living
 
 LISTENER = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 STUBBORN = (
@@ -48,7 +49,7 @@ def test_a_process_that_ignores_the_polite_signal_is_killed_with_its_children(tm
     family = [process, *process.children()]
     assert len(family) == 2
     stop(trace, signal.SIGTERM, seconds=0.2)
-    assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert [p for p in family if living(p)] == []
 
 
 def test_a_process_is_recognised_by_id_and_start_time_together() -> None:

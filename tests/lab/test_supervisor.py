@@ -21,6 +21,7 @@ from opslib.lab.database import DATABASE, Database
 from opslib.lab.processes import LabError, find
 from opslib.lab.supervisor import Lab
 from opslib.settings import Settings
+from tests.waiting import living
 
 CLOCK = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ROWS = 1_500
@@ -51,7 +52,7 @@ def test_up_twice_leaves_a_running_lab_alone_and_down_leaves_no_process_and_no_f
     family = processes(lab)
     assert len(family) > len(lab.status())
     assert lab.down() is True
-    assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert [p for p in family if living(p)] == []
     assert not lab.folder.exists()
     assert lab.status() == []
     assert lab.down() is False
