@@ -12,6 +12,7 @@ from opslib.actions.database_upkeep import Row, following, on_primary, same_serv
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
 from opslib.probes.questions import question
+from opslib.systems.postgres_exchange import end_earlier
 from opslib.systems.postgres_upkeep import create_index, drop_index
 from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
@@ -260,8 +261,6 @@ class DropInvalidIndexes(Action):
 
 def end_building(target: WriteTarget) -> None:
     """End what a killed process of this run left at work on the server, so that its fate can be looked up."""
-    from opslib.systems.postgres_exchange import end_earlier
-
     with target.admin(target.settings.database_url) as session:
         end_earlier(session)
 
