@@ -130,8 +130,9 @@ def _answers(pipe: Any, chance: random.Random, count: int) -> None:
 def _limits(pipe: Any, chance: random.Random, month: str) -> None:
     for number in range(40):
         user = f"{chance.getrandbits(48):012x}"
-        pipe.set(f"llm_rate_limit:{('free', 'pro', 'enterprise')[number % 3]}:{user}", chance.randint(1, 9), ex=3600)
-        pipe.set(f"rl:{('strict', 'standard', 'loose')[number % 3]}:{user}", chance.randint(1, 4), ex=600)
+        tier = ("free", "pro", "enterprise")[number % 3]
+        pipe.set(f"llm_rate_limit:{tier}:{user}", chance.randint(1, 9), ex=3600)
+        pipe.set(f"rl:{tier}:llm_rate_limit:user:{user}", chance.randint(1, 4), ex=3600)
         pipe.hset(
             f"usage:{user}:{month}",
             mapping={"tokens": chance.randint(10_000, 900_000), "requests": chance.randint(10, 900)},

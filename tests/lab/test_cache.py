@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import redis
 from redis.backoff import NoBackoff
@@ -7,6 +9,8 @@ from redis.retry import Retry
 
 from opslib.lab import state
 from opslib.lab.cache import Cache
+from opslib.lab.state import Entry
+from tests import caches
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +20,27 @@ def cache(lab):
     return Cache(found, state.passwords(lab.folder))
 
 
-def test_every_key_family_of_the_operated_system_is_there(cache):
-    with cache.client() as client:
+@pytest.fixture
+def fresh(cache, tmp_path):
+    """A server filled a moment ago: the lab's own may be older than what lives for an hour only."""
+    with caches.server("--requirepass", cache.passwords["cache"]) as own:
+        services = {Cache.name: Entry(port=own.port)}
+        made = Cache(replace(cache.state, folder=tmp_path, services=services), cache.passwords)
+        made.fill()
+        yield made
+
+
+def test_every_key_family_of_the_operated_system_is_there(fresh):
+    with fresh.client() as client:
         families = {key.partition(":")[0] for key in client.scan_iter(count=1000)}
         answers = list(client.scan_iter("llm:cache:*", count=1000))
         assert families >= {"llm", "llm_rate_limit", "rl", "usage", "quota", "bull"}
         assert len(answers) >= 50
         assert all(0 < client.ttl(key) <= 86_400 for key in answers)
+
+
+def test_the_memory_is_bounded(cache):
+    with cache.client() as client:
         assert client.config_get("maxmemory") == {"maxmemory": str(64 * 1024 * 1024)}
 
 
