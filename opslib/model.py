@@ -93,7 +93,8 @@ def now() -> datetime:
 class Probe:
     """Reads one fact of a target. ``read`` gets the reading target and returns rows, or raises OpsError.
 
-    ``source`` is what is asked, as an expert would type it (a statement's file, a command, an address).
+    ``source`` is what is asked, as an expert would type it (a statement's file, a command, an address). A probe
+    ``by_executor`` needs a credential that could write as well: a notebook asks its executor for it by name.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Probe:
     read: Callable[[Any], Rows | list[dict[str, Any]]] = field(repr=False)
     source: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
+    by_executor: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from opslib.errors import SettingsError
 from opslib.model import ENVIRONMENTS, Environment
 from opslib.redaction import CacheUrl, DatabaseUrl, Secret
 from opslib.settings_environments import PREFIX, lab_faults, shared_faults
 from opslib.settings_guard import Address, Bucket, Guard, shown, split
+from opslib.settings_vendors import ADDRESSES, VendorNames, VendorTokens
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder: notebooks, .env files and, unless told otherwise, archive and lab."""
@@ -38,7 +39,7 @@ Tables = Annotated[tuple[Annotated[str, Field(pattern=rf"^{_NAME}\.{_NAME}$")], 
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:_.-]{0,99}$")]
 
 
-class ReadSettings(BaseModel):
+class ReadSettings(VendorNames):
     """What may be known in a notebook's process: addresses, names, limits, credentials that only read."""
 
     model_config = ConfigDict(
@@ -132,7 +133,7 @@ class ReadSettings(BaseModel):
         return {name: _shown(value) for name, value in pairs if value is not None}
 
 
-class Settings(Guard, ReadSettings):
+class Settings(Guard, VendorTokens, ReadSettings):
     """The whole description, with what can write; only the executor's process holds it."""
 
     database_url: DatabaseUrl = Field(
@@ -154,9 +155,11 @@ class Settings(Guard, ReadSettings):
 
 
 FILE_ONLY = frozenset(
-    {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None} | {"aws_endpoint_url"}
+    {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None}
+    | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES}
+    | {"aws_endpoint_url"}
 )
-"""What the process cannot add to a description that has a file. The endpoint is where leases and heads are kept."""
+"""What the process cannot add to a description that has a file: who guards it, and where credentials are sent."""
 
 PLACES = ("OPS_ARCHIVE", "OPS_ARCHIVE_KEY", "OPS_LOCKS", "OPS_NOTEBOOKS")
 """Folders and files that are no part of a target; a description may fix them, and the process must agree then."""

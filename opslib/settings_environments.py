@@ -10,11 +10,18 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from opslib.settings_vendors import ADDRESSES, LED_BY
+
 Values = Mapping[str, str]
 
 _DATABASES = ("DATABASE_URL", "OPS_READ_DATABASE_URL")
 _CACHES = ("REDIS_URL", "OPS_READ_REDIS_URL")
-_KEYS = ("AWS_SECRET_ACCESS_KEY", "OPS_READ_AWS_SECRET_ACCESS_KEY")
+_KEYS = (
+    "AWS_SECRET_ACCESS_KEY",
+    "OPS_READ_AWS_SECRET_ACCESS_KEY",
+    "OPS_KUBERNETES_TOKEN",
+    "OPS_READ_KUBERNETES_TOKEN",
+)
 _LAB = (
     *_DATABASES,
     "OPS_SCRATCH_DATABASE_URL",
@@ -22,6 +29,7 @@ _LAB = (
     "AWS_ENDPOINT_URL",
     "VITE_API_BASE_URL",
     "OPS_SERVER_METRICS_URL",
+    *ADDRESSES,
 )
 _LAB_OWN = (
     "AWS_ENDPOINT_URL",
@@ -41,6 +49,20 @@ _PLACES = (
     "backup_bucket",
     "backup_prefix",
     "aws_endpoint_url",
+    "front_end_url",
+    "hoster",
+    "vercel_url",
+    "vercel_project",
+    "vercel_team",
+    "netlify_url",
+    "netlify_site",
+    "cloudflare_url",
+    "cloudflare_account",
+    "cloudflare_project",
+    "github_url",
+    "github_repository",
+    "kubernetes_url",
+    "kubernetes_namespace",
 )
 """Names of a description's fields that say where a target is."""
 
@@ -57,6 +79,9 @@ def lab_faults(values: Values) -> Iterator[str]:
     for name in _LAB_OWN + (_LAB_ANCHOR if values.get("OPS_ANCHOR_BUCKET") else ()):
         if not values.get(name):
             yield f"{name}: missing (the lab uses its own, never those that are found on this machine)"
+    for name, leading in LED_BY.items():
+        if not values.get(name) and (set_ := [one for one in leading if values.get(one)]):
+            yield f"{name}: missing ({set_[0]} is set, and the lab asks its own stand-in, never the vendor)"
 
 
 def shared_faults(values: Values, others: Mapping[str, Values]) -> Iterator[str]:
@@ -69,6 +94,8 @@ def shared_faults(values: Values, others: Mapping[str, Values]) -> Iterator[str]
                     yield f"{name}: leads to the same place as {file}"
         if values.get("S3_BUCKET_NAME") and _bucket(values) == _bucket(other):
             yield f"S3_BUCKET_NAME: with OPS_BACKUP_PREFIX the same place as in {file}"
+        if values.get("OPS_KUBERNETES_URL") and _namespace(values) == _namespace(other):
+            yield f"OPS_KUBERNETES_URL: with OPS_KUBERNETES_NAMESPACE the same place as in {file}"
         keys = {other[name] for name in _KEYS if other.get(name)}
         for name in _KEYS:
             if values.get(name) in keys:
@@ -105,6 +132,10 @@ def _place(address: str) -> tuple[str, int, str] | None:
         return (_host(address), url.port or (6379 if cache else 5432), path) if url.hostname else None
     except ValueError:
         return None
+
+
+def _namespace(values: Values) -> tuple[str, str]:
+    return values.get("OPS_KUBERNETES_URL", "").rstrip("/").lower(), values.get("OPS_KUBERNETES_NAMESPACE", "")
 
 
 def _bucket(values: Values) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from opslib.settings import PLACES, ReadSettings, Settings
+from opslib.settings_vendors import VendorNames, VendorTokens
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {
@@ -72,7 +73,10 @@ def example() -> str:
     """Return .env.example: every variable of a target's description, with what it is and its default."""
     lines = ["# One target's description. Copy to .env.staging or .env.production (mode 0600) and fill in."]
     lines += ["# First what the notebooks may know; then what can write, which stays with the executor.", ""]
-    for name, described in Settings.model_fields.items():
+    fields, vendors = Settings.model_fields, VendorNames.model_fields | VendorTokens.model_fields
+    # What is needed first, then the vendors, of whom not all are used.
+    for name in sorted(fields, key=lambda name: (name not in ReadSettings.model_fields, name in vendors)):
+        described = fields[name]
         if name not in ReadSettings.model_fields and "# The executor's: what can write." not in lines:
             lines += ["", "# The executor's: what can write.", ""]
         if described.description:

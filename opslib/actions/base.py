@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verification
-from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
+from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 
 def faults(error: ValidationError) -> str:
@@ -73,7 +73,7 @@ class Action(BaseModel):
     most: ClassVar[int] = 10
     seconds: ClassVar[float] = 12 * 3600.0
 
-    def plan(self, target: ReadTarget) -> Plan:
+    def plan(self, target: PlanTarget) -> Plan:
         """Look, through handles that cannot write, and say what would change; raises Refused if it must not."""
         raise NotImplementedError
 

@@ -16,7 +16,7 @@ from opslib.headless.notebooks import Notebook
 from opslib.probes.backups_manifest import MANIFEST
 from opslib.probes.questions import question
 from opslib.settings import Settings
-from opslib.systems.target import ReadTarget
+from opslib.systems.target import PlanTarget
 
 LATEST = frozenset({"latest", "due"})
 """Words that stand for whatever is there when the step is planned."""
@@ -27,7 +27,7 @@ def check_live(
 ) -> None:
     """Raise UsageError for values that name nothing on the target; Refused where that cannot be known and counts."""
     asked = [p for p in notebook.parameters if p.rule.kind in _LOOKED_UP and values[p.name] not in LATEST]
-    target = ReadTarget(settings.reading(), "parameters")
+    target = PlanTarget(settings, "parameters")
     faults = []
     try:
         for parameter in asked:
@@ -46,7 +46,7 @@ def check_live(
         raise UsageError(f"{notebook.name} cannot be run on {settings.environment}: {'; '.join(faults)}.")
 
 
-def _backup(target: ReadTarget, value: str) -> str:
+def _backup(target: PlanTarget, value: str) -> str:
     prefix, store = target.settings.backup_prefix, target.backups
     if store.head(f"{prefix}{value}{MANIFEST}") or store.head(value):
         return ""
@@ -56,12 +56,12 @@ def _backup(target: ReadTarget, value: str) -> str:
     return f"there is no backup of that name, and no object of that key, in s3://{store.bucket}{told}"
 
 
-def _table(target: ReadTarget, value: str) -> str:
+def _table(target: PlanTarget, value: str) -> str:
     names = [row["relation"] for row in target.database.ask(question("upkeep/table_names"))]
     near = get_close_matches(value, names)
     told = f" (did you mean {' or '.join(near)}?)" if near else ""
     return "" if value in names else f"there is no table of that name{told}"
 
 
-_LOOKED_UP: Mapping[str, Callable[[ReadTarget, str], str]] = {"backup": _backup, "table": _table, "due-table": _table}
+_LOOKED_UP: Mapping[str, Callable[[PlanTarget, str], str]] = {"backup": _backup, "table": _table, "due-table": _table}
 """How a value of a kind is looked up: returns what is wrong with it, or nothing."""

@@ -27,6 +27,8 @@ SECRETS = (
     "read_aws_key",
     "anchor_aws_id",
     "anchor_aws_key",
+    "github_token",
+    "read_github_token",
 )
 
 

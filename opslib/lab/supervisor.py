@@ -19,6 +19,7 @@ from opslib.lab.database import DATABASE, Database
 from opslib.lab.processes import LabError
 from opslib.lab.service import Progress, Service
 from opslib.lab.state import State, locked
+from opslib.lab.vendors.service import Vendors
 from opslib.lab.web import POOL, Application
 from opslib.settings import Settings, lab_folder, load
 
@@ -26,7 +27,10 @@ ROWS = 300_000
 SEED = 1
 
 Outcome = Literal["started", "repaired", "already up"]
-PARTS = ("postgres", "valkey", "aws", "application", "logs", "lab.json", "secrets.json", "target.env", ".lock")
+PARTS = (
+    *("postgres", "valkey", "aws", "vendors", "application"),
+    *("logs", "lab.json", "secrets.json", "target.env", ".lock"),
+)
 """All that a lab puts into its folder."""
 
 
@@ -137,7 +141,7 @@ class Lab:
         passwords = states.passwords(self.folder)
         database = Database(state, passwords, self._account)
         cache = Cache(state, passwords)
-        services: tuple[Service, ...] = (database, cache, Cloud(state, passwords))
+        services: tuple[Service, ...] = (database, cache, Cloud(state, passwords), Vendors(state, passwords))
         if Application.installed() or Application.name in state.services:
             application = Application(state, passwords)
             application.connect(database, cache)
@@ -183,10 +187,11 @@ class Lab:
 
     def _target(self, services: tuple[Service, ...]) -> Mapping[str, str]:
         """Return every variable of the target description; those without a value stay empty."""
-        database, cache, cloud, application = (*services, None)[:4]
+        database, cache, cloud, vendors, application = (*services, None)[:5]
         assert isinstance(database, Database)
         assert isinstance(cache, Cache)
         assert isinstance(cloud, Cloud)
+        assert isinstance(vendors, Vendors)
         url = application.url if isinstance(application, Application) else ""
         given = {
             "OPS_ENVIRONMENT": "lab",
@@ -210,6 +215,7 @@ class Lab:
             "OPS_DATABASE_STANDBYS": "0",
             "OPS_APPLICATION_NAMES": POOL if url else "",
             "OPS_SERVER_METRICS_URL": f"{url}/node-metrics" if url else "",
+            **vendors.target(),
         }
         return {str(f.alias): given.get(str(f.alias), _text(f.default)) for f in Settings.model_fields.values()}
 

@@ -22,7 +22,7 @@ from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed, UsageError
 from opslib.model import Evidence, Verdict
 from opslib.redaction import Redactor
-from opslib.runs import outside
+from opslib.runs import asked, outside
 from opslib.runs.channel import Tell
 from opslib.runs.journal import Journal
 from opslib.runs.locks import Locks
@@ -71,6 +71,7 @@ class Executor:
         verbs: dict[str, Callable[[Mapping[str, Any], Tell], Any]] = {
             "hello": self._hello,
             "reading": self._reading,
+            "take": self._take,
             "result": self._result,
             "note": self._note,
             "confirm": self._confirm,
@@ -160,6 +161,11 @@ class Executor:
 
     def _reading(self, request: Mapping[str, Any], progress: Tell) -> int:
         return self.journal.append("reading", reading=request["reading"])
+
+    def _take(self, request: Mapping[str, Any], progress: Tell) -> Any:
+        taken = asked.take(self.work, str(request.get("probe")), self.redactor)
+        self.journal.append("reading", reading=taken)
+        return taken
 
     def _result(self, request: Mapping[str, Any], progress: Tell) -> int:
         result = request["result"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from opslib.canonical import to_json
 from opslib.errors import OpsError
@@ -58,3 +61,9 @@ def judge(check: Check, reading: Reading) -> Result:
 def evaluate(check: Check, target: ReadTarget) -> Result:
     """Take the check's reading on ``target`` and judge it."""
     return judge(check, take(check.probe, target))
+
+
+def reading_of(said: Mapping[str, Any]) -> Reading:
+    """Return the Reading that ``said``, as the executor answers it, stands for."""
+    rows = tuple(said["rows"])
+    return Reading(**{**said, "rows": rows, "taken_at": datetime.fromisoformat(said["taken_at"])})

@@ -26,7 +26,7 @@ from opslib.runs.locks import Locks
 from opslib.runs.saved_plan import PlannedStep, moved
 from opslib.runs.steps import State, StepRecord, fold
 from opslib.runs.work import Work
-from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
+from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 Check = Callable[[], None]
 """Raises Refused when nothing may be begun any more (the run was asked to stop, a lease was lost)."""
@@ -171,7 +171,7 @@ class Stepper:
         return evidence
 
     def _plan(self, step: str, action: Action) -> Plan:
-        target = ReadTarget(self.work.settings.reading(), self.work.id)
+        target = PlanTarget(self.work.settings, self.work.id)
         try:
             # What is compared, approved and recorded is the plan without secrets.
             plan = plan_of(self.redactor.tree(to_json(action.plan(target))))

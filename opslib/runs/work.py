@@ -10,6 +10,8 @@ from typing import Literal
 
 from opslib.actions import ACTIONS
 from opslib.actions.base import Action
+from opslib.model import Probe
+from opslib.probes.asked import ASKED
 from opslib.runs.asking import Asking
 from opslib.runs.saved_plan import SavedPlan
 from opslib.runs.steps import StepRecord, work_of
@@ -38,6 +40,7 @@ class Work:
     asking: Asking | None = None
     history: Mapping[str, StepRecord] = field(default_factory=dict)
     actions: Mapping[str, type[Action]] = field(default_factory=lambda: ACTIONS)
+    probes: Mapping[str, Probe] = field(default_factory=lambda: ASKED)
 
     @property
     def id(self) -> str:

@@ -1,4 +1,8 @@
-"""The handles on one target: one set for probes and plans, one to verify, one to apply; only the last can write."""
+"""The handles on one target, in four sets, each with more than the one before; only the last can write.
+
+``ReadTarget`` is a notebook's. The others are the executor's: ``PlanTarget`` also looks where a vendor's credential
+could write (through clients that only send GET), ``VerifyTarget`` also sees what the reading role may not.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ from functools import cached_property
 
 from opslib.redaction import DatabaseUrl
 from opslib.settings import ReadSettings, Settings
+from opslib.settings_vendors import VendorTokens
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.cache_writing import Cache
+from opslib.systems.github import ReadOnlyWorkflows, Workflows
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
@@ -42,15 +48,32 @@ class ReadTarget:
         """HTTP with safe methods only."""
         return Reader()
 
+    @cached_property
+    def workflows(self) -> ReadOnlyWorkflows:
+        """GitHub Actions, by a token that only reads."""
+        return ReadOnlyWorkflows(self.settings, self.settings.read_github_token)
+
     def close(self) -> None:
         """Close every handle that was opened."""
-        for name in ("database", "cache", "backups", "web"):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
+        for name in [name for name in self.__dict__ if name in self._handles()]:
+            self.__dict__.pop(name).close()
+
+    @classmethod
+    def _handles(cls) -> frozenset[str]:
+        kinds = (vars(kind).items() for kind in cls.__mro__)
+        return frozenset(name for said in kinds for name, value in said if isinstance(value, cached_property))
 
 
-class VerifyTarget(ReadTarget):
-    """What ``verify`` gets: the reading handles, and sessions that see all and write nothing. Executor only."""
+class PlanTarget(ReadTarget):
+    """What ``plan`` and the probes that the executor takes get: the reading handles, and the vendors'."""
+
+    def __init__(self, settings: Settings, run: str) -> None:
+        super().__init__(settings.reading(), run)
+        self._tokens: VendorTokens = settings
+
+
+class VerifyTarget(PlanTarget):
+    """What ``verify`` gets: the reading handles, and sessions that see all and write nothing."""
 
     settings: Settings
     _writes = False
@@ -68,7 +91,7 @@ class VerifyTarget(ReadTarget):
 
 
 class WriteTarget(VerifyTarget):
-    """What ``apply``, ``settle`` and ``undo`` get: handles that can write. Executor only."""
+    """What ``apply``, ``settle`` and ``undo`` get: handles that can write."""
 
     _writes = True
 
@@ -83,9 +106,7 @@ class WriteTarget(VerifyTarget):
         settings = self.settings
         return Cache(settings.cache_url, f"opslib:{self.run}", settings.cache_prefix, settings.protected_prefixes)
 
-    def close(self) -> None:
-        """Close every handle that was opened."""
-        super().close()
-        for name in ("backup_store", "cache_store"):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
+    @cached_property
+    def workflow_starter(self) -> Workflows:
+        """GitHub Actions, by a token that may start and cancel runs."""
+        return Workflows(self.settings, self.settings.github_token)

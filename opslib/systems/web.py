@@ -15,10 +15,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
-from opslib.errors import OpsError, Refused, Unreachable, UsageError
+from opslib.errors import OpsError, Refused, SettingsError, Unreachable, UsageError
 from opslib.redaction import Secret
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 4 * 1024 * 1024
 """Bytes of a body, decoded; a larger one is refused as a whole, for half a document proves nothing."""
 
-Method = Literal["GET", "HEAD", "POST"]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 KINDS: dict[str, tuple[str, str]] = {
     "dns": ("has a name that does not resolve", "Check DNS and the address in the target description."),
@@ -58,8 +59,10 @@ class Reader:
 
     _methods: ClassVar[frozenset[str]] = frozenset({"GET", "HEAD"})
 
-    def __init__(self, *, size_limit: int = SIZE_LIMIT) -> None:
+    def __init__(self, *, size_limit: int = SIZE_LIMIT, ca: Path | None = None) -> None:
+        """``ca`` is a PEM file of the only certificates that are trusted; those of the machine if None."""
         self._size_limit = size_limit
+        self._ca = ca
         self._client: httpx.Client | None = None
 
     def get(self, url: str, *, deadline: float = 5.0, headers: Mapping[str, str | Secret] | None = None) -> Answer:
@@ -108,7 +111,7 @@ class Reader:
 
     def _opened(self) -> httpx.Client:
         if self._client is None:
-            self._client = _client(self._methods)
+            self._client = _client(self._methods, self._ca)
         return self._client
 
 
@@ -123,6 +126,24 @@ class Asker(Reader):
     def post(self, url: str, content: bytes, kind: str, *, deadline: float = 5.0) -> Answer:
         """Return what ``url`` answers to a body of media type ``kind``; raises as :meth:`get`."""
         return self._ask("POST", url, deadline, {"content-type": kind}, content)
+
+
+class Writer(Asker):
+    """Also sends what changes something: for ``apply`` and ``undo`` alone, which know how to look afterwards."""
+
+    _methods: ClassVar[frozenset[str]] = frozenset(get_args(Method))
+
+    def send(
+        self,
+        method: Method,
+        url: str,
+        content: bytes | None = None,
+        *,
+        deadline: float = 30.0,
+        headers: Mapping[str, str | Secret] | None = None,
+    ) -> Answer:
+        """Return what ``url`` answers; sent once and never again by itself. Raises as :meth:`get`."""
+        return self._ask(method, url, deadline, headers, content)
 
 
 @dataclass
@@ -245,14 +266,20 @@ def _plain(name: str, value: str | Secret) -> str:
     return plain
 
 
-def _client(methods: frozenset[str]) -> httpx.Client:
+def _client(methods: frozenset[str], ca: Path | None) -> httpx.Client:
     import httpx
+
+    try:
+        trusted = ssl.create_default_context(cafile=ca) if ca else True
+    except OSError as error:
+        raise SettingsError(f"{ca} holds no certificates that one could trust ({error.strerror}).") from error
 
     def only_these(request: httpx.Request) -> None:
         if request.method not in methods:
             raise Refused(f"This handle does not send {request.method}.", "Ask for a step of a runbook instead.")
 
     return httpx.Client(
+        verify=trusted,
         # Whatever the client is asked for, also past this module's own methods.
         event_hooks={"request": [only_these]},
         follow_redirects=False,

@@ -26,6 +26,7 @@ from opslib.probes.questions import question
 from opslib.redaction import Redactor
 from opslib.runs.journal import Journal
 from opslib.runs.saved_plan import SavedPlan
+from opslib.settings_vendors import ADDRESSES, LED_BY
 from opslib.systems.postgres import ReadOnlyDatabase
 from tests.signing import plan as make_plan
 
@@ -275,6 +276,31 @@ def test_an_option_of_an_address_leads_nowhere_else(house, lab, option):
     described = (lab.folder / "target.env").read_text()
     (house / ".env.lab").write_text(re.sub(r"(?m)^(DATABASE_URL=.*)$", rf"\1?{option}", described))
     assert "DATABASE_URL: has an option other than sslmode" in loaded(house, "lab")
+
+
+@pytest.mark.parametrize("name", LED_BY)
+def test_a_lab_never_asks_a_vendor_itself(house, lab, name):
+    described = (lab.folder / "target.env").read_text()
+    leading = LED_BY[name][-1]
+    without = re.sub(rf"(?m)^({name}|{leading})=.*\n", "", described)
+    (house / ".env.lab").write_text(f"{without}{leading}=0123456789abcdef-token\n")
+    assert f"{name}: missing (" in loaded(house, "lab")
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_where_credentials_are_sent_only_the_file_says(house, production, monkeypatch, name):
+    describe(house, "production", production)
+    monkeypatch.setenv(name, "https://elsewhere.example.com")
+    assert f"{name}: only .env.production may set it" in loaded(house, "production")
+
+
+def test_two_environments_in_one_namespace_are_refused(house, production):
+    place = {"OPS_KUBERNETES_URL": "https://k8s.example.com", "OPS_KUBERNETES_NAMESPACE": "valuecanvas"}
+    describe(house, "production", production | place)
+    describe(house, "staging", STAGING | place)
+    assert "OPS_KUBERNETES_URL: with OPS_KUBERNETES_NAMESPACE the same place" in loaded(house, "staging")
+    describe(house, "staging", STAGING | place | {"OPS_KUBERNETES_NAMESPACE": "valuecanvas-staging"})
+    settings.load("staging", root=house)
 
 
 def test_a_lab_that_is_productions_tunnel_is_refused(house, production):

@@ -12,6 +12,7 @@ from opslib.headless import runner
 from opslib.lab.supervisor import Lab
 from opslib.systems.postgres import connect
 from opslib.systems.target import WriteTarget
+from tests.vendors import Doors
 
 ROWS = 20_000
 
@@ -46,14 +47,15 @@ def run(house):
 
 @pytest.fixture
 def fingerprint(house):
-    """Return what can be changed, as one value: databases and their content, keys, and object versions."""
+    """Return what can be changed, as one value: databases and content, keys, object versions, the vendors' state."""
 
     def take():
         settings = house.settings
         with connect(settings.database_url.with_path("postgres"), "fingerprint") as server:
             names = server.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
         databases = {row["datname"]: content(settings.database_url.with_path(row["datname"])) for row in names}
-        return json.dumps([databases, keys(settings.cache_url.reveal()), objects(settings)], default=str)
+        vendors = Doors(settings).state()
+        return json.dumps([databases, keys(settings.cache_url.reveal()), objects(settings), vendors], default=str)
 
     return take
 

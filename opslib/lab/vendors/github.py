@@ -1,0 +1,249 @@
+"""GitHub Actions' stand-in: one repository, its deployment workflow, runs that go on by the clock.
+
+Sources: GitHub REST API description (actions/workflows, workflow-runs, workflow-jobs, repos/contents).
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from opslib.lab.vendors.github_shapes import commit, job, run, workflow
+from opslib.lab.vendors.stand_in import Refusal, StandIn, said
+
+OWNER, NAME = "valuecanvas", "valuecanvas"
+FILE = "deploy-production.yml"
+PATH = f".github/workflows/{FILE}"
+MAIN = "5f0d0f6a7b1c4e3d9a8b7c6d5e4f3a2b1c0d9e8f"
+JOBS = (
+    *("test", "security-scan", "detect-changes", "build-frontend", "build-images"),
+    *("deploy-infrastructure", "deploy-kubernetes", "deploy-frontend", "deployment-summary", "smoke-tests", "notify"),
+)
+"""The product's jobs, in the order in which they run (its summary stands before the smoke tests)."""
+JOB_SECONDS = 0.2
+
+PLAIN = "on:\n  push:\n    branches: [main]\n  workflow_dispatch:\njobs: {}\n"
+"""As the product has it: it can be dispatched, and takes no input (GH-09)."""
+WITH_INPUT = """on:
+  push:
+    branches: [main]
+  workflow_dispatch:
+    inputs:
+      force_full_deploy:
+        description: Deploy everything, whatever changed
+        type: boolean
+        default: false
+jobs: {}
+"""
+
+
+class GitHub(StandIn):
+    """The repository ``valuecanvas/valuecanvas``. State: files of the branch ``main``, and runs.
+
+    A run's jobs come one after the other, ``job_seconds`` each. ``fails`` names the job that fails in new runs,
+    ``waits`` the one that waits for an environment's approval.
+    """
+
+    name = "github"
+
+    def first(self) -> dict[str, Any]:
+        """Return the repository as the product has it, with one run of a push that went well."""
+        done = {
+            "id": 7_000_001,
+            "event": "push",
+            "created": time.time() - 86_400,
+            "inputs": {},
+            "conclusion": "success",
+        }
+        return {
+            "files": {PATH: PLAIN},
+            "heads": {"main": MAIN},
+            "runs": [{**done, "branch": "main", "sha": MAIN, "job_seconds": JOB_SECONDS, "fails": "", "waits": ""}],
+            "job_seconds": JOB_SECONDS,
+            "fails": "",
+            "waits": "",
+        }
+
+    def routes(self) -> list[Route]:
+        """Return what the runbooks ask."""
+        home = "/repos/{owner}/{repo}"
+        flow = f"{home}/actions/workflows/{{workflow}}"
+        return [
+            Route(f"{home}/commits/{{ref}}", self.commit),
+            Route(f"{home}/contents/{{path:path}}", self.contents),
+            Route(flow, self.workflow),
+            Route(f"{flow}/runs", self.runs),
+            Route(f"{flow}/dispatches", self.dispatch, methods=["POST"]),
+            Route(f"{home}/actions/runs/{{run:int}}", self.run),
+            Route(f"{home}/actions/runs/{{run:int}}/jobs", self.jobs),
+            Route(f"{home}/actions/runs/{{run:int}}/cancel", self.cancel, methods=["POST"]),
+        ]
+
+    def error(self, status: int, message: str, code: str = "") -> Response:
+        """Return GitHub's form of an error."""
+        return JSONResponse({"message": message, "documentation_url": "https://docs.github.com/rest"}, status)
+
+    async def commit(self, request: Request) -> Response:
+        """Return the newest commit of a branch, or the commit of that name."""
+        self._here(request)
+        return JSONResponse(commit(self.base, OWNER, NAME, self._sha(request.path_params["ref"])))
+
+    async def contents(self, request: Request) -> Response:
+        """Return a file of ``main``."""
+        self._here(request)
+        path = request.path_params["path"]
+        self._sha(request.query_params.get("ref", "main"))
+        if path not in self.state["files"]:
+            raise Refusal(404, "Not Found")
+        data = self.state["files"][path].encode()
+        address = f"{self.base}/repos/{OWNER}/{NAME}/contents/{path}"
+        return JSONResponse(
+            {
+                "type": "file",
+                "encoding": "base64",
+                "size": len(data),
+                "name": path.rpartition("/")[2],
+                "path": path,
+                "content": base64.b64encode(data).decode(),
+                "sha": "3d21ec53a331a6f037a91c368710b99387d012c1",
+                "url": address,
+                "git_url": None,
+                "html_url": None,
+                "download_url": None,
+                "_links": {"self": address, "git": None, "html": None},
+            }
+        )
+
+    async def workflow(self, request: Request) -> Response:
+        """Return the workflow."""
+        self._workflow(request)
+        return JSONResponse(workflow(self.base, OWNER, NAME, PATH))
+
+    async def runs(self, request: Request) -> Response:
+        """Return the workflow's runs, newest first."""
+        self._workflow(request)
+        wanted = request.query_params
+        found = [self._shown(one) for one in reversed(self.state["runs"])]
+        for key, field in (("event", "event"), ("branch", "head_branch"), ("status", "status")):
+            if key in wanted:
+                found = [one for one in found if wanted[key] in (one[field], one["conclusion"])]
+        first = (int(wanted.get("page", 1)) - 1) * (size := int(wanted.get("per_page", 30)))
+        return JSONResponse({"total_count": len(found), "workflow_runs": found[first : first + size]})
+
+    async def dispatch(self, request: Request) -> Response:
+        """Start a run; refuses inputs that the workflow's file does not declare, as GitHub does."""
+        self._workflow(request)
+        given = await said(request)
+        sha, inputs = self._sha(str(given["ref"]), 422), dict(given.get("inputs") or {})
+        if unknown := sorted(name for name in inputs if f"      {name}:" not in self.state["files"][PATH]):
+            raise Refusal(422, f"Unexpected inputs provided: {unknown}".replace("'", '"'))
+        if "workflow_dispatch" not in self.state["files"][PATH]:
+            raise Refusal(422, "Workflow does not have 'workflow_dispatch' trigger")
+        made = {
+            "id": max((one["id"] for one in self.state["runs"]), default=7_000_000) + 1,
+            "event": "workflow_dispatch",
+            "created": time.time(),
+            "inputs": inputs,
+            "conclusion": None,
+            "branch": given["ref"],
+            "sha": sha,
+            **{key: self.state[key] for key in ("job_seconds", "fails", "waits")},
+        }
+        self.state["runs"].append(made)
+        if not given.get("return_run_details"):
+            return Response(status_code=204)
+        address = f"/repos/{OWNER}/{NAME}/actions/runs/{made['id']}"
+        web = f"https://github.com/{OWNER}/{NAME}/actions/runs/{made['id']}"
+        return JSONResponse({"workflow_run_id": made["id"], "run_url": self.base + address, "html_url": web})
+
+    async def run(self, request: Request) -> Response:
+        """Return one run as it stands now."""
+        return JSONResponse(self._shown(self._run(request)))
+
+    async def jobs(self, request: Request) -> Response:
+        """Return a run's jobs as they stand now."""
+        one = self._run(request)
+        shown = [job(self.base, OWNER, NAME, one, number, *each) for number, each in enumerate(_jobs(one))]
+        return JSONResponse({"total_count": len(shown), "jobs": shown})
+
+    async def cancel(self, request: Request) -> Response:
+        """Cancel a run that is under way; 409 where it is over."""
+        one = self._run(request)
+        if self._shown(one)["status"] == "completed":
+            raise Refusal(409, "Cannot cancel a workflow run that is completed.")
+        one["conclusion"], one["cancelled"] = "cancelled", time.time()
+        return JSONResponse({}, 202)
+
+    def _here(self, request: Request) -> None:
+        if (request.path_params["owner"], request.path_params["repo"]) != (OWNER, NAME):
+            raise Refusal(404, "Not Found")
+
+    def _workflow(self, request: Request) -> None:
+        self._here(request)
+        if request.path_params["workflow"] != FILE or PATH not in self.state["files"]:
+            raise Refusal(404, "Not Found")
+
+    def _sha(self, ref: str, status: int = 404) -> str:
+        heads: dict[str, str] = self.state["heads"]
+        if ref in heads.values():
+            return ref
+        if ref.removeprefix("refs/heads/") not in heads:
+            raise Refusal(status, f"No ref found for: {ref}")
+        return heads[ref.removeprefix("refs/heads/")]
+
+    def _run(self, request: Request) -> dict[str, Any]:
+        self._here(request)
+        for one in self.state["runs"]:
+            if one["id"] == request.path_params["run"]:
+                found: dict[str, Any] = one
+                return found
+        raise Refusal(404, "Not Found")
+
+    def _shown(self, one: dict[str, Any]) -> dict[str, Any]:
+        status, conclusion, ended = _standing(one)
+        moment = datetime.fromtimestamp(ended, UTC)
+        return run(self.base, OWNER, NAME, PATH, one, status, conclusion, moment)
+
+
+def _jobs(one: dict[str, Any]) -> list[tuple[str, str, str | None, float, float | None]]:
+    """Return (name, status, conclusion, start, end) of each job of a run, by the clock."""
+    begun, each, now = one["created"], one["job_seconds"], one.get("cancelled") or time.time()
+    found: list[tuple[str, str, str | None, float, float | None]] = []
+    failed = held = False
+    for number, name in enumerate(JOBS):
+        start, end = begun + number * each, begun + (number + 1) * each
+        if failed:
+            found.append((name, "completed", "skipped", end, end))
+        elif held or now < start:
+            cancelled = one["conclusion"] == "cancelled"
+            found.append(
+                (name, *(("completed", "cancelled", now, now) if cancelled else ("queued", None, start, None)))
+            )
+        elif name == one["waits"] and one["conclusion"] is None:
+            found.append((name, "waiting", None, start, None))
+            held = True
+        elif now < end:
+            cancelled = one["conclusion"] == "cancelled"
+            over = ("completed", "cancelled", start, now) if cancelled else ("in_progress", None, start, None)
+            found.append((name, *over))
+        else:
+            failed = name == one["fails"]
+            found.append((name, "completed", "failure" if failed else "success", start, end))
+    return found
+
+
+def _standing(one: dict[str, Any]) -> tuple[str, str | None, float]:
+    jobs = _jobs(one)
+    states = {status for _, status, _, _, _ in jobs}
+    if states == {"completed"}:
+        ends = {conclusion for _, _, conclusion, _, _ in jobs}
+        conclusion = next((word for word in ("cancelled", "failure") if word in ends), "success")
+        return "completed", conclusion, max(end or start for _, _, _, start, end in jobs)
+    status = next((word for word in ("waiting", "in_progress") if word in states), "queued")
+    return status, None, time.time()

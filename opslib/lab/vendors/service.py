@@ -1,0 +1,51 @@
+"""The vendors' stand-ins as one more service of the lab."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+
+from opslib.lab.service import Service
+
+READING = {"github": "read_github_token"}
+WRITING = {"github": "github_token"}
+"""Names of the lab's passwords that are tokens at a vendor."""
+
+
+class Vendors(Service):
+    """One process that speaks the APIs of all vendors, each below its name."""
+
+    name = "vendors"
+    what = "the vendors' APIs, stand-ins"
+
+    def command(self) -> list[str]:
+        """Return the command line."""
+        return [sys.executable, "-m", "opslib.lab.vendors", "--port", str(self.port), "--folder", str(self.folder)]
+
+    def variables(self) -> Mapping[str, str]:
+        """Return the tokens that they know, by vendor, with what each may do."""
+        tokens: dict[str, dict[str, str]] = {}
+        for names, may in ((READING, "read"), (WRITING, "write")):
+            for vendor, name in names.items():
+                tokens.setdefault(vendor, {})[self.passwords[name]] = may
+        return {"LAB_TOKENS": json.dumps(tokens)}
+
+    def discard(self) -> None:
+        """Remove the state of an interrupted start."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def url(self) -> str:
+        """The address of all of them."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def target(self) -> dict[str, str]:
+        """Return the variables of a target description that lead here."""
+        return {
+            "GITHUB_API_URL": f"{self.url}/github",
+            "GITHUB_REPOSITORY": "valuecanvas/valuecanvas",
+            "GITHUB_TOKEN": self.passwords["github_token"],
+            "OPS_READ_GITHUB_TOKEN": self.passwords["read_github_token"],
+        }

@@ -1,0 +1,160 @@
+"""What every vendor's stand-in has in common: who may ask, what goes wrong on purpose, and a record of all calls."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from opslib.lab.vendors.faults import SLOW_SECONDS, STATUSES, Fault, Faults
+from opslib.lab.vendors.memory import Memory
+
+KEPT_CALLS = 2000
+SAFE = ("GET", "HEAD")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Cut(Response):
+    """An answer that promises more than it brings, after which the server drops the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the head and a first piece, and no end."""
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"id":', "more_body": True})
+
+
+class Refusal(Exception):
+    """Raised by an endpoint that answers with an error of the vendor's own form."""
+
+    def __init__(self, status: int, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.status, self.message, self.code = status, message, code
+
+
+class StandIn:
+    """One vendor below ``/<name>``: its state, its routes, its form of an error.
+
+    ``tokens`` says what a bearer token may do: ``write`` everything, ``read`` what is asked with GET.
+    """
+
+    name: ClassVar[str]
+    retry_header: ClassVar[str] = "Retry-After"
+    scheme: ClassVar[str] = "bearer"
+
+    def __init__(self, memory: Memory, faults: Faults, tokens: Mapping[str, str], base: str) -> None:
+        """``base`` is this stand-in's own address, for what it says of itself."""
+        self._memory, self._faults, self._tokens = memory, faults, tokens
+        self.base = base
+        self.state = memory.of(self.name, self.first())
+        self.calls: deque[dict[str, Any]] = deque(maxlen=KEPT_CALLS)
+
+    def first(self) -> dict[str, Any]:
+        """Return the state at the beginning; the same each time but for moments."""
+        raise NotImplementedError
+
+    def routes(self) -> list[Route]:
+        """Return the vendor's routes. Those below ``/sites`` are what the world sees: nobody needs a token there."""
+        raise NotImplementedError
+
+    def error(self, status: int, message: str, code: str = "") -> Response:
+        """Return an error as the vendor words it."""
+        raise NotImplementedError
+
+    def application(self) -> Starlette:
+        """Return the web application to be mounted."""
+        guarded = [
+            Route(route.path, self._guarded(route.endpoint), methods=sorted(route.methods or ()))
+            for route in self.routes()
+        ]
+        return Starlette(routes=guarded, exception_handlers={404: self._none, 405: self._none})
+
+    async def _none(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return self.error(status, "Not Found" if status == 404 else "Method Not Allowed", "not_found")
+
+    def _guarded(self, endpoint: Endpoint) -> Endpoint:
+        async def guarded(request: Request) -> Response:
+            path = request.url.path
+            fault = self._faults.take(self.name, request.method, path)
+            body = await request.body()
+            answer = await self._answer(request, endpoint, fault)
+            if request.method not in SAFE:
+                self._memory.keep()
+            self._note(request, path, body, answer)
+            if fault is not None and fault.fault == "lost":
+                return Cut()
+            return answer
+
+        return guarded
+
+    async def _answer(self, request: Request, endpoint: Endpoint, fault: Fault | None) -> Response:
+        said = fault.fault if fault is not None else ""
+        if said == "slow" and fault is not None:
+            await asyncio.sleep(SLOW_SECONDS if fault.seconds is None else fault.seconds)
+        if said in STATUSES:
+            answer = self.error(int(said), f"The lab answers {said} on purpose.", "lab_fault")
+            if said == "429" and fault is not None:
+                answer.headers[self.retry_header] = f"{1 if fault.seconds is None else fault.seconds:g}"
+            return answer
+        if said == "cut":
+            return Cut()
+        if said == "malformed":
+            return Response("<html><body>Bad gateway</body></html>", media_type="text/html")
+        if said == "empty":
+            return JSONResponse({})
+        if (refused := self._refused(request)) is not None:
+            return refused
+        try:
+            return await endpoint(request)
+        except Refusal as refusal:
+            return self.error(refusal.status, refusal.message, refusal.code)
+        except (ValueError, KeyError, TypeError) as error:
+            return self.error(400, f"Invalid request: {type(error).__name__} {error}", "bad_request")
+
+    def _refused(self, request: Request) -> Response | None:
+        if f"/{self.name}/sites" in request.url.path:
+            return None
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        may = [what for known, what in self._tokens.items() if hmac.compare_digest(known.encode(), token.encode())]
+        if scheme.lower() != self.scheme or not may:
+            return self.error(401, "The token is not known.", "unauthorized")
+        if may[0] == "read" and request.method not in SAFE:
+            return self.error(403, "The token may only read.", "forbidden")
+        return None
+
+    def _note(self, request: Request, path: str, body: bytes, answer: Response) -> None:
+        self.calls.append(
+            {
+                "vendor": self.name,
+                "method": request.method,
+                "path": path,
+                "query": [list(pair) for pair in request.query_params.multi_items()],
+                "headers": {k: v for k, v in request.headers.items() if k not in ("authorization", "cookie")},
+                "body": body.decode("utf-8", "replace"),
+                "status": answer.status_code,
+                "answer": bytes(answer.body).decode("utf-8", "replace") if hasattr(answer, "body") else "",
+            }
+        )
+
+
+async def said(request: Request) -> dict[str, Any]:
+    """Return the JSON object that ``request`` carries; raises Refusal."""
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(400, "The body is no JSON object.", "invalid_json")
+    return body

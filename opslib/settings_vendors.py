@@ -1,0 +1,89 @@
+"""The part of a target's description that names the vendors' projects, and the credentials that reach them.
+
+Where a vendor has tokens that can only read, a notebook's process gets one (``OPS_READ_…``). Where it has none
+(Vercel, Netlify), the token can write as well and stays with the executor, which takes such readings itself
+(docs/decisions/0011).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from opslib.redaction import Secret
+from opslib.settings_guard import Address
+
+Hoster = Literal["vercel", "netlify", "cloudflare"]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+"""A name or an id as vendors give them."""
+Object = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A name that Kubernetes allows for an object."""
+
+
+class VendorNames(BaseModel):
+    """Addresses and names at the vendors, and what only reads there."""
+
+    front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")
+    hoster: Hoster | None = Field(None, alias="OPS_HOSTER", description="who serves the front end")
+    vercel_url: Address | None = Field(None, alias="VERCEL_API_URL", description="unset: api.vercel.com")
+    vercel_project: Word | None = Field(None, alias="VERCEL_PROJECT_ID")
+    vercel_team: Word | None = Field(None, alias="VERCEL_ORG_ID", description="unset: the token's own account")
+    netlify_url: Address | None = Field(None, alias="NETLIFY_API_URL", description="unset: api.netlify.com/api/v1")
+    netlify_site: Word | None = Field(None, alias="NETLIFY_SITE_ID")
+    cloudflare_url: Address | None = Field(
+        None, alias="CLOUDFLARE_BASE_URL", description="unset: api.cloudflare.com/client/v4"
+    )
+    cloudflare_account: Word | None = Field(None, alias="CLOUDFLARE_ACCOUNT_ID")
+    cloudflare_project: Word | None = Field(None, alias="CLOUDFLARE_PAGES_PROJECT")
+
+    github_url: Address | None = Field(None, alias="GITHUB_API_URL", description="unset: api.github.com")
+    github_repository: str | None = Field(
+        None, alias="GITHUB_REPOSITORY", pattern=r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$"
+    )
+    read_github_token: Secret | None = Field(
+        None, alias="OPS_READ_GITHUB_TOKEN", description="fine-grained, actions: read, contents: read"
+    )
+
+    kubernetes_url: Address | None = Field(None, alias="OPS_KUBERNETES_URL", description="of the API server")
+    kubernetes_ca: Path | None = Field(
+        None, alias="OPS_KUBERNETES_CA", description="PEM file of the cluster's certificate authority"
+    )
+    kubernetes_namespace: Object | None = Field(None, alias="OPS_KUBERNETES_NAMESPACE")
+    read_kubernetes_token: Secret | None = Field(
+        None, alias="OPS_READ_KUBERNETES_TOKEN", description="service account of the role view, and nodes, metrics"
+    )
+    api_deployment: Object = Field("api-server", alias="OPS_API_DEPLOYMENT", description="guide: api-server")
+    worker_deployment: Object = Field("llm-worker", alias="OPS_WORKER_DEPLOYMENT", description="guide: llm-worker")
+
+
+class VendorTokens(BaseModel):
+    """Credentials that can change something at the vendors; the executor's."""
+
+    vercel_token: Secret | None = Field(None, alias="VERCEL_TOKEN")
+    netlify_token: Secret | None = Field(None, alias="NETLIFY_AUTH_TOKEN")
+    cloudflare_token: Secret | None = Field(None, alias="CLOUDFLARE_API_TOKEN", description="Pages: edit")
+    github_token: Secret | None = Field(None, alias="GITHUB_TOKEN", description="fine-grained, actions: write")
+    kubernetes_token: Secret | None = Field(
+        None, alias="OPS_KUBERNETES_TOKEN", description="service account that may patch what the runbooks change"
+    )
+
+
+ADDRESSES = (
+    "VITE_APP_URL",
+    "VERCEL_API_URL",
+    "NETLIFY_API_URL",
+    "CLOUDFLARE_BASE_URL",
+    "GITHUB_API_URL",
+    "OPS_KUBERNETES_URL",
+)
+"""Variables that lead to a vendor, or to what it serves."""
+
+LED_BY = {
+    "VERCEL_API_URL": ("VERCEL_PROJECT_ID", "VERCEL_ORG_ID", "VERCEL_TOKEN"),
+    "NETLIFY_API_URL": ("NETLIFY_SITE_ID", "NETLIFY_AUTH_TOKEN"),
+    "CLOUDFLARE_BASE_URL": ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_PAGES_PROJECT", "CLOUDFLARE_API_TOKEN"),
+    "GITHUB_API_URL": ("GITHUB_REPOSITORY", "OPS_READ_GITHUB_TOKEN", "GITHUB_TOKEN"),
+}
+"""Addresses that default to the vendor's own, and what makes them count: the lab must say them then."""

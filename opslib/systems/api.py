@@ -1,0 +1,156 @@
+"""A vendor's JSON API: addresses built from parts, a credential that no message shows, and failures told apart.
+
+:class:`Api` asks with GET alone, and asks again where a vendor says to wait or failed in passing, all within one
+deadline. :class:`WritingApi` also sends what changes something, once: only an answer that says that nothing was
+done (429) is followed by another try. What an effect without an answer did, the action's ``settle`` looks up.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from opslib.errors import SettingsError, Unreachable, UsageError
+from opslib.redaction import Secret
+from opslib.systems.api_errors import RETRIED, Vendor, fault, told, wait_of
+from opslib.systems.web import Answer, Method, Reader, Writer
+
+ATTEMPTS = 4
+LOOK_SECONDS = 20.0
+"""How long one question may take with all its tries and waits."""
+ACT_SECONDS = 60.0
+"""How long one call that changes something may take, waits before it included."""
+
+NOTHING_DONE = frozenset({"limited"})
+"""Kinds after which even a call that changes something is made once more."""
+
+Query = Mapping[str, str | int | None]
+T = TypeVar("T")
+
+
+class Shape(BaseModel):
+    """A part of a vendor's answer, as far as it is used: names as the vendor writes them, all else left alone."""
+
+    model_config = {"frozen": True, "extra": "ignore", "hide_input_in_errors": True, "populate_by_name": True}
+
+
+class Api:
+    """Questions to one vendor at ``base``; ``token`` is sent as the vendor wants it. Close with :meth:`close`."""
+
+    def __init__(
+        self,
+        vendor: Vendor,
+        base: str,
+        token: Secret | None,
+        *,
+        ca: Path | None = None,
+        seconds: float = LOOK_SECONDS,
+        reader: Reader | None = None,
+    ) -> None:
+        self.vendor, self.base, self.seconds = vendor, base.rstrip("/"), seconds
+        if token is None:
+            raise SettingsError(f"{vendor.token} is not in the target description.", f"{vendor.name} wants it.")
+        self._headers: dict[str, str | Secret] = {
+            **vendor.headers,
+            "accept": vendor.headers.get("accept", "application/json"),
+            "authorization": Secret(f"{vendor.scheme} {token.reveal()}"),
+        }
+        self._reader = reader or Reader(ca=ca)
+
+    def get(self, shape: type[T], *path: str, query: Query | None = None) -> T:
+        """Return what is at ``path`` (parts, each quoted), read as ``shape``.
+
+        Raises Unreachable with a kind of :data:`opslib.systems.api_errors.KINDS` or of the web's own.
+        """
+        url = self.url(*path, query=query)
+        return self.read(shape, f"GET {self.url(*path)}", self._asked(url))
+
+    def text(self, *path: str, query: Query | None = None) -> str:
+        """Return the text at ``path``; raises as :meth:`get`."""
+        return self._asked(self.url(*path, query=query)).text
+
+    def url(self, *path: str, query: Query | None = None) -> str:
+        """Return the address of ``path``; a part can hold no slash of its own, None is left out of the query."""
+        if wrong := [part for part in path if part in ("", ".", "..")]:
+            raise UsageError(f"{wrong[0]!r} names nothing at {self.vendor.name}.", "Name what is meant.")
+        parts = "/".join(quote(part, safe="") for part in path)
+        given = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        return f"{self.base}/{parts}" + (f"?{urlencode(given)}" if given else "")
+
+    def read(self, shape: type[T], asked: str, answer: Answer) -> T:
+        """Return the body of ``answer`` as ``shape``; raises Unreachable (malformed) that names what is amiss."""
+        try:
+            return TypeAdapter(shape).validate_python(json.loads(answer.text))
+        except ValidationError as error:
+            said = error.errors(include_input=False, include_url=False, include_context=False)
+            amiss = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in said[:3])
+            raise told(self.vendor, "malformed", asked, amiss) from None
+        except ValueError:
+            kind = answer.headers.get("content-type", "no content type").partition(";")[0]
+            raise told(self.vendor, "malformed", asked, f"{answer.status}, {kind}, no JSON") from None
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._reader.close()
+
+    def _asked(self, url: str) -> Answer:
+        def ask(left: float) -> Answer:
+            return self._reader.get(url, deadline=left, headers=self._headers)
+
+        return self._tried(ask, f"GET {url.partition('?')[0]}", self.seconds, RETRIED)
+
+    def _tried(self, ask: Callable[[float], Answer], shown: str, seconds: float, again: frozenset[str]) -> Answer:
+        """Return the first success of ``ask`` within ``seconds``; another try is made after the kinds ``again``."""
+        until = time.monotonic() + seconds
+        for attempt in count():
+            answer: Answer | None = None
+            try:
+                answer = ask(max(0.1, until - time.monotonic()))
+                error = fault(self.vendor, shown, answer)
+            except Unreachable as failure:
+                error = failure
+            if error is None and answer is not None:
+                return answer
+            assert error is not None
+            wait = wait_of(answer, attempt)
+            if error.kind not in again or attempt + 1 == ATTEMPTS or time.monotonic() + wait >= until:
+                if error.kind == "limited":
+                    error.next_step = f"It asks to wait {wait:.0f} s. {error.next_step}"
+                raise error
+            time.sleep(wait)
+        raise AssertionError("counts for ever")
+
+
+class WritingApi(Api):
+    """Also sends what changes something."""
+
+    def __init__(self, vendor: Vendor, base: str, token: Secret | None, *, ca: Path | None = None) -> None:
+        self._writer = Writer(ca=ca)
+        super().__init__(vendor, base, token, reader=self._writer)
+
+    def send(
+        self,
+        method: Method,
+        *path: str,
+        query: Query | None = None,
+        body: Any = None,
+        kind: str = "application/json",
+    ) -> Answer:
+        """Return the answer (2xx) to ``body`` sent as JSON, without one if None; raises Unreachable as :meth:`get`.
+
+        Whether anything was changed where there was no answer, or a 5xx, has to be looked up.
+        """
+        url, content = self.url(*path, query=query), None if body is None else json.dumps(body).encode()
+        headers = self._headers if content is None else {**self._headers, "content-type": kind}
+
+        def ask(left: float) -> Answer:
+            return self._writer.send(method, url, content, deadline=left, headers=headers)
+
+        return self._tried(ask, f"{method} {self.url(*path)}", ACT_SECONDS, NOTHING_DONE)
