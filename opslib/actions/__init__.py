@@ -6,7 +6,7 @@ what stands here.
 
 from __future__ import annotations
 
-from opslib.actions import backups, cache, database
+from opslib.actions import backups, cache, database, delivery
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
@@ -21,6 +21,7 @@ _KINDS: tuple[type[Action], ...] = (
     database.DropInvalidIndexes,
     database.RefreshViews,
     cache.ClearFamily,
+    delivery.DispatchWorkflow,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

@@ -76,6 +76,19 @@ KINDS: dict[str, Kind] = {
         "one to eight columns, such as user_id,status: letters, digits and _, parted by commas without blanks",
         re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(,[A-Za-z_][A-Za-z0-9_]{0,62}){0,7}", re.ASCII),
     ),
+    "workflow-file": Kind(
+        "a workflow's file name, such as deploy-production.yml: letters, digits, - and _, parted by single dots",
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}(\.[A-Za-z0-9_-]+){0,3}\.ya?ml", re.ASCII),
+    ),
+    "branch": Kind(
+        "a branch or tag, such as main or release/2026-11: letters, digits, - and _, parted by single dots and "
+        "slashes, at most 100 characters",
+        re.compile(r"(?=.{1,100}\Z)[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*", re.ASCII),
+    ),
+    "input": Kind(
+        "a workflow input's name: letters, digits, - and _",
+        re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,60}", re.ASCII),
+    ),
 }
 """The kinds of text. There is none for addresses: a run asks only what the target's description names."""
 

@@ -55,6 +55,9 @@ STEP = {
     "prefix": "llm:cache:",
     "table": "public.cases",
     "columns": "user_id,status",
+    "workflow": "deploy-production.yml",
+    "branch": "main",
+    "flag": "force_full_deploy",
 }
 FIELDS = [
     (kind, name)

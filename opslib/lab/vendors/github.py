@@ -47,7 +47,8 @@ class GitHub(StandIn):
     """The repository ``valuecanvas/valuecanvas``. State: files of the branch ``main``, and runs.
 
     A run's jobs come one after the other, ``job_seconds`` each. ``fails`` names the job that fails in new runs,
-    ``waits`` the one that waits for an environment's approval.
+    ``waits`` the one that waits for an environment's approval; ``sha_of_runs`` the commit that a push slips in under
+    new runs.
     """
 
     name = "github"
@@ -152,7 +153,7 @@ class GitHub(StandIn):
             "inputs": inputs,
             "conclusion": None,
             "branch": given["ref"],
-            "sha": sha,
+            "sha": self.state.get("sha_of_runs") or sha,
             **{key: self.state[key] for key in ("job_seconds", "fails", "waits")},
         }
         self.state["runs"].append(made)
