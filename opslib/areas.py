@@ -1,4 +1,4 @@
-"""One module per area, imported at its first use: ``checks.database`` costs what the database's checks cost."""
+"""The areas, and their modules imported at first use: ``checks.database`` costs what the database's checks cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,27 @@ import importlib
 from collections.abc import Callable
 from types import ModuleType
 
-from opslib.model import AREAS
+AREAS = (
+    "triage",
+    "environment",
+    "application",
+    "database",
+    "llm",
+    "cache",
+    "supabase",
+    "agents",
+    "sdui",
+    "authentication",
+    "frontend",
+    "cluster",
+    "observability",
+    "costs",
+    "delivery",
+    "backups",
+    "security",
+    "dependencies",
+)
+"""The closed list of areas, used alike in notebooks, probes, checks, actions and tests."""
 
 
 def lazily(package: str) -> Callable[[str], ModuleType]:

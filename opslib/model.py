@@ -6,7 +6,7 @@ Everything here is a small frozen value without I/O. Each turns into plain JSON 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,28 +17,6 @@ from opslib.canonical import digest
 Scalar = str | int | float | bool | None
 Row = Mapping[str, Any]
 Rows = tuple[Row, ...]
-
-AREAS = (
-    "triage",
-    "environment",
-    "application",
-    "database",
-    "llm",
-    "cache",
-    "supabase",
-    "agents",
-    "sdui",
-    "authentication",
-    "frontend",
-    "cluster",
-    "observability",
-    "costs",
-    "delivery",
-    "backups",
-    "security",
-    "dependencies",
-)
-"""The closed list of areas, used alike in notebooks, probes, checks, actions and tests."""
 
 ENVIRONMENTS = ("lab", "staging", "production")
 Environment = Literal["lab", "staging", "production"]
@@ -185,6 +163,24 @@ class Check:
     probe: Probe
     judge: Callable[[Reading], Judgement] = field(repr=False)
     remedy: str
+    threshold: Threshold | None = None
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A check over time: its probe is taken every ``seconds``, and ``decide`` says what the samples show so far.
+
+    ``decide`` is pure. It gets all samples, those that could not be taken among them, and whether the last one is
+    there; until then it returns None to go on looking, or a judgement that ends the watch early.
+    """
+
+    name: str
+    title: str
+    probe: Probe
+    decide: Callable[[Sequence[Reading], bool], Judgement | None] = field(repr=False)
+    remedy: str
+    seconds: float = 15.0
     threshold: Threshold | None = None
     items: tuple[str, ...] = ()
 

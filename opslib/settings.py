@@ -70,6 +70,12 @@ class ReadSettings(VendorNames):
         PREFIX, alias="OPS_BACKUP_PREFIX", max_length=300, pattern=r"^([A-Za-z0-9_][A-Za-z0-9._-]*/)*$"
     )
     application_url: Address | None = Field(None, alias="VITE_API_BASE_URL", description="base address of the API")
+    metrics_prefix: str = Field(
+        "valuecanvas_",
+        alias="OPS_METRICS_PREFIX",
+        pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,60}$",
+        description="what the application's own Prometheus series begin with",
+    )
     server_metrics_url: Address | None = Field(
         None,
         alias="OPS_SERVER_METRICS_URL",

@@ -22,19 +22,14 @@ from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed, UsageError
 from opslib.model import Evidence, Verdict
 from opslib.redaction import Redactor
-from opslib.runs import asked, outside
+from opslib.runs import asked
 from opslib.runs.channel import Tell
 from opslib.runs.journal import Journal
 from opslib.runs.locks import Locks
 from opslib.runs.stepping import Stepper
 from opslib.runs.steps import StepRecord
+from opslib.runs.waiting import Waiting
 from opslib.runs.work import Work
-
-LONGEST_PAUSE = 24 * 60.0
-"""Minutes that a run may wait for a person at most."""
-
-LOOK_SECONDS = 0.25
-"""Between two looks whether somebody answered."""
 
 
 class Executor:
@@ -65,6 +60,7 @@ class Executor:
         self.journal = Journal(work.folder / "journal.jsonl", self.redactor, cell=lambda: self.cell)
         self.journal.append("opened", run=work.run)
         self.stepper = Stepper(work, self.journal, self.redactor, self.locks, self._may_begin)
+        self._waiting = Waiting(work, self.journal, self._may_begin, progress)
 
     def answer(self, request: Mapping[str, Any], progress: Tell) -> Any:
         """Carry out one request of the notebook (``verb`` and its fields); raises OpsError."""
@@ -75,6 +71,7 @@ class Executor:
             "result": self._result,
             "note": self._note,
             "confirm": self._confirm,
+            "rest": self._rest,
             "step": self._step,
             "finish": self._finish,
         }
@@ -179,28 +176,10 @@ class Executor:
         return self.journal.append("note", text=str(request["text"]))
 
     def _confirm(self, request: Mapping[str, Any], progress: Tell) -> str:
-        """Wait for a person's word; without one, or when the run is asked to stop, nothing goes on."""
-        text, minutes = str(request["text"]), float(request["minutes"])
-        if not 0 < minutes <= LONGEST_PAUSE:
-            raise UsageError(f"A pause of {minutes:g} minutes is not possible.", f"At most {LONGEST_PAUSE:g}.")
-        if self.work.mode == "plan":
-            self.journal.append("note", text=f"Here the run will wait for a person: {text}")
-            return ""
-        archive = self.work.folder.parent.parent
-        outside.forget(archive, self.work.run, "confirm")
-        self.journal.append("waiting", text=text, minutes=minutes)
-        self._progress(f"waiting: {text} Go on with: ops confirm {self.work.run}")
-        until = time.monotonic() + minutes * 60
-        while not (by := outside.said(archive, self.work.run, "confirm")):
-            self._may_begin()
-            if time.monotonic() > until:
-                raise Refused(
-                    f"Nobody answered within {minutes:g} minutes: {text}", "Run again when somebody is there."
-                )
-            time.sleep(LOOK_SECONDS)
-        outside.forget(archive, self.work.run, "confirm")
-        self.journal.append("confirmed", text=text, by=by)
-        return by
+        return self._waiting.confirm(str(request["text"]), float(request["minutes"]))
+
+    def _rest(self, request: Mapping[str, Any], progress: Tell) -> None:
+        self._waiting.rest(float(request["seconds"]), self.redactor.text(str(request["text"])))
 
     def _finish(self, request: Mapping[str, Any], progress: Tell) -> dict[str, Any]:
         self.finished = True

@@ -18,9 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from opslib.areas import AREAS
 from opslib.canonical import canonical, to_json
 from opslib.errors import Refused, UsageError
-from opslib.model import AREAS, now
+from opslib.model import now
 from opslib.redaction import SecretUrl
 from opslib.runs import local_lock
 from opslib.runs.local_lock import LocalLock

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from opslib.canonical import to_json
 from opslib.errors import OpsError
-from opslib.model import Check, Judgement, Probe, Reading, Result, Verdict, now
+from opslib.model import Check, Judgement, Probe, Reading, Result, Verdict, Watch, now
 from opslib.systems.target import ReadTarget
 
 
@@ -55,6 +56,34 @@ def judge(check: Check, reading: Reading) -> Result:
         rows=judgement.rows,
         remedy="" if judgement.verdict is Verdict.OK else check.remedy,
         items=check.items,
+    )
+
+
+def watched(watch: Watch, samples: Sequence[Reading], *, last: bool) -> Result | None:
+    """Return what ``watch`` says of its ``samples``; None while it goes on looking. Pure.
+
+    The result's reading holds the rows of all samples. Where none could be taken, it is UNKNOWN.
+    """
+    taken = [sample for sample in samples if sample.unknown is None]
+    reading = replace(samples[-1], rows=tuple(row for sample in taken for row in sample.rows))
+    if not taken:
+        judgement = Judgement(Verdict.UNKNOWN, f"Could not look: {reading.unknown}") if last else None
+    else:
+        reading = replace(reading, unknown=None)
+        judgement = watch.decide(samples, last)
+    if judgement is None:
+        return None
+    return Result(
+        check=watch.name,
+        title=watch.title,
+        verdict=judgement.verdict,
+        summary=judgement.summary,
+        reading=reading,
+        value=judgement.value,
+        threshold=watch.threshold,
+        rows=judgement.rows,
+        remedy="" if judgement.verdict is Verdict.OK else watch.remedy,
+        items=watch.items,
     )
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from opslib import errors, settings
 from opslib.actions.base import Action
 from opslib.canonical import to_json
-from opslib.errors import Refused
-from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict
+from opslib.errors import Refused, UsageError
+from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, Watch
 from opslib.runs import display, kernel, reading
 from opslib.runs.channel import Client
 from opslib.runs.evidence import evidence_of
@@ -24,6 +25,8 @@ from opslib.systems.target import ReadTarget
 SOCKET = "OPS_RUN_SOCKET"
 """Environment variable that leads a notebook's process to its executor; set by the runner."""
 
+LONGEST_WATCH = 24 * 60.0
+"""Minutes that one watch may last at most."""
 
 _begun: set[str] = set()
 """The environment that this process has handles of: a name left in a cell must not lead to another one."""
@@ -64,6 +67,34 @@ class Run:
         if result.verdict not in (Verdict.OK, Verdict.WARNING):
             raise Refused(f"{result.title} is {result.verdict}: {result.summary}", result.remedy)
         return result
+
+    def watch(self, watch: Watch, minutes: float) -> Result | display.Note:
+        """Take the watch's probe again and again for ``minutes``, or until it has seen enough, and show what it says.
+
+        A planning run takes one sample and does not wait. Raises Refused as soon as the run is asked to stop, and
+        UsageError for a time that is not possible.
+        """
+        if not 0 < minutes <= LONGEST_WATCH:
+            raise UsageError(f"A watch of {minutes:g} minutes is not possible.", f"At most {LONGEST_WATCH:g}.")
+        if self.mode == "plan":
+            self.read(watch.probe)
+            return display.Note(f"Here the run will watch for {minutes:g} minutes: {watch.title}.")
+        samples: list[Reading] = []
+        until, result = time.monotonic() + minutes * 60, None
+        with kernel.progress(watch.title) as tell:
+            while result is None:
+                if samples:
+                    self._rest(watch, until, minutes, len(samples), tell)
+                samples.append(self.read(watch.probe))
+                result = reading.watched(watch, samples, last=time.monotonic() >= until)
+        self._ask("result", result=to_json(result))
+        return result
+
+    def _rest(self, watch: Watch, until: float, minutes: float, count: int, tell: kernel.Tell) -> None:
+        left = max(0.0, until - time.monotonic())
+        text = f"{watch.title}: {count} samples, {left / 60:.1f} minutes left"
+        tell({"text": text, "done": minutes * 60 - left, "total": minutes * 60})
+        self._ask("rest", seconds=min(watch.seconds, left), text=text)
 
     def step(self, action: Action) -> Evidence:
         """Ask the executor to plan, apply and verify ``action``; in a planning run it is planned only.

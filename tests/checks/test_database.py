@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from opslib.areas import AREAS
 from opslib.checks import database as checks
-from opslib.model import AREAS, Check, Verdict
+from opslib.model import Check, Verdict
 from opslib.probes import database as probes
 from opslib.runs.reading import evaluate, take
 from opslib.systems.postgres import connect

@@ -7,8 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from opslib.areas import AREAS
 from opslib.headless.notebooks_parameters import declared
-from opslib.model import AREAS
 from tools import tidy
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
