@@ -29,6 +29,9 @@ SECRETS = (
     "anchor_aws_key",
     "github_token",
     "read_github_token",
+    "vercel_token",
+    "netlify_token",
+    "cloudflare_token",
 )
 
 

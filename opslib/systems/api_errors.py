@@ -57,15 +57,15 @@ RETRIED = frozenset({"limited", "broken", "closed"})
 class Vendor:
     """A vendor as messages name it: ``token`` is the variable that holds its credential, ``headers`` go with each call.
 
-    ``words`` is where the vendor's own sentence stands in the body of an error, as keys from the outside in;
-    several forms, the first that is there counts.
+    ``words`` is where the vendor's own sentence stands in the body of an error, as keys (and places in lists) from
+    the outside in; several forms, the first that is there counts.
     """
 
     name: str
     token: str
     scheme: str = "Bearer"
     headers: Mapping[str, str] = field(default_factory=dict)
-    words: tuple[tuple[str, ...], ...] = (("error", "message"), ("message",), ("msg",), ("detail",), ("error",))
+    words: tuple[tuple[str | int, ...], ...] = (("error", "message"), ("message",), ("msg",), ("detail",), ("error",))
 
 
 def fault(vendor: Vendor, asked: str, answer: Answer) -> Unreachable | None:
@@ -119,7 +119,10 @@ def _said(vendor: Vendor, text: str) -> str:
     for path in vendor.words:
         found = body
         for key in path:
-            found = found.get(key) if isinstance(found, dict) else None
+            if isinstance(key, int):
+                found = found[key] if isinstance(found, list) and len(found) > key else None
+            else:
+                found = found.get(key) if isinstance(found, dict) else None
         if isinstance(found, str) and found.strip():
             words = " ".join(found.split())
             return f", {words[:LONGEST_WORDS]}{'…' if len(words) > LONGEST_WORDS else ''}"

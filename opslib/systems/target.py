@@ -14,6 +14,8 @@ from opslib.settings_vendors import VendorTokens
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.cache_writing import Cache
 from opslib.systems.github import ReadOnlyWorkflows, Workflows
+from opslib.systems.hosters import looking, moving
+from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
@@ -71,6 +73,11 @@ class PlanTarget(ReadTarget):
         super().__init__(settings.reading(), run)
         self._tokens: VendorTokens = settings
 
+    @cached_property
+    def hosting(self) -> ReadOnlyHosting:
+        """Who serves the front end, asked by GET alone."""
+        return looking(self.settings, self._tokens)
+
 
 class VerifyTarget(PlanTarget):
     """What ``verify`` gets: the reading handles, and sessions that see all and write nothing."""
@@ -110,3 +117,8 @@ class WriteTarget(VerifyTarget):
     def workflow_starter(self) -> Workflows:
         """GitHub Actions, by a token that may start and cancel runs."""
         return Workflows(self.settings, self.settings.github_token)
+
+    @cached_property
+    def hosting_writer(self) -> Hosting:
+        """Who serves the front end, by a handle that moves production."""
+        return moving(self.settings, self.settings)

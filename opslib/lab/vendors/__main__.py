@@ -22,12 +22,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from opslib.lab.providers import LOOPBACK
+from opslib.lab.vendors.cloudflare import Cloudflare
 from opslib.lab.vendors.faults import Faults
 from opslib.lab.vendors.github import GitHub
 from opslib.lab.vendors.memory import Memory
+from opslib.lab.vendors.netlify import Netlify
 from opslib.lab.vendors.stand_in import StandIn
+from opslib.lab.vendors.vercel import Vercel
 
-VENDORS: tuple[type[StandIn], ...] = (GitHub,)
+VENDORS: tuple[type[StandIn], ...] = (GitHub, Vercel, Netlify, Cloudflare)
 """Every vendor that has a stand-in."""
 
 GRACE_SECONDS = 2

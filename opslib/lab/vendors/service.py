@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from opslib.lab.service import Service
 
 READING = {"github": "read_github_token"}
-WRITING = {"github": "github_token"}
+WRITING = {
+    "github": "github_token",
+    "vercel": "vercel_token",
+    "netlify": "netlify_token",
+    "cloudflare": "cloudflare_token",
+}
 """Names of the lab's passwords that are tokens at a vendor."""
 
 
@@ -48,4 +53,17 @@ class Vendors(Service):
             "GITHUB_REPOSITORY": "valuecanvas/valuecanvas",
             "GITHUB_TOKEN": self.passwords["github_token"],
             "OPS_READ_GITHUB_TOKEN": self.passwords["read_github_token"],
+            "OPS_HOSTER": "vercel",
+            "VITE_APP_URL": f"{self.url}/vercel/sites/production",
+            "VERCEL_API_URL": f"{self.url}/vercel",
+            "VERCEL_PROJECT_ID": "prj_valuecanvas",
+            "VERCEL_ORG_ID": "team_valuecanvas",
+            "VERCEL_TOKEN": self.passwords["vercel_token"],
+            "NETLIFY_API_URL": f"{self.url}/netlify/api/v1",
+            "NETLIFY_SITE_ID": "3f8e9c1a-5b2d-4e7f-9a60-1c2d3e4f5a6b",
+            "NETLIFY_AUTH_TOKEN": self.passwords["netlify_token"],
+            "CLOUDFLARE_BASE_URL": f"{self.url}/cloudflare/client/v4",
+            "CLOUDFLARE_ACCOUNT_ID": "023e105f4ecef8ad9ca31a8372d0c353",
+            "CLOUDFLARE_PAGES_PROJECT": "valuecanvas",
+            "CLOUDFLARE_API_TOKEN": self.passwords["cloudflare_token"],
         }

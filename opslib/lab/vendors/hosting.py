@@ -1,0 +1,159 @@
+"""What the hosters' stand-ins have in common: deployments with documents of their own, and production that moves.
+
+Below ``/sites`` is what the world sees: ``/sites/<id>/`` is a deployment for ever, ``/sites/production/`` the one that
+production points at by the clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any, ClassVar
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from opslib.lab.vendors.stand_in import Refusal, StandIn
+
+DAY = 86_400.0
+MOVE_SECONDS = 0.3
+HISTORY = (
+    # name, kind, state, age in days, whether production pointed at it
+    ("now", "production", "ready", 1.0, True),
+    ("preview", "preview", "ready", 1.5, False),
+    ("failed", "production", "failed", 2.0, False),
+    ("before", "production", "ready", 3.0, True),
+    ("staged", "production", "ready", 4.0, False),
+    ("older", "production", "ready", 9.0, True),
+    ("gone", "production", "gone", 400.0, True),
+)
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>ValueCanvas</title>
+<meta name="build" content="{sha}">
+<script type="module" crossorigin src="./assets/index-{mark}.js"></script>
+<link rel="stylesheet" href="./assets/index-{mark}.css">
+</head><body><div id="root"></div></body></html>
+"""
+
+
+class Hoster(StandIn):
+    """State: deployments, the one that production points at, the last request to move it.
+
+    ``move_seconds`` is how long a request takes; ``fails``: it ends without having moved anything; ``hobby``:
+    production goes back one step only; ``protected``: who opens a deployment's own address must log in.
+    """
+
+    ids: ClassVar[dict[str, str]]
+    """The deployments' ids by the names of :data:`HISTORY`."""
+    pins: ClassVar[bool] = False
+    """Whether a rollback keeps later pushes from production."""
+
+    def first(self) -> dict[str, Any]:
+        """Return some weeks of deployments, the newest live."""
+        return {
+            "deployments": [
+                {
+                    "id": self.ids[name],
+                    "kind": kind,
+                    "state": state,
+                    "created": time.time() - age * DAY,
+                    "sha": hashlib.sha256(name.encode()).hexdigest()[:40],
+                    "served": served,
+                }
+                for name, kind, state, age, served in HISTORY
+                if name in self.ids
+            ],
+            "production": self.ids["now"],
+            "automatic": True,
+            "request": None,
+            "move_seconds": MOVE_SECONDS,
+            "fails": False,
+            "hobby": False,
+            "protected": False,
+        }
+
+    def sites(self) -> list[Route]:
+        """Return the routes that the world uses."""
+        paths = ("/sites/{site}", "/sites/{site}/", "/sites/{site}/assets/{name}")
+        return [Route(path, self.site) for path in paths]
+
+    async def site(self, request: Request) -> Response:
+        """Return a deployment's document, or a file of its build."""
+        site = request.path_params["site"]
+        if self.state["protected"] and site != "production":
+            return HTMLResponse("<title>Authentication Required</title>", 401)
+        one = self.find(self.live() if site == "production" else site)
+        if one is None or one["state"] != "ready":
+            return HTMLResponse("<title>404: deployment not found</title>", 404)
+        if "name" in request.path_params:
+            name = request.path_params["name"]
+            kind = "text/css" if name.endswith(".css") else "text/javascript"
+            forever = {"cache-control": "public, max-age=31536000, immutable"}
+            return Response(f"/* {one['sha']} */", media_type=kind, headers=forever)
+        page = PAGE.format(sha=one["sha"], mark=one["sha"][:8])
+        return HTMLResponse(page, headers={"cache-control": "public, max-age=0, must-revalidate"})
+
+    def find(self, id: str) -> dict[str, Any] | None:
+        """Return a deployment by its id."""
+        found: dict[str, Any] | None = next((one for one in self.state["deployments"] if one["id"] == id), None)
+        return found
+
+    def kept(self, id: str) -> dict[str, Any]:
+        """Return a deployment that still exists; raises Refusal."""
+        one = self.find(id)
+        if one is None or one["state"] == "gone":
+            raise Refusal(404, "The deployment could not be found.", "not_found")
+        return one
+
+    def live(self) -> str:
+        """Return the id that production points at now."""
+        asked = self.state["request"]
+        moved = asked is not None and not asked["fails"] and self.over(asked)
+        found: str = asked["to"] if moved else self.state["production"]
+        return found
+
+    def over(self, asked: dict[str, Any]) -> bool:
+        """Tell whether a request has come to its end."""
+        return bool(time.time() >= asked["at"] + asked["seconds"])
+
+    def move(self, kind: str, id: str) -> None:
+        """Ask that production point at ``id``; raises Refusal as the hosters do."""
+        asked = self.state["request"]
+        if asked is not None and not self.over(asked):
+            raise Refusal(409, "Another request is being carried out.", "conflict")
+        one = self.kept(id)
+        if one["state"] != "ready":
+            raise Refusal(422, "The deployment is not ready.", "not_ready")
+        if one["kind"] != "production":
+            raise Refusal(422, "The deployment was not built for production.", "not_production")
+        before = self.live()
+        if kind == "rollback" and self.state["hobby"] and id != self.previous():
+            raise Refusal(402, "On the hobby plan only the previous deployment can be rolled back to.", "hobby")
+        self.state["production"] = before
+        self.state["request"] = {
+            "from": before,
+            "to": id,
+            "kind": kind,
+            "at": time.time(),
+            "seconds": self.state["move_seconds"],
+            "fails": self.state["fails"],
+        }
+        if not self.state["fails"]:
+            one["served"] = True
+            self.state["automatic"] = not (self.pins and kind == "rollback")
+
+    def previous(self) -> str:
+        """Return the deployment that production pointed at before the one that is live."""
+        here = self.find(self.live())
+        older = [
+            one
+            for one in self.state["deployments"]
+            if one["served"] and one["state"] == "ready" and here is not None and one["created"] < here["created"]
+        ]
+        return max(older, key=lambda one: one["created"])["id"] if older else ""
+
+    def newest(self) -> list[dict[str, Any]]:
+        """Return all deployments, newest first."""
+        found: list[dict[str, Any]] = self.state["deployments"]
+        return sorted(found, key=lambda one: -one["created"])

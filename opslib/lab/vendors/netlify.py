@@ -1,0 +1,111 @@
+"""Netlify's stand-in: one site and its deploys. Source: Netlify API description (Swagger 2)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from opslib.lab.vendors.hosting import Hoster
+from opslib.lab.vendors.stand_in import Refusal
+
+SITE, NAME = "3f8e9c1a-5b2d-4e7f-9a60-1c2d3e4f5a6b", "valuecanvas"
+API = "/api/v1"
+WORDS = {"ready": "ready", "failed": "error", "building": "building"}
+
+
+class Netlify(Hoster):
+    """The site ``valuecanvas``; a deploy that retention deleted is not shown any more."""
+
+    name = "netlify"
+    ids: ClassVar[dict[str, str]] = {
+        "now": "6928f0a1c3d4e5f600000007",
+        "preview": "6928f0a1c3d4e5f600000006",
+        "failed": "6928f0a1c3d4e5f600000005",
+        "before": "6928f0a1c3d4e5f600000004",
+        "older": "6928f0a1c3d4e5f600000002",
+        "gone": "6928f0a1c3d4e5f600000001",
+    }
+
+    def routes(self) -> list[Route]:
+        """Return what the runbooks ask."""
+        home = f"{API}/sites/{{project}}"
+        return [
+            Route(home, self.project),
+            Route(f"{home}/deploys", self.deploys),
+            Route(f"{home}/deploys/{{id}}", self.deploy),
+            Route(f"{home}/deploys/{{id}}/restore", self.restore, methods=["POST"]),
+            *self.sites(),
+        ]
+
+    def error(self, status: int, message: str, code: str = "") -> Response:
+        """Return Netlify's form of an error."""
+        return JSONResponse({"code": status, "message": message}, status)
+
+    async def project(self, request: Request) -> Response:
+        """Return the site with its published deploy."""
+        self._here(request)
+        live = self.find(self.live())
+        made = datetime.fromtimestamp(self.newest()[-1]["created"], UTC).isoformat()
+        return JSONResponse(
+            {
+                "id": SITE,
+                "state": "current",
+                "name": NAME,
+                "url": f"{self.base}/sites/production",
+                "ssl_url": f"{self.base}/sites/production",
+                "created_at": made,
+                **({"published_deploy": self._shown(live)} if live else {}),
+            }
+        )
+
+    async def deploys(self, request: Request) -> Response:
+        """Return the newest deploys, newest first."""
+        self._here(request)
+        size = int(request.query_params.get("per_page", 100))
+        first = (int(request.query_params.get("page", 1)) - 1) * size
+        shown = [self._shown(one) for one in self.newest() if one["state"] != "gone"]
+        return JSONResponse(shown[first : first + size])
+
+    async def deploy(self, request: Request) -> Response:
+        """Return one deploy."""
+        self._here(request)
+        return JSONResponse(self._shown(self.kept(request.path_params["id"])))
+
+    async def restore(self, request: Request) -> Response:
+        """Publish an older or a newer deploy."""
+        self._here(request)
+        id = request.path_params["id"]
+        self.move("rollback", id)
+        return JSONResponse(self._shown(self.kept(id)), 201)
+
+    def _here(self, request: Request) -> None:
+        if request.path_params["project"] != SITE:
+            raise Refusal(404, "Not Found")
+
+    def _shown(self, one: dict[str, Any]) -> dict[str, Any]:
+        made = datetime.fromtimestamp(one["created"], UTC).isoformat()
+        own = f"{self.base}/sites/{one['id']}"
+        production = one["kind"] == "production"
+        said: dict[str, Any] = {
+            "id": one["id"],
+            "site_id": SITE,
+            "state": WORDS[one["state"]],
+            "name": NAME,
+            "url": f"{self.base}/sites/production",
+            "deploy_url": own,
+            "deploy_ssl_url": own,
+            "branch": "main" if production else "work",
+            "commit_ref": one["sha"],
+            "created_at": made,
+            "updated_at": made,
+            "context": "production" if production else "deploy-preview",
+            "locked": not self.state["automatic"],
+            "skipped": False,
+            "framework": "vite",
+            "links": {"permalink": own},
+        }
+        return {**said, "published_at": made} if one["served"] else said

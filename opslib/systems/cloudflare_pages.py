@@ -1,0 +1,131 @@
+"""Cloudflare Pages: a project's deployments, the canonical one, and rollback.
+
+Source: Cloudflare API (Pages: projects, deployments, rollback). Production points at a successful production build from
+the moment it is there; a rollback holds nothing back: the next push goes live.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from pydantic import Field
+
+from opslib.redaction import Secret
+from opslib.settings_vendors import VendorNames
+from opslib.systems.api import Api, Shape, WritingApi
+from opslib.systems.api_errors import Vendor
+from opslib.systems.hosting import MOST, Deployment, Standing, State, named
+
+PUBLIC = "https://api.cloudflare.com/client/v4"
+VENDOR = Vendor("Cloudflare", "CLOUDFLARE_API_TOKEN", words=(("errors", 0, "message"), ("message",)))
+STATES = {"success": State.READY, "failure": State.FAILED, "canceled": State.FAILED}
+
+T = TypeVar("T")
+
+
+class _Envelope(Shape, Generic[T]):
+    result: T
+
+
+class _Stage(Shape):
+    name: str
+    status: str
+
+
+class _Metadata(Shape):
+    branch: str | None = None
+    commit: str | None = Field(None, alias="commit_hash")
+
+
+class _Trigger(Shape):
+    metadata: _Metadata = _Metadata()
+
+
+class _Deployment(Shape):
+    id: str
+    environment: str
+    url: str
+    created: datetime = Field(alias="created_on")
+    skipped: bool = Field(False, alias="is_skipped")
+    stage: _Stage = Field(alias="latest_stage")
+    trigger: _Trigger = Field(_Trigger(), alias="deployment_trigger")
+
+
+class _Live(Shape):
+    id: str
+
+
+class _Project(Shape):
+    name: str
+    live: _Live | None = Field(None, alias="canonical_deployment")
+
+
+class ReadOnlyPages:
+    """The Pages project of a target description; only GET is sent."""
+
+    hoster = "cloudflare"
+    pins = False
+
+    def __init__(self, settings: VendorNames, token: Secret | None) -> None:
+        self.project = named(settings.cloudflare_project, "CLOUDFLARE_PAGES_PROJECT")
+        account = named(settings.cloudflare_account, "CLOUDFLARE_ACCOUNT_ID")
+        self._home = ("accounts", account, "pages", "projects", self.project)
+        self._api = self._opened(settings.cloudflare_url or PUBLIC, token)
+
+    def _opened(self, base: str, token: Secret | None) -> Api:
+        return Api(VENDOR, base, token)
+
+    def current(self) -> Standing:
+        """Return the canonical deployment."""
+        live = self._api.get(_Envelope[_Project], *self._home).result.live
+        return Standing(live.id if live else None, False)
+
+    def deployments(self, most: int = MOST) -> list[Deployment]:
+        """Return the newest deployments for production, as many as Cloudflare puts on a page."""
+        query = {"env": "production"}
+        found = self._api.get(_Envelope[list[_Deployment]], *self._home, "deployments", query=query)
+        return [_read(one) for one in found.result[:most]]
+
+    def deployment(self, id: str) -> Deployment:
+        """Return one deployment of this project."""
+        return _read(self._api.get(_Envelope[_Deployment], *self._home, "deployments", id).result)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._api.close()
+
+
+class Pages(ReadOnlyPages):
+    """Also moves production."""
+
+    _api: WritingApi
+
+    def _opened(self, base: str, token: Secret | None) -> WritingApi:
+        return WritingApi(VENDOR, base, token)
+
+    def roll_back(self, id: str) -> None:
+        """Ask that production point at a successful production build; the next push goes live after it."""
+        self._api.send("POST", *self._home, "deployments", id, "rollback", body={})
+
+    def promote(self, id: str) -> None:
+        """Ask for the same: Cloudflare goes forward by the same call."""
+        self.roll_back(id)
+
+
+def _read(said: _Deployment) -> Deployment:
+    production = said.environment == "production"
+    over = said.stage.name == "deploy" or said.stage.status in ("failure", "canceled")
+    state = STATES.get(said.stage.status, State.BUILDING) if over else State.BUILDING
+    state = State.FAILED if said.skipped else state
+    return Deployment(
+        id=said.id,
+        state=state,
+        word="skipped" if said.skipped else f"{said.stage.name} {said.stage.status}",
+        production=production,
+        served=production and state is State.READY,
+        created=said.created,
+        address=said.url,
+        commit=said.trigger.metadata.commit,
+        branch=said.trigger.metadata.branch,
+    )

@@ -1,0 +1,120 @@
+"""What the front end's hosters have in common: deployments that never change, and production that points at one.
+
+Each deployment has an address of its own for as long as it is kept. A rollback moves production's addresses to an
+older one and builds nothing: configuration that was built in comes back with it, environment variables do not.
+The hosters: :mod:`.vercel`, :mod:`.netlify`, :mod:`.cloudflare_pages`; chosen by :mod:`.hosters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from opslib.errors import SettingsError
+
+MOST = 50
+"""Deployments that are listed at most, newest first."""
+
+
+class State(StrEnum):
+    """What a deployment is, in our words."""
+
+    READY = "ready"
+    BUILDING = "building"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+class Stage(StrEnum):
+    """How far the last request to move production is."""
+
+    UNDER_WAY = "under way"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One deployment. ``word`` is its state as the hoster writes it, ``address`` its own, with a scheme.
+
+    ``production``: it was built for production. ``served``: production has pointed at it. ``allowed``: whether the
+    hoster lets production go back to it; None where it does not say.
+    """
+
+    id: str
+    state: State
+    word: str
+    production: bool
+    served: bool
+    created: datetime
+    address: str
+    commit: str | None = None
+    branch: str | None = None
+    allowed: bool | None = None
+
+
+@dataclass(frozen=True)
+class Move:
+    """The last request that production point elsewhere: from where, to where, when, how far it is."""
+
+    target: str
+    source: str | None
+    stage: Stage
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where production points; whether later pushes are held back from it (None: not told); the last request."""
+
+    deployment: str | None
+    pinned: bool | None = None
+    move: Move | None = None
+
+
+class ReadOnlyHosting(Protocol):
+    """One project at a hoster, asked by GET alone. Each method raises Unreachable as :meth:`.api.Api.get` does.
+
+    ``pins``: a rollback there holds later pushes back from production, until something is promoted.
+    """
+
+    hoster: str
+    project: str
+    pins: bool
+
+    def current(self) -> Standing:
+        """Return where production points."""
+
+    def deployments(self, most: int = MOST) -> list[Deployment]:
+        """Return the newest deployments, newest first."""
+
+    def deployment(self, id: str) -> Deployment:
+        """Return one by its id; Unreachable (missing) where this project has none of that id."""
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
+class Hosting(ReadOnlyHosting, Protocol):
+    """Also moves production. Each call is sent once; :meth:`current` tells when it has been carried out."""
+
+    def roll_back(self, id: str) -> None:
+        """Ask that production point at an older deployment."""
+
+    def promote(self, id: str) -> None:
+        """Ask that production point at a deployment, and that later pushes go live again."""
+
+
+def state_of(words: Mapping[str, State], word: str) -> State:
+    """Return our word for the hoster's; a word that nobody documented is none that is ready."""
+    return words.get(word, State.BUILDING)
+
+
+def named(value: str | None, variable: str) -> str:
+    """Return ``value``; raises SettingsError that names the variable which is not there."""
+    if value is None:
+        raise SettingsError(f"{variable} is not in the target description.", "It says where the front end is hosted.")
+    return value

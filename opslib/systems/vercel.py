@@ -1,0 +1,169 @@
+"""Vercel: a project's deployments, where production points, promote and instant rollback.
+
+Source: Vercel REST API (projects v9, deployments v6 and v13, promote v10, rollback v1); ``rollbackInfo`` as its own
+command line asks for it. A token of a team needs the team with every call, else the answer is 403.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from opslib.redaction import Secret
+from opslib.settings_vendors import VendorNames
+from opslib.systems.api import Api, Shape, WritingApi
+from opslib.systems.api_errors import Vendor, told
+from opslib.systems.hosting import MOST, Deployment, Move, Stage, Standing, State, named, state_of
+
+PUBLIC = "https://api.vercel.com"
+VENDOR = Vendor("Vercel", "VERCEL_TOKEN")
+STATES = {
+    "READY": State.READY,
+    "ERROR": State.FAILED,
+    "CANCELED": State.FAILED,
+    "BLOCKED": State.FAILED,
+    "DELETED": State.GONE,
+}
+STAGES = {"succeeded": Stage.DONE, "skipped": Stage.DONE, "failed": Stage.FAILED}
+
+
+class _Request(Shape):
+    source: str | None = Field(None, alias="fromDeploymentId")
+    target: str = Field(alias="toDeploymentId")
+    status: Literal["pending", "in-progress", "succeeded", "failed", "skipped"] = Field(alias="jobStatus")
+    at: int = Field(alias="requestedAt")
+
+
+class _Target(Shape):
+    id: str
+
+
+class _Project(Shape):
+    id: str
+    targets: dict[str, _Target | None] | None = None
+    assigns: bool | None = Field(None, alias="autoAssignCustomDomains")
+    request: _Request | None = Field(None, alias="lastAliasRequest")
+
+
+class _Common(Shape):
+    url: str
+    word: str = Field(alias="readyState")
+    substate: str | None = Field(None, alias="readySubstate")
+    target: str | None = None
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Listed(_Common):
+    id: str = Field(alias="uid")
+    created: int
+    allowed: bool | None = Field(None, alias="isRollbackCandidate")
+
+
+class _Owner(Shape):
+    id: str
+
+
+class _One(_Common):
+    id: str
+    created: int = Field(alias="createdAt")
+    owner: str | None = Field(None, alias="projectId")
+    project: _Owner | None = None
+
+
+class _List(Shape):
+    deployments: list[_Listed]
+
+
+class ReadOnlyVercel:
+    """The project of a target description; only GET is sent."""
+
+    hoster = "vercel"
+    pins = True
+
+    def __init__(self, settings: VendorNames, token: Secret | None) -> None:
+        self.project = named(settings.vercel_project, "VERCEL_PROJECT_ID")
+        self._api = self._opened(settings.vercel_url or PUBLIC, token)
+        self._team = {"teamId": settings.vercel_team}
+
+    def _opened(self, base: str, token: Secret | None) -> Api:
+        return Api(VENDOR, base, token)
+
+    def current(self) -> Standing:
+        """Return where production points; ``pinned`` after a rollback, until something is promoted."""
+        found = self._api.get(_Project, "v9", "projects", self.project, query={"rollbackInfo": "true", **self._team})
+        live = (found.targets or {}).get("production")
+        pinned = None if found.assigns is None else not found.assigns
+        return Standing(live.id if live else None, pinned, _move(found.request))
+
+    def deployments(self, most: int = MOST) -> list[Deployment]:
+        """Return the newest deployments, also previews and those that retention deleted; at most 100."""
+        found = self._owned()
+        query = {"projectId": found, "limit": min(most, 100), **self._team}
+        return [self._read(one) for one in self._api.get(_List, "v6", "deployments", query=query).deployments]
+
+    def deployment(self, id: str) -> Deployment:
+        """Return one deployment of this project; another project's of the same team is missing."""
+        found = self._api.get(_One, "v13", "deployments", id, query=self._team)
+        owner = found.owner or (found.project.id if found.project else None)
+        if owner != self._owned():
+            raise told(VENDOR, "missing", f"GET {self._api.url('v13', 'deployments', id)}", "it is another project's")
+        return self._read(found)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._api.close()
+
+    def _owned(self) -> str:
+        # The description may name the project by its name; deployments know its id.
+        if self.project.startswith("prj_"):
+            return self.project
+        return self._api.get(_Project, "v9", "projects", self.project, query=self._team).id
+
+    def _read(self, said: _Listed | _One) -> Deployment:
+        scheme = urlsplit(self._api.base).scheme
+        return Deployment(
+            id=said.id,
+            state=state_of(STATES, said.word),
+            word=said.word,
+            production=said.target == "production",
+            served=said.target == "production" and said.substate in (None, "PROMOTED"),
+            created=_moment(said.created),
+            address=said.url if "://" in said.url else f"{scheme}://{said.url}",
+            commit=_text(said.meta.get("githubCommitSha")),
+            branch=_text(said.meta.get("githubCommitRef")),
+            allowed=said.allowed if isinstance(said, _Listed) else None,
+        )
+
+
+class Vercel(ReadOnlyVercel):
+    """Also moves production."""
+
+    _api: WritingApi
+
+    def _opened(self, base: str, token: Secret | None) -> WritingApi:
+        return WritingApi(VENDOR, base, token)
+
+    def roll_back(self, id: str) -> None:
+        """Ask for the instant rollback: production's domains move, later pushes are held back from them."""
+        self._api.send("POST", "v1", "projects", self.project, "rollback", id, query=self._team, body={})
+
+    def promote(self, id: str) -> None:
+        """Ask that production point at it without a build; later pushes go live again."""
+        self._api.send("POST", "v10", "projects", self.project, "promote", id, query=self._team, body={})
+
+
+def _move(said: _Request | None) -> Move | None:
+    if said is None:
+        return None
+    return Move(said.target, said.source, STAGES.get(said.status, Stage.UNDER_WAY), _moment(said.at))
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
