@@ -1,4 +1,4 @@
-"""The application: whether it is ready, and how it does after a change."""
+"""Checks of the API; each part in a module of its own, all of it offered here."""
 
 from opslib.checks.application_ready import ready
 from opslib.checks.application_watch import after_change

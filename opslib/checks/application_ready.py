@@ -1,38 +1,51 @@
-"""Whether the application is ready to serve, by its own word."""
+"""Whether the API is ready to serve: its own word, and what that word rests on."""
 
 from __future__ import annotations
 
 from opslib.model import Check, Judgement, Reading, Verdict
-from opslib.probes import application as probes
+from opslib.probes import application_ready as probes
 
 
 def _judge(reading: Reading) -> Judgement:
     row = reading.row
-    state, status = row["state"], row["status"]
+    asked = f"GET {row['address']}"
+    if row["route"] != "there":
+        return _not_there(reading, asked)
+    slow = sorted(name for name, said in row["parts"].items() if said == "degraded")
+    state, ill = probes.state(row), probes.ill(row)
     if state == "ready":
-        return Judgement(Verdict.OK, "It says that it is ready.", status, (row,))
-    if state == "not ready":
-        parts = {name.removesuffix("_is"): word for name, word in row.items() if name.endswith("_is")}
-        ill = [name for name, word in parts.items() if word not in ("healthy", "ready")]
-        said = f"It says that it is not ready; not healthy: {', '.join(ill) or 'it does not say what'}."
-        if ill == ["togetherAI"]:
-            # The product's readiness demands Together.ai, though requests are served through OpenAI meanwhile.
-            said += " Requests may be served through the fallback all the same."
-        return Judgement(Verdict.CRITICAL, said, status, (row,))
+        if slow:
+            said = f"The API is ready; slow: {', '.join(slow)}"
+            return Judgement(Verdict.WARNING, f"{said}.", row["status"], reading.rows)
+        return Judgement(Verdict.OK, "The API says that it is ready.", row["status"], reading.rows)
+    if state == "without spare":
+        said = "The API says not ready for Together.ai's sake alone: the fallback serves meanwhile"
+        return Judgement(Verdict.WARNING, f"{said}.", row["status"], reading.rows)
+    why = f": {', '.join(ill)}" if ill else ""
+    said = f"The API says {row['word']!r} with {row['status']}{why}."
+    return Judgement(Verdict.CRITICAL, said, row["status"], reading.rows)
+
+
+def _not_there(reading: Reading, asked: str) -> Judgement:
+    row = reading.row
+    status = row["status"]
+    if row["route"] == "unhealthy":
+        said = f"{asked} fails with {status}, and not in the API's own words: what stands before it fails."
+        return Judgement(Verdict.CRITICAL, said, status, reading.rows)
     why = {
-        "absent": "the route is not there; the product's shipped server has none",
+        "absent": "the route is not there, which says nothing of the API's health",
         "not allowed": "who is not logged in is not told",
-        "too many": "too many requests came from here",
-    }.get(state, f"it answered {status}, which says neither yes nor no")
-    return Judgement(Verdict.UNKNOWN, f"Whether it is ready is not known: {why}.", status, (row,))
+        "limited": "too many requests came from here; look again later",
+    }.get(row["route"], "that is not the API's answer (a front end answers every path so)")
+    return Judgement(Verdict.UNKNOWN, f"{asked} is answered with {status}: {why}.", status, reading.rows)
 
 
 ready = Check(
     name="application-ready",
-    title="The application is ready",
-    probe=probes.readiness,
+    title="The API is ready",
+    probe=probes.ready,
     judge=_judge,
-    remedy="Look at the dependencies that it names; a route that is absent has to be mounted before it can be watched.",
-    items=("RUN-DEP-07",),
+    remedy="See which dependency is ill. A front end that is rolled back does not mend its API.",
+    items=("RUN-DEP-07", "RUN-RBK-02"),
 )
-"""200 with ready: OK. 503 with not ready: CRITICAL, naming what is ill. All else, UNKNOWN: nobody said."""
+"""CRITICAL where the API or what stands before it fails; WARNING where a part is slow or the spare provider serves."""

@@ -17,6 +17,8 @@ from opslib.probes.application_traffic import EDGES, between
 
 SURE = 1.96
 """Standard deviations of a 95 % interval."""
+BAD = ("not ready", "unhealthy", "unreachable")
+"""States in which nobody is served. Without the spare provider alone, everybody is."""
 NOT_READY = 3
 """Looks in a row without readiness that end a watch."""
 FEWEST_FAILURES = 10
@@ -86,7 +88,7 @@ def after_change(seconds: float = 15.0) -> Watch:
 def decide(samples: Sequence[Reading], last: bool) -> Judgement | None:
     """Return what the samples show: at once where it is certain, else when the last is there. Pure."""
     states = [sample.row["state"] if sample.unknown is None else "unreachable" for sample in samples]
-    bad = [state in ("not ready", "unreachable") for state in states]
+    bad = [state in BAD for state in states]
     if len(bad) >= NOT_READY and all(bad[-NOT_READY:]):
         said = f"Not ready {NOT_READY} times in a row: {', '.join(states[-NOT_READY:])}."
         return Judgement(Verdict.CRITICAL, said, None, _rows(samples))
@@ -134,7 +136,9 @@ def _readiness(states: Sequence[str]) -> Verdict:
     newest = states[-1]
     if newest == "ready":
         return Verdict.OK if set(states) == {"ready"} else Verdict.WARNING
-    return Verdict.CRITICAL if newest == "not ready" else Verdict.UNKNOWN
+    if newest in BAD:
+        return Verdict.CRITICAL
+    return Verdict.WARNING if newest == "without spare" else Verdict.UNKNOWN
 
 
 def _words(states: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
-"""The application: what it has answered, and whether it says that it is ready."""
+"""What the API says of itself, and what it has answered; each part in a module of its own, all of it offered here."""
 
-from opslib.probes.application_ready import readiness, serving
+from opslib.probes.application_ready import ready
+from opslib.probes.application_serving import serving
 from opslib.probes.application_traffic import traffic
 
-__all__ = ["readiness", "serving", "traffic"]
+__all__ = ["ready", "serving", "traffic"]

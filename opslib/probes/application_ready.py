@@ -1,7 +1,6 @@
-"""Whether the application says that it is ready: route absent, not allowed and not ready are told apart.
+"""Whether the API says that it is ready, by its route for that; told apart from a route that is not there.
 
-Three forms are known in the product's code: the health router's ``/health/ready``, the older ``/ready``, and the
-shipped server, which has neither and answers with a page of HTML. Source: the product's server and health router.
+Readiness fails when one provider of language models is away though the other serves, so its parts are read as well.
 """
 
 from __future__ import annotations
@@ -9,66 +8,66 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from opslib.model import Probe
-from opslib.probes.application_traffic import address, counts
+from opslib.model import Probe, Row
+from opslib.probes.application_traffic import address
 from opslib.systems.target import ReadTarget
-from opslib.systems.web import Answer
 
 ROUTE = "/health/ready"
+SECONDS = 10.0
+SPARE = "togetherAI"
+"""Readiness fails without it, though OpenAI serves in its stead."""
+_WORDS = {401: "not allowed", 403: "not allowed", 404: "absent", 405: "absent", 426: "not allowed", 429: "limited"}
 
 
-def standing(answer: Answer) -> dict[str, Any]:
-    """Return what an answer of the readiness route means: ``state`` and what it says of each dependency."""
-    try:
-        body = json.loads(answer.text)
-    except ValueError:
-        body = None
-    said = body if isinstance(body, dict) else {}
-    dependencies = said.get("dependencies")
-    parts = (
-        {name: one.get("status") for name, one in dependencies.items() if isinstance(one, dict)}
-        if isinstance(dependencies, dict)
-        else {}
-    )
-    if answer.status == 200 and said.get("status") == "ready":
-        state = "ready"
-    elif answer.status == 503 and said.get("status") in ("not_ready", "not ready"):
-        state = "not ready"
-    elif answer.status == 404:
-        state = "absent"
-    elif answer.status in (401, 403):
-        state = "not allowed"
-    elif answer.status == 429:
-        state = "too many"
+def state(row: Row) -> str:
+    """Return what a row of the probe means: ready, without spare, not ready; else what became of the route."""
+    if row["route"] != "there":
+        return str(row["route"])
+    if row["status"] == 200 and row["word"] == "ready":
+        return "ready"
+    return "without spare" if ill(row) == [SPARE] else "not ready"
+
+
+def ill(row: Row) -> list[str]:
+    """Return the dependencies that a row of the probe calls neither healthy nor degraded."""
+    return sorted(name for name, said in row["parts"].items() if said not in ("healthy", "degraded"))
+
+
+def read(target: ReadTarget) -> list[dict[str, Any]]:
+    """Ask the route; raises Unreachable where there is no answer or no address."""
+    where = address(target, ROUTE)
+    answer = target.web.get(where, deadline=SECONDS)
+    said = _said(answer.text)
+    word = said.get("status") if isinstance(said.get("status"), str) else None
+    if answer.status in (200, 503) and word is not None:
+        route = "there"
     else:
-        state = "other"
-    return {
-        "state": state,
-        "status": answer.status,
-        **{f"{name}_is": str(word) for name, word in sorted(parts.items())},
-    }
+        odd = "unhealthy" if answer.status >= 500 else "odd"
+        route = _WORDS.get(answer.status, odd)
+    parts = said.get("dependencies")
+    return [
+        {
+            "address": where,
+            "status": answer.status,
+            "route": route,
+            "word": word,
+            "parts": {name: _state(one) for name, one in parts.items()} if isinstance(parts, dict) else {},
+        }
+    ]
 
 
-def _readiness(target: ReadTarget) -> list[dict[str, Any]]:
-    return [standing(target.web.get(address(target, ROUTE)))]
+def _said(text: str) -> dict[str, Any]:
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
-def _serving(target: ReadTarget) -> list[dict[str, Any]]:
-    return [{**counts(target), **standing(target.web.get(address(target, ROUTE)))}]
+def _state(one: Any) -> str:
+    found = one.get("status") if isinstance(one, dict) else one
+    return found if isinstance(found, str) else "?"
 
 
-readiness = Probe(
-    name="application-readiness",
-    title="What the application says of its readiness",
-    read=_readiness,
-    source=f"GET {ROUTE}",
-)
-"""One row: state (ready, not ready, absent, not allowed, too many, other), status, each dependency's word."""
-
-serving = Probe(
-    name="application-serving",
-    title="What the application answers, and whether it is ready",
-    read=_serving,
-    source=f"GET /metrics · GET {ROUTE}",
-)
-"""Counters and readiness in one row, for a watch."""
+ready = Probe(name="application-ready", title="Answer of the API's readiness route", read=read, source=f"GET {ROUTE}")
+"""One row: status, whether the route is there, its word, and each dependency's state."""

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from opslib.model import Probe
+from opslib.probes import frontend
 
-_PROBES: tuple[Probe, ...] = ()
+_PROBES: tuple[Probe, ...] = (
+    frontend.live,
+    frontend.deployments,
+    frontend.documents,
+    frontend.migrations,
+)
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}
 """Every probe that is taken ``by_executor``, by its name."""

@@ -4,11 +4,9 @@ import pytest
 
 from opslib.errors import Unreachable
 from opslib.probes import application as probes
-from opslib.probes.application_ready import standing
 from opslib.probes.application_traffic import between, counted
 from opslib.runs.reading import take
 from opslib.systems.target import ReadTarget
-from opslib.systems.web import Answer
 
 TEXT = """\
 # TYPE process_start_time_seconds gauge
@@ -84,34 +82,6 @@ def test_a_figure_that_is_missing_once_is_missing_in_the_window():
     window = between([row(1, 5), row(1, 9, 0, None, 1)])
     assert window is not None
     assert window.slow == (None, 1)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "state"),
-    [
-        (200, '{"status":"ready","dependencies":{"database":{"status":"healthy"}}}', "ready"),
-        (200, '{"status":"ready","database":"connected","redis":"connected"}', "ready"),
-        (503, '{"status":"not_ready","dependencies":{"togetherAI":{"status":"unhealthy"}}}', "not ready"),
-        (503, '{"status":"not ready"}', "not ready"),
-        (404, "Cannot GET /health/ready", "absent"),
-        (401, '{"error":"Unauthorized"}', "not allowed"),
-        (403, "{}", "not allowed"),
-        (429, '{"error":"Too Many Requests"}', "too many"),
-        (200, "<html>all fine</html>", "other"),
-        (200, '{"status":"ok"}', "other"),
-        (200, "[]", "other"),
-        (503, "Service Unavailable", "other"),
-        (302, "", "other"),
-    ],
-)
-def test_each_answer_on_readiness_is_told_from_the_others(status, body, state):
-    assert standing(Answer(status, {}, body, 0.1))["state"] == state
-
-
-def test_what_is_ill_is_named():
-    said = '{"status":"not_ready","dependencies":{"togetherAI":{"status":"unhealthy"},"database":{"status":"healthy"}}}'
-    found = standing(Answer(503, {}, said, 0.1))
-    assert (found["togetherAI_is"], found["database_is"]) == ("unhealthy", "healthy")
 
 
 def test_the_labs_application_tells_both(lab):

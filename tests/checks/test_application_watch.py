@@ -2,10 +2,10 @@
 
 import pytest
 
-from opslib.checks.application import after_change, ready
+from opslib.checks.application import after_change
 from opslib.checks.application_watch import Share, decide
 from opslib.model import Reading, Verdict, now
-from opslib.runs.reading import judge, watched
+from opslib.runs.reading import watched
 
 WATCH = after_change(0.1)
 
@@ -36,29 +36,6 @@ def verdict(samples):
     judgement = decide(samples, True)
     assert judgement is not None
     return judgement.verdict
-
-
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        ("ready", Verdict.OK),
-        ("not ready", Verdict.CRITICAL),
-        ("absent", Verdict.UNKNOWN),
-        ("not allowed", Verdict.UNKNOWN),
-        ("too many", Verdict.UNKNOWN),
-        ("other", Verdict.UNKNOWN),
-    ],
-)
-def test_readiness_is_green_for_the_word_ready_alone(state, expected):
-    assert judge(ready, reading([{"state": state, "status": 1}])).verdict is expected
-
-
-def test_what_is_not_ready_names_what_is_ill_and_what_the_fallback_does():
-    result = judge(
-        ready, reading([{"state": "not ready", "status": 503, "togetherAI_is": "unhealthy", "db_is": "healthy"}])
-    )
-    assert "not healthy: togetherAI" in result.summary
-    assert "fallback" in result.summary
 
 
 @pytest.mark.parametrize(
@@ -106,7 +83,7 @@ def test_a_histogram_without_the_edge_is_no_green():
     assert (judgement.verdict, "no such edge" in judgement.summary) == (Verdict.UNKNOWN, True)
 
 
-@pytest.mark.parametrize("bad", [lambda: look(state="not ready"), gone])
+@pytest.mark.parametrize("bad", [lambda: look(state="not ready"), lambda: look(state="unhealthy"), gone])
 def test_three_looks_in_a_row_without_readiness_end_it_at_once(bad):
     assert decide([look(), bad(), bad()], False) is None
     judgement = decide([look(), bad(), bad(), bad()], False)
@@ -127,6 +104,7 @@ def test_readiness_that_came_back_is_a_warning_and_one_that_did_not_is_critical(
     assert verdict([calm[0], look(state="not ready"), calm[1]]) is Verdict.WARNING
     assert verdict([calm[0], reading([{**calm[1].rows[0], "state": "not ready"}])]) is Verdict.CRITICAL
     assert verdict([calm[0], reading([{**calm[1].rows[0], "state": "absent"}])]) is Verdict.UNKNOWN
+    assert verdict([calm[0], reading([{**calm[1].rows[0], "state": "without spare"}])]) is Verdict.WARNING
 
 
 def test_a_watch_that_saw_nothing_is_unknown_and_goes_on_until_its_end():

@@ -1,0 +1,142 @@
+"""The front end's production: who is live, whether that is what users get, and what a rollback would meet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from opslib.model import Check, Judgement, Reading, Verdict
+from opslib.pictures.figures import duration
+from opslib.probes import frontend as probes
+
+RUNBOOK = "runbooks/roll-back-deployment"
+
+
+def _live(reading: Reading) -> Judgement:
+    row = reading.row
+    if row["deployment"] is None:
+        return Judgement(Verdict.CRITICAL, f"Production of {row['project']} points at no deployment.", rows=(row,))
+    said = f"{row['deployment']} is live at {row['hoster']} (commit {_short(row['commit'])})"
+    if not row["ready"]:
+        return Judgement(Verdict.CRITICAL, f"{said}, and it is {row['state']}.", rows=(row,))
+    if row["move"] in ("under way", "failed"):
+        how = "is under way" if row["move"] == "under way" else "failed; some addresses may have moved"
+        return Judgement(Verdict.WARNING, f"{said}; a request to move it to {row['move_to']} {how}.", rows=(row,))
+    return Judgement(Verdict.OK, f"{said}.", rows=(row,))
+
+
+def _held_back(reading: Reading) -> Judgement:
+    row = reading.row
+    if row["held_back"] is None:
+        return Judgement(Verdict.UNKNOWN, f"{row['hoster']} does not say whether pushes go live.", rows=(row,))
+    if row["held_back"]:
+        said = "Later pushes do not go live: production was rolled back or locked"
+        return Judgement(Verdict.WARNING, f"{said}, and stays so until something is promoted.", rows=(row,))
+    return Judgement(Verdict.OK, "The next push to the production branch goes live.", rows=(row,))
+
+
+def _served(reading: Reading) -> Judgement:
+    row = reading.row
+    asked = f"GET {row['production']}"
+    if row["production_is"] != "served":
+        return _not_served(reading, asked)
+    if row["own_is"] != "served":
+        said = f"{asked} serves a document; whether it is that of {row['deployment']} could not be compared: its own "
+        return Judgement(Verdict.UNKNOWN, f"{said}address is {row['own_is']} ({row['why']}).", rows=(row,))
+    if row["compared"] == "same":
+        return Judgement(Verdict.OK, f"Production serves the document of {row['deployment']}.", rows=(row,))
+    if row["compared"] == "same files":
+        said = f"Production serves the files of {row['deployment']}; something on the way changes the document"
+        return Judgement(Verdict.OK, f"{said}.", rows=(row,))
+    said = f"Production serves another document than {row['deployment']}, at which it points"
+    if row["moving"]:
+        return Judgement(Verdict.WARNING, f"{said}: it is being moved.", rows=(row,))
+    return Judgement(Verdict.CRITICAL, f"{said}.", rows=(row,))
+
+
+def _not_served(reading: Reading, asked: str) -> Judgement:
+    row = reading.row
+    told = f"{asked} is {row['production_is']} ({row['why']})"
+    if row["production_is"] in ("absent", "unhealthy"):
+        return Judgement(Verdict.CRITICAL, f"{told}: users do not get the front end.", row["production_status"], (row,))
+    return Judgement(Verdict.UNKNOWN, f"{told}: what users get is not known.", row["production_status"], (row,))
+
+
+def _way_back(reading: Reading) -> Judgement:
+    back = next((row for row in reading.rows if row["back"]), None)
+    if back is None:
+        said = "There is no older deployment that production can go back to"
+        return Judgement(Verdict.WARNING, f"{said}: mend what is wrong by a new one.", rows=reading.rows)
+    said = f"Production can go back to {back['deployment']} (commit {_short(back['commit'])})"
+    age = (reading.taken_at - datetime.fromisoformat(back["created"])).total_seconds()
+    return Judgement(Verdict.OK, f"{said}, built {duration(age)} ago.", round(age / 86400, 1), reading.rows)
+
+
+def _migrations(reading: Reading) -> Judgement:
+    back = next((row for row in reading.rows if row["back"]), None)
+    if back is None:
+        said = "There is no deployment to go back to, so nothing to compare migrations with"
+        return Judgement(Verdict.WARNING, f"{said}.", rows=reading.rows)
+    if back["undated"]:
+        said = f"{back['undated']} of {back['applied']} migrations do not say when they were written"
+        return Judgement(Verdict.UNKNOWN, f"{said}.", back["newer"], reading.rows)
+    if back["newer"]:
+        said = f"{back['newer']} applied migrations are newer than {back['deployment']}: it will meet a database that "
+        return Judgement(Verdict.WARNING, f"{said}it does not know.", back["newer"], reading.rows)
+    said = f"None of {back['applied']} applied migrations is newer than {back['deployment']}."
+    return Judgement(Verdict.OK, said, 0, reading.rows)
+
+
+def _short(commit: str | None) -> str:
+    return commit[:8] if commit else "not told"
+
+
+live = Check(
+    name="front-end-live",
+    title="Production of the front end",
+    probe=probes.live,
+    judge=_live,
+    remedy="Let the move come to its end, or see at the hoster which addresses moved; then look again.",
+    items=("RUN-RBK-01",),
+)
+"""CRITICAL without a ready deployment; WARNING while a move is under way, or after one that failed."""
+
+held_back = Check(
+    name="front-end-held-back",
+    title="Pushes go live",
+    probe=probes.live,
+    judge=_held_back,
+    remedy=f"Mend what was wrong, then promote the new deployment; or take the rollback back: ops undo ({RUNBOOK}).",
+    items=("RUN-RBK-02",),
+)
+"""WARNING while production is pinned, by autoAssignCustomDomains (Vercel) or a lock (Netlify)."""
+
+served = Check(
+    name="front-end-served",
+    title="Production serves the deployment that it points at",
+    probe=probes.documents,
+    judge=_served,
+    remedy="Purge the edge's cache if it lags behind; see which addresses point elsewhere. Where a deployment's own "
+    "address asks for a log-in (deployment protection), nobody can compare.",
+    items=("RUN-RBK-02",),
+)
+"""CRITICAL where users get nothing, or another document; UNKNOWN where nobody could compare."""
+
+way_back = Check(
+    name="front-end-way-back",
+    title="There is a deployment to go back to",
+    probe=probes.deployments,
+    judge=_way_back,
+    remedy="Deploy a mended commit instead; a retention policy that deletes what was live takes the way back.",
+    items=("RUN-RBK-01",),
+)
+"""WARNING where production could go back to nothing."""
+
+migrations = Check(
+    name="front-end-migrations",
+    title="The database is as old as what production would go back to",
+    probe=probes.migrations,
+    judge=_migrations,
+    remedy="A rollback of the front end takes no migration back. Only added tables and columns do not disturb an older "
+    "build; see what the migrations did before it goes live (GH-06).",
+)
+"""WARNING where applied migrations are newer than the deployment that production would go back to."""
