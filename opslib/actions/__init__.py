@@ -7,6 +7,7 @@ what stands here.
 from __future__ import annotations
 
 from opslib.actions import backups, cache, database, delivery
+from opslib.actions import backups, cache, database, frontend
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
@@ -22,6 +23,7 @@ _KINDS: tuple[type[Action], ...] = (
     database.RefreshViews,
     cache.ClearFamily,
     delivery.DispatchWorkflow,
+    frontend.RollBackFrontEnd,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

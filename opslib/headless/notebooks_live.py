@@ -18,7 +18,7 @@ from opslib.probes.questions import question
 from opslib.settings import Settings
 from opslib.systems.target import PlanTarget
 
-LATEST = frozenset({"latest", "due"})
+LATEST = frozenset({"latest", "due", "previous"})
 """Words that stand for whatever is there when the step is planned."""
 
 
@@ -63,5 +63,22 @@ def _table(target: PlanTarget, value: str) -> str:
     return "" if value in names else f"there is no table of that name{told}"
 
 
-_LOOKED_UP: Mapping[str, Callable[[PlanTarget, str], str]] = {"backup": _backup, "table": _table, "due-table": _table}
+def _deployment(target: PlanTarget, value: str) -> str:
+    try:
+        target.hosting.deployment(value)
+    except Unreachable as error:
+        if error.kind != "missing":
+            raise
+        near = get_close_matches(value, [one.id for one in target.hosting.deployments()])
+        told = f" (did you mean {' or '.join(near)}?)" if near else ""
+        return f"{target.hosting.hoster} has no deployment of that id for this project{told}"
+    return ""
+
+
+_LOOKED_UP: Mapping[str, Callable[[PlanTarget, str], str]] = {
+    "backup": _backup,
+    "table": _table,
+    "due-table": _table,
+    "deployment": _deployment,
+}
 """How a value of a kind is looked up: returns what is wrong with it, or nothing."""

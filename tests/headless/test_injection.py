@@ -58,6 +58,7 @@ STEP = {
     "workflow": "deploy-production.yml",
     "branch": "main",
     "flag": "force_full_deploy",
+    "deployment": "dpl_Before2Rk9ZuC5mEa8",
 }
 FIELDS = [
     (kind, name)
