@@ -136,6 +136,7 @@ migrations = Check(
     title="The database is as old as what production would go back to",
     probe=probes.migrations,
     judge=_migrations,
+    items=("RUN-RBK-03",),
     remedy="A rollback of the front end takes no migration back. Only added tables and columns do not disturb an older "
     "build; see what the migrations did before it goes live (GH-06).",
 )
