@@ -6,8 +6,7 @@ what stands here.
 
 from __future__ import annotations
 
-from opslib.actions import backups, cache, database, delivery
-from opslib.actions import backups, cache, database, frontend
+from opslib.actions import backups, cache, database, delivery, frontend
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
