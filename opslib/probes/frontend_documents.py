@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from opslib.errors import Unreachable
+from opslib.errors import Unreachable, UsageError
 from opslib.systems.web import Reader
 
 SECONDS = 10.0
@@ -38,7 +38,7 @@ def look(web: Reader, address: str) -> Document:
     """Ask ``address`` once, without a credential; an address that cannot be asked is told, not raised."""
     try:
         answer = web.get(address, deadline=SECONDS)
-    except Unreachable as error:
+    except (Unreachable, UsageError) as error:
         return Document(address, "unreachable", why=error.message)
     status = answer.status
     if status == 200:

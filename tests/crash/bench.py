@@ -21,8 +21,10 @@ from opslib.redaction import Secret
 from opslib.runs.steps import State
 from opslib.settings import ROOT, Settings
 from opslib.settings_guard import shown
+from tests import hosters
 from tests.actions import shop
 from tests.backup_place import Place
+from tests.vendors import Doors
 from tests.waiting import until
 
 LIVE = "crash"
@@ -98,6 +100,8 @@ class Case:
             self.before = base.oids()
             if scenario == "upkeep":
                 base.wear()
+        elif scenario == "roll-back":
+            self.front = base.fresh_front()
         else:
             self.place = Place(base.lab, base.place.name)
             self.place.settings = self.settings
@@ -116,6 +120,8 @@ class Case:
         """Return what the run has made of its target, in words that are the same for every case."""
         if self.scenario == "upkeep":
             return self.base.upkeep()
+        if self.scenario == "roll-back":
+            return self.base.front_state(self.front)
         return self.base.shop_state(self) if self.on_shop else self._bucket()
 
     def _bucket(self):
@@ -159,7 +165,9 @@ class Case:
         return said
 
     def close(self):
-        if not self.on_shop:
+        if self.scenario == "roll-back":
+            self.front.doors.put(vercel=self.base.front)
+        elif not self.on_shop:
             self.place.close()
         staging.remove(self.work)
 
@@ -187,6 +195,7 @@ class Base:
         # One folder of locks, as a machine has: the next run may then conclude that a killed one is gone.
         self.lab, self.place, self.locks = lab, place, locks
         self.notebooks = shutil.copytree(ROOT / "notebooks", locks.parent / "notebooks")
+        self.front = Doors(lab.settings).state()["vercel"]
         self.manifest = place.manifest(place.take("seed"))
         self.dump = b"".join(place.writing().backup_store.stream(self.manifest.dump.key))
         shop.make(lab, LIVE, shop.SCHEMA, shop.ROWS)
@@ -227,6 +236,20 @@ class Base:
             with suppress(psycopg.errors.UniqueViolation):
                 session.execute("CREATE UNIQUE INDEX CONCURRENTLY half ON public.users (born)")
         until(lambda: self.upkeep()["dead rows"])
+
+    def fresh_front(self):
+        """Return the hoster as the lab began with it; nobody has asked it to move anything."""
+        hoster = hosters.of(self.lab.settings, Doors(self.lab.settings), "vercel")
+        hoster.doors.put(vercel={**self.front, "move_seconds": 0.05})
+        hoster.doors.forget()
+        return hoster
+
+    def front_state(self, hoster):
+        """Return where production points, and how often the hoster was asked to move it."""
+        with hoster.looking() as looking:
+            live = looking.current()
+        asked = [call for call in hoster.doors.calls("vercel") if call["method"] == "POST"]
+        return {"production": live.deployment, "held back": live.pinned, "asked": len(asked)}
 
     def upkeep(self):
         """Return what an upkeep has made of the shop."""

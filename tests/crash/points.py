@@ -42,6 +42,7 @@ TALK = {
     "postgres_upkeep.py": {"carry_out"},
     "lease_store.py": {"put", "create", "replace", "write"},
     "programs.py": {"feed", "_started"},
+    "web.py": {"_ask"},
 }
 EFFECTS = {"put_new", "delete_version", "_complete", "exchange"}
 """Functions that change a server's state for good when they return. A database that is made has a name of its run,

@@ -5,6 +5,7 @@ RUNBOOKS = {
     "restore": "runbooks/restore-database",
     "retention": "runbooks/back-up-database",
     "upkeep": "runbooks/maintain-database",
+    "roll-back": "runbooks/roll-back-deployment",
 }
 
 
@@ -16,6 +17,8 @@ def steps(scenario):
 def _parameters(scenario):
     if scenario == "retention":
         return [("apply-retention", lambda done: {})]
+    if scenario == "roll-back":
+        return [("roll-back-front-end", lambda done: {"deployment": "previous", "wait_seconds": 60.0})]
     if scenario == "upkeep":
         return [
             ("vacuum-tables", lambda done: {"table": "due"}),

@@ -7,7 +7,7 @@ import pytest
 
 from opslib.probes import asked
 from opslib.probes import frontend as probes
-from opslib.probes.frontend_documents import Document, compared
+from opslib.probes.frontend_documents import Document, compared, look
 from opslib.probes.frontend_targets import obstacle, previous
 from opslib.runs.reading import take
 from opslib.systems.hosting import Deployment, State
@@ -84,6 +84,13 @@ def test_why_there_is_no_document_is_told_apart(hoster, fault, word):
 def test_an_address_where_nobody_listens_is_told_and_not_raised(hoster):
     row = read(probes.documents, hoster, front_end_url="http://127.0.0.1:1").row
     assert (row["production_is"], row["compared"]) == ("unreachable", "unknown")
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "ftp://a", "https://user:word@a", "https://", "//a", ""])
+def test_an_address_that_is_none_is_told_and_not_raised(lab, address):
+    found = look(lab.target.web, address)
+    assert (found.word, found.sha256) == ("unreachable", None)
+    assert "word" not in found.why
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
