@@ -13,6 +13,7 @@ from opslib.redaction import CacheUrl
 from opslib.runs.reading import evaluate, judge
 from opslib.systems.cache import ReadOnlyCache
 from tests.caches import changed, server
+from tests.waiting import until
 
 DEBUG = ("--enable-debug-command", "yes")
 """Lets a test say DEBUG SLEEP: a command that takes a known time."""
@@ -47,6 +48,9 @@ def client(running):
     with running.client() as opened:
         opened.flushall()
         opened.mset({f"llm:cache:model:{i}": b"an answer" * 100_000 for i in range(10)})
+        # The buffer of what was sent counts as used memory for as long as that connection lives.
+        opened.connection_pool.disconnect()
+        until(lambda: opened.info("clients")["connected_clients"] == 1)
         opened.set("rl:strict:a", 1, ex=600)
         opened.hset("bull:llm-processing:meta", "version", "5")
         opened.config_resetstat()
