@@ -52,7 +52,7 @@ def check(archive: Path, opened: Entry, closed: Entry | None, applied: dict[str,
             yield Finding("error", f"{where}/run.json", "does not name the plan that it applies")
         elif named != plan and not (cut_off and not plan):
             yield Finding("error", f"{where}/plan.json", "is not the plan that run.json names")
-    if closed is not None and (folder / FOLDER).is_dir():
+    if closed is not None:
         for path in sorted((folder / FOLDER).glob("*.approval")):
             for fault in _approval(path, work, plan):
                 yield Finding("error", f"{where}/{FOLDER}/{shown(path.name)}", fault)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -18,8 +16,7 @@ from opslib import sshsig
 from opslib.archive import keys, log, seal
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
-from opslib.archive.verify_report import NOT_ANCHORED, VerifyReport, coverage
-from opslib.archive.verify_run import Finding, shown
+from opslib.archive.verify_report import NOT_ANCHORED
 from opslib.errors import UsageError
 from opslib.model import now
 
@@ -326,75 +323,12 @@ def test_names_in_a_hostile_archive_neither_steer_the_terminal_nor_start_anythin
     assert not [path for path in tmp_path.rglob("*") if path.name == "started"]
 
 
-def test_a_run_deeper_than_can_be_followed_is_a_finding_and_hides_no_other(sample: Sample) -> None:
-    deep = run_of(sample) / "evidence"
-    handle = os.open(deep, os.O_RDONLY)
-    for _ in range(1_100):
-        os.mkdir("d", dir_fd=handle)
-        below = os.open("d", os.O_RDONLY, dir_fd=handle)
-        os.close(handle)
-        handle = below
-    os.close(handle)
-    try:
-        report = verify(sample.folder)
-    finally:
-        subprocess.run(["rm", "-rf", deep], check=True)
-    (finding,) = [one for one in report.findings if one.severity == "error"]
-    assert str(finding) == f"error: runs/{sample.first}: could not be verified (RecursionError)"
-    assert report.sealed == (sample.second, sample.interrupted, sample.last)
-
-
-def test_an_archive_that_is_written_to_is_verified_when_the_writer_is_done_or_after_a_while(sample: Sample) -> None:
-    with (sample.folder / log.LOCK).open() as writer:
-        fcntl.flock(writer, fcntl.LOCK_EX)
-        assert verify(sample.folder).ok, "whoever keeps the lock does not keep others from looking"
-
-
-def test_an_archive_without_its_lock_or_where_it_is_none_is_verified(sample: Sample) -> None:
-    (sample.folder / log.LOCK).unlink()
-    assert verify(sample.folder).ok
-    (sample.folder / log.LOCK).mkdir()
-    assert verify(sample.folder).ok
-
-
 def test_of_a_run_in_quarantine_what_was_asked_is_checked_while_it_is_there(sample: Sample) -> None:
     asked = sample.folder / "quarantine" / sample.quarantined / "run.json"
     asked.write_text("{}")
     assert not verify(sample.folder).ok
     asked.unlink()
     assert verify(sample.folder).ok
-
-
-@pytest.mark.parametrize(
-    ("line", "why"),
-    [
-        ("[]", "is no object"),
-        ("{", "is no JSON"),
-        ("[" * 200_000, "is no JSON"),
-        ('{"seq": 2}', "does not have the number 1"),
-        ('{"seq": 1, "prev": "x"}', "does not name the line before it"),
-    ],
-)
-def test_a_line_of_a_journal_that_is_none_is_told_with_its_number(sample: Sample, line: str, why: str) -> None:
-    run = build.killed(sample.folder, 9, f"{line}\n")
-    (finding,) = [one for one in verify(sample.folder).findings if one.severity == "error"]
-    assert (finding.where, finding.what) == (f"runs/{run}/journal.jsonl", f"line 1 {why}")
-
-
-@pytest.mark.parametrize("said", ["{", "[]", "[" * 200_000, '{"applies": 3}', '{"applies": "short"}', None])
-def test_a_run_that_does_not_say_which_plan_it_applies_is_an_error(copy: Whole, said: str | None) -> None:
-    asked = copy.run(copy.applied) / "run.json"
-    asked.unlink() if said is None else asked.write_text(said)
-    where = f"runs/{copy.applied}/run.json"
-    assert f"error: {where}: does not name the plan that it applies" in str(verify(copy.folder))
-
-
-def test_a_journal_that_is_no_plain_file_is_an_error(sample: Sample) -> None:
-    journal = run_of(sample) / "journal.jsonl"
-    journal.rename(run_of(sample) / "evidence" / "journal.jsonl")
-    journal.mkdir()
-    where = f"runs/{sample.first}/journal.jsonl"
-    assert f"error: {where}: is no plain, readable file" in str(verify(sample.folder))
 
 
 def test_keys_that_are_added_or_revoked_out_of_order_are_errors(sample: Sample, tmp_path: Path) -> None:
@@ -413,38 +347,3 @@ def test_keys_that_are_added_or_revoked_out_of_order_are_errors(sample: Sample, 
     code, said = build.shell(sample.folder)
     assert code == 1
     assert all(line in said for line in found)
-
-
-def test_a_name_is_shown_as_so_many_printable_signs() -> None:
-    assert shown("a b\x7f~!\u202e\n") == "a?b?~!??"
-    assert shown("x" * 300) == "x" * 200
-
-
-def test_a_report_says_what_was_counted_and_how_it_ended() -> None:
-    error, warning = Finding("error", "a", "is bad"), Finding("warning", "b", "is odd")
-    report = VerifyReport((error, warning), 5, 7, "5:ff", ("x",), ("y", "z"), (), "A statement.")
-    assert not report.ok
-    assert str(report).splitlines() == [
-        "error: a: is bad",
-        "warning: b: is odd",
-        "5 entries, 7 files, 1 runs sealed, 2 open, 0 in quarantine",
-        "head 5:ff",
-        "A statement.",
-        "FAILED: see the errors above",
-    ]
-    fine = VerifyReport((warning,))
-    assert fine.ok
-    assert str(fine).splitlines()[1:] == [
-        "0 entries, 0 files, 0 runs sealed, 0 open, 0 in quarantine",
-        "head none",
-        "",
-        "OK: nothing in it contradicts the log",
-    ]
-
-
-def test_what_the_heads_kept_elsewhere_cover_is_said() -> None:
-    assert coverage(0, 9) == NOT_ANCHORED
-    assert coverage(9, 9) == "ANCHORED up to entry 9 of 9."
-    assert coverage(8, 9) == (
-        "ANCHORED up to entry 8 of 9; entries after it can be cut unseen, and rewritten by who holds the key."
-    )
