@@ -24,7 +24,7 @@ def ask():
 
 def test_nothing_is_agreed_and_no_glass_is_broken_unless_that_is_said(ask):
     assert ask().agreed is None
-    assert Agreed(plan(), b"").break_glass is False
+    assert (Agreed(plan(), b"").break_glass, Agreed(plan(), b"").until) == (False, None)
 
 
 def test_an_id_says_when_and_of_what_and_is_never_given_twice(ask):

@@ -1,3 +1,7 @@
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from opslib.runs.executor import Executor
@@ -7,6 +11,19 @@ from tests.descriptions import description
 from tests.runs import fakes
 
 RUN = "20261123T130614Z-runbooks-paint-a1b2c3"
+
+
+@pytest.fixture
+def wrong_time(tmp_path):
+    """Variables for a process whose time of day is moved, by so many seconds, or stands still, as a file says."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    library, file = tmp_path / "shift.so", tmp_path / "shift"
+    source = Path(__file__).with_name("shifted_time.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    file.write_text("0")
+    return file, {"LD_PRELOAD": str(library), "SHIFT_FILE": str(file)}
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import getpass
 import itertools
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -486,19 +485,6 @@ def test_a_clock_that_differs_from_the_stores_is_a_finding_and_no_hindrance(mach
 
 
 # The time of day
-
-
-@pytest.fixture
-def wrong_time(tmp_path):
-    """Variables for a process whose time of day is moved, by so many seconds, or stands still, as a file says."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler")
-    library, file = tmp_path / "shift.so", tmp_path / "shift"
-    source = Path(__file__).with_name("shifted_time.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    file.write_text("0")
-    return file, {"LD_PRELOAD": str(library), "SHIFT_FILE": str(file)}
 
 
 JUMPS = ("259200", "-259200", "3600", "-3600", "frozen", "-1000000000", "1")

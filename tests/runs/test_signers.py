@@ -21,7 +21,16 @@ def test_a_line_says_who_may_do_what_with_which_key(keys):
 
 
 @pytest.mark.parametrize(
-    "options", ["", 'valid-before="20300101"', 'namespaces=""', 'namespaces="*"', "cert-authority"]
+    "options",
+    [
+        "",
+        'valid-before="20300101"',
+        'namespaces=""',
+        'namespaces="*"',
+        "cert-authority",
+        f"cert-authority,{APPROVER}",
+        f'cert-authority,{APPROVER},valid-after="20200101",valid-before="20300101"',
+    ],
 )
 def test_a_line_that_spells_out_no_namespace_gives_no_role(keys, options):
     (one,) = only(keys.line("ben", options))
@@ -65,6 +74,40 @@ def test_the_program_gets_the_lines_of_one_role_only_and_as_they_are(keys):
 def test_a_line_in_another_form_counts_for_nobody(keys, change):
     assert only(keys.line("ben"))
     assert only(change(keys.line("ben"))) == ()
+
+
+def test_a_line_is_known_by_its_number(keys):
+    found = only(f"# who approves\n\n{keys.line('ben')}{keys.line('cat')}")
+    assert [one.line for one in found] == [3, 4]
+
+
+def test_a_key_acts_as_somebody_only_by_a_line_that_has_it_with_that_name_and_that_role(keys):
+    host = 'namespaces="opslib-archive,git"'
+    found = only(
+        keys.line("ben") + keys.line("ben", host, "robot,bob") + keys.line("cat", "", "bob") + keys.line("cat", host)
+    )
+
+    def objection(key, principal):
+        said = signers.objection(found, keys.fingerprint(key), principal, signers.APPROVER)
+        return said and said.removeprefix(f"the key {keys.fingerprint(key)} is ")
+
+    assert objection("ben", "ben@valuecanvas") is None
+    assert objection("dan", "ben@valuecanvas") == "unknown: no usable line of the allowed signers has it"
+    assert objection("ben", "cat@valuecanvas") == "ben@valuecanvas, bob, robot's, not cat@valuecanvas's"
+    line = 'its line needs namespaces="opslib-approve"'
+    assert objection("ben", "bob") == f"listed only for git, opslib-archive; {line}"
+    assert objection("cat", "bob") == f"listed for no namespace by name; {line}"
+
+
+def test_who_shares_a_key_or_a_name_in_turn_is_one_person_whatever_the_capitals(keys):
+    found = only(
+        keys.line("ben") + keys.line("ben", "", "Robot,bob") + keys.line("cat", "", "ROBOT") + keys.line("dan")
+    )
+    same = {name.casefold() for name in signers.same_person(found, ["BOB"])}
+    prints = {keys.fingerprint(name).casefold() for name in ("ben", "cat")}
+    assert same == {"bob", "robot", "ben@valuecanvas"} | prints
+    assert signers.same_person(found, ["eve", "EVE"]) == {"EVE"}
+    assert signers.same_person(found, [keys.fingerprint("dan")]) == {keys.fingerprint("dan"), "dan@valuecanvas"}
 
 
 def test_names_of_a_key_are_those_of_its_role(keys):

@@ -1,6 +1,5 @@
 """What becomes of a step that breaks off: settled by a look, kept, done again, or left to a person."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,11 +7,9 @@ import pytest
 from opslib.errors import Refused, StepFailed
 from opslib.model import now
 from opslib.runs import journal
-from opslib.runs.lasting import Lasting
 from opslib.runs.steps import State, fold
 from tests.runs import fakes
 from tests.runs.test_executor import done, events, step
-from tests.waiting import until
 
 WORK = "20261123T130614Z-runbooks-paint-a1b2c3"
 
@@ -179,17 +176,3 @@ def test_a_step_is_not_begun_once_what_it_was_approved_under_has_expired(executo
         step(late, "blue")
     assert fakes.DONE == ["red"]
     assert events(late)[-2:] == ["planned", "refused"]
-
-
-def test_an_approval_expires_while_a_run_goes_on(executor):
-    work = executor().work
-    lasting = Lasting(replace(work, until=now() + timedelta(seconds=0.2)))
-
-    def over():
-        try:
-            lasting.check()
-        except Refused:
-            return True
-        return False
-
-    until(over)

@@ -1,6 +1,7 @@
 """Claims against S3's interface: moto's server behind a front that can fail."""
 
 import json
+import socket
 
 import pytest
 
@@ -94,6 +95,13 @@ def test_a_plan_is_claimed_once_and_the_next_is_told_by_whom(target, key):
         claim_plan(target, PLAN, "another")
     assert f"{PLAN}-apply" in refused.value.message
     assert refused.value.next_step.endswith(f"Its claim is s3://{BUCKET}/{key}.")
+
+
+def test_a_claim_says_by_whom_and_where_it_was_made_in_so_many_letters(target, client, key, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "u" * 300)
+    claim_plan(target, PLAN, "mine")
+    there = json.loads(client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    assert (there["run"], there["user"], there["host"]) == ("mine", "u" * 200, socket.gethostname())
 
 
 def test_what_a_stranger_wrote_into_a_claim_steers_no_terminal(target, client, key):
