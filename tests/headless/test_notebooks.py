@@ -141,6 +141,23 @@ def test_an_unknown_notebook_is_answered_with_near_names(notebook, tmp_path):
         notebooks.find("runbook/try-thing", tmp_path)
 
 
+def test_of_near_names_three_are_told_and_where_none_is_the_way_to_all(notebook, tmp_path):
+    for number in range(4):
+        notebook.path.with_name(f"try-thing{number}.ipynb").write_bytes(notebook.path.read_bytes())
+    with pytest.raises(UsageError) as refused:
+        notebooks.find("runbooks/try-thing", tmp_path)
+    assert refused.value.next_step.startswith("Did you mean runbooks/try-thing")
+    assert refused.value.next_step.count(" or ") == 2
+    with pytest.raises(UsageError) as refused:
+        notebooks.find("0", tmp_path)
+    assert refused.value.next_step == "See all with: ops list"
+
+
+def test_a_notebook_is_found_by_its_path_too(notebook, tmp_path):
+    assert notebooks.find(str(notebook.path), tmp_path) == notebook
+    assert notebooks.find("notebooks/runbooks/try-things.ipynb", tmp_path) == notebook
+
+
 def book(*cells, **metadata):
     tagged = [{"metadata": {"tags": ["parameters"]}, "source": cell} for cell in cells]
     return {"metadata": metadata, "cells": [{"source": "# Try things", "metadata": {}}, {"source": ""}, *tagged]}

@@ -97,7 +97,8 @@ SAID = verified("ben", reason="as agreed", fingerprint="").encode()
         (SAID.replace(b"ben@", b"-ben@"), "exact form"),
         (SAID.replace(b"ben@valuecanvas", b"*@valuecanvas"), "exact form"),
         (SAID.replace(b"  plan.json", b" *plan.json"), "exact form"),
-        (SAID + b"#" * 5000, "more than 4096 bytes"),
+        (SAID.ljust(4096, b"#"), "exact form"),
+        (SAID.ljust(4097, b"#"), "more than 4096 bytes"),
     ],
 )
 def test_a_statement_in_any_other_form_is_refused_with_the_reason(edited, why):
@@ -168,6 +169,8 @@ def test_a_plan_says_in_words_what_it_still_needs():
     assert missing((), "production", ()) == ()
     (said,) = missing((step("drop-key", Effect.CHANGE, Repeat.IRREVERSIBLE),), "production", ())
     assert said.endswith("drop-key is change and irreversible.")
+    (said,) = missing((step("drop-key", "undetermined", Repeat.IRREVERSIBLE),), "production", ())
+    assert said.endswith("drop-key is undetermined.")
 
 
 def test_a_direct_run_is_refused_unless_nothing_is_needed_or_the_owner_lets_it():
@@ -254,7 +257,7 @@ def test_a_plan_may_be_approved_and_applied_from_the_moment_that_it_was_made():
 
 
 def test_a_requester_without_a_mapping_is_known_by_the_operating_systems_name():
-    for own in ({"requester": "ann"}, {"requester": ""}):
+    for own in ({"requester": "ann"}, {"requester": ""}, {"requester": "", "requested_by": "ann"}):
         of = plan(**own)
         with pytest.raises(Refused, match="ann@elsewhere: is by who asked"):
             judge(verified("ann", of, principal="ann@elsewhere"), verified("ben", of), of=of)
@@ -303,13 +306,31 @@ def test_a_decision_holds_until_the_plan_ends_or_too_few_approvals_are_left():
 
 def test_a_plan_that_is_not_the_file_with_that_sum_is_refused():
     other = plan(parameters={"backup": "oldest"})
-    with pytest.raises(Refused, match="is not the file"):
+    with pytest.raises(Refused) as refused:
         judge(verified("ben"), verified("cat"), of=other, sha=sha256(plan().encode()))
+    assert refused.value.message.endswith(f" is not the file with the SHA-256 {sha256(plan().encode())[:12]}…")
 
 
 def test_a_plan_for_another_environment_is_refused():
     with pytest.raises(Refused, match="is for production, not for staging"):
         judge(verified("ben"), verified("cat"), environment="staging")
+
+
+def test_a_refusal_says_what_is_needed_and_who_could_give_it():
+    needs = f"{WORK} needs approvals by 2 other people for production"
+    steps = "stage-restore is change, swap-databases is destructive"
+    with pytest.raises(Refused) as refused:
+        judge()
+    assert refused.value.message == f"{needs} ({steps}); 0 count."
+    assert refused.value.next_step == f"ops approve {WORK} (by somebody else than ann@valuecanvas)"
+    of = plan(requester="")
+    with pytest.raises(Refused) as refused:
+        judge(verified("ben", of), verified("cat", of, sha256="a" * 64), of=of)
+    other = f"is for a plan.json with another content ({'a' * 12}, this one is {sha256(of.encode())[:12]})"
+    assert refused.value.message == (
+        f"{needs} ({steps}); 1 count (ben@valuecanvas). Not counted: cat@valuecanvas: {other}."
+    )
+    assert refused.value.next_step == f"ops approve {WORK} (by somebody else than ann@bastion)"
 
 
 def test_what_could_not_be_verified_is_named_in_the_refusal():
