@@ -250,8 +250,11 @@ def test_a_run_in_quarantine_is_told_and_is_neither_sealed_nor_open(small: Small
     assert small.found() == [QUARANTINED]
     report = verify(small.folder)
     assert (report.sealed, report.open, report.quarantined) == ((FIRST,), (), (SECOND,))
+    shutil.rmtree(small.folder / "quarantine" / SECOND)
+    gone = "warning: quarantine/B: was in quarantine, and its folder was removed"
+    assert small.found() == [gone]
     small.add("note", SECOND, state="quarantined")
-    assert small.found() == ["error: log/000006.entry: ends B a second time", QUARANTINED]
+    assert small.found() == ["error: log/000006.entry: ends B a second time", gone]
 
 
 def test_a_run_in_quarantine_that_lies_with_the_others_too_is_told(small: Small) -> None:
