@@ -190,13 +190,17 @@ def tried(module: str, watch: Watch, pool: Pool, same: dict[str, str], lab: Path
 
 
 def control(pool: Pool, modules: Sequence[str], paths: Sequence[str], watch: Watch) -> None:
-    """Run the tests on the modules as they are, only written anew: what fails then fails for another reason."""
+    """Run the tests on the modules as they are, only written anew: what fails then fails for another reason.
+
+    Twice, since mutants share a lab: what a test leaves in it must let no other run of that test fail.
+    """
     wrong: list[int] = []
     anew = {module: ast.unparse(ast.parse((ROOT / module).read_text())) for module in modules}
-    pool.start(anew, paths, watch.quick(watch.needs), 3600, wrong.append)
-    pool.finish()
-    if any(wrong):
-        sys.exit(pool.said() + "\nThe tests fail in a copy without any fault.")
+    for _ in range(2):
+        pool.start(anew, paths, watch.quick(watch.needs), 3600, wrong.append)
+        pool.finish()
+        if any(wrong):
+            sys.exit(pool.said() + "\nThe tests fail in a copy without any fault.")
 
 
 def main(names: list[str]) -> int:

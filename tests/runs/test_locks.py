@@ -4,6 +4,7 @@ import getpass
 import itertools
 import json
 import os
+import secrets
 import signal
 import socket
 import stat
@@ -72,12 +73,11 @@ def bucket(lab):
 @pytest.fixture
 def shared(lab, front, bucket):
     """The lab's description with a lease bucket, reached through the front; each test gets its own target id."""
-    shared.number = getattr(shared, "number", 0) + 1
     return lab.settings.model_copy(
         update={
             "lease_bucket": bucket,
             "aws_endpoint_url": front.url,
-            "backup_bucket": f"of-test-{shared.number}",
+            "backup_bucket": f"of-test-{secrets.token_hex(8)}",
         }
     )
 

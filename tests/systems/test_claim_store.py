@@ -1,6 +1,7 @@
 """Claims against S3's interface: moto's server behind a front that can fail."""
 
 import json
+import secrets
 import socket
 
 import pytest
@@ -36,11 +37,10 @@ def client(lab):
 @pytest.fixture
 def target(lab, front, client):
     """The lab's description with a bucket for claims, reached through the front; each test has its own plans."""
-    target.number = getattr(target, "number", 0) + 1
     changes = {
         "lease_bucket": BUCKET,
         "aws_endpoint_url": front.url,
-        "backup_bucket": f"of-test-{target.number}",
+        "backup_bucket": f"of-test-{secrets.token_hex(8)}",
     }
     return lab.settings.model_copy(update=changes)
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import platform
+import secrets
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -603,9 +604,10 @@ def front(lab):
 def served(lab, front, bucket, request):
     """Take a lease of this test's own through the front."""
     target = lab.settings.model_copy(update={"aws_endpoint_url": front.url})
+    name_of_it = f"leases/{request.node.name}-{secrets.token_hex(8)}.json"
 
     def served(name="run-a", *, ttl=8.0, **more):
-        store = LeaseStore.of(target, bucket, f"leases/{request.node.name}.json", max(ttl / 8, 2))
+        store = LeaseStore.of(target, bucket, name_of_it, max(ttl / 8, 2))
         return acquire(store, someone(name, more.pop("lock", "")), ttl=ttl, **more)
 
     return served
