@@ -1,22 +1,35 @@
 """What is refused before a plan is applied or undone, without any run; whole runs are in test_loop and test_undo."""
 
+import json
+import os
+import shutil
+import signal
 from dataclasses import replace
+from datetime import timedelta
 from types import MappingProxyType
 
 import pytest
 
-from opslib.archive import record
+from opslib import settings, sshsig
+from opslib.archive import keys, log, record, seal
 from opslib.archive.store import Archive
-from opslib.errors import Refused, UsageError
+from opslib.canonical import to_json
+from opslib.errors import ArchiveError, Refused, UsageError
 from opslib.headless import agreement, earlier, notebooks, origin
 from opslib.headless.asked import target_digest
 from opslib.headless.earlier import Earlier
+from opslib.model import Effect, now
+from opslib.redaction import Redactor
+from opslib.runs.journal import Journal
+from opslib.runs.locks import Locks
 from opslib.runs.saved_plan import sha256
 from opslib.runs.undoing import UNDO
+from opslib.settings import Settings
 from tests.archive.build import asked as run_json
-from tests.archive.build import sealed
+from tests.archive.build import fill, forked, result, sealed
+from tests.archive.tampering import remade, resealed
 from tests.descriptions import description
-from tests.signing import WORK, plan
+from tests.signing import WORK, Keys, plan, step
 
 NOTEBOOK = "runbooks/restore-database"
 
@@ -168,6 +181,236 @@ def test_a_work_goes_on_only_under_the_plan_that_its_first_run_was_applied_under
         agreement.again(store, before(first), production)
 
 
+# Applying, up to the start of the run
+
+
+VARIABLES = {
+    "OPS_ENVIRONMENT": "staging",
+    "OPS_READ_DATABASE_URL": "postgresql://reader:reader-password@127.0.0.1:1/valuecanvas",
+    "DATABASE_URL": "postgresql://owner:hunter2-hunter2@127.0.0.1:1/valuecanvas",
+    "OPS_SCRATCH_DATABASE_URL": "postgresql://owner:hunter2-hunter2@127.0.0.1:1/postgres",
+    "OPS_READ_REDIS_URL": "redis://127.0.0.1:1/0",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "S3_BUCKET_NAME": "valuecanvas-backups",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+}
+FREEZE = "2000-01-01T00:00Z/2999-01-01T00:00Z"
+CHANGES = (step("take-backup", Effect.CHANGE),)
+LOOKS = (step("take-backup", Effect.READ),)
+DESTROYS = (step("swap-databases", Effect.DESTRUCTIVE),)
+
+
+@pytest.fixture
+def staging(store, tmp_path, monkeypatch):
+    return Staging(store, tmp_path, monkeypatch)
+
+
+class Staging:
+    """A target that is described by the environment, where a change needs nobody's approval, and its archive."""
+
+    def __init__(self, store, folder, monkeypatch):
+        self.store, self.folder, self.monkeypatch = store, folder, monkeypatch
+        for field in Settings.model_fields.values():
+            monkeypatch.delenv(str(field.alias), raising=False)
+        self.describe(**VARIABLES, OPS_LOCKS=str(folder / "locks"))
+
+    def describe(self, **more):
+        for name, value in more.items():
+            self.monkeypatch.setenv(name, value)
+
+    @property
+    def target(self):
+        return settings.load("staging")
+
+    def plan(self, steps=CHANGES, **more):
+        moment = now()
+        said = {
+            "parameters": {"environment": "staging", "backup": "latest", "max_age_hours": 24.0},
+            "created_at": moment,
+            "expires_at": moment + timedelta(hours=1),
+            "steps": steps,
+        }
+        return undoing(self.target, **{**said, **more})
+
+    def archive(self, saved, *, mode="plan", state="finished", data=None):
+        """Seal the run that made a plan; returns its id."""
+        place = self.store.open(run_json(1) | {"run": saved.run, "mode": mode, "target": self.target.public()})
+        fill(place)
+        (place / "plan.json").write_bytes(saved.encode() if data is None else data)
+        (place / "result.json").write_text(json.dumps(result(saved.run, state=state)))
+        self.store.close(saved.run, Redactor())
+        return saved.run
+
+    def locks(self, run="another"):
+        return Locks(self.target, run, folder=self.folder / "locks")
+
+    def refused(self, plan, error=Refused):
+        with pytest.raises(error) as refused:
+            agreement.apply(plan, "staging", self.store.folder)
+        return refused.value.message
+
+    def stopped(self, saved):
+        """Apply a plan whose run cannot be opened: something stands where its folder goes."""
+        (self.store.folder / "runs" / f"{saved.run}-apply").mkdir()
+        return self.refused(saved.run, ArchiveError)
+
+
+HERE = f"{WORK} is not a plan that was made and sealed in this archive."
+
+
+def test_a_plan_that_was_made_here_and_needs_nobody_is_applied_by_its_id_and_by_its_file(staging):
+    saved = staging.plan()
+    staging.archive(saved)
+    assert f"{WORK}-apply" in staging.stopped(saved)
+    file = str(staging.store.folder / "runs" / WORK / "plan.json")
+    assert f"{WORK}-apply" in staging.refused(file, ArchiveError)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"mode": "run"}, HERE),
+        ({"data": b"{}"}, HERE),
+        ({"state": "failed"}, f"{WORK} did not come to its end (failed), so it is no plan of the whole run."),
+    ],
+)
+def test_what_no_planning_run_left_when_it_came_to_its_end_is_not_applied(staging, save, said, why):
+    saved = staging.plan()
+    staging.archive(saved, **said)
+    assert staging.refused(save(saved)) == why
+
+
+@pytest.mark.parametrize("name", ["run.json", "result.json", "MANIFEST.sha256"])
+@pytest.mark.parametrize("data", [b"[]", b"{", b"", b"[" * 9000, None])
+def test_what_was_changed_since_the_planning_run_was_sealed_makes_its_plan_none(staging, save, name, data):
+    saved = staging.plan()
+    path = staging.store.folder / "runs" / staging.archive(saved) / name
+    path.unlink() if data is None else path.write_bytes(data)
+    assert staging.refused(save(saved)) == HERE
+
+
+def test_a_manifest_and_files_that_fit_one_another_and_not_the_log_make_no_plan(staging, save):
+    saved = staging.plan()
+    folder = staging.store.folder / "runs" / staging.archive(saved, mode="run")
+    (folder / "run.json").write_text(json.dumps(run_json(1) | {"run": WORK, "mode": "plan"}))
+    resealed(folder)
+    assert staging.refused(save(saved)) == HERE
+
+
+def test_a_planning_run_that_is_not_sealed_yet_is_not_applied(staging, save):
+    saved = staging.plan()
+    place = staging.store.open(run_json(1) | {"run": WORK, "mode": "plan"})
+    fill(place)
+    (place / "plan.json").write_bytes(saved.encode())
+    (place / "MANIFEST.sha256").write_bytes(seal.scan(place, Redactor()).manifest())
+    assert staging.refused(save(saved)) == HERE
+
+
+def test_a_planning_run_that_a_stranger_signed_is_not_applied(staging, tmp_path):
+    saved = staging.plan()
+    run = staging.archive(saved)
+    keys.create(tmp_path / "stranger")
+    seq = staging.store.log.newest()
+    data = (staging.store.folder / log.name_of(seq)).read_bytes()
+    (staging.store.folder / log.signature_of(seq)).write_bytes(sshsig.sign(data, keys.NAMESPACE, tmp_path / "stranger"))
+    assert staging.refused(run) == HERE
+
+
+def test_what_changed_and_what_was_applied_is_told_first(staging):
+    changed = staging.plan(notebook_sha256="f" * 64)
+    assert staging.refused(staging.archive(changed)).startswith("The notebook changed since the plan was made")
+    staging.store.log.append("note", "-")
+    run = f"{WORK}-apply"
+    staging.store.open(run_json(2) | {"run": run})
+    assert staging.refused(str(write(staging, staging.plan()))) == f"The plan was applied already, by {run}."
+
+
+def write(staging, saved):
+    path = staging.folder / "carried.json"
+    path.write_bytes(saved.encode())
+    return path
+
+
+def test_a_plan_expires_by_the_newest_entry_also_where_the_clock_was_set_back(staging):
+    saved = staging.plan()
+    run = staging.archive(saved)
+    seq = staging.store.log.newest()
+    remade(staging.store.folder, seq, time="2999-01-01T00:00:00.000000Z")
+    entry = (staging.store.folder / log.name_of(seq)).read_bytes()
+    (staging.store.folder / log.signature_of(seq)).write_bytes(sshsig.sign(entry, keys.NAMESPACE, keys.path()))
+    assert staging.refused(run).startswith(f"The plan {WORK} expired at ")
+
+
+def test_a_value_that_cannot_be_looked_up_stops_the_plan(staging):
+    saved = staging.plan(parameters={"environment": "staging", "backup": "age-1", "max_age_hours": 24.0})
+    assert "names is there is UNKNOWN" in staging.refused(staging.archive(saved))
+
+
+def test_a_frozen_target_is_not_changed_and_may_be_looked_at(staging):
+    changes = staging.plan()
+    staging.archive(changes)
+    staging.describe(OPS_FREEZE=FREEZE)
+    assert staging.refused(WORK).startswith("staging is frozen until ")
+    staging.describe(OPS_FREEZE="")
+    assert f"{WORK}-apply" in staging.stopped(changes)
+
+
+def test_looking_is_never_frozen(staging):
+    saved = staging.plan(LOOKS)
+    staging.archive(saved)
+    staging.describe(OPS_FREEZE=FREEZE)
+    assert f"{WORK}-apply" in staging.stopped(saved)
+
+
+def test_who_asked_approves_nothing_and_who_breaks_the_glass_is_not_kept_by_a_freeze(staging):
+    keys_of = Keys(staging.folder)
+    shutil.copy(keys_of["ben"], keys_of["benjamin"])
+    signers, revoked = staging.folder / "allowed_signers", staging.folder / "revoked_keys"
+    signers.write_text(
+        keys_of.line("ben") + keys_of.line("ben", principal="benjamin@valuecanvas") + keys_of.line("cat")
+    )
+    revoked.write_text("# nobody\n")
+    staging.describe(OPS_ALLOWED_SIGNERS=str(signers), OPS_REVOKED_KEYS=str(revoked), OPS_FREEZE=FREEZE)
+    saved = staging.plan(DESTROYS, requested_by="ben@bastion", requester="zoe@valuecanvas")
+    run = staging.archive(saved)
+    approvals = staging.store.folder / "approvals" / run
+    assert "needs an approval by another person" in staging.refused(run)
+    keys_of.sign(saved.encode(), approvals, "benjamin")
+    assert "benjamin@valuecanvas: is by who asked" in staging.refused(run)
+    keys_of.sign(saved.encode(), approvals, "cat", kind="break-glass", reason="gone")
+    assert f"{WORK}-apply" in staging.stopped(saved)
+
+
+def test_what_another_run_has_locked_is_not_taken_and_nothing_stays_locked(staging):
+    saved = staging.plan((*CHANGES, step("create-index", Effect.CHANGE)))
+    run = staging.archive(saved)
+    with staging.locks() as other:
+        other.take("database")
+        assert staging.refused(run).startswith("The database of staging is being changed by another")
+        other.take("backups")
+    assert f"{WORK}-apply" in staging.stopped(saved)
+    with staging.locks() as other:
+        other.take("backups")
+        other.take("database")
+
+
+def test_only_what_the_steps_change_is_locked(staging):
+    saved = staging.plan(LOOKS)
+    staging.archive(saved)
+    with staging.locks() as other:
+        other.take("backups")
+        assert f"{WORK}-apply" in staging.stopped(saved)
+
+
+def test_where_nobody_can_know_whether_a_plan_was_applied_elsewhere_it_is_not_applied(staging):
+    staging.describe(
+        OPS_LEASE_BUCKET="leases", AWS_ACCESS_KEY_ID="some-access-key", AWS_SECRET_ACCESS_KEY="some-secret-access-key"
+    )
+    saved = staging.plan(LOOKS)
+    assert "was applied elsewhere cannot be known" in staging.refused(staging.archive(saved))
+    assert not (staging.store.folder / "runs" / f"{WORK}-apply").exists()
+
+
 # Earlier runs
 
 
@@ -199,3 +442,62 @@ def test_what_decides_how_a_target_is_used_and_not_which_it_is_does_not_change_i
     later = production.model_copy(update={"plan_minutes": 5.0, "run_minutes": 7.0, "most": {"a": 1}})
     assert target_digest(later) == target_digest(production)
     assert target_digest(production.model_copy(update={"backup_prefix": "x/"})) != target_digest(production)
+
+
+def acted(staging, run, *events, mode="run", closed=True):
+    """A run on staging whose journal says these events of the step ``a``."""
+    place = staging.store.open(run_json(1) | {"run": run, "mode": mode, "environment": "staging"})
+    journal = Journal(place / "journal.jsonl", Redactor())
+    for event in events:
+        journal.append(event, step="a", **({"plan": to_json(step().plan)} if event == "planned" else {"values": {}}))
+    journal.close()
+    if closed:
+        staging.store.close(run, Redactor())
+    return run
+
+
+APPLIED = ("planned", "intent", "applied")
+
+
+def test_a_work_is_its_runs_in_order_and_the_steps_of_those_that_acted(staging):
+    runs = [acted(staging, WORK, "planned", mode="plan")]
+    assert earlier.find(staging.store, WORK).steps == {}
+    runs.append(acted(staging, f"{WORK}-resume-1", *APPLIED))
+    runs.append(acted(staging, f"{WORK}-undo-2", "undoing", mode="plan"))
+    acted(staging, WORK.replace("a1b2c3", "ffffff"), "planned")
+    for name, environment in ((WORK, None), (f"{WORK}-undo-2", "staging")):
+        found = earlier.find(staging.store, name, environment)
+        assert (found.work, [run.name for run in found.runs]) == (WORK, runs)
+        assert {name: (one.state.value, one.run) for name, one in found.steps.items()} == {
+            "a": ("applied", f"{WORK}-resume-1")
+        }
+
+
+def test_what_a_lost_process_left_open_is_closed_and_what_goes_on_is_waited_for(staging):
+    process, run = forked(lambda: acted(staging, WORK, *APPLIED, closed=False), wait=True)
+    with pytest.raises(Refused, match=f"{run} is still running"):
+        earlier.find(staging.store, WORK)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert [one.name for one in earlier.find(staging.store, WORK).runs] == [run]
+    assert staging.store.log.state(run) == "closed"
+
+
+def test_nothing_is_built_on_a_record_that_is_not_what_was_sealed_or_that_a_stranger_signed(staging, tmp_path):
+    run = acted(staging, WORK, *APPLIED)
+    keys.create(tmp_path / "stranger")
+    seq = staging.store.log.newest()
+    signature = staging.store.folder / log.signature_of(seq)
+    own = signature.read_bytes()
+    data = (staging.store.folder / log.name_of(seq)).read_bytes()
+    signature.write_bytes(sshsig.sign(data, keys.NAMESPACE, tmp_path / "stranger"))
+    with pytest.raises(Refused) as refused:
+        earlier.find(staging.store, run)
+    assert refused.value.message == f"The record of {run} is not signed by a key that may sign here."
+    signature.write_bytes(own)
+    assert earlier.find(staging.store, run).last.name == run
+    with (staging.store.folder / "runs" / run / "journal.jsonl").open("a") as file:
+        file.write("{}\n")
+    with pytest.raises(Refused) as refused:
+        earlier.find(staging.store, run)
+    assert refused.value.message == f"The record of {run} is not what was sealed."
