@@ -314,6 +314,28 @@ def test_a_backup_that_is_not_there_is_refused_with_those_that_are_near(place):
     assert place.settings.backup_bucket in str(said.value)
 
 
+def test_a_backup_that_nothing_is_near_to_is_refused_without_a_guess(place):
+    values = restore().values(["backup=zzzzzzzz"], "lab")
+    with pytest.raises(UsageError) as refused:
+        check_live(restore(), values, place.settings)
+    said = "backup: there is no backup of that name, and no object of that key, in s3://"
+    assert refused.value.message == (
+        f"runbooks/restore-database cannot be run on lab: {said}{place.settings.backup_bucket}."
+    )
+
+
+def test_a_table_that_is_not_there_is_refused_with_those_that_are_near(place):
+    book = notebooks.find("runbooks/maintain-database")
+    check_live(book, book.values(["index_table=public.things"], "lab"), place.settings)
+    check_live(book, book.values(["vacuum=public.things", "index_table=public.things"], "lab"), place.settings)
+    with pytest.raises(UsageError) as refused:
+        check_live(book, book.values(["vacuum=zzz.yyyyy", "index_table=public.thing"], "lab"), place.settings)
+    assert refused.value.message == (
+        "runbooks/maintain-database cannot be run on lab: vacuum: there is no table of that name; "
+        "index_table: there is no table of that name (did you mean public.things?)."
+    )
+
+
 @pytest.mark.parametrize(
     ("environment", "name", "ends"),
     [
