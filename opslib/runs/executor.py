@@ -132,8 +132,8 @@ class Executor:
         """Write the run's last line and give its locks back; nothing can be asked afterwards."""
         try:
             for finding in self.locks.findings:
-                self.journal.append("note", text=finding, cell=None)
-            self.journal.append("closed", state=state, verdict=verdict, cell=None)
+                self.journal.append("note", text=finding)
+            self.journal.append("closed", state=state, verdict=verdict)
         finally:
             self.journal.close()
             self.locks.close()

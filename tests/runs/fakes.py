@@ -43,6 +43,11 @@ class Paint(Action):
         progress("painting", 1, 2)
         if self.word == "broken":
             raise RuntimeError("the brush broke; password hunter2-hunter2")
+        if self.word == "away":
+            raise Unreachable("The wall does not answer.", "Knock.")
+        if self.word == "long":
+            for share in ((3,), (None, 5), (0, 4), (1, 0)):
+                progress("mixing", *share)
         if self.word == "refused":
             raise Refused("The wall is gone.", "Look.")
         if self.word == "unrecorded":
@@ -50,12 +55,14 @@ class Paint(Action):
         if self.word == "half" and self.word in DONE:
             raise Refused("The ladder is gone.", "Bring it back.")
         DONE.append(self.word)
-        if self.word in ("torn", "doubtful", "half"):
+        if self.word in ("torn", "doubtful", "half", "dark"):
             raise Unreachable("The reply was lost.", "Look.")
         return {"word": self.word}
 
     def settle(self, target, plan, progress):
         progress("looking")
+        if self.word == "dark":
+            raise Unreachable("It is night.", "Wait.")
         if self.word == "doubtful":
             return Settled(Outcome.UNKNOWN, "It is too dark to see.")
         if self.word == "half":
@@ -71,6 +78,7 @@ class Paint(Action):
     def undo(self, target, plan, values, progress):
         if values["word"] not in DONE:
             raise Refused("The word is gone already.", "Look.")
+        progress("painting over")
         DONE.remove(values["word"])
         if values["word"] == "indelible":
             return Verification(Verdict.CRITICAL, "it shines through")
@@ -83,5 +91,29 @@ class Dawdle(Paint):
     name: ClassVar[str] = "dawdle"
     seconds: ClassVar[float] = 0.0
 
+    word: str = "red"
 
-FAKES = {"paint": Paint, "dawdle": Dawdle}
+
+class Wash(Paint):
+    """Paints, and may be repeated."""
+
+    name: ClassVar[str] = "wash"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    repeat: ClassVar[Repeat] = Repeat.REPEATABLE
+
+
+class Sketch(Wash):
+    """Changes nothing but this machine, and may be repeated."""
+
+    name: ClassVar[str] = "sketch"
+    effect: ClassVar[Effect] = Effect.LOCAL
+
+
+class Etch(Sketch):
+    """Changes nothing but this machine, once."""
+
+    name: ClassVar[str] = "etch"
+    repeat: ClassVar[Repeat] = Repeat.ONCE
+
+
+FAKES = {one.name: one for one in (Paint, Dawdle, Wash, Sketch, Etch)}

@@ -10,6 +10,7 @@ from opslib.model import Verdict
 from opslib.runs import journal, outside
 from opslib.runs.evidence import plan_of
 from opslib.runs.executor import Executor
+from opslib.runs.locks import Locks
 from opslib.runs.saved_plan import PlannedStep
 from opslib.runs.steps import State, fold
 from opslib.systems.target import VerifyTarget
@@ -18,9 +19,9 @@ from tests.signing import plan as saved
 from tests.waiting import until
 
 
-def step(executor, word="red", progress=lambda said: None, **more):
+def step(executor, word="red", progress=lambda said: None, action="paint", **more):
     return executor.answer(
-        {"verb": "step", "action": "paint", "parameters": {"word": word, **more}},
+        {"verb": "step", "action": action, "parameters": {"word": word, **more}},
         progress,
     )
 
@@ -150,6 +151,17 @@ def test_the_reason_is_a_sentence_that_the_verdict_rests_on(executor):
     assert run.why == "c says so (The title of c)"
 
 
+def test_no_reason_is_given_for_an_ok_or_for_what_no_check_said(executor):
+    run = executor()
+    run.answer(result("a", "OK"), quiet)
+    assert (run.verdict, run.why) == (Verdict.OK, "")
+    with pytest.raises(StepFailed):
+        step(run, "broken")
+    assert (run.verdict, run.why) == (Verdict.UNKNOWN, "")
+    run.answer(result("b", "UNKNOWN"), quiet)
+    assert run.why == "b says so (The title of b)"
+
+
 def test_two_steps_of_one_cell_have_keys_and_evidence_of_their_own(executor):
     run = executor()
     step(run, "red")
@@ -178,6 +190,8 @@ def test_closing_writes_the_last_line_and_gives_the_locks_back(executor):
     step(run)
     run.close("finished", run.verdict)
     assert events(run)[-1] == "closed"
+    with pytest.raises(ArchiveError):
+        run.answer({"verb": "note", "text": "too late"}, quiet)
     step(again := executor(), "blue")
     assert events(again)[-1] == "verified"
 
@@ -218,13 +232,17 @@ def test_an_undo_needs_the_same_approval_as_the_step(executor):
     assert events(run)[-1] == "refused"
 
 
-@pytest.mark.parametrize("cell", ["-x-", "_x", "--", "", "x" * 200, "ä"])
-def test_whatever_a_cell_is_called_its_evidence_can_be_sealed(executor, cell):
+@pytest.mark.parametrize(
+    ("cell", "key"),
+    [("-x-", "x"), ("_x", "x"), ("--", "step"), ("", "step"), (None, "step"), ("x" * 200, "x" * 80), ("ä", "step")],
+)
+def test_whatever_a_cell_is_called_its_evidence_can_be_sealed(executor, cell, key):
     run = executor()
     run.cell = cell
     step(run)
     (path,) = (run.work.folder / "evidence").iterdir()
     assert seal.good_name(path.name)
+    assert path.name == f"{key}.json"
     assert f"evidence/{path.name}" in seal.scan(run.work.folder, run.redactor).sums
 
 
@@ -296,6 +314,17 @@ def test_a_pause_goes_on_when_a_person_says_so_and_says_who(archived, tmp_path):
         outside.say(tmp_path, archived.work.run, "confirm", "ann@bastion")
         assert asked.result() == "ann@bastion"
     assert events(archived)[-2:] == ["waiting", "confirmed"]
+    assert outside.said(tmp_path, archived.work.run, "confirm") == ""
+
+
+def test_who_waits_for_a_person_tells_how_to_go_on_and_at_most_a_day(archived):
+    told = []
+    run = Executor(archived.work, locks=archived.locks, progress=told.append)
+    run.stop("stopped by ann")
+    with pytest.raises(Refused, match="stopped by ann"):
+        run.answer({"verb": "confirm", "text": "Writers stopped?", "minutes": 1440}, quiet)
+    assert told == [f"waiting: Writers stopped? Go on with: ops confirm {run.work.run}"]
+    run.journal.close()
 
 
 def test_an_answer_from_before_the_question_is_none_and_a_pause_that_nobody_answers_stops_the_run(archived, tmp_path):
@@ -313,6 +342,8 @@ def test_a_pause_ends_when_the_run_is_asked_to_stop(archived):
 def test_a_planning_run_waits_for_nobody(executor):
     run = executor(mode="plan")
     assert run.answer({"verb": "confirm", "text": "Writers stopped?", "minutes": 1}, quiet) == ""
+    (*_, last) = journal.read(run.work.folder / "journal.jsonl")
+    assert last.said["text"] == "Here the run will wait for a person: Writers stopped?"
 
 
 def test_a_step_that_had_touched_nothing_is_undone_without_a_look_and_proves_nothing(executor):
@@ -351,9 +382,10 @@ def test_a_step_whose_record_could_not_be_written_is_neither_settled_nor_verifie
 
 def test_a_reading_and_a_note_are_journalled(executor):
     run = executor()
-    run.answer({"verb": "reading", "reading": {"probe": "p"}}, quiet)
-    run.answer({"verb": "note", "text": "seen"}, quiet)
-    assert events(run)[-2:] == ["reading", "note"]
+    assert run.answer({"verb": "reading", "reading": {"probe": "p"}}, quiet) == 2
+    assert run.answer({"verb": "note", "text": "seen"}, quiet) == 3
+    assert run.answer(result("a", "OK"), quiet) == 4
+    assert events(run)[-3:] == ["reading", "note", "result"]
 
 
 def test_a_run_is_not_led_to_another_environment_by_its_notebook(executor):
@@ -377,10 +409,11 @@ def test_a_step_under_way_is_waited_for_and_a_time_limit_says_that_it_still_is(e
     with ThreadPoolExecutor() as pool:
         asked = pool.submit(step, run, "red", hold)
         assert inside.wait(10)
-        assert not run.settle(0.05)
+        assert run.settle(0.05) is False
         go_on.set()
         assert asked.result()["status"] == "applied"
-    assert run.settle()
+    assert run.settle() is True
+    assert step(run, "blue")["status"] == "applied"
 
 
 def test_only_where_nobody_else_knows_it_the_notebook_says_which_cell_it_is_in(executor, tmp_path):
@@ -391,7 +424,91 @@ def test_only_where_nobody_else_knows_it_the_notebook_says_which_cell_it_is_in(e
     told = Executor(run.work, locks=run.locks, told_cells=True)
     told.answer(said, quiet)
     assert told.cell == "another-cell"
+    told.answer({"verb": "note", "text": "seen"}, quiet)
+    assert told.cell == "another-cell"
     told.journal.close()
+
+
+def test_before_anything_is_asked_a_run_is_in_no_cell_not_finished_and_holds_locks_of_its_own(executor):
+    run = Executor(executor().work)
+    assert (run.cell, run.finished, run.trouble) == (None, False, None)
+    assert isinstance(run.locks, Locks)
+    run.answer({"verb": "finish"}, quiet)
+    assert run.finished
+    run.journal.close()
+
+
+def test_the_end_says_which_run_it_was_and_what_was_done(executor):
+    run = executor()
+    step(run)
+    assert run.answer({"verb": "finish"}, quiet) == {
+        "run": run.work.run,
+        "notebook": "runbooks/paint",
+        "environment": "lab",
+        "mode": "run",
+        "verdict": "OK",
+        "counts": {"OK": 1, "WARNING": 0, "UNKNOWN": 0, "CRITICAL": 0},
+        "steps": 1,
+    }
+
+
+def test_the_first_who_stops_a_run_is_who_stopped_it(executor):
+    run = executor()
+    run.stop("stopped by ann")
+    run.stop("stopped by ben")
+    assert (run.stopping, events(run).count("stopping")) == ("stopped by ann", 1)
+
+
+def test_progress_is_told_to_the_notebook_and_to_who_started_the_run_with_its_share_where_that_is_known(executor):
+    told, heard = [], []
+    run = executor()
+    other = Executor(run.work, locks=run.locks, progress=told.append)
+    step(other, "long", heard.append)
+    step(other, "torn", heard.append)
+    other.journal.close()
+    mixing = ["paint: mixing"] * 2 + ["paint: mixing (0%)", "paint: mixing"]
+    assert told == [
+        "paint: painting (50%)",
+        *mixing,
+        "paint: verifying",
+        "paint: painting (50%)",
+        "paint: looking",
+        "paint: verifying",
+    ]
+    assert heard[0] == {"text": "painting", "done": 1, "total": 2}
+    assert heard[5] == {"text": "verifying", "done": None, "total": None}
+    assert heard[7] == {"text": "looking", "done": None, "total": None}
+
+
+def test_another_action_in_the_cell_of_a_step_that_was_not_done_is_another_step(executor):
+    run = executor()
+    with pytest.raises(StepFailed):
+        step(run, "broken")
+    step(run, action="wash")
+    assert [path.name for path in (run.work.folder / "evidence").iterdir()] == ["paint-it-2.json"]
+
+
+def test_an_action_whose_parameters_have_defaults_needs_none(executor):
+    with pytest.raises(StepFailed, match="took longer than 0 s"):
+        executor().answer({"verb": "step", "action": "dawdle"}, quiet)
+
+
+def test_an_undo_that_is_under_way_is_not_broken_off(executor):
+    run = executor()
+    step(run)
+    other = Executor(run.work, locks=run.locks, progress=lambda said: other.stop("stopped by ann"))
+    other.take_back(done(run)["paint-it"])
+    assert (fakes.DONE, other.stopping, other.verdict) == ([], "stopped by ann", Verdict.OK)
+    other.journal.close()
+
+
+def test_a_run_that_was_asked_to_stop_takes_nothing_back(executor):
+    run = executor()
+    step(run)
+    run.stop("stopped by ann")
+    with pytest.raises(Refused, match="stopped by ann"):
+        run.take_back(done(run)["paint-it"])
+    assert fakes.DONE == ["red"]
 
 
 def test_what_the_locks_found_stands_in_the_record(executor):
@@ -411,8 +528,13 @@ def test_who_approved_a_step_approved_its_undo(executor):
     run = executor("production", work={"approved": approved})
     run.take_back(known)
     assert fakes.DONE == []
+    run.locks.close()
+    with pytest.raises(Refused, match="not in the plan that was approved"):
+        executor("production", work={"approved": saved(steps=())}).take_back(known)
 
 
 def test_a_notebook_is_told_which_run_it_is_of(executor):
-    said = executor().answer({"verb": "hello", "environment": "lab"}, quiet)
+    run = executor()
+    said = run.answer({"verb": "hello", "environment": "lab"}, quiet)
     assert (said["environment"], said["mode"]) == ("lab", "run")
+    assert run.answer({"verb": "hello"}, quiet) == said

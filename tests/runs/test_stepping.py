@@ -5,11 +5,16 @@ from datetime import timedelta
 import pytest
 
 from opslib.errors import Refused, StepFailed
-from opslib.model import now
+from opslib.model import Verdict, now
 from opslib.runs import journal
+from opslib.runs.asking import Asking
+from opslib.runs.evidence import plan_of
+from opslib.runs.locks import Locks
+from opslib.runs.saved_plan import PlannedStep
 from opslib.runs.steps import State, fold
 from tests.runs import fakes
 from tests.runs.test_executor import done, events, step
+from tests.signing import plan
 
 WORK = "20261123T130614Z-runbooks-paint-a1b2c3"
 
@@ -176,3 +181,168 @@ def test_a_step_is_not_begun_once_what_it_was_approved_under_has_expired(executo
         step(late, "blue")
     assert fakes.DONE == ["red"]
     assert events(late)[-2:] == ["planned", "refused"]
+
+
+def resume(first, executor, lines=None, **more):
+    """Make the executor of the run that goes on, after the first ``lines`` of the first one's journal."""
+    history = fold([(WORK, [line.said for line in journal.read(first.work.folder / "journal.jsonl")][:lines])])
+    first.locks.close()
+    return executor(more.pop("environment", "lab"), work={"history": history, "run": f"{WORK}-resume-1", **more})
+
+
+def approved(*steps):
+    return plan(steps=tuple(PlannedStep(key, plan_of(known.plan)) for key, known in steps))
+
+
+def test_what_breaks_off_is_told_with_what_was_seen_and_what_to_do(executor):
+    def told(run, word):
+        with pytest.raises(StepFailed) as failed:
+            step(run, word)
+        return failed.value.message, failed.value.next_step
+
+    run = executor()
+    broke = "paint broke off: RuntimeError: the brush broke; password «"
+    message, next_step = told(run, "broken")
+    assert message.startswith(broke)
+    assert message.endswith(" The word is not there.")
+    assert next_step == "Look at the message, then run again."
+    assert told(run, "away") == ("The wall does not answer. The word is not there.", "Knock.")
+    run.cell = "half"
+    assert told(run, "half") == ("The reply was lost. Half of the word is there.", f"Go on with: ops resume {WORK}")
+    run.cell = "doubtful"
+    unknown = "Whether paint happened is not known."
+    assert told(run, "doubtful") == (
+        f"The reply was lost. {unknown} It is too dark to see.",
+        f"Look at the target; then ops resume {WORK}, or ops resolve {WORK} doubtful",
+    )
+    resolve = f"Look at the target, then say what you saw: ops resolve {WORK} doubtful --done or --not-done"
+    assert told(run, "doubtful") == (f"{unknown} It is too dark to see.", resolve)
+    run.cell = "dark"
+    assert told(run, "dark")[0] == f"The reply was lost. {unknown} Nobody could look: It is night."
+
+
+def test_a_step_says_how_many_seconds_it_took(executor):
+    run = executor()
+    assert 0 <= step(run)["seconds"] < 60
+    (applied,) = [line.said for line in journal.read(run.work.folder / "journal.jsonl") if line.event == "applied"]
+    assert 0 <= applied["seconds"] < 60
+
+
+def test_a_lock_that_was_removed_stops_what_was_announced(executor, tmp_path):
+    run = executor()
+    step(run)
+    (lock,) = (tmp_path / "locks").iterdir()
+    lock.unlink()
+    with pytest.raises(Refused, match="was removed, so that it locks nobody out"):
+        step(run, "blue")
+    assert fakes.DONE == ["red"]
+
+
+def test_what_another_run_has_locked_is_neither_done_nor_gone_on_with_nor_taken_back(executor, tmp_path):
+    first = executor()
+    step(first, "torn")
+    known = done(first)["paint-it"]
+    second = resume(first, executor, 3)
+    with Locks(first.work.settings, "another", folder=tmp_path / "locks") as other:
+        other.take("database")
+        for act in (
+            lambda: step(executor(), "blue"),
+            lambda: step(second, "torn"),
+            lambda: second.take_back(known),
+        ):
+            with pytest.raises(Refused, match="is being changed by another"):
+                act()
+        assert fakes.DONE == ["torn"]
+        assert step(executor(mode="plan"))["status"] == "planned"
+        assert step(executor(), action="sketch")["status"] == "applied"
+
+
+def test_only_what_stays_on_this_machine_and_may_be_repeated_is_done_again(executor):
+    for action, again in (("wash", False), ("etch", False), ("sketch", True)):
+        fakes.DONE.clear()
+        first = executor(work={"folder": folder_of(executor, action)})
+        step(first, action=action)
+        fakes.DONE.clear()
+        second = resume(first, executor, folder=first.work.folder)
+        step(second, action=action)
+        assert (fakes.DONE == ["red"]) is again
+        assert ("kept" in events(second)) is not again
+        assert [one.step for one in second.stepper.plans] == ["paint-it"]
+        second.locks.close()
+
+
+def folder_of(executor, name):
+    folder = executor().work.folder / name
+    (folder / "evidence").mkdir(parents=True)
+    return folder
+
+
+def test_a_person_s_word_in_the_same_run_counts_for_what_was_gone_on_with(executor):
+    first = executor()
+    with pytest.raises(StepFailed):
+        step(first, "doubtful")
+    second = resume(first, executor)
+    with pytest.raises(StepFailed, match="too dark"):
+        step(second, "doubtful")
+    assert [one.step for one in second.stepper.plans] == ["paint-it"]
+    second.journal.append("resolved", step="paint-it", outcome="done", by="ann@host", evidence="seen.txt")
+    assert step(second, "doubtful")["verification"]["verdict"] == "OK"
+    assert fakes.DONE == ["doubtful"]
+
+
+def test_a_step_that_was_refused_before_it_had_a_plan_is_done_by_the_run_that_goes_on(executor):
+    first = executor()
+    with pytest.raises(Refused):
+        step(first, "forbidden")
+    assert step(resume(first, executor))["status"] == "applied"
+
+
+def test_a_run_goes_on_only_with_what_was_approved_and_in_its_order(executor):
+    first = executor()
+    step(first)
+    known = done(first)["paint-it"]
+    other = resume(first, executor, environment="production", approved=approved(("another", known)))
+    with pytest.raises(Refused, match="is not in the plan that was approved"):
+        step(other)
+    fakes.DONE.clear()
+    fresh = executor("production", work={"approved": approved(("another", known), ("paint-it", known))})
+    with pytest.raises(Refused, match="The step another comes before paint-it"):
+        step(fresh)
+    assert fakes.DONE == []
+
+
+def test_what_is_half_done_is_not_completed_where_it_was_never_approved(executor):
+    first = executor()
+    with pytest.raises(StepFailed):
+        step(first, "half")
+    fakes.DONE.clear()
+    second = resume(first, executor, environment="production")
+    with pytest.raises(Refused, match="has no approval"):
+        step(second, "half")
+    assert fakes.DONE == []
+
+
+def test_where_no_approval_is_needed_nobody_is_asked(executor, tmp_path):
+    asking = Asking(WORK, tmp_path / "approvals", executor().work.settings, ("ann",), plan)
+    assert step(executor(work={"asking": asking}))["status"] == "applied"
+    assert not (tmp_path / "approvals").exists()
+
+
+def test_an_undo_of_what_touched_nothing_looks_first_where_its_end_is_not_known(executor):
+    first = executor()
+    step(first, "nothing")
+    second = resume(first, executor, 3)
+    second.take_back(second.work.history["paint-it"])
+    assert events(second)[-3:] == ["settled", "undoing", "undone"]
+    assert fakes.DONE == []
+    assert second.verdict is Verdict.OK
+
+
+def test_an_undo_that_finds_nothing_done_is_proof_of_it(executor):
+    first = executor()
+    step(first)
+    fakes.DONE.clear()
+    second = resume(first, executor, 3)
+    second.take_back(second.work.history["paint-it"])
+    assert events(second)[-2:] == ["settled", "undone"]
+    assert second.verdict is Verdict.OK
