@@ -49,7 +49,7 @@ MODULES = {
     "opslib/archive/verify.py": "archive/test_verify_archive",
     "opslib/archive/verify_approvals.py": "archive/test_verify_approvals",
     "opslib/archive/verify_report.py": "archive/test_verify_report",
-    "opslib/archive/verify_run.py": "archive/test_verify_run",
+    "opslib/archive/verify_run.py": "archive/test_verify_run archive/test_limits",
     "opslib/archive/vouched.py": "archive/test_vouched",
     "opslib/canonical.py": "test_canonical",
     "opslib/headless/agreement.py": "headless/test_agreement",

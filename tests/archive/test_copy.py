@@ -306,15 +306,6 @@ def test_what_is_fetched_into_an_empty_folder_is_its_owners_alone(
         assert {member.mode for member in made} == {0o600}
 
 
-def test_a_file_of_some_megabytes_is_copied_with_its_run(archive: Archive, settings: Settings, tmp_path: Path) -> None:
-    place = archive.open(build.asked(5))
-    build.fill(place)
-    (place / "evidence" / "large").write_bytes(os.urandom(3_000_000))
-    archive.close(place.name, Redactor())
-    copy.fetch(copy.copy(archive.folder, settings).archive, settings, tmp_path / "here")
-    assert content(tmp_path / "here", f"runs/{place.name}") == content(archive.folder, f"runs/{place.name}")
-
-
 def test_a_token_that_came_after_its_entry_was_copied_is_copied_with_the_next(
     archive: Archive, settings: Settings, tmp_path: Path
 ) -> None:

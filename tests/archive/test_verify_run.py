@@ -245,11 +245,6 @@ def test_a_journal_that_is_no_plain_file_is_an_error_also_of_a_run_that_was_cut_
     ]
 
 
-def test_long_lines_of_a_journal_are_lines(kept: Kept) -> None:
-    written(kept, line(1, ZEROS, text="x" * 2_000_000) + "\n")
-    assert kept.said() == []
-
-
 def test_of_a_run_in_quarantine_is_told_that_it_is_there_and_whether_the_log_says_so(kept: Kept) -> None:
     (kept.archive / "quarantine").mkdir()
     aside = kept.folder.rename(kept.archive / "quarantine" / RUN)
