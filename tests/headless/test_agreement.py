@@ -91,8 +91,9 @@ def test_a_plan_for_another_environment_is_not_applied_and_says_how_it_would_be(
 @pytest.mark.parametrize("name", ["no-such-run", "x" * 5000])
 def test_what_names_neither_a_file_nor_a_run_is_no_plan(store, name):
     sealed(store, 1)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as refused:
         agreement.apply(name, "production", store.folder)
+    assert "cannot be read" not in refused.value.message
 
 
 def test_a_plan_is_read_from_a_plain_file_only(store, save, tmp_path):
@@ -379,6 +380,27 @@ def test_who_asked_approves_nothing_and_who_breaks_the_glass_is_not_kept_by_a_fr
     assert "benjamin@valuecanvas: is by who asked" in staging.refused(run)
     keys_of.sign(saved.encode(), approvals, "cat", kind="break-glass", reason="gone")
     assert f"{WORK}-apply" in staging.stopped(saved)
+
+
+def test_a_plan_to_undo_that_was_made_here_and_needs_nobody_lets_it_happen(staging):
+    saved = staging.plan(parameters={UNDO: WORK})
+    agreed = agreement.to_undo(staging.archive(saved), staging.store, before(), staging.target)
+    assert (agreed.plan, agreed.data) == (saved, saved.encode())
+    assert (agreed.break_glass, agreed.until, agreed.approvals, agreed.copies) == (False, saved.expires_at, (), ())
+
+
+def test_a_work_goes_on_only_with_the_notebook_that_its_plan_was_made_with(staging):
+    for change, why in (({}, None), ({"notebook_sha256": "f" * 64}, "The notebook changed")):
+        saved = staging.plan(**change)
+        folder = staging.store.folder / "runs" / f"{WORK}-apply"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "plan.json").write_bytes(saved.encode())
+        first = before(said(f"{WORK}-apply", mode="run", applies=sha256(saved.encode())))
+        if why is None:
+            assert agreement.again(staging.store, first, staging.target).plan == saved
+        else:
+            with pytest.raises(Refused, match=why):
+                agreement.again(staging.store, first, staging.target)
 
 
 def test_what_another_run_has_locked_is_not_taken_and_nothing_stays_locked(staging):
