@@ -25,7 +25,7 @@ from opslib.errors import SettingsError
 from opslib.model import ENVIRONMENTS, Environment
 from opslib.redaction import CacheUrl, DatabaseUrl, Secret
 from opslib.settings_environments import PREFIX, lab_faults, shared_faults
-from opslib.settings_guard import Address, Bucket, Guard, shown, split
+from opslib.settings_guard import Address, Bucket, Folder, Guard, shown, split
 from opslib.settings_vendors import ADDRESSES, VendorNames, VendorTokens
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,6 +108,12 @@ class ReadSettings(VendorNames):
         description="application_name of the pools to tell apart in reports",
     )
 
+    migrations: Folder | None = Field(
+        None,
+        alias="OPS_MIGRATIONS",
+        description="folder of the product's checkout that holds migrations/ and rollbacks/ (its supabase/)",
+    )
+
     rpo_hours: float = Field(1.0, alias="OPS_RPO_HOURS", gt=0, description="guide: database RPO 1 hour")
     rto_minutes: float = Field(5.0, alias="OPS_RTO_MINUTES", gt=0, description="guide: database RTO 5 minutes")
     backup_retention_days: int = Field(30, alias="OPS_BACKUP_RETENTION_DAYS", gt=0, description="guide: 30 days")
@@ -163,9 +169,10 @@ class Settings(Guard, VendorTokens, ReadSettings):
 FILE_ONLY = frozenset(
     {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None}
     | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES}
-    | {"aws_endpoint_url"}
+    | {"aws_endpoint_url", "migrations"}
 )
-"""What the process cannot add to a description that has a file: who guards it, and where credentials are sent."""
+"""What the process cannot add to a description that has a file: who guards it, where credentials are sent, and what is
+executed."""
 
 PLACES = ("OPS_ARCHIVE", "OPS_ARCHIVE_KEY", "OPS_LOCKS", "OPS_NOTEBOOKS")
 """Folders and files that are no part of a target; a description may fix them, and the process must agree then."""

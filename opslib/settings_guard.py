@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from opslib.redaction import Secret
 
@@ -28,6 +28,16 @@ Address = Annotated[
     str, Field(pattern=rf"^https?://({_HOST})(:[0-9]{{1,5}})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$", max_length=500)
 ]
 """Of a service, without credentials and query."""
+
+
+def _whole(path: Path) -> Path:
+    if not path.is_absolute() or ".." in path.parts:
+        raise ValueError("is no whole path: it begins with / and has no ..")
+    return path
+
+
+Folder = Annotated[Path, AfterValidator(_whole)]
+"""A folder of this machine."""
 
 
 def _pairs(value: object) -> object:

@@ -9,6 +9,8 @@ from datetime import datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from opslib.lab import checkout
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -40,6 +42,7 @@ def fill(session: Callable[[], Session], rows: int, clock: datetime, seed: int) 
     with session() as one:
         for name in scripts("schema")[1:]:
             one.execute(_script("schema", name))
+        checkout.record(one)
         _generate(one, first, rows, clock, seed)
 
     def generate(name: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from opslib.errors import OpsError
+from opslib.lab import checkout
 from opslib.lab import state as states
 from opslib.lab.accounts import Account
 from opslib.lab.cache import Cache
@@ -28,7 +29,7 @@ SEED = 1
 
 Outcome = Literal["started", "repaired", "already up"]
 PARTS = (
-    *("postgres", "valkey", "aws", "vendors", "application"),
+    *("postgres", "valkey", "aws", "vendors", "application", "supabase"),
     *("logs", "lab.json", "secrets.json", "target.env", ".lock"),
 )
 """All that a lab puts into its folder."""
@@ -59,6 +60,7 @@ class Lab:
             if found is None:
                 self._refuse_foreign_folder()
             (self.folder / "logs").mkdir(mode=0o700, exist_ok=True)
+            checkout.write(self.folder / "supabase")
             state = found or State(self.folder, rows, clock or states.now(), seed)
             services = self._services(state)
             if found and all(service.complete for service in services) and (self.folder / "target.env").is_file():
@@ -213,6 +215,7 @@ class Lab:
             "OPS_ANCHOR_AWS_SECRET_ACCESS_KEY": cloud.passwords["anchor_aws_key"],
             "VITE_API_BASE_URL": url,
             "OPS_DATABASE_STANDBYS": "0",
+            "OPS_MIGRATIONS": str(self.folder / "supabase"),
             "OPS_APPLICATION_NAMES": POOL if url else "",
             "OPS_SERVER_METRICS_URL": f"{url}/node-metrics" if url else "",
             **vendors.target(),

@@ -14,10 +14,6 @@ create table public.llm_usage (
   request_metadata jsonb not null default '{}',
   created_at timestamptz not null default now()
 );
-create index llm_usage_created_at_idx on public.llm_usage (created_at);
-create index llm_usage_organization_id_created_at_idx on public.llm_usage (organization_id, created_at);
-create index llm_usage_user_id_idx on public.llm_usage (user_id);
-create index llm_usage_session_id_idx on public.llm_usage (session_id);
 
 create table public.audit_logs (
   id uuid primary key default gen_random_uuid(),
