@@ -9,6 +9,13 @@ from __future__ import annotations
 from datetime import date
 
 from opslib.checks.database_indexes import foreign_key_indexes, invalid_indexes, redundant_indexes, unused_indexes
+from opslib.checks.database_migrations import (
+    edited_migrations,
+    half_applied_migrations,
+    migration_lint,
+    migration_order,
+    migration_rollbacks,
+)
 from opslib.checks.database_replication import replication, slots
 from opslib.checks.database_sessions import blocking, connection_use, long_transactions, xmin_horizon
 from opslib.checks.database_statements import query_p95, slow_statements
@@ -23,14 +30,19 @@ __all__ = [
     "checksums",
     "connection_use",
     "disk",
+    "edited_migrations",
     "foreign_key_indexes",
     "freeze",
     "guards",
     "guide_objects",
+    "half_applied_migrations",
     "index_bloat",
     "invalid_indexes",
     "long_transactions",
     "materialised_views",
+    "migration_lint",
+    "migration_order",
+    "migration_rollbacks",
     "query_p95",
     "reachable",
     "redundant_indexes",

@@ -1,14 +1,17 @@
-"""Pictures of the database: the connection budget, who blocks whom, and how far vacuum is behind."""
+"""Pictures of the database: the connection budget, who blocks whom, how far vacuum is behind, migrations."""
 
 from __future__ import annotations
 
 from opslib.model import Picture, Reading, Row
-from opslib.pictures.charts import Bar, Leaf, Limit, Part, bar_list, budget_bar, tree
+from opslib.pictures.charts import Bar, Day, Leaf, Limit, Part, bar_list, budget_bar, calendar_strip, tree
 from opslib.pictures.figures import count, duration
-from opslib.pictures.svg import Block, heading, picture, sentence
+from opslib.pictures.svg import Block, Texture, heading, picture, sentence
 
 MOST_SESSIONS = 40
 MOST_TABLES = 15
+MOST_VERSIONS = 24
+SIGNS: dict[str, tuple[str, Texture]] = {"applied": ("=", "solid"), "pending": ("+", "soft")}
+"""How a version's state is drawn; every other state is a fault."""
 
 
 def connection_budget(reading: Reading, warning_percent: float = 80, critical_percent: float = 90) -> Picture:
@@ -105,6 +108,36 @@ def dead_rows(reading: Reading, most: int = MOST_TABLES) -> Picture:
         f"{worst['trigger_ratio']:g} times its number."
     )
     return picture(title, said, bar_list(bars, 1.2, [Limit(1, "autovacuum comes")]))
+
+
+def migrations(reading: Reading, most: int = MOST_VERSIONS) -> Picture:
+    """Draw the newest versions as a strip: = applied, + pending, ! what is neither as it should be, named below.
+
+    Takes a reading of ``probes.database.migrations``.
+    """
+    title = "Migrations"
+    if reading.unknown is not None:
+        return _unknown(title, reading.unknown)
+    if not reading.rows:
+        return picture(title, "There is no migration.", sentence("There is no migration."))
+    rows = reading.rows[-most:]
+    faults = [row for row in reading.rows if row["state"] not in SIGNS]
+    states = [row["state"] for row in reading.rows]
+    said = f"{states.count('applied')} applied (=), {states.count('pending')} pending (+)"
+    said += f", {len(faults)} not as they should be (!)." if faults else "."
+    days = [_version(row) for row in rows]
+    blocks = [sentence(said), calendar_strip(days, columns=min(len(days), 8))]
+    for row in faults[:MOST_TABLES]:
+        blocks.append(sentence(f"! {row['version']} {row['name']}: {row['state']}, {row['note']}"))
+    if len(reading.rows) > most:
+        blocks.insert(1, sentence(f"{len(reading.rows) - most} older ones are not drawn."))
+    return picture(title, said, *blocks)
+
+
+def _version(row: Row) -> Day:
+    mark, texture = SIGNS.get(row["state"], ("!", "hatch"))
+    whole = f"{row['version']} {row['name']}: {row['state']}{'. ' + row['note'] if row['note'] else ''}"
+    return Day(row["version"][:12] or "no version", mark, whole, texture)
 
 
 def _unknown(title: str, why: str) -> Picture:

@@ -15,6 +15,7 @@ from opslib.errors import Unreachable
 from opslib.model import Probe
 from opslib.probes.database_asking import asks, source_of
 from opslib.probes.database_disk import disk
+from opslib.probes.database_migrations import migrations, new_migration
 from opslib.probes.database_sessions import (
     blocking,
     connection_budget,
@@ -56,6 +57,8 @@ __all__ = [
     "invalid_indexes",
     "largest_tables",
     "materialised_views",
+    "migrations",
+    "new_migration",
     "query_bounds",
     "reachable",
     "redundant_indexes",
