@@ -115,7 +115,7 @@ class ProveBackup(Action):
         with target.admin(target.settings.scratch_database_url, "opslib:settle") as session:
             take_turn(session)
             left = clear(session)
-            _drop_own(session, _scratch_name(target.run, name), mark(name, target.run))
+            drop_own(session, _scratch_name(target.run, name), mark(name, target.run))
         return Settled(Outcome.NOT_DONE, f"There is no proof of this run. {'; '.join(left)}".strip())
 
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
@@ -152,7 +152,7 @@ def _prove(
 ) -> tuple[Proof, tuple[str, ...]]:
     application, store, url = f"opslib:{target.run}", target.backup_store, target.settings.scratch_database_url
     server = server_of(url, application)
-    _refuse_production(target, manifest, server)
+    refuse_production(target, manifest, server)
     progress("Reading the whole dump", 0, 3)
     times = [time.monotonic()]
     read_whole(store, manifest)
@@ -188,7 +188,8 @@ def _prove(
     return proof, left
 
 
-def _drop_own(session: AdminDatabase, scratch: str, written: str) -> None:
+def drop_own(session: AdminDatabase, scratch: str, written: str) -> None:
+    """Drop the scratch database and the roles on which ``written`` stands; nothing happens where there are none."""
     # Also while a session of this run lives, and when it was killed between making the database and marking it.
     if database_exists(session, scratch) and database_mark(session, scratch) in (None, written):
         drop_database(session, scratch)
@@ -216,7 +217,8 @@ def _values(
     }
 
 
-def _refuse_production(target: WriteTarget, manifest: Manifest, server: Origin) -> None:
+def refuse_production(target: WriteTarget, manifest: Manifest, server: Origin) -> None:
+    """Raise Refused where the scratch address leads to the production server itself."""
     if target.environment == "production" and server.system_identifier == manifest.origin.system_identifier:
         raise Refused(
             f"The scratch address {target.settings.scratch_database_url.public} leads to the production server.",

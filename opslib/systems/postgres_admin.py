@@ -99,6 +99,20 @@ class AdminDatabase:
         """
         return self._run(statement, parameters, what, seconds)
 
+    def script(self, text: str, *, what: str, seconds: float) -> None:
+        """Send a reviewed file's text as it is, all its statements at once; put it into a :meth:`transaction`.
+
+        Raises Refused in a session that verifies; StepFailed with the server's message and the line where it is
+        told, Unreachable after ``seconds``.
+        """
+        try:
+            self._run(text, None, what, seconds)
+        except StepFailed as error:
+            position = getattr(getattr(error.__cause__, "diag", None), "statement_position", None)
+            if position:
+                error.message += f" It is line {text.count(chr(10), 0, int(position) - 1) + 1} of the file."
+            raise
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Put the statements of the block into one transaction; an error rolls it back. Not nestable.

@@ -59,6 +59,8 @@ STEP = {
     "branch": "main",
     "flag": "force_full_deploy",
     "deployment": "dpl_Before2Rk9ZuC5mEa8",
+    "through": "all",
+    "version": "none",
 }
 FIELDS = [
     (kind, name)
