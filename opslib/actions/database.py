@@ -4,11 +4,12 @@ from typing import Literal
 
 from opslib.actions.database_indexes import CreateIndex, DropInvalidIndexes
 from opslib.actions.database_migrate import ApplyDestructiveMigrations, ApplyMigrations
-from opslib.actions.database_migrating import NONE
+from opslib.actions.database_migrating import ALL, NONE
 from opslib.actions.database_rehearse import RehearseMigrations
 from opslib.actions.database_roll_back import RollBackMigration
 from opslib.actions.database_vacuum import VacuumTables
 from opslib.actions.database_views import RefreshViews
+from opslib.errors import Refused
 
 __all__ = [
     "ApplyDestructiveMigrations",
@@ -20,11 +21,31 @@ __all__ = [
     "RollBackMigration",
     "VacuumTables",
     "apply_migrations",
+    "rehearse_migrations",
+    "roll_back_migration",
 ]
 
 
-def apply_migrations(act: Literal["rehearse", "apply", "apply-destructive"], through: str) -> ApplyMigrations:
-    """Return the action for what a run is asked to do with the pending migrations; ``rehearse`` applies none."""
+Act = Literal["rehearse", "apply", "apply-destructive", "roll-back"]
+"""What a run of runbooks/migrate-database is asked to do."""
+
+
+def rehearse_migrations(act: Act, version: str) -> RehearseMigrations:
+    """Return the rehearsal of the pending migrations up to ``version``; of none where one is rolled back."""
+    return RehearseMigrations(through=NONE if act == "roll-back" else version)
+
+
+def apply_migrations(act: Act, version: str) -> ApplyMigrations:
+    """Return the action for what a run is asked to do with the pending migrations up to ``version``."""
     if act == "apply-destructive":
-        return ApplyDestructiveMigrations(through=through)
-    return ApplyMigrations(through=through if act == "apply" else NONE)
+        return ApplyDestructiveMigrations(through=version)
+    return ApplyMigrations(through=version if act == "apply" else NONE)
+
+
+def roll_back_migration(act: Act, version: str) -> RollBackMigration:
+    """Return the rollback of ``version``; of none unless the run is asked for it. Raises Refused for ``all``."""
+    if act != "roll-back":
+        return RollBackMigration()
+    if version == ALL:
+        raise Refused("Which migration is to be rolled back is not said.", "Name it: -p version=20260401090000")
+    return RollBackMigration(version=version)

@@ -95,9 +95,6 @@ KINDS: dict[str, Kind] = {
     "migrations": Kind(
         "all, or a migration's version of 14 digits, such as 20260401090000", re.compile(r"all|[0-9]{14}", re.ASCII)
     ),
-    "migration": Kind(
-        "none, or a migration's version of 14 digits, such as 20260401090000", re.compile(r"none|[0-9]{14}", re.ASCII)
-    ),
 }
 """The kinds of text. There is none for addresses: a run asks only what the target's description names."""
 

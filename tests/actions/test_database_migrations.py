@@ -11,6 +11,8 @@ from opslib.actions.database import (
     RehearseMigrations,
     RollBackMigration,
     apply_migrations,
+    rehearse_migrations,
+    roll_back_migration,
 )
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Repeat, Verdict
@@ -51,12 +53,10 @@ def test_a_rehearsal_tells_locks_and_the_way_back_and_leaves_only_its_record(pla
     plan, values, said = place.carry_out(RehearseMigrations())
     assert place.state() == before
     assert said.verdict is Verdict.OK, said.summary
-    assert (plan.effect, plan.touches, plan.repeat) == (Effect.LOCAL, 2, Repeat.REPEATABLE)
+    assert (plan.effect, plan.touches, plan.repeat) == (Effect.LOCAL, 2, Repeat.ONCE)
     notes, due = values["rehearsals"]
-    assert notes["locks"] == {"public.things": "ShareRowExclusiveLock"} | {
-        name: mode for name, mode in notes["locks"].items() if name != "public.things"
-    }
-    assert due["locks"]["public.things"] == "AccessExclusiveLock"
+    assert notes["locks"] == {"public.things": "ShareRowExclusiveLock"}
+    assert due["locks"] == {"public.things": "AccessExclusiveLock"}
     assert notes["proven"]
     assert due["proven"]
     assert "AccessExclusiveLock" in said.rows[1]["locks"]
@@ -333,13 +333,32 @@ def test_none_is_only_a_look_that_nobody_has_to_approve(place):
     place.both()
     before = place.state()
     for action in (ApplyMigrations(), ApplyDestructiveMigrations(), RollBackMigration()):
+        assert action.effect is Effect.READ
+    for action in (ApplyMigrations(), RollBackMigration(), RehearseMigrations(through="none")):
         plan, values, said = place.carry_out(action)
-        assert (plan.effect, plan.touches, said.verdict) == (Effect.READ, 0, Verdict.OK)
+        assert (plan.effect.on_target, plan.touches, said.verdict) == (False, 0, Verdict.OK)
         assert place.undo(action, plan, values).verdict is Verdict.OK
     assert place.state() == before
-    assert type(apply_migrations("apply-destructive", "all")) is ApplyDestructiveMigrations
-    assert apply_migrations("apply", "all") == ALL
-    assert apply_migrations("rehearse", "all") == ApplyMigrations(through="none")
+
+
+def test_what_a_run_is_asked_to_do_decides_which_of_the_steps_do_anything():
+    one = DUE[0]
+    asked = {
+        "rehearse": (RehearseMigrations(through=one), ApplyMigrations(), RollBackMigration()),
+        "apply": (RehearseMigrations(through=one), ApplyMigrations(through=one), RollBackMigration()),
+        "apply-destructive": (
+            RehearseMigrations(through=one),
+            ApplyDestructiveMigrations(through=one),
+            RollBackMigration(),
+        ),
+        "roll-back": (RehearseMigrations(through="none"), ApplyMigrations(), RollBackMigration(version=one)),
+    }
+    for act, steps in asked.items():
+        made = (rehearse_migrations(act, one), apply_migrations(act, one), roll_back_migration(act, one))
+        assert made == steps
+        assert [type(step) for step in made] == [type(step) for step in steps]
+    with pytest.raises(Refused, match="not said"):
+        roll_back_migration("roll-back", "all")
 
 
 def test_a_rehearsal_needs_a_proven_backup_of_the_same_history(place):

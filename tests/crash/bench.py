@@ -1,5 +1,6 @@
 """A place for one run that is broken off: a target of its own, an archive of its own, and how both look afterwards."""
 
+import hashlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.headless import earlier
 from opslib.model import now
+from opslib.probes import database_rehearsals as rehearsals
 from opslib.redaction import Secret
 from opslib.runs.steps import State
 from opslib.settings import ROOT, Settings
@@ -29,6 +31,46 @@ from tests.waiting import until
 
 LIVE = "crash"
 BASE = "crash_base"
+
+
+HISTORY = """
+CREATE SCHEMA supabase_migrations;
+CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY, statements text[], name text);
+GRANT USAGE ON SCHEMA supabase_migrations TO PUBLIC;
+"""
+MIGRATIONS = {
+    "20260401090000": (
+        "CREATE TABLE public.notes (id int);\nALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;\n"
+        "INSERT INTO public.notes VALUES (1);\n",
+        "DROP TABLE public.notes;\n",
+    ),
+    "20260402090000": (
+        "ALTER TABLE public.users ADD COLUMN due date;\nINSERT INTO public.notes VALUES (2);\n",
+        "ALTER TABLE public.users DROP COLUMN due;\nDELETE FROM public.notes WHERE id = 2;\n",
+    ),
+}
+
+
+def rehearsal(target, version, up, down, before):
+    """Return what a rehearsal of the migration would have found."""
+    return rehearsals.Rehearsal(
+        environment=target.environment,
+        database=target.read_database_url.public,
+        version=version,
+        name="m",
+        before=before,
+        sha256=hashlib.sha256(up.encode()).hexdigest(),
+        rollback_sha256=hashlib.sha256(down.encode()).hexdigest(),
+        run="rehearsal",
+        rehearsed_at=now(),
+        backup="crash",
+        seconds=0.1,
+        locks={},
+        without_security=(),
+        rollback_seconds=0.1,
+        differences=(),
+        proven=True,
+    )
 
 
 class Driver:
@@ -84,7 +126,7 @@ class Case:
         self.archive = folder / "archive"
         self.token = secrets.token_hex(3)
         self.work = f"20261123T130614Z-runbooks-{scenario}-{self.token}"
-        self.on_shop = scenario in ("restore", "upkeep")
+        self.on_shop = scenario in ("restore", "upkeep", "migrate")
         self.prefix = "crash/" if self.on_shop else f"{base.place.name}-{self.token}/"
         folder.mkdir(exist_ok=True)
         self.database = LIVE if self.on_shop else base.place.name
@@ -92,6 +134,7 @@ class Case:
             "OPS_LAB": str(folder / "lab"),
             "OPS_LOCKS": str(base.locks),
             "OPS_NOTEBOOKS": str(base.notebooks),
+            "XDG_STATE_HOME": str(folder / "state"),
         }
         self.settings = base.lab.settings.model_copy(update=self._changes())
         describe(self.settings, folder / "lab")
@@ -100,6 +143,8 @@ class Case:
             self.before = base.oids()
             if scenario == "upkeep":
                 base.wear()
+            if scenario == "migrate":
+                base.lay_out(self)
         elif scenario == "roll-back":
             self.front = base.fresh_front()
         else:
@@ -114,12 +159,15 @@ class Case:
             "read_database_url": said.read_database_url.with_path(self.database),
             "backup_prefix": self.prefix,
             "core_tables": ("auth.users", "public.users") if self.on_shop else ("public.things",),
+            "migrations": self.folder / "supabase",
         }
 
     def state(self):
         """Return what the run has made of its target, in words that are the same for every case."""
         if self.scenario == "upkeep":
             return self.base.upkeep()
+        if self.scenario == "migrate":
+            return self.base.migrated()
         if self.scenario == "roll-back":
             return self.base.front_state(self.front)
         return self.base.shop_state(self) if self.on_shop else self._bucket()
@@ -266,6 +314,34 @@ class Base:
             "indexes": {row["name"]: row["valid"] for row in indexes},
             "dead rows": dead["n"] > 100,
             "rows in the view": view["n"],
+        }
+
+    def lay_out(self, case):
+        """Give the shop a history, the case a checkout with two pending migrations, and a rehearsal of both."""
+        with self.lab.admin(LIVE) as session:
+            session.execute(HISTORY)
+        with environment(case.environment):
+            for number, (version, (up, down)) in enumerate(MIGRATIONS.items()):
+                for kind, text in (("migrations", up), ("rollbacks", down)):
+                    (case.folder / "supabase" / kind).mkdir(parents=True, exist_ok=True)
+                    (case.folder / "supabase" / kind / f"{version}_m.sql").write_text(text)
+                rehearsals.keep(rehearsal(case.settings, version, up, down, before=list(MIGRATIONS)[:number]))
+
+    def migrated(self):
+        """Return what a run has made of the shop's schema and history."""
+        with self.lab.admin(LIVE) as session:
+            rows = session.execute("SELECT version FROM supabase_migrations.schema_migrations ORDER BY 1").fetchall()
+            columns = session.execute(
+                "SELECT table_name || '.' || column_name AS name FROM information_schema.columns"
+                " WHERE table_schema = 'public' AND (table_name = 'notes' OR column_name = 'due') ORDER BY 1"
+            ).fetchall()
+            notes = [row["name"] for row in columns if row["name"].startswith("notes")]
+            # One row of each time that the file ran whole.
+            counted = session.execute("SELECT count(*) AS n FROM public.notes").fetchone() if notes else {"n": None}
+        return {
+            "recorded": [row["version"] for row in rows],
+            "columns": [row["name"] for row in columns],
+            "rows": counted["n"],
         }
 
     def oids(self):

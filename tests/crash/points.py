@@ -40,11 +40,12 @@ TALK = {
     "postgres_databases.py": {"create_database", "drop_database", "rename_database"},
     "postgres_exchange.py": {"exchange"},
     "postgres_upkeep.py": {"carry_out"},
+    "postgres_migrations.py": {"apply_file", "roll_back_file"},
     "lease_store.py": {"put", "create", "replace", "write"},
     "programs.py": {"feed", "_started"},
     "web.py": {"_ask"},
 }
-EFFECTS = {"put_new", "delete_version", "_complete", "exchange"}
+EFFECTS = {"put_new", "delete_version", "_complete", "exchange", "apply_file", "roll_back_file"}
 """Functions that change a server's state for good when they return. A database that is made has a name of its run,
 so that a second one cannot be; which ones are left is compared at the end."""
 
