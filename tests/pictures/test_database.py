@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from opslib.model import Reading
-from opslib.pictures.database import blocking_tree, connection_budget
+from opslib.pictures.database import blocking_tree, connection_budget, migrations
 
 
 def reading(*rows, unknown=None):
@@ -69,3 +69,23 @@ def test_a_picture_of_the_lab_can_be_drawn(lab):
 
     assert "97 usable connections" in connection_budget(take(probes.connection_budget, lab.target)).alternative
     assert blocking_tree(take(probes.blocking, lab.target)).alternative == "Nobody waits for a lock."
+
+
+def version(number, state, note=""):
+    return {"version": f"202604{number:02}090000", "name": f"m{number}", "state": state, "note": note}
+
+
+def test_the_strip_of_versions_marks_each_and_names_what_is_wrong():
+    rows = [version(1, "applied"), version(2, "half applied", "table <x> is there"), version(3, "pending")]
+    drawn = migrations(reading(*rows))
+    said = texts(drawn)
+    assert drawn.alternative == "1 applied (=), 1 pending (+), 1 not as they should be (!)."
+    assert "! 20260402090000 m2: half applied, table <x> is there" in said
+    assert [mark in said for mark in "=+!"] == [True] * 3
+    many = migrations(reading(*(version(n, "applied") for n in range(40))), most=10)
+    assert "30 older ones are not drawn." in texts(many)
+
+
+def test_without_migrations_or_knowledge_the_strip_says_so():
+    assert migrations(reading()).alternative == "There is no migration."
+    assert migrations(reading(unknown="no folder")).alternative == "Unknown: no folder"
