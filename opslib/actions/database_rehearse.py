@@ -223,11 +223,12 @@ class _Rehearsal:
 
 
 def _backup(target: ReadTarget) -> Backup:
-    backup = standing(target.backups, target.settings.backup_prefix).find("newest")
-    if backup is None or not backup.proven:
-        what = f"{backup.name} is not proven" if backup else "there is no usable backup"
-        raise Refused(f"A rehearsal needs a proven backup, and {what}.", "Run runbooks/back-up-database first.")
-    return backup
+    usable = standing(target.backups, target.settings.backup_prefix).usable
+    for backup in usable:
+        if backup.proven:
+            return backup
+    what = f"none of {len(usable)} is proven" if usable else "there is no usable backup"
+    raise Refused(f"A rehearsal needs a proven backup, and {what}.", "Run runbooks/back-up-database first.")
 
 
 def _same_history(history: Mapping[str, Any], applied: Sequence[str], backup: Backup) -> None:

@@ -54,7 +54,7 @@ def table_of(statement: Statement) -> tuple[str, str] | None:
 
 
 def without_security(statements: Iterable[Statement]) -> tuple[Thing, ...]:
-    """Return the tables made by these statements, all files together, on which none enables row level security."""
+    """Return the tables made by these statements (of one file) on which none of them enables row level security."""
     tables: list[Thing] = []
     enabled: set[tuple[str, str] | None] = set()
     for statement in statements:

@@ -129,7 +129,6 @@ new_migration = Probe(
 def _lint(target: ReadTarget) -> list[dict[str, Any]]:
     found = standing(target)
     files = pending(found.versions)
-    bare = without_security(statement for file in files for statement in file.statements)
     rows: list[dict[str, Any]] = []
     for file in files:
         rows += [
@@ -139,7 +138,6 @@ def _lint(target: ReadTarget) -> list[dict[str, Any]]:
         rows += [
             {"version": file.version, "line": 1, "rule": NO_SECURITY, "message": f"{table} has no row level security."}
             for table in without_security(file.statements)
-            if table in bare
         ]
     for row in rows:
         before = (s for s in found.folder.migrations[row["version"]].statements if s.line <= row["line"])

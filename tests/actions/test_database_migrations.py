@@ -16,6 +16,7 @@ from opslib.actions.database import (
 )
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Repeat, Verdict
+from opslib.runs.approval import needed, require
 from opslib.systems.postgres_migrations import Limits
 from tests.migration_place import DUE, DUE_DOWN, DUE_UP, NOTES, NOTES_DOWN, NOTES_UP, checkout
 from tests.waiting import until
@@ -341,6 +342,24 @@ def test_none_is_only_a_look_that_nobody_has_to_approve(place):
     assert place.state() == before
 
 
+def test_only_what_changes_the_target_needs_approvals_and_what_destroys_needs_most():
+    said = {"before": {}, "after": {}, "touches": 0, "touched": "", "verification": "", "undo": ""}
+    wanted = {
+        RehearseMigrations(): 0,
+        ApplyMigrations(): 0,
+        ApplyDestructiveMigrations(): 0,
+        RollBackMigration(): 0,
+        ALL: 1,
+        ApplyDestructiveMigrations(through="all"): 2,
+        RollBackMigration(version=DUE[0]): 2,
+    }
+    assert {action: needed(action.planned(**said), "production") for action in wanted} == wanted
+    # What the owner lets run unattended is named, and the destructive one has another name.
+    require(ALL.planned(**said), "production", ("apply-migrations",))
+    with pytest.raises(Refused, match="destructive"):
+        require(ApplyDestructiveMigrations(through="all").planned(**said), "production", ("apply-migrations",))
+
+
 def test_what_a_run_is_asked_to_do_decides_which_of_the_steps_do_anything():
     one = DUE[0]
     asked = {
@@ -366,7 +385,7 @@ def test_a_rehearsal_needs_a_proven_backup_of_the_same_history(place):
     with pytest.raises(Refused, match="no usable backup"):
         place.plan(RehearseMigrations())
     place.place.take("unproven")
-    with pytest.raises(Refused, match="is not proven"):
+    with pytest.raises(Refused, match="none of 1 is proven"):
         place.plan(RehearseMigrations())
     place.place.vouch("unproven-backup")
     place.place.sql("INSERT INTO supabase_migrations.schema_migrations VALUES ('20260301000000', NULL, 'later')")

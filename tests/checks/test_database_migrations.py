@@ -117,11 +117,14 @@ def test_what_locks_a_large_table_is_critical_and_on_a_small_one_it_is_not(place
     assert "20260402090000 line 3: require-concurrent-index-creation" in said.summary
 
 
-def test_a_new_table_that_is_open_to_everybody_is_critical_until_a_pending_file_closes_it(place):
+def test_a_new_table_that_is_open_to_everybody_is_critical_until_its_own_file_closes_it(place):
     place.file(*NOTES, NOTES_UP.splitlines()[0])
     said = judged(checks.migration_lint, place)
     assert (said.verdict, "no-row-level-security" in said.summary) == (Verdict.CRITICAL, True)
     place.file(*DUE, "ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;")
+    # Between the two it would be open.
+    assert judged(checks.migration_lint, place).verdict is Verdict.CRITICAL
+    place.file(*NOTES, NOTES_UP)
     assert judged(checks.migration_lint, place).verdict is Verdict.OK
 
 
