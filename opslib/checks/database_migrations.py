@@ -64,7 +64,7 @@ def _judge_order(reading: Reading) -> Judgement:
 
 
 migration_order = Check(
-    "migration-order",
+    "database-migration-order",
     "Files and history name the same migrations, in order",
     probes.migrations,
     _judge_order,
@@ -89,7 +89,7 @@ def _judge_half(reading: Reading) -> Judgement:
 
 
 half_applied_migrations = Check(
-    "migration-half-applied",
+    "database-migration-half-applied",
     "No migration is half applied",
     probes.migrations,
     _judge_half,
@@ -114,7 +114,7 @@ def _judge_edits(reading: Reading) -> Judgement:
 
 
 edited_migrations = Check(
-    "migration-edits",
+    "database-migration-edits",
     "No migration was edited after it was applied",
     probes.migrations,
     _judge_edits,
@@ -134,7 +134,7 @@ def _judge_rollbacks(reading: Reading) -> Judgement:
 
 
 migration_rollbacks = Check(
-    "migration-rollbacks",
+    "database-migration-rollbacks",
     "Each pending migration has a rollback file",
     probes.migrations,
     _judge_rollbacks,
@@ -172,7 +172,7 @@ def weight(row: Row) -> Verdict:
 
 
 migration_lint = Check(
-    "migration-lint",
+    "database-migration-lint",
     "The pending migrations lock no large table and open none to everybody",
     probes.linted,
     _judge_lint,

@@ -71,8 +71,8 @@ def test_a_rehearsal_changes_nothing_and_proves_the_way_back(house, run, fingerp
     said = json.loads((folder / "evidence" / "rehearse-migrations.json").read_text())
     assert [one["proven"] for one in said["values"]["rehearsals"]] == [True, True]
     assert said["verification"]["verdict"] == "OK"
-    assert ("migration-lint", "OK") in results(folder)
-    assert dict(results(folder))["migration-edits"] == "OK"
+    assert ("database-migration-lint", "OK") in results(folder)
+    assert dict(results(folder))["database-migration-edits"] == "OK"
 
 
 def test_after_it_the_plan_names_locks_and_way_back_and_is_applied_exactly(house, run):
@@ -151,7 +151,7 @@ def test_what_may_destroy_needs_its_own_word_and_a_bad_version_is_no_parameter(h
     assert result["state"] == "finished", result["reason"]
     saved = parse((folder / "plan.json").read_bytes()).step("apply-migrations")
     assert (saved.action, str(saved.effect)) == ("apply-destructive-migrations", "destructive")
-    assert dict(results(folder))["migration-rollbacks"] == "WARNING"
+    assert dict(results(folder))["database-migration-rollbacks"] == "WARNING"
     with pytest.raises(Exception, match="version: "):
         run(NAME, "version=2026")
     assert fingerprint() == before
