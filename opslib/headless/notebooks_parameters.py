@@ -92,6 +92,7 @@ KINDS: dict[str, Kind] = {
     "input": Kind(
         "a workflow input's name: letters, digits, - and _",
         re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,60}", re.ASCII),
+    ),
     "migrations": Kind(
         "all, or a migration's version of 14 digits, such as 20260401090000", re.compile(r"all|[0-9]{14}", re.ASCII)
     ),
