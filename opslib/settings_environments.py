@@ -61,6 +61,10 @@ _PLACES = (
     "cloudflare_project",
     "github_url",
     "github_repository",
+    "supabase_url",
+    "supabase_project",
+    "supabase_site",
+    "vault_secret",
     "kubernetes_url",
     "kubernetes_namespace",
 )
@@ -96,6 +100,8 @@ def shared_faults(values: Values, others: Mapping[str, Values]) -> Iterator[str]
             yield f"S3_BUCKET_NAME: with OPS_BACKUP_PREFIX the same place as in {file}"
         if values.get("OPS_KUBERNETES_URL") and _namespace(values) == _namespace(other):
             yield f"OPS_KUBERNETES_URL: with OPS_KUBERNETES_NAMESPACE the same place as in {file}"
+        if values.get("SUPABASE_PROJECT_REF") and values["SUPABASE_PROJECT_REF"] == other.get("SUPABASE_PROJECT_REF"):
+            yield f"SUPABASE_PROJECT_REF: the same project as in {file}"
         keys = {other[name] for name in _KEYS if other.get(name)}
         for name in _KEYS:
             if values.get(name) in keys:

@@ -10,16 +10,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from opslib.redaction import Secret
-from opslib.settings_guard import Address
+from opslib.settings_guard import Address, split
 
 Hoster = Literal["vercel", "netlify", "cloudflare"]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 """A name or an id as vendors give them."""
 Object = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """A name that Kubernetes allows for an object."""
+Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
+"""A name as environment variables have it."""
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+"""A name that Supabase allows for a function."""
 
 
 class VendorNames(BaseModel):
@@ -46,6 +50,33 @@ class VendorNames(BaseModel):
         None, alias="OPS_READ_GITHUB_TOKEN", description="fine-grained, actions: read, contents: read"
     )
 
+    supabase_url: Address | None = Field(None, alias="SUPABASE_API_URL", description="unset: api.supabase.com")
+    supabase_project: str | None = Field(
+        None, alias="SUPABASE_PROJECT_REF", pattern=r"^[a-z]{20}$", description="20 lower-case letters"
+    )
+    read_supabase_token: Secret | None = Field(
+        None,
+        alias="OPS_READ_SUPABASE_TOKEN",
+        description="scoped: project admin, edge functions and edge functions secrets, each to read",
+    )
+    supabase_site: Address | None = Field(
+        None, alias="VITE_SUPABASE_URL", description="of the project itself, for calls of its functions"
+    )
+    function_secrets: Annotated[tuple[Variable, ...], BeforeValidator(split)] = Field(
+        ("TOGETHER_API_KEY", "OPENAI_API_KEY"),
+        alias="OPS_FUNCTION_SECRETS",
+        description="names of the secrets that functions need",
+    )
+    smoke_functions: Annotated[tuple[Slug, ...], BeforeValidator(split)] = Field(
+        (), alias="OPS_SMOKE_FUNCTIONS", description="functions that a GET may call, for it changes nothing there"
+    )
+    vault_secret: str = Field(
+        "valuecanvas/production/secrets",
+        alias="OPS_VAULT_SECRET",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9/_+=.@-]{0,255}$",
+        description="secret in AWS Secrets Manager that holds the product's keys",
+    )
+
     kubernetes_url: Address | None = Field(None, alias="OPS_KUBERNETES_URL", description="of the API server")
     kubernetes_ca: Path | None = Field(
         None, alias="OPS_KUBERNETES_CA", description="PEM file of the cluster's certificate authority"
@@ -65,6 +96,11 @@ class VendorTokens(BaseModel):
     netlify_token: Secret | None = Field(None, alias="NETLIFY_AUTH_TOKEN")
     cloudflare_token: Secret | None = Field(None, alias="CLOUDFLARE_API_TOKEN", description="Pages: edit")
     github_token: Secret | None = Field(None, alias="GITHUB_TOKEN", description="fine-grained, actions: write")
+    supabase_token: Secret | None = Field(
+        None,
+        alias="SUPABASE_ACCESS_TOKEN",
+        description="scoped: project admin to read, edge functions and their secrets to read and write",
+    )
     kubernetes_token: Secret | None = Field(
         None, alias="OPS_KUBERNETES_TOKEN", description="service account that may patch what the runbooks change"
     )
@@ -76,6 +112,8 @@ ADDRESSES = (
     "NETLIFY_API_URL",
     "CLOUDFLARE_BASE_URL",
     "GITHUB_API_URL",
+    "SUPABASE_API_URL",
+    "VITE_SUPABASE_URL",
     "OPS_KUBERNETES_URL",
 )
 """Variables that lead to a vendor, or to what it serves."""
@@ -85,5 +123,6 @@ LED_BY = {
     "NETLIFY_API_URL": ("NETLIFY_SITE_ID", "NETLIFY_AUTH_TOKEN"),
     "CLOUDFLARE_BASE_URL": ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_PAGES_PROJECT", "CLOUDFLARE_API_TOKEN"),
     "GITHUB_API_URL": ("GITHUB_REPOSITORY", "OPS_READ_GITHUB_TOKEN", "GITHUB_TOKEN"),
+    "SUPABASE_API_URL": ("SUPABASE_PROJECT_REF", "OPS_READ_SUPABASE_TOKEN", "SUPABASE_ACCESS_TOKEN"),
 }
 """Addresses that default to the vendor's own, and what makes them count: the lab must say them then."""

@@ -32,6 +32,8 @@ SECRETS = (
     "vercel_token",
     "netlify_token",
     "cloudflare_token",
+    "supabase_token",
+    "read_supabase_token",
 )
 
 

@@ -31,7 +31,7 @@ ACT_SECONDS = 60.0
 NOTHING_DONE = frozenset({"limited"})
 """Kinds after which even a call that changes something is made once more."""
 
-Query = Mapping[str, str | int | None]
+Query = Mapping[str, str | int | tuple[str, ...] | None]
 T = TypeVar("T")
 
 
@@ -76,13 +76,20 @@ class Api:
         """Return the text at ``path``; raises as :meth:`get`."""
         return self._asked(self.url(*path, query=query)).text
 
+    def raw(self, *path: str, accept: str) -> Answer:
+        """Return the answer (2xx) at ``path`` in the media type ``accept``; raises as :meth:`get`."""
+        return self._asked(self.url(*path), accept)
+
     def url(self, *path: str, query: Query | None = None) -> str:
-        """Return the address of ``path``; a part can hold no slash of its own, None is left out of the query."""
+        """Return the address of ``path``; a part can hold no slash of its own.
+
+        In the query None is left out, and a tuple stands there as often as it has values.
+        """
         if wrong := [part for part in path if part in ("", ".", "..")]:
             raise UsageError(f"{wrong[0]!r} names nothing at {self.vendor.name}.", "Name what is meant.")
         parts = "/".join(quote(part, safe="") for part in path)
-        given = {name: str(value) for name, value in (query or {}).items() if value is not None}
-        return f"{self.base}/{parts}" + (f"?{urlencode(given)}" if given else "")
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return f"{self.base}/{parts}" + (f"?{urlencode(given, doseq=True)}" if given else "")
 
     def read(self, shape: type[T], asked: str, answer: Answer) -> T:
         """Return the body of ``answer`` as ``shape``; raises Unreachable (malformed) that names what is amiss."""
@@ -100,9 +107,11 @@ class Api:
         """Close every connection."""
         self._reader.close()
 
-    def _asked(self, url: str) -> Answer:
+    def _asked(self, url: str, accept: str | None = None) -> Answer:
+        headers = self._headers if accept is None else {**self._headers, "accept": accept}
+
         def ask(left: float) -> Answer:
-            return self._reader.get(url, deadline=left, headers=self._headers)
+            return self._reader.get(url, deadline=left, headers=headers)
 
         return self._tried(ask, f"GET {url.partition('?')[0]}", self.seconds, RETRIED)
 
@@ -143,11 +152,14 @@ class WritingApi(Api):
         body: Any = None,
         kind: str = "application/json",
     ) -> Answer:
-        """Return the answer (2xx) to ``body`` sent as JSON, without one if None; raises Unreachable as :meth:`get`.
+        """Return the answer (2xx) to ``body`` sent as JSON (bytes: as they are, of media type ``kind``; None: without).
+
+        Raises Unreachable as :meth:`get`.
 
         Whether anything was changed where there was no answer, or a 5xx, has to be looked up.
         """
-        url, content = self.url(*path, query=query), None if body is None else json.dumps(body).encode()
+        url = self.url(*path, query=query)
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         headers = self._headers if content is None else {**self._headers, "content-type": kind}
 
         def ask(left: float) -> Answer:

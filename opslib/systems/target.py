@@ -19,6 +19,7 @@ from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.supabase import ReadOnlySupabase, Supabase
 from opslib.systems.web import Reader
 
 
@@ -54,6 +55,11 @@ class ReadTarget:
     def workflows(self) -> ReadOnlyWorkflows:
         """GitHub Actions, by a token that only reads."""
         return ReadOnlyWorkflows(self.settings, self.settings.read_github_token)
+
+    @cached_property
+    def supabase(self) -> ReadOnlySupabase:
+        """Supabase's project, by a token that only reads."""
+        return ReadOnlySupabase(self.settings, self.settings.read_supabase_token)
 
     def close(self) -> None:
         """Close every handle that was opened."""
@@ -122,3 +128,6 @@ class WriteTarget(VerifyTarget):
     def hosting_writer(self) -> Hosting:
         """Who serves the front end, by a handle that moves production."""
         return moving(self.settings, self.settings)
+    def supabase_writer(self) -> Supabase:
+        """Supabase's project, by a token that may set secrets and deploy functions."""
+        return Supabase(self.settings, self.settings.supabase_token)

@@ -31,6 +31,9 @@ from opslib.lab.vendors.stand_in import StandIn
 from opslib.lab.vendors.vercel import Vercel
 
 VENDORS: tuple[type[StandIn], ...] = (GitHub, Vercel, Netlify, Cloudflare)
+from opslib.lab.vendors.supabase import Supabase
+
+VENDORS: tuple[type[StandIn], ...] = (GitHub, Supabase)
 """Every vendor that has a stand-in."""
 
 GRACE_SECONDS = 2

@@ -16,6 +16,8 @@ WRITING = {
     "netlify": "netlify_token",
     "cloudflare": "cloudflare_token",
 }
+READING = {"github": "read_github_token", "supabase": "read_supabase_token"}
+WRITING = {"github": "github_token", "supabase": "supabase_token"}
 """Names of the lab's passwords that are tokens at a vendor."""
 
 
@@ -66,4 +68,10 @@ class Vendors(Service):
             "CLOUDFLARE_ACCOUNT_ID": "023e105f4ecef8ad9ca31a8372d0c353",
             "CLOUDFLARE_PAGES_PROJECT": "valuecanvas",
             "CLOUDFLARE_API_TOKEN": self.passwords["cloudflare_token"],
+            "SUPABASE_API_URL": f"{self.url}/supabase",
+            "SUPABASE_PROJECT_REF": "labvaluecanvaslabref",
+            "SUPABASE_ACCESS_TOKEN": self.passwords["supabase_token"],
+            "OPS_READ_SUPABASE_TOKEN": self.passwords["read_supabase_token"],
+            "VITE_SUPABASE_URL": f"{self.url}/supabase/sites/labvaluecanvaslabref",
+            "OPS_SMOKE_FUNCTIONS": "hello,llm-ready",
         }
