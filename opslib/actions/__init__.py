@@ -7,6 +7,7 @@ what stands here.
 from __future__ import annotations
 
 from opslib.actions import backups, cache, database, delivery, frontend
+from opslib.actions import backups, cache, database, delivery, supabase
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
@@ -27,6 +28,7 @@ _KINDS: tuple[type[Action], ...] = (
     cache.ClearFamily,
     delivery.DispatchWorkflow,
     frontend.RollBackFrontEnd,
+    supabase.SetFunctionSecret,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

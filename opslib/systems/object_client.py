@@ -1,10 +1,10 @@
-"""Connections to an object store through boto3, each with the credentials of its handle."""
+"""Connections to an object store and other services of AWS through boto3, each with its handle's credentials."""
 
 from __future__ import annotations
 
 import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from opslib.errors import Unreachable
 from opslib.redaction import Secret
@@ -27,6 +27,22 @@ def connect(
 
     It waits ``seconds`` for an answer and asks at most ``attempts`` times.
     """
+    client = open_client("s3", settings, key, secret, seconds=seconds, attempts=attempts)
+    demand_whole_headers(client)
+    client.meta.events.register("before-send.s3", _stop)
+    return cast("S3Client", client)
+
+
+def open_client(
+    service: str,
+    settings: ReadSettings,
+    key: Secret | None,
+    secret: Secret | None,
+    *,
+    seconds: float,
+    attempts: int = 3,
+) -> Any:
+    """Return a client of one service of AWS; as :func:`connect`."""
     from botocore.config import Config
 
     config = Config(
@@ -36,18 +52,16 @@ def connect(
         # A private endpoint seldom has a name per bucket.
         s3={"addressing_style": "path" if settings.aws_endpoint_url else "auto"},
     )
+    session: Any = _session()
     with _MAKING:
-        client = _session().client(
-            "s3",
+        return session.client(
+            service,
             region_name=settings.aws_region,
             endpoint_url=settings.aws_endpoint_url,
             aws_access_key_id=key.reveal() if key else None,
             aws_secret_access_key=secret.reveal() if secret else None,
             config=config,
         )
-    demand_whole_headers(client)
-    client.meta.events.register("before-send.s3", _stop)
-    return client
 
 
 def _stop(**_: Any) -> None:

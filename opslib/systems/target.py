@@ -20,6 +20,7 @@ from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.supabase import ReadOnlySupabase, Supabase
+from opslib.systems.vault import Vault
 from opslib.systems.web import Reader
 
 
@@ -78,6 +79,12 @@ class PlanTarget(ReadTarget):
     def __init__(self, settings: Settings, run: str) -> None:
         super().__init__(settings.reading(), run)
         self._tokens: VendorTokens = settings
+        self._whole = settings
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The product's keys, to be compared with what is set."""
+        return Vault(self._whole)
 
     @cached_property
     def hosting(self) -> ReadOnlyHosting:

@@ -61,6 +61,8 @@ STEP = {
     "deployment": "dpl_Before2Rk9ZuC5mEa8",
     "through": "all",
     "version": "none",
+    "secret": "TOGETHER_API_KEY",
+    "key": "TOGETHER_API_KEY",
 }
 FIELDS = [
     (kind, name)

@@ -1,0 +1,5 @@
+"""Supabase: what functions get and what they are."""
+
+from opslib.actions.supabase_secret import SetFunctionSecret
+
+__all__ = ["SetFunctionSecret"]

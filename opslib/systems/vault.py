@@ -1,0 +1,127 @@
+"""The product's keys in AWS Secrets Manager, read for the executor: one secret that holds a JSON object of texts.
+
+Only GetSecretValue is called, always of a named stage or version. Source: AWS Secrets Manager API Reference
+(GetSecretValue), User Guide ("Secret versions"): AWSCURRENT, AWSPREVIOUS, and older versions by their id for a while.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from opslib.errors import Refused, Unreachable
+from opslib.redaction import Secret
+from opslib.redaction_known import weakness
+from opslib.settings import Settings
+from opslib.systems.object_client import open_client
+from opslib.systems.object_errors import StoreError, told
+from opslib.systems.pending import Pending
+
+CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
+SECONDS = 25.0
+LONGEST = 24_576
+"""Characters of a value; Supabase takes no more."""
+
+_PLACEHOLDER = re.compile(
+    r"(?i)<.*>|\{\{.*\}\}|\$\{?\w+\}?|x{4,}|.*(your|insert|enter)[-_ ].*(key|token|secret|here).*|.*placeholder.*"
+    r"|(todo|tbd|fixme|none|null|undefined)[-_ ]?.*|.*(change|replace)[-_ ]?(me|this).*"
+)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of the secret: its id, and the keys that it holds."""
+
+    id: str
+    _values: dict[str, Secret] = field(repr=False)
+
+    def value(self, key: str) -> Secret | None:
+        """Return what stands under ``key``, or None."""
+        return self._values.get(key)
+
+
+class Vault:
+    """The secret that the description names (OPS_VAULT_SECRET), as the executor's account may read it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.name = settings.vault_secret
+        self._client = open_client(
+            "secretsmanager", settings, settings.aws_access_key_id, settings.aws_secret_access_key, seconds=10
+        )
+        self._client.meta.events.register_first("provide-client-params.secrets-manager", _only_values)
+
+    def stage(self, stage: str) -> Version | None:
+        """Return the version that has ``stage`` now; None where no version has it.
+
+        Raises Unreachable when the vault cannot be looked at, or holds no JSON object of texts.
+        """
+        return self._version(VersionStage=stage)
+
+    def version(self, identity: str) -> Version | None:
+        """Return the version of that id; None where it is gone. Raises as :meth:`stage`."""
+        return self._version(VersionId=identity)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _version(self, **which: str) -> Version | None:
+        what = f"Secrets Manager GetSecretValue of {self.name}"
+        name, client = self.name, self._client
+        try:
+            answer = Pending(
+                what, SECONDS, lambda: told(lambda: client.get_secret_value(SecretId=name, **which), what)
+            ).result()
+        except StoreError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            if which == {"VersionStage": CURRENT}:
+                raise Unreachable(
+                    f"There is no secret {self.name} in Secrets Manager, or it has no value.",
+                    "Correct OPS_VAULT_SECRET, or put it there.",
+                    "missing",
+                ) from None
+            return None
+        return Version(str(answer["VersionId"]), self._parsed(answer.get("SecretString")))
+
+    def _parsed(self, text: str | None) -> dict[str, Secret]:
+        try:
+            said = json.loads(text or "")
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            # Its text is in no message: it is what must not be shown.
+            raise Unreachable(f"{self.name} holds no JSON object.", "Put it there as key and value pairs.", "malformed")
+        return {str(key): Secret(value) for key, value in said.items() if isinstance(value, str)}
+
+
+def usable(key: str, version: Version) -> Secret:
+    """Return the value of ``key``; raises Refused, in words that do not repeat it, where it cannot be one."""
+    value = version.value(key)
+    if value is None:
+        raise Refused(f"The vault has no {key} (as a text).", "Put it there first.")
+    if fault := _fault(value.reveal()):
+        raise Refused(f"{key} in the vault {fault}.", "Put the right value there first.")
+    return value
+
+
+def _fault(value: str) -> str | None:
+    if not value:
+        return "is empty"
+    if value != value.strip():
+        return "begins or ends with a blank or a line end"
+    if not value.isprintable():
+        return "holds characters that cannot be printed"
+    if len(value) > LONGEST:
+        return f"has more than {LONGEST} characters"
+    if _PLACEHOLDER.fullmatch(value):
+        return "is a placeholder"
+    return weakness(value)
+
+
+def _only_values(event_name: str, **_: Any) -> None:
+    operation = event_name.rsplit(".", 1)[-1]
+    if operation != "GetSecretValue":
+        raise Refused(f"This handle does not call Secrets Manager {operation}.", "It reads values only.")

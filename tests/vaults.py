@@ -1,0 +1,45 @@
+"""For tests of what the vault holds: the lab's secret, written as a person would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+
+
+class Shelf:
+    """The lab's secret in Secrets Manager."""
+
+    def __init__(self, settings: Any) -> None:
+        self.name = settings.vault_secret
+        self.client = boto3.client(
+            "secretsmanager",
+            endpoint_url=settings.aws_endpoint_url,
+            region_name=settings.aws_region,
+            aws_access_key_id=settings.aws_access_key_id.reveal(),
+            aws_secret_access_key=settings.aws_secret_access_key.reveal(),
+        )
+
+    def values(self) -> dict[str, Any]:
+        """Return all keys with their values, as they are now."""
+        found = self.client.get_secret_value(SecretId=self.name, VersionStage="AWSCURRENT")
+        return dict(json.loads(found["SecretString"]))
+
+    def put(self, text: str | None = None, **values: Any) -> str:
+        """Make a new version, with these keys changed or with ``text`` as a whole; return its id."""
+        said = json.dumps(self.values() | values) if text is None else text
+        return str(self.client.put_secret_value(SecretId=self.name, SecretString=said)["VersionId"])
+
+
+@contextmanager
+def shelf(settings: Any) -> Iterator[Shelf]:
+    """Hand out the secret, and put its keys back afterwards."""
+    made = Shelf(settings)
+    before = json.dumps(made.values())
+    try:
+        yield made
+    finally:
+        made.put(before)
