@@ -169,10 +169,9 @@ class Settings(Guard, VendorTokens, ReadSettings):
 FILE_ONLY = frozenset(
     {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None}
     | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES}
-    | {"aws_endpoint_url", "migrations"}
+    | {"aws_endpoint_url", "migrations", "checkout"}
 )
-"""What the process cannot add to a description that has a file: who guards it, where credentials are sent, and what is
-executed."""
+"""What the process cannot add to a description that has a file: its guard, where credentials go, what is executed."""
 
 PLACES = ("OPS_ARCHIVE", "OPS_ARCHIVE_KEY", "OPS_LOCKS", "OPS_NOTEBOOKS")
 """Folders and files that are no part of a target; a description may fix them, and the process must agree then."""

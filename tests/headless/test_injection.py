@@ -63,6 +63,7 @@ STEP = {
     "version": "none",
     "secret": "TOGETHER_API_KEY",
     "key": "TOGETHER_API_KEY",
+    "ref": "main",
 }
 FIELDS = [
     (kind, name)

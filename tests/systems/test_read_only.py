@@ -389,4 +389,4 @@ def test_the_list_of_arguments_admits_what_runs_give():
     check_arguments("pg_dump", ["--format=custom", "--compress=gzip:1", "--snapshot=00000003-0000001B-1"])
     check_arguments("psql", ["--dbname", "shop_restore_a1", "--single-transaction", "--file=-"])
     check_arguments("pg_restore", ["--dbname", "shop.1", "--jobs=2", "/some/where/x.dump"])
-    assert set(PROGRAMS) == {"pg_dump", "pg_restore", "psql"}
+    assert set(PROGRAMS) == {"pg_dump", "pg_restore", "psql", "git"}

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from opslib.errors import SettingsError, Unreachable
-from opslib.lab.vendors.supabase import HELLO, LLM, REF, SHARED
+from opslib.lab.vendors.product import HELLO, LLM, SHARED
+from opslib.lab.vendors.supabase import REF
 from opslib.redaction import Secret
 from opslib.systems.supabase import SERVICES, ReadOnlySupabase, Supabase
 from tests import specs

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 
 from opslib.lab.service import Service
+from opslib.lab.vendors import product
 
 READING = {"github": "read_github_token"}
 WRITING = {
@@ -38,6 +39,10 @@ class Vendors(Service):
             for vendor, name in names.items():
                 tokens.setdefault(vendor, {})[self.passwords[name]] = may
         return {"LAB_TOKENS": json.dumps(tokens)}
+
+    def fill(self) -> None:
+        """Write the product's repository, from which functions are deployed."""
+        product.write(self.folder / "checkout")
 
     def discard(self) -> None:
         """Remove the state of an interrupted start."""
@@ -73,5 +78,6 @@ class Vendors(Service):
             "SUPABASE_ACCESS_TOKEN": self.passwords["supabase_token"],
             "OPS_READ_SUPABASE_TOKEN": self.passwords["read_supabase_token"],
             "VITE_SUPABASE_URL": f"{self.url}/supabase/sites/labvaluecanvaslabref",
+            "OPS_CHECKOUT": str(checkout) if (checkout := self.folder / "checkout").is_dir() else "",
             "OPS_SMOKE_FUNCTIONS": "hello,llm-ready",
         }

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.errors import Unreachable
+from opslib.lab.vendors.product import DEPLOYED, HELLO, LLM
 from opslib.lab.vendors.stand_in import Refusal, StandIn
 from opslib.systems.multipart import Part, decode, encode
 
@@ -32,21 +33,6 @@ PLAN_LIMIT = 100
 
 _READS = re.compile(r"""Deno\.env\.get\(["']([A-Z][A-Z0-9_]*)["']\)""")
 
-OLDER = """import { greeting } from "../_shared/greeting.ts";
-
-Deno.serve(() => Response.json({ function: "hello", said: greeting("world"), release: 1 }));
-"""
-GREETING = """export const greeting = (name: string) => `Hello, ${name}.`;
-"""
-READY = """// Answers without effect whether the providers' keys are there.
-const keys = [Deno.env.get("TOGETHER_API_KEY"), Deno.env.get("OPENAI_API_KEY")];
-
-Deno.serve(() => Response.json({ ready: keys.every(Boolean) }));
-"""
-HELLO, SHARED, LLM = (
-    f"supabase/functions/{name}" for name in ("hello/index.ts", "_shared/greeting.ts", "llm-ready/index.ts")
-)
-
 
 class Supabase(StandIn):
     """The project :data:`REF`. State: status, health by service, secrets by name (digest, when set), functions."""
@@ -57,8 +43,8 @@ class Supabase(StandIn):
         """Return the project as it is deployed: two functions, a provider's key that was set long ago, one not yet."""
         old = time.time() - 40 * 86_400
         functions = {
-            "hello": _made(1, "hello", HELLO, {HELLO: OLDER.encode(), SHARED: GREETING.encode()}, old),
-            "llm-ready": _made(2, "llm-ready", LLM, {LLM: READY.encode()}, old),
+            "hello": _made(1, "hello", HELLO, DEPLOYED["hello"], old),
+            "llm-ready": _made(2, "llm-ready", LLM, DEPLOYED["llm-ready"], old),
         }
         secrets = {name: _secret(f"of the platform: {name}", old) for name in RESERVED}
         secrets["TOGETHER_API_KEY"] = _secret("a key of forty days ago", old)

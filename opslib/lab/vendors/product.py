@@ -1,0 +1,89 @@
+"""The product's functions: as they are deployed at the lab's Supabase, and as its repository has them by now.
+
+Of the deployed ones ``hello`` is older than the repository's, ``llm-ready`` is the same, ``summarise`` is not deployed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+FOLDER = "supabase/functions"
+HELLO, LLM, NEW = (f"{FOLDER}/{name}/index.ts" for name in ("hello", "llm-ready", "summarise"))
+SHARED = f"{FOLDER}/_shared/greeting.ts"
+
+_GREETING = b"""export const greeting = (name: string) => `Hello, ${name}.`;
+"""
+_HELLO = b"""import { greeting } from "../_shared/greeting.ts";
+
+Deno.serve(() => Response.json({ function: "hello", said: greeting("world"), release: 1 }));
+"""
+_LLM = b"""// Answers without effect whether the providers' keys are there.
+const keys = [Deno.env.get("TOGETHER_API_KEY"), Deno.env.get("OPENAI_API_KEY")];
+
+Deno.serve(() => Response.json({ ready: keys.every(Boolean) }));
+"""
+_NEW = b"""import { greeting } from "../_shared/greeting.ts";
+
+Deno.serve(async (request) => Response.json({ summary: greeting((await request.text()).slice(0, 80)) }));
+"""
+_CONFIG = b"""[functions.hello]
+verify_jwt = false
+
+[functions.llm-ready]
+verify_jwt = false
+"""
+
+DEPLOYED = {"hello": {HELLO: _HELLO, SHARED: _GREETING}, "llm-ready": {LLM: _LLM}}
+"""Files of the deployed functions."""
+COMMITTED = {
+    "supabase/config.toml": _CONFIG,
+    HELLO: _HELLO.replace(b"release: 1", b"release: 2"),
+    SHARED: _GREETING,
+    LLM: _LLM,
+    NEW: _NEW,
+    f"{FOLDER}/hello/README.md": b"Says hello.\n",
+}
+"""Files of the repository's newest commit."""
+
+_PERSON = {
+    f"GIT_{who}_{what}": said
+    for who in ("AUTHOR", "COMMITTER")
+    for what, said in (
+        ("NAME", "Release Captain"),
+        ("EMAIL", "release@valuecanvas.example"),
+        ("DATE", "2026-11-01T09:00:00Z"),
+    )
+}
+
+
+def write(folder: Path) -> None:
+    """Make the repository, with one commit on ``main``; nothing is made where git is not installed."""
+    if shutil.which("git") is None or folder.is_dir():
+        return
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    commit(folder, COMMITTED)
+
+
+def commit(folder: Path, files: dict[str, bytes]) -> str:
+    """Write files, commit them, and return the commit's id."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--no-gpg-sign", "--no-verify", "--message=Functions")
+    return git(folder, "rev-parse", "HEAD").strip()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git there, without anybody's settings, and return what it says."""
+    return subprocess.run(
+        [shutil.which("git") or "git", *arguments],
+        cwd=folder,
+        env={"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(folder), **_PERSON},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    ).stdout.decode()

@@ -1,0 +1,94 @@
+"""The product's git repository: files as a commit has them, read from git's own objects.
+
+The working tree and the index are not looked at, so whatever an operator has open or half changed there counts for
+nothing, and nothing is checked out or put back. Source: git's manual (rev-parse, ls-tree, cat-file --batch).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from opslib.errors import SettingsError, StepFailed, Unreachable
+from opslib.systems import programs
+
+SECONDS = 30.0
+MOST_FILES = 1500
+"""Files of one question; their names fit a pipe."""
+MOST_BYTES = 16 * 1024 * 1024
+
+_ENTRY = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]{40,64})\t(.+)", re.DOTALL)
+_PLAIN_FILES = (b"100644", b"100755")
+
+
+class Checkout:
+    """The repository in ``folder`` (a checkout, or a bare one)."""
+
+    def __init__(self, folder: Path | None) -> None:
+        if folder is None:
+            raise SettingsError("OPS_CHECKOUT is not in the target description.", "Name the product's checkout.")
+        inner = folder / ".git"
+        self.folder = folder
+        self._place = f"--git-dir={inner if inner.exists() else folder}"
+
+    def commit(self, ref: str) -> str:
+        """Return the commit that a branch, a tag or a commit's id names; raises Unreachable (missing) for none."""
+        try:
+            said = self._git(["rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}"])
+        except StepFailed as error:
+            raise Unreachable(
+                f"{self.folder} has no commit {ref}: {error.message}", "Fetch there first (git fetch).", "missing"
+            ) from None
+        return said.decode().strip()
+
+    def files(self, commit: str) -> dict[str, bytes]:
+        """Return the files below ``supabase/`` at a commit, by their paths from the repository's root.
+
+        Raises Unreachable where something there is neither a plain file nor a folder, or where it is too much.
+        """
+        listed = self._git(["ls-tree", "-r", "-z", "--full-tree", commit, "supabase/"]).split(b"\0")
+        found: dict[str, str] = {}
+        for line in filter(None, listed):
+            mode, kind, identity, path = _matched(line)
+            if kind != b"blob" or mode not in _PLAIN_FILES:
+                raise Unreachable(f"{path!r} at {commit[:12]} is no plain file.", "Links are not deployed.", "odd")
+            found[path] = identity
+        if len(found) > MOST_FILES:
+            raise Unreachable(
+                f"{commit[:12]} has {len(found)} files below supabase/.", "That many are not read.", "large"
+            )
+        contents = self._contents(sorted(set(found.values())))
+        return {path: contents[identity] for path, identity in sorted(found.items())}
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def _contents(self, identities: list[str]) -> dict[str, bytes]:
+        if not identities:
+            return {}
+        said = self._git(["cat-file", "--batch"], "".join(f"{one}\n" for one in identities).encode())
+        found, at = {}, 0
+        for identity in identities:
+            end = said.index(b"\n", at)
+            name, kind, size = said[at:end].split(b" ")
+            if (name, kind) != (identity.encode(), b"blob"):
+                raise Unreachable(f"git has no object {identity}.", "Look at the repository: git fsck", "malformed")
+            found[identity] = said[end + 1 : end + 1 + int(size)]
+            at = end + 1 + int(size) + 1
+        return found
+
+    def _git(self, arguments: list[str], given: bytes = b"") -> bytes:
+        try:
+            return programs.answer("git", [self._place, *arguments], given, most=MOST_BYTES, seconds=SECONDS)
+        except StepFailed:
+            raise
+        except OSError as error:
+            raise Unreachable(f"{self.folder} cannot be read: {error.strerror}.", "Look at OPS_CHECKOUT.") from error
+
+
+def _matched(line: bytes) -> tuple[bytes, bytes, str, str]:
+    entry = _ENTRY.fullmatch(line)
+    if entry is None:
+        raise Unreachable("git lists what is no entry.", "Look at the repository: git fsck", "malformed")
+    mode, kind, identity, path = entry.groups()
+    return mode, kind, identity.decode(), path.decode("utf-8", "replace")
