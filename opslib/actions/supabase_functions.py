@@ -16,8 +16,7 @@ from pydantic import Field
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.errors import Refused, Unreachable
 from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
-from opslib.probes.questions import question
-from opslib.probes.supabase import smoke
+from opslib.probes.supabase import migrations_of, recorded, smoke
 from opslib.systems.functions import Source, back, committed, deployed
 from opslib.systems.object_store import Exists
 from opslib.systems.supabase import Function, ReadOnlySupabase
@@ -222,12 +221,8 @@ def _kept(target: WriteTarget, slug: str, digest: str) -> Source:
 
 def _migrated(target: PlanTarget, files: Mapping[str, bytes], commit: str) -> None:
     """Raise Refused where the database lacks a migration of the commit: functions come after their database (GH-06)."""
-    names = [path.rsplit("/", 1)[1] for path in files if path.startswith("supabase/migrations/")]
-    versions = {name.partition("_")[0] for name in names if name.endswith(".sql")}
-    if not versions:
-        return
-    there = {row["version"] for row in target.database.ask(question("supabase/migrations"))}
-    if missing := sorted(versions - there):
+    versions = migrations_of(files)
+    if versions and (missing := sorted(versions.keys() - recorded(target))):
         raise Refused(
             f"The database lacks {len(missing)} migrations of {commit[:12]}, first {missing[0]}.",
             "Apply them first: runbooks/migrate-database.",

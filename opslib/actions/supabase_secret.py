@@ -25,7 +25,7 @@ NOT_SET, FOREIGN = "not set", "of no version of the vault"
 
 
 class SetFunctionSecret(Action):
-    """Sets ``secret`` at Supabase to what the vault (OPS_VAULT_SECRET) has under ``key`` now.
+    """Sets the secret ``variable`` at Supabase to what the vault (OPS_VAULT_SECRET) has under ``key`` now.
 
     Bound to the vault's version when it was planned. Repeating it changes nothing more, so an answer that was lost
     is settled by the digest that Supabase lists.
@@ -46,7 +46,7 @@ class SetFunctionSecret(Action):
         "compares what Supabase lists with it; no value and no digest of one is shown or kept."
     )
 
-    secret: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")
+    variable: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")
     key: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")
 
     def plan(self, target: PlanTarget) -> Plan:
@@ -55,13 +55,13 @@ class SetFunctionSecret(Action):
         vault = target.vault
         new = _current(vault)
         value = usable(self.key, new)
-        held = target.supabase.secrets().get(self.secret)
+        held = target.supabase.secrets().get(self.variable)
         equal = held is not None and held.holds(value)
         before = new.id if equal else self._standing(vault, held)
-        known = before not in (NOT_SET, FOREIGN)
+        stood = before if before in (NOT_SET, FOREIGN) else f"version {before} of the vault"
         return self.planned(
-            before={self.secret: f"version {before} of the vault" if known else before, "as in the vault": _yes(equal)},
-            after={self.secret: f"version {new.id} of the vault", "as in the vault": "yes"},
+            before={self.variable: stood, "as in the vault": _yes(equal)},
+            after={self.variable: f"version {new.id} of the vault", "as in the vault": "yes"},
             touches=0 if equal else 1,
             touched="secrets set",
             verification="The digest that Supabase lists is that of the vault's value, and was set anew; the functions "
@@ -84,8 +84,8 @@ class SetFunctionSecret(Action):
         new = _current(target.vault)
         if new.id != plan.fingerprint["version"]:
             raise Refused(f"The vault is not at version {plan.fingerprint['version']} any more.", "Plan again.")
-        target.supabase_writer.set_secret(self.secret, usable(self.key, new))
-        progress(f"{self.secret} was set")
+        target.supabase_writer.set_secret(self.variable, usable(self.key, new))
+        progress(f"{self.variable} was set")
         return {"version": new.id}
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
@@ -98,44 +98,44 @@ class SetFunctionSecret(Action):
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look at the digest: it is the new value's, or what stood there before."""
-        held = target.supabase.secrets().get(self.secret)
-        new = target.vault.version(str(plan.fingerprint["version"]))
+        held, version = target.supabase.secrets().get(self.variable), str(plan.fingerprint["version"])
+        new = target.vault.version(version)
         value = new.value(self.key) if new else None
         if held is not None and value is not None and held.holds(value):
-            return Settled(Outcome.DONE, f"{self.secret} is as in the vault.", {"version": plan.fingerprint["version"]})
+            return Settled(Outcome.DONE, f"{self.variable} is as in the vault.", {"version": version})
         if (held.updated if held else None) == plan.fingerprint["updated"] and (held is None or held.updated):
-            return Settled(Outcome.NOT_DONE, f"{self.secret} is as it was before.")
-        return Settled(Outcome.UNKNOWN, f"{self.secret} is neither as it was nor as in the vault.")
+            return Settled(Outcome.NOT_DONE, f"{self.variable} is as it was before.")
+        return Settled(Outcome.UNKNOWN, f"{self.variable} is neither as it was nor as in the vault.")
 
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
         """Set the version of before again, or delete it where there was none; raises Refused where nobody has it."""
         before = str(plan.fingerprint["before"])
-        held, new = target.supabase.secrets().get(self.secret), target.vault.version(str(values["version"]))
+        held, new = target.supabase.secrets().get(self.variable), target.vault.version(str(values["version"]))
         value = new.value(self.key) if new else None
         if held is None or value is None or not held.holds(value):
             raise Refused(
-                f"{self.secret} is not as this step left it: somebody set it since, or the vault forgot that version.",
+                f"{self.variable} is not as this step left it: somebody set it since, or the vault forgot it.",
                 "Look who did; set what is right with a new run.",
             )
         if before == NOT_SET:
-            target.supabase_writer.delete_secret(self.secret)
-            gone = self.secret not in target.supabase.secrets()
-            return Verification(Verdict.OK if gone else Verdict.CRITICAL, f"{self.secret} is {'not ' * gone}set.")
+            target.supabase_writer.delete_secret(self.variable)
+            gone = self.variable not in target.supabase.secrets()
+            return Verification(Verdict.OK if gone else Verdict.CRITICAL, f"{self.variable} is {'not ' * gone}set.")
         old = target.vault.version(before) if before != FOREIGN else None
         if old is None or old.value(self.key) is None:
             raise Refused(
-                f"What {self.secret} was before is {FOREIGN}." if before == FOREIGN else "The vault forgot it.",
+                f"What {self.variable} was before is {FOREIGN}." if before == FOREIGN else "The vault forgot it.",
                 "Put the right value into the vault, and run again.",
             )
-        target.supabase_writer.set_secret(self.secret, usable(self.key, old))
+        target.supabase_writer.set_secret(self.variable, usable(self.key, old))
         return self._compared(target, old, held.updated, plan.observed["calls"])
 
     def _allowed(self) -> None:
-        if self.secret.startswith(RESERVED):
-            raise Refused(f"{self.secret} is the platform's own: Supabase sets what begins with {RESERVED}.", "")
-        if self.secret.startswith("VITE_"):
+        if self.variable.startswith(RESERVED):
+            raise Refused(f"{self.variable} is the platform's own: Supabase sets what begins with {RESERVED}.", "")
+        if self.variable.startswith("VITE_"):
             raise Refused(
-                f"{self.secret} would be public: a build puts what begins with VITE_ into the browser.",
+                f"{self.variable} would be public: a build puts what begins with VITE_ into the browser.",
                 "Name it without.",
             )
 
@@ -150,24 +150,25 @@ class SetFunctionSecret(Action):
     def _compared(
         self, target: VerifyTarget, version: Version, since: str | None, calls: Mapping[str, Any]
     ) -> Verification:
-        held, value = target.supabase.secrets().get(self.secret), version.value(self.key)
+        held, value = target.supabase.secrets().get(self.variable), version.value(self.key)
         if held is None or value is None:
-            return Verification(Verdict.CRITICAL, f"{self.secret} is not {'set' if held is None else 'in the vault'}.")
+            where = "set" if held is None else "in the vault"
+            return Verification(Verdict.CRITICAL, f"{self.variable} is not {where}.")
         equal, moved = held.holds(value), since is None or held.updated != since
-        rows: Rows = ({"secret": self.secret, "as in the vault": _yes(equal), "updated": held.updated},)
+        rows: Rows = ({"secret": self.variable, "as in the vault": _yes(equal), "updated": held.updated},)
         if not equal or not moved:
             said = "was not set anew" if equal else f"is not as in version {version.id} of the vault"
-            return Verification(Verdict.CRITICAL, f"{self.secret} {said}.", rows)
+            return Verification(Verdict.CRITICAL, f"{self.variable} {said}.", rows)
         called = [smoke(target, slug) for slug in target.settings.smoke_functions]
         rows += tuple(called)
         # What failed before this step fails for another reason; the check of all functions tells it.
         worse = [one for one in called if _failed(one["status"]) and not _failed(calls.get(one["function"]))]
         if worse:
             said = ", ".join(f"{one['function']} answers {one['status']}" for one in worse)
-            return Verification(Verdict.CRITICAL, f"{self.secret} is as in the vault, but {said}.", rows)
+            return Verification(Verdict.CRITICAL, f"{self.variable} is as in the vault, but {said}.", rows)
         well = sum(not _failed(one["status"]) for one in called)
         live = f"{well} of {len(called)} functions answer" if called else "OPS_SMOKE_FUNCTIONS names none to call"
-        return Verification(Verdict.OK, f"{self.secret} is as in version {version.id} of the vault; {live}.", rows)
+        return Verification(Verdict.OK, f"{self.variable} is as in version {version.id} of the vault; {live}.", rows)
 
 
 def _current(vault: Vault) -> Version:

@@ -52,6 +52,31 @@ def services_healthy() -> Check:
     )
 
 
+def migrated(ref: str) -> Check:
+    """Return the check that the database has every migration of the commit whose functions are to be deployed."""
+
+    def judge(reading: Reading) -> Judgement:
+        wanted = [row for row in reading.rows if row["file"]]
+        missing = [row["version"] for row in wanted if not row["recorded"]]
+        if missing:
+            said = f"The database lacks {len(missing)} migrations of {ref}, first {missing[0]}."
+            return Judgement(Verdict.CRITICAL, said, len(missing), reading.rows)
+        if not wanted:
+            return Judgement(Verdict.UNKNOWN, f"{ref} has no migrations below supabase/migrations.", None, reading.rows)
+        more = len(reading.rows) - len(wanted)
+        ahead = f", and {more} more" if more else ""
+        return Judgement(Verdict.OK, f"The database has all {len(wanted)} migrations of {ref}{ahead}.", 0, reading.rows)
+
+    return Check(
+        name="supabase-migrations",
+        title="The database is ready for these functions",
+        probe=probes.migrations(ref),
+        judge=judge,
+        remedy="Apply them first, with runbooks/migrate-database: functions come after their database (GH-06).",
+        items=("DEP-SUP-02",),
+    )
+
+
 def functions_active() -> Check:
     """Return the check that each deployed function is ACTIVE: neither throttled nor removed."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from opslib.errors import Unreachable
 from opslib.model import Probe, now
+from opslib.probes.questions import question
 from opslib.systems.supabase import RESERVED
 from opslib.systems.target import ReadTarget
 
 SMOKE_SECONDS = 10.0
+MIGRATIONS = "supabase/migrations/"
 
 
 def _project(target: ReadTarget) -> list[dict[str, Any]]:
@@ -74,6 +77,36 @@ def smoke(target: ReadTarget, slug: str) -> dict[str, Any]:
 
 def _smoke(target: ReadTarget) -> list[dict[str, Any]]:
     return [smoke(target, slug) for slug in target.settings.smoke_functions]
+
+
+def migrations_of(files: Iterable[str]) -> dict[str, str]:
+    """Return the migrations among a commit's paths: file names by version."""
+    names = [path.rsplit("/", 1)[1] for path in files if path.startswith(MIGRATIONS)]
+    return {name.partition("_")[0]: name for name in names if name.endswith(".sql")}
+
+
+def recorded(target: ReadTarget) -> set[str]:
+    """Return the versions of the migrations that the database's history records."""
+    return {row["version"] for row in target.database.ask(question("supabase/migrations"))}
+
+
+def migrations(ref: str) -> Probe:
+    """Return the probe of the migrations that a commit has, or that the database's history records."""
+
+    def read(target: ReadTarget) -> list[dict[str, Any]]:
+        commit = target.checkout.commit(ref)
+        known, there = migrations_of(target.checkout.files(commit)), recorded(target)
+        return [
+            {"version": one, "file": known.get(one), "commit": commit[:12], "recorded": one in there}
+            for one in sorted(known.keys() | there)
+        ]
+
+    return Probe(
+        "supabase-migrations",
+        "Migrations in the commit and in the database",
+        read,
+        source=f"git ls-tree -r {ref} {MIGRATIONS}; sql/supabase/migrations.sql",
+    )
 
 
 def project() -> Probe:

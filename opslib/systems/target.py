@@ -63,6 +63,11 @@ class ReadTarget:
         """Supabase's project, by a token that only reads."""
         return ReadOnlySupabase(self.settings, self.settings.read_supabase_token)
 
+    @cached_property
+    def checkout(self) -> Checkout:
+        """The commits of the product's repository on this machine."""
+        return Checkout(self.settings.checkout)
+
     def close(self) -> None:
         """Close every handle that was opened."""
         for name in [name for name in self.__dict__ if name in self._handles()]:
@@ -81,11 +86,6 @@ class PlanTarget(ReadTarget):
         super().__init__(settings.reading(), run)
         self._tokens: VendorTokens = settings
         self._whole = settings
-
-    @cached_property
-    def checkout(self) -> Checkout:
-        """The commits of the product's repository on this machine."""
-        return Checkout(self.settings.checkout)
 
     @cached_property
     def vault(self) -> Vault:

@@ -16,7 +16,7 @@ from tests.vaults import shelf
 RUN = "20261128T130614Z-runbooks-deploy-supabase-a1b2c3"
 NAME = "TOGETHER_API_KEY"
 OLD, NEW = "tg-v1-old-9f3Kq7Zr2Lm8", "tg-v1-new-5Hd8Wq1Xv6Np"
-ACTION = SetFunctionSecret(secret=NAME, key=NAME)
+ACTION = SetFunctionSecret(variable=NAME, key=NAME)
 
 
 def quiet(text, done=None, total=None):
@@ -115,11 +115,11 @@ def test_what_somebody_set_since_is_not_overwritten_by_an_undo(there, targets):
 
 
 @pytest.mark.parametrize(
-    ("secret", "said"), [("SUPABASE_SERVICE_ROLE_KEY", "platform's own"), ("VITE_TOGETHER_API_KEY", "public")]
+    ("variable", "said"), [("SUPABASE_SERVICE_ROLE_KEY", "platform's own"), ("VITE_TOGETHER_API_KEY", "public")]
 )
-def test_names_that_must_not_be_set_are_refused(targets, secret, said):
+def test_names_that_must_not_be_set_are_refused(targets, variable, said):
     with pytest.raises(Refused, match=said):
-        SetFunctionSecret(secret=secret, key=NAME).plan(targets[0])
+        SetFunctionSecret(variable=variable, key=NAME).plan(targets[0])
 
 
 @pytest.mark.parametrize("value", ["", "your-key", None])

@@ -3,6 +3,7 @@
 import pytest
 
 from opslib.checks import supabase as checks
+from opslib.lab.vendors import product
 from opslib.model import Verdict
 from opslib.probes import supabase as probes
 from opslib.runs.reading import evaluate, take
@@ -66,6 +67,21 @@ def test_a_project_without_functions_is_unknown(there, target):
     there.change(functions={})
     results = [evaluate(check, target) for check in ALL[2:4]]
     assert [result.verdict for result in results] == [Verdict.UNKNOWN, Verdict.CRITICAL]
+
+
+def test_a_database_that_has_the_commits_migrations_is_ready(target, lab, there):
+    result = evaluate(checks.migrated("main"), target)
+    assert (result.verdict, "all 8 migrations" in result.summary) == (Verdict.OK, True)
+
+
+def test_a_migration_that_the_database_lacks_is_named_with_its_runbook(lab, there, tmp_path):
+    product.write(tmp_path / "checkout")
+    settings = lab.settings.reading().model_copy(update={"checkout": tmp_path / "checkout"})
+    product.commit(tmp_path / "checkout", {"supabase/migrations/20990101000000_later.sql": b"select 1;\n"})
+    result = evaluate(checks.migrated("main"), ReadTarget(settings, "test"))
+    assert (result.verdict, "first 20990101000000" in result.summary) == (Verdict.CRITICAL, True)
+    assert "runbooks/migrate-database" in result.remedy
+    assert evaluate(checks.migrated("no-such-branch"), ReadTarget(settings, "test")).verdict is Verdict.UNKNOWN
 
 
 def test_a_function_that_wants_a_token_answers(there, target):

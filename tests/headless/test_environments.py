@@ -294,6 +294,20 @@ def test_where_credentials_are_sent_only_the_file_says(house, production, monkey
     assert f"{name}: only .env.production may set it" in loaded(house, "production")
 
 
+def test_two_environments_in_one_project_are_refused(house, production):
+    describe(house, "production", production | {"SUPABASE_PROJECT_REF": "abcdefghijklmnopqrst"})
+    describe(house, "staging", STAGING | {"SUPABASE_PROJECT_REF": "abcdefghijklmnopqrst"})
+    assert "SUPABASE_PROJECT_REF: the same project as in .env.production" in loaded(house, "staging")
+    describe(house, "staging", STAGING | {"SUPABASE_PROJECT_REF": "tsrqponmlkjihgfedcba"})
+    settings.load("staging", root=house)
+
+
+def test_what_is_deployed_only_the_file_says(house, production, monkeypatch):
+    describe(house, "production", production)
+    monkeypatch.setenv("OPS_CHECKOUT", "/home/somebody/valuecanvas")
+    assert "OPS_CHECKOUT: only .env.production may set it" in loaded(house, "production")
+
+
 def test_two_environments_in_one_namespace_are_refused(house, production):
     place = {"OPS_KUBERNETES_URL": "https://k8s.example.com", "OPS_KUBERNETES_NAMESPACE": "valuecanvas"}
     describe(house, "production", production | place)

@@ -62,6 +62,7 @@ STEP = {
     "through": "all",
     "version": "none",
     "secret": "TOGETHER_API_KEY",
+    "variable": "TOGETHER_API_KEY",
     "key": "TOGETHER_API_KEY",
     "ref": "main",
 }

@@ -37,6 +37,11 @@ verify_jwt = false
 
 DEPLOYED = {"hello": {HELLO: _HELLO, SHARED: _GREETING}, "llm-ready": {LLM: _LLM}}
 """Files of the deployed functions."""
+MIGRATIONS = (
+    *("20260104090000", "20260111101500", "20260118143000", "20260202080000"),
+    *("20260209160500", "20260223112000", "20260302093000", "20260316101000"),
+)
+"""Versions that the lab's database records."""
 COMMITTED = {
     "supabase/config.toml": _CONFIG,
     HELLO: _HELLO.replace(b"release: 1", b"release: 2"),
@@ -44,6 +49,7 @@ COMMITTED = {
     LLM: _LLM,
     NEW: _NEW,
     f"{FOLDER}/hello/README.md": b"Says hello.\n",
+    **{f"supabase/migrations/{version}_applied.sql": b"-- In the lab's schema.\n" for version in MIGRATIONS},
 }
 """Files of the repository's newest commit."""
 

@@ -38,6 +38,7 @@ class Supabase(StandIn):
     """The project :data:`REF`. State: status, health by service, secrets by name (digest, when set), functions."""
 
     name = "supabase"
+    retry_header = "x-ratelimit-reset"
 
     def first(self) -> dict[str, Any]:
         """Return the project as it is deployed: two functions, a provider's key that was set long ago, one not yet."""
