@@ -6,8 +6,7 @@ what stands here.
 
 from __future__ import annotations
 
-from opslib.actions import backups, cache, database, delivery, frontend
-from opslib.actions import backups, cache, database, delivery, supabase
+from opslib.actions import backups, cache, database, delivery, frontend, supabase
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (

@@ -10,7 +10,6 @@ from functools import cached_property
 
 from opslib.redaction import DatabaseUrl
 from opslib.settings import ReadSettings, Settings
-from opslib.settings_vendors import VendorTokens
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.cache_writing import Cache
 from opslib.systems.checkout import Checkout
@@ -84,7 +83,6 @@ class PlanTarget(ReadTarget):
 
     def __init__(self, settings: Settings, run: str) -> None:
         super().__init__(settings.reading(), run)
-        self._tokens: VendorTokens = settings
         self._whole = settings
 
     @cached_property
@@ -95,7 +93,7 @@ class PlanTarget(ReadTarget):
     @cached_property
     def hosting(self) -> ReadOnlyHosting:
         """Who serves the front end, asked by GET alone."""
-        return looking(self.settings, self._tokens)
+        return looking(self.settings, self._whole)
 
 
 class VerifyTarget(PlanTarget):
@@ -141,6 +139,8 @@ class WriteTarget(VerifyTarget):
     def hosting_writer(self) -> Hosting:
         """Who serves the front end, by a handle that moves production."""
         return moving(self.settings, self.settings)
+
+    @cached_property
     def supabase_writer(self) -> Supabase:
         """Supabase's project, by a token that may set secrets and deploy functions."""
         return Supabase(self.settings, self.settings.supabase_token)

@@ -28,12 +28,10 @@ from opslib.lab.vendors.github import GitHub
 from opslib.lab.vendors.memory import Memory
 from opslib.lab.vendors.netlify import Netlify
 from opslib.lab.vendors.stand_in import StandIn
+from opslib.lab.vendors.supabase import Supabase
 from opslib.lab.vendors.vercel import Vercel
 
-VENDORS: tuple[type[StandIn], ...] = (GitHub, Vercel, Netlify, Cloudflare)
-from opslib.lab.vendors.supabase import Supabase
-
-VENDORS: tuple[type[StandIn], ...] = (GitHub, Supabase)
+VENDORS: tuple[type[StandIn], ...] = (GitHub, Vercel, Netlify, Cloudflare, Supabase)
 """Every vendor that has a stand-in."""
 
 GRACE_SECONDS = 2

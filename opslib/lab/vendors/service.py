@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from opslib.lab.service import Service
 from opslib.lab.vendors import product
 
-READING = {"github": "read_github_token"}
+READING = {"github": "read_github_token", "supabase": "read_supabase_token"}
 WRITING = {
     "github": "github_token",
     "vercel": "vercel_token",
     "netlify": "netlify_token",
     "cloudflare": "cloudflare_token",
+    "supabase": "supabase_token",
 }
-READING = {"github": "read_github_token", "supabase": "read_supabase_token"}
-WRITING = {"github": "github_token", "supabase": "supabase_token"}
 """Names of the lab's passwords that are tokens at a vendor."""
 
 
