@@ -90,7 +90,7 @@ class Stepper:
             known = replace(known, values=settled.values)
         self.journal.append("undoing", step=known.step, action=plan.action, plan=plan, digest=plan.digest)
         self._may_begin()
-        target = WriteTarget(self.work.settings, self.work.id)
+        target = WriteTarget(self.work.settings, self.work.id, self.work.files(known.step))
         try:
             looked = action.undo(target, plan, known.values, tell)
         finally:
@@ -209,7 +209,7 @@ class Stepper:
         self._may_begin()
         self._approval.check()
         self.journal.append("intent", step=step, action=action.name, digest=plan.digest, fences=self.locks.fences)
-        target = WriteTarget(self.work.settings, self.work.id)
+        target = WriteTarget(self.work.settings, self.work.id, self.work.files(step))
         try:
             # All once more: the flush of the intent may have taken long.
             self._may_begin()
@@ -237,7 +237,7 @@ class Stepper:
         return self._verify(step, action, plan, values, started)
 
     def _settle(self, step: str, action: Action, plan: Plan, tell: Progress) -> Settled:
-        target = WriteTarget(self.work.settings, self.work.id)
+        target = WriteTarget(self.work.settings, self.work.id, self.work.files(step))
         try:
             settled = action.settle(target, plan, _unhindered(tell))
         except Exception as error:
@@ -249,7 +249,7 @@ class Stepper:
         return settled
 
     def _verify(self, step: str, action: Action, plan: Plan, values: Mapping[str, Any], started: float) -> Evidence:
-        target = VerifyTarget(self.work.settings, self.work.id)
+        target = VerifyTarget(self.work.settings, self.work.id, self.work.files(step))
         try:
             verification = action.verify(target, plan, values)
         finally:

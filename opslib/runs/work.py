@@ -16,6 +16,7 @@ from opslib.runs.asking import Asking
 from opslib.runs.saved_plan import SavedPlan
 from opslib.runs.steps import StepRecord, work_of
 from opslib.settings import Settings
+from opslib.systems.filing import Filing
 
 Mode = Literal["run", "plan"]
 """plan: steps are planned only. run: they are applied, those of an approved plan exactly as it says."""
@@ -46,3 +47,7 @@ class Work:
     def id(self) -> str:
         """The id that names what is made: the same for the run that planned and all that apply, resume or undo."""
         return work_of(self.run)
+
+    def files(self, step: str) -> Filing:
+        """Return where ``step`` leaves files of its own as evidence."""
+        return Filing(self.folder, self.id, step)

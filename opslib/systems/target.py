@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opslib.errors import Refused
 from opslib.redaction import DatabaseUrl
 from opslib.settings import ReadSettings, Settings
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.cache_writing import Cache
 from opslib.systems.checkout import Checkout
+from opslib.systems.filing import Filing
 from opslib.systems.github import ReadOnlyWorkflows, Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
@@ -102,9 +104,17 @@ class VerifyTarget(PlanTarget):
     settings: Settings
     _writes = False
 
-    def __init__(self, settings: Settings, run: str) -> None:
+    def __init__(self, settings: Settings, run: str, files: Filing | None = None) -> None:
         super().__init__(settings, run)
         self.settings = settings
+        self._files = files
+
+    @property
+    def files(self) -> Filing:
+        """The files that this step leaves as evidence, and those of the work's other steps."""
+        if self._files is None:
+            raise Refused("This step has no place for files of its own.", "Start it as a run's step.")
+        return self._files
 
     def admin(self, url: DatabaseUrl, application: str | None = None) -> AdminDatabase:
         """Return a session as the role of ``url`` on a server of this target; a context manager.
