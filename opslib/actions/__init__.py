@@ -7,6 +7,7 @@ what stands here.
 from __future__ import annotations
 
 from opslib.actions import backups, cache, database, delivery, frontend, supabase
+from opslib.actions import backups, cache, database, delivery, security
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
@@ -29,6 +30,7 @@ _KINDS: tuple[type[Action], ...] = (
     frontend.RollBackFrontEnd,
     supabase.SetFunctionSecret,
     supabase.DeployFunctions,
+    security.PreserveEvidence,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}
