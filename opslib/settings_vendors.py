@@ -97,6 +97,14 @@ class VendorNames(BaseModel):
     api_deployment: Object = Field("api-server", alias="OPS_API_DEPLOYMENT", description="guide: api-server")
     worker_deployment: Object = Field("llm-worker", alias="OPS_WORKER_DEPLOYMENT", description="guide: llm-worker")
 
+    access_token_seconds: int = Field(
+        3600,
+        alias="OPS_ACCESS_TOKEN_SECONDS",
+        ge=60,
+        le=604_800,
+        description="how long an access token of the sign-in is valid, whatever becomes of its session",
+    )
+
 
 class VendorTokens(BaseModel):
     """Credentials that can change something at the vendors; the executor's."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from opslib.actions import backups, cache, database, delivery, frontend, supabase
 from opslib.actions import backups, cache, database, delivery, security
+from opslib.actions import authentication, backups, cache, database, delivery, security
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
@@ -31,6 +32,7 @@ _KINDS: tuple[type[Action], ...] = (
     supabase.SetFunctionSecret,
     supabase.DeployFunctions,
     security.PreserveEvidence,
+    authentication.RevokeSessions,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}
