@@ -67,6 +67,7 @@ _PLACES = (
     "vault_secret",
     "kubernetes_url",
     "kubernetes_namespace",
+    "secret_id",
 )
 """Names of a description's fields that say where a target is."""
 

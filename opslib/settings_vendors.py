@@ -97,6 +97,12 @@ class VendorNames(BaseModel):
     api_deployment: Object = Field("api-server", alias="OPS_API_DEPLOYMENT", description="guide: api-server")
     worker_deployment: Object = Field("llm-worker", alias="OPS_WORKER_DEPLOYMENT", description="guide: llm-worker")
 
+    secret_id: str | None = Field(
+        None,
+        alias="OPS_SECRET_ID",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9/_+=.@-]{0,255}$",
+        description="the application's secret in Secrets Manager, guide: valuecanvas/production/secrets",
+    )
     access_token_seconds: int = Field(
         3600,
         alias="OPS_ACCESS_TOKEN_SECONDS",

@@ -17,12 +17,14 @@ from pydantic import Field
 
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.actions.security_custody import Custody, Item, faults, keep, parse
-from opslib.errors import Refused
+from opslib.errors import Refused, Unreachable
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
 from opslib.probes.database_asking import look, masked
 from opslib.probes.questions import question
+from opslib.probes.security_incident import secret
 from opslib.redaction import Redactor
 from opslib.systems.filing import MANIFEST
+from opslib.systems.postgres import Question
 from opslib.systems.postgres_admin import AdminDatabase, snapshot
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
@@ -55,6 +57,8 @@ SOURCES = (
 )
 """What is collected, in this order. Sessions and tokens are what revoking deletes: part of them is not enough."""
 SESSIONS = "user-sessions"
+VERSIONS = "secret-versions"
+UNNAMED = "OPS_SECRET_ID is not set"
 
 
 class PreserveEvidence(Action):
@@ -83,6 +87,11 @@ class PreserveEvidence(Action):
         """Say which items there are; raises Refused where sessions cannot be read, or are more than may be written."""
         look(target)
         there, absent = _there(target)
+        items = [source.item for source in there]
+        if target.settings.secret_id is None:
+            absent[VERSIONS] = UNNAMED
+        else:
+            items.append(VERSIONS)
         (origin,) = target.database.ask(question("backups/origin"))
         counts = target.database.ask(question("incident/counts"))[0]
         for name, count in counts.items():
@@ -93,10 +102,10 @@ class PreserveEvidence(Action):
                     "Plan again with a greater most_rows (100,000 at most), or end the oldest by their expiry first.",
                 )
         return self.planned(
-            before={source.item: "not preserved" for source in there},
-            after={source.item: f"at most {self.most_rows} rows" if source.bounded else "all" for source in there}
+            before=dict.fromkeys(items, "not preserved"),
+            after=dict.fromkeys(items, f"preserved, at most {self.most_rows} rows")
             | {item: f"not there: {why}" for item, why in absent.items()},
-            touches=len(there) + 1,
+            touches=len(items) + 1,
             touched="files in the run's own evidence",
             verification="Each file is hashed and counted anew and held against the manifest.",
             undo="None is needed: nothing of the target is changed, and the evidence stays with the run.",
@@ -118,6 +127,7 @@ class PreserveEvidence(Action):
             ):
                 raise Refused("This is another database than the plan was made with.", "Plan again.")
             items = self._collect(target, there, session, progress)
+        more, unseen = _secret(target, progress)
         custody = Custody(
             work=target.run,
             run=place.run,
@@ -129,8 +139,8 @@ class PreserveEvidence(Action):
             since=self.since(target.run),
             begun_at=begun,
             ended_at=now(),
-            items=items,
-            absent=absent,
+            items=(*items, *more),
+            absent={**absent, **unseen},
         )
         return _values(place.finish(custody.encode()), custody)
 
@@ -149,7 +159,7 @@ class PreserveEvidence(Action):
         rows, skew = sum(item.rows for item in custody.items), _skew(custody)
         said = f"{rows} rows in {len(custody.items)} files, each as collected"
         said += f"; cut off: {', '.join(cut)}" if cut else ""
-        said += f"; not there: {', '.join(custody.absent)}" if custody.absent else ""
+        said += "".join(f"; {item} is not there: {why.rstrip('.')}" for item, why in custody.absent.items())
         return Verification(
             Verdict.OK, f"{said}. The server's clock is {skew:+.1f} s from this machine's.", custody.shown()
         )
@@ -222,6 +232,25 @@ def _there(target: PlanTarget) -> tuple[tuple[Source, ...], dict[str, str]]:
     there = tuple(s for s in SOURCES if not s.relation or found[s.relation]["there"])
     absent = {s.item: f"there is no table {s.relation}" for s in SOURCES if s not in there}
     return there, absent
+
+
+def _secret(target: WriteTarget, progress: Progress) -> tuple[tuple[Item, ...], dict[str, str]]:
+    """Write how the application's secret stands; what cannot be looked at is told and holds nothing up."""
+    if target.settings.secret_id is None:
+        return (), {VERSIONS: UNNAMED}
+    progress(VERSIONS)
+    asked = Question(secret.source, secret.title, secret.source)
+
+    def taken() -> tuple[list[dict[str, Any]], int]:
+        rows = [dict(row) for row in secret.read(target)]
+        return rows, len(rows)
+
+    try:
+        source = f"Secrets Manager: {secret.title}"
+        redactor = Redactor(target.settings.secrets())
+        return (keep(target.files, redactor, item=VERSIONS, source=source, query=asked, taken=taken),), {}
+    except Unreachable as error:
+        return (), {VERSIONS: error.message}
 
 
 def _plain(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:

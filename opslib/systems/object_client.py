@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from opslib.errors import Unreachable
 from opslib.redaction import Secret
@@ -27,22 +27,22 @@ def connect(
 
     It waits ``seconds`` for an answer and asks at most ``attempts`` times.
     """
-    client = open_client("s3", settings, key, secret, seconds=seconds, attempts=attempts)
+    client: S3Client = opened("s3", settings, key, secret, seconds=seconds, attempts=attempts)
     demand_whole_headers(client)
     client.meta.events.register("before-send.s3", _stop)
-    return cast("S3Client", client)
+    return client
 
 
-def open_client(
-    service: str,
+def opened(
+    service: Literal["s3", "secretsmanager"],
     settings: ReadSettings,
     key: Secret | None,
     secret: Secret | None,
     *,
-    seconds: float,
+    seconds: float = 25,
     attempts: int = 3,
 ) -> Any:
-    """Return a client of one service of AWS; as :func:`connect`."""
+    """Return a client of one of the description's AWS services, as :func:`connect`; any answer's form is its own."""
     from botocore.config import Config
 
     config = Config(
@@ -52,9 +52,8 @@ def open_client(
         # A private endpoint seldom has a name per bucket.
         s3={"addressing_style": "path" if settings.aws_endpoint_url else "auto"},
     )
-    session: Any = _session()
     with _MAKING:
-        return session.client(
+        return _session().client(
             service,
             region_name=settings.aws_region,
             endpoint_url=settings.aws_endpoint_url,

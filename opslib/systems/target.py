@@ -23,6 +23,7 @@ from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.supabase import ReadOnlySupabase, Supabase
 from opslib.systems.vault import Vault
+from opslib.systems.secret_store import ReadOnlySecrets
 from opslib.systems.web import Reader
 
 
@@ -48,6 +49,11 @@ class ReadTarget:
     def backups(self) -> ReadOnlyBucket:
         """The bucket of the database backups."""
         return ReadOnlyBucket(self.settings, self.settings.backup_bucket)
+
+    @cached_property
+    def secrets(self) -> ReadOnlySecrets:
+        """How secrets stand in Secrets Manager; never their values."""
+        return ReadOnlySecrets(self.settings)
 
     @cached_property
     def web(self) -> Reader:

@@ -15,7 +15,7 @@ from opslib.errors import Refused, Unreachable
 from opslib.redaction import Secret
 from opslib.redaction_known import weakness
 from opslib.settings import Settings
-from opslib.systems.object_client import open_client
+from opslib.systems.object_client import opened
 from opslib.systems.object_errors import StoreError, told
 from opslib.systems.pending import Pending
 
@@ -47,7 +47,7 @@ class Vault:
 
     def __init__(self, settings: Settings) -> None:
         self.name = settings.vault_secret
-        self._client = open_client(
+        self._client = opened(
             "secretsmanager", settings, settings.aws_access_key_id, settings.aws_secret_access_key, seconds=10
         )
         self._client.meta.events.register_first("provide-client-params.secrets-manager", _only_values)
