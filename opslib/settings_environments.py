@@ -68,6 +68,9 @@ _PLACES = (
     "kubernetes_url",
     "kubernetes_namespace",
     "secret_id",
+    "pagerduty_url",
+    "slack_url",
+    "slack_channel",
 )
 """Names of a description's fields that say where a target is."""
 

@@ -97,6 +97,16 @@ class VendorNames(BaseModel):
     api_deployment: Object = Field("api-server", alias="OPS_API_DEPLOYMENT", description="guide: api-server")
     worker_deployment: Object = Field("llm-worker", alias="OPS_WORKER_DEPLOYMENT", description="guide: llm-worker")
 
+    pagerduty_url: Address | None = Field(
+        None, alias="PAGERDUTY_EVENTS_URL", description="unset: events.pagerduty.com/v2"
+    )
+    slack_url: Address | None = Field(None, alias="SLACK_API_URL", description="unset: slack.com/api")
+    slack_channel: str | None = Field(
+        None,
+        alias="OPS_SLACK_CHANNEL",
+        pattern=r"^[CG][A-Z0-9]{2,20}$",
+        description="id of the channel that is told of incidents",
+    )
     secret_id: str | None = Field(
         None,
         alias="OPS_SECRET_ID",
@@ -127,6 +137,12 @@ class VendorTokens(BaseModel):
     kubernetes_token: Secret | None = Field(
         None, alias="OPS_KUBERNETES_TOKEN", description="service account that may patch what the runbooks change"
     )
+    pagerduty_key: Secret | None = Field(
+        None, alias="PAGERDUTY_ROUTING_KEY", description="integration key of an Events API v2 integration"
+    )
+    slack_token: Secret | None = Field(
+        None, alias="SLACK_BOT_TOKEN", description="bot with chat:write and channels:history, member of the channel"
+    )
 
 
 ADDRESSES = (
@@ -138,6 +154,8 @@ ADDRESSES = (
     "SUPABASE_API_URL",
     "VITE_SUPABASE_URL",
     "OPS_KUBERNETES_URL",
+    "PAGERDUTY_EVENTS_URL",
+    "SLACK_API_URL",
 )
 """Variables that lead to a vendor, or to what it serves."""
 
@@ -145,6 +163,8 @@ LED_BY = {
     "VERCEL_API_URL": ("VERCEL_PROJECT_ID", "VERCEL_ORG_ID", "VERCEL_TOKEN"),
     "NETLIFY_API_URL": ("NETLIFY_SITE_ID", "NETLIFY_AUTH_TOKEN"),
     "CLOUDFLARE_BASE_URL": ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_PAGES_PROJECT", "CLOUDFLARE_API_TOKEN"),
+    "PAGERDUTY_EVENTS_URL": ("PAGERDUTY_ROUTING_KEY",),
+    "SLACK_API_URL": ("OPS_SLACK_CHANNEL", "SLACK_BOT_TOKEN"),
     "GITHUB_API_URL": ("GITHUB_REPOSITORY", "OPS_READ_GITHUB_TOKEN", "GITHUB_TOKEN"),
     "SUPABASE_API_URL": ("SUPABASE_PROJECT_REF", "OPS_READ_SUPABASE_TOKEN", "SUPABASE_ACCESS_TOKEN"),
 }

@@ -32,6 +32,7 @@ _KINDS: tuple[type[Action], ...] = (
     supabase.SetFunctionSecret,
     supabase.DeployFunctions,
     security.PreserveEvidence,
+    security.NotifyStakeholders,
     authentication.RevokeSessions,
 )
 

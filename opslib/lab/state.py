@@ -34,6 +34,8 @@ SECRETS = (
     "cloudflare_token",
     "supabase_token",
     "read_supabase_token",
+    "pagerduty_key",
+    "slack_token",
 )
 
 

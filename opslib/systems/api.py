@@ -60,8 +60,9 @@ class Api:
         self._headers: dict[str, str | Secret] = {
             **vendor.headers,
             "accept": vendor.headers.get("accept", "application/json"),
-            "authorization": Secret(f"{vendor.scheme} {token.reveal()}"),
         }
+        if vendor.scheme:
+            self._headers["authorization"] = Secret(f"{vendor.scheme} {token.reveal()}")
         self._reader = reader or Reader(ca=ca)
 
     def get(self, shape: type[T], *path: str, query: Query | None = None) -> T:

@@ -57,6 +57,7 @@ RETRIED = frozenset({"limited", "broken", "closed"})
 class Vendor:
     """A vendor as messages name it: ``token`` is the variable that holds its credential, ``headers`` go with each call.
 
+    ``scheme`` is empty where the credential is part of what is sent, and no header of its own.
     ``words`` is where the vendor's own sentence stands in the body of an error, as keys (and places in lists) from
     the outside in; several forms, the first that is there counts.
     """

@@ -7,6 +7,7 @@ could write (through clients that only send GET), ``VerifyTarget`` also sees wha
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Literal
 
 from opslib.errors import Refused
 from opslib.redaction import DatabaseUrl
@@ -19,11 +20,13 @@ from opslib.systems.github import ReadOnlyWorkflows, Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
+from opslib.systems.pagerduty import Pager
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.supabase import ReadOnlySupabase, Supabase
 from opslib.systems.vault import Vault
 from opslib.systems.secret_store import ReadOnlySecrets
+from opslib.systems.slack import Chat, ReadOnlyChat
 from opslib.systems.web import Reader
 
 
@@ -103,6 +106,15 @@ class PlanTarget(ReadTarget):
         """Who serves the front end, asked by GET alone."""
         return looking(self.settings, self._whole)
 
+    def can_write(self, token: Literal["pagerduty_key", "slack_token"]) -> bool:
+        """Tell whether the description has this credential of a vendor."""
+        return getattr(self._tokens, token) is not None
+
+    @cached_property
+    def chat(self) -> ReadOnlyChat:
+        """The Slack channel that is told of incidents, asked with GET only."""
+        return ReadOnlyChat(self.settings, self._tokens.slack_token)
+
 
 class VerifyTarget(PlanTarget):
     """What ``verify`` gets: the reading handles, and sessions that see all and write nothing."""
@@ -160,3 +172,11 @@ class WriteTarget(VerifyTarget):
     def supabase_writer(self) -> Supabase:
         """Supabase's project, by a token that may set secrets and deploy functions."""
         return Supabase(self.settings, self.settings.supabase_token)
+    def chat_writer(self) -> Chat:
+        """The Slack channel that is told of incidents, writable."""
+        return Chat(self.settings, self.settings.slack_token)
+
+    @cached_property
+    def pager(self) -> Pager:
+        """PagerDuty's door for events; it can only be told."""
+        return Pager(self.settings, self.settings.pagerduty_key)

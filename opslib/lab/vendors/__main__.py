@@ -27,11 +27,14 @@ from opslib.lab.vendors.faults import Faults
 from opslib.lab.vendors.github import GitHub
 from opslib.lab.vendors.memory import Memory
 from opslib.lab.vendors.netlify import Netlify
+from opslib.lab.vendors.pagerduty import PagerDuty
+from opslib.lab.vendors.slack import Slack
 from opslib.lab.vendors.stand_in import StandIn
 from opslib.lab.vendors.supabase import Supabase
 from opslib.lab.vendors.vercel import Vercel
 
 VENDORS: tuple[type[StandIn], ...] = (GitHub, Vercel, Netlify, Cloudflare, Supabase)
+VENDORS: tuple[type[StandIn], ...] = (GitHub, PagerDuty, Slack)
 """Every vendor that has a stand-in."""
 
 GRACE_SECONDS = 2

@@ -18,6 +18,10 @@ WRITING = {
     "cloudflare": "cloudflare_token",
     "supabase": "supabase_token",
 }
+from opslib.lab.vendors.slack import CHANNEL
+
+READING = {"github": "read_github_token"}
+WRITING = {"github": "github_token", "pagerduty": "pagerduty_key", "slack": "slack_token"}
 """Names of the lab's passwords that are tokens at a vendor."""
 
 
@@ -79,4 +83,9 @@ class Vendors(Service):
             "VITE_SUPABASE_URL": f"{self.url}/supabase/sites/labvaluecanvaslabref",
             "OPS_CHECKOUT": str(checkout) if (checkout := self.folder / "checkout").is_dir() else "",
             "OPS_SMOKE_FUNCTIONS": "hello,llm-ready",
+            "PAGERDUTY_EVENTS_URL": f"{self.url}/pagerduty/v2",
+            "PAGERDUTY_ROUTING_KEY": self.passwords["pagerduty_key"],
+            "SLACK_API_URL": f"{self.url}/slack/api",
+            "OPS_SLACK_CHANNEL": CHANNEL,
+            "SLACK_BOT_TOKEN": self.passwords["slack_token"],
         }

@@ -1,0 +1,120 @@
+"""Stakeholders told of an incident, by fixed words alone: on call through PagerDuty, everybody else in Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from opslib.actions.backups_folder import Digest
+from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.security_custody import whole
+from opslib.errors import Refused
+from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.systems.pagerduty import Severity
+from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
+
+UNSET = "not told: the target description names none"
+
+
+class NotifyStakeholders(Action):
+    """Triggers one alert, by the work's id as its key, then posts one message; both of fixed words.
+
+    Only while the evidence ``manifest`` of the same work is whole. A second try triggers the same alert, and posts
+    nothing where the message stands already.
+    """
+
+    name: ClassVar[str] = "notify-stakeholders"
+    title: ClassVar[str] = "Tell the stakeholders of the incident"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    repeat: ClassVar[Repeat] = Repeat.IRREVERSIBLE
+    area: ClassVar[str] = "security"
+    most: ClassVar[int] = 2
+    seconds: ClassVar[float] = 300.0
+    items: ClassVar[tuple[str, ...]] = ("RUN-SEC-06",)
+    reason: ClassVar[str] = (
+        "The guide says whom to tell and not how; under stress words slip out that do harm. The text is fixed: "
+        "environment, severity, the run in which everything stands, and no name and no address of anybody."
+    )
+
+    severity: Severity = Field(default="critical")
+    manifest: Digest
+
+    def plan(self, target: PlanTarget) -> Plan:
+        """Look whether the channel can be read; raises Refused where nobody could be told, or was told already."""
+        pager, slack = _ways(target)
+        if not pager and not slack:
+            raise Refused(
+                "The target description names nobody who could be told.",
+                "Set PAGERDUTY_ROUTING_KEY, or OPS_SLACK_CHANNEL with SLACK_BOT_TOKEN.",
+            )
+        if slack:
+            # Without the right to read the channel, a message whose answer is lost would be posted twice.
+            target.chat.said(target.run)
+        text = self.text(target)
+        return self.planned(
+            before={
+                "PagerDuty": "no alert of this run" if pager else UNSET,
+                "Slack": "no message of this run" if slack else UNSET,
+            },
+            after={"PagerDuty": f"alert {target.run}" if pager else UNSET, "Slack": text if slack else UNSET},
+            touches=pager + slack,
+            touched="messages",
+            verification="PagerDuty has taken the event; the message is read back from the channel.",
+            undo="None: who was told was told. Resolve the alert in PagerDuty, and correct in the channel.",
+            fingerprint={"text": text, "channel": target.settings.slack_channel if slack else None},
+        )
+
+    def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
+        """Tell PagerDuty, then Slack; raises Refused before that where the evidence is not whole."""
+        whole(target.files, self.manifest)
+        pager, slack = _ways(target)
+        text = str(plan.fingerprint["text"])
+        values: dict[str, Any] = {"pagerduty": None, "slack": None}
+        if pager:
+            progress("PagerDuty")
+            values["pagerduty"] = target.pager.trigger(target.run, text, self.severity, _source(target))
+        if slack:
+            progress("Slack")
+            there = target.chat_writer.said(target.run)
+            values["slack"] = there.ts if there else target.chat_writer.say(text)
+        return values
+
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+        """Read the message back; what became of the alert PagerDuty's door for events does not tell."""
+        rows = (
+            {"way": "PagerDuty", "said": f"taken as {values['pagerduty']}" if values["pagerduty"] else UNSET},
+            {"way": "Slack", "said": f"message {values['slack']}" if values["slack"] else UNSET},
+        )
+        if values["slack"]:
+            found = target.chat.said(target.run)
+            if found is None or found.ts != values["slack"]:
+                return Verification(Verdict.CRITICAL, "The message is not in the channel.", rows)
+        told = " and ".join(row["way"] for row in rows if row["said"] != UNSET)
+        return Verification(Verdict.OK, f"Told: {told}. Whether anybody read it is not known here.", rows)
+
+    def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
+        """Look for the message, which comes last; an alert may be triggered again without harm."""
+        pager, slack = _ways(target)
+        if slack and (found := target.chat_writer.said(target.run)):
+            values = {"pagerduty": target.run if pager else None, "slack": found.ts}
+            return Settled(Outcome.DONE, "The message is in the channel, and the alert came before it.", values)
+        return Settled(Outcome.PARTLY, "No message is in the channel; the alert's key makes a second one the same.")
+
+    def text(self, target: PlanTarget) -> str:
+        """Return the words: of the environment, the severity and the work's id, and nothing else."""
+        return (
+            f"Security incident on {target.environment}, severity {self.severity}. Evidence is preserved. What was "
+            f"contained, and what was not, stands in run {target.run}."
+        )
+
+
+def _ways(target: PlanTarget) -> tuple[bool, bool]:
+    """Return whether PagerDuty, and whether Slack, can be told."""
+    slack = target.settings.slack_channel is not None and target.can_write("slack_token")
+    return target.can_write("pagerduty_key"), slack
+
+
+def _source(target: PlanTarget) -> str:
+    return f"opslib, {target.environment}"
