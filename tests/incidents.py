@@ -73,16 +73,18 @@ class People:
 @contextmanager
 def people(lab):
     """Hand out :class:`People`; what anybody did to sessions, users or audit rows is put back afterwards."""
+    tables = ("auth.users", "auth.sessions", "auth.refresh_tokens")
     with lab.admin() as session:
-        tables = ("auth.users", "auth.sessions", "auth.refresh_tokens")
-        for number, table in enumerate(tables):
-            session.execute(f"CREATE TEMPORARY TABLE kept_{number} AS SELECT * FROM {table}")
+        kept = {}
+        for table in tables:
+            with session.cursor().copy(f"COPY {table} TO STDOUT") as out:
+                kept[table] = b"".join(bytes(piece) for piece in out)
         try:
             yield People(session)
         finally:
             session.execute("SET session_replication_role = replica")
-            for number, table in reversed(list(enumerate(tables))):
+            for table, rows in reversed(kept.items()):
                 session.execute(f"DELETE FROM {table}")
-                session.execute(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM kept_{number}")
-                session.execute(f"DROP TABLE kept_{number}")
+                with session.cursor().copy(f"COPY {table} FROM STDIN") as back:
+                    back.write(rows)
             session.execute("SET session_replication_role = origin")

@@ -15,11 +15,12 @@ from opslib.model import Effect, Plan, Repeat, Verdict, Verification
 from opslib.systems.pagerduty import Severity
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
-UNSET = "not told: the target description names none"
+UNSET = "not told"
 
 
 class NotifyStakeholders(Action):
-    """Triggers one alert, by the work's id as its key, then posts one message; both of fixed words.
+    """Triggers one alert, by the work's id as its key, then posts one message; both of fixed words. Without ``tell``
+    nobody is told.
 
     Only while the evidence ``manifest`` of the same work is whole. A second try triggers the same alert, and posts
     nothing where the message stands already.
@@ -38,16 +39,17 @@ class NotifyStakeholders(Action):
         "environment, severity, the run in which everything stands, and no name and no address of anybody."
     )
 
+    tell: bool = True
     severity: Severity = Field(default="critical")
     manifest: Digest
 
     def plan(self, target: PlanTarget) -> Plan:
         """Look whether the channel can be read; raises Refused where nobody could be told, or was told already."""
-        pager, slack = _ways(target)
-        if not pager and not slack:
+        pager, slack = self._ways(target)
+        if self.tell and not pager and not slack:
             raise Refused(
                 "The target description names nobody who could be told.",
-                "Set PAGERDUTY_ROUTING_KEY, or OPS_SLACK_CHANNEL with SLACK_BOT_TOKEN.",
+                "Set PAGERDUTY_ROUTING_KEY, or OPS_SLACK_CHANNEL with SLACK_BOT_TOKEN; or run with notify=false.",
             )
         if slack:
             # Without the right to read the channel, a message whose answer is lost would be posted twice.
@@ -69,7 +71,7 @@ class NotifyStakeholders(Action):
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Tell PagerDuty, then Slack; raises Refused before that where the evidence is not whole."""
         whole(target.files, self.manifest)
-        pager, slack = _ways(target)
+        pager, slack = self._ways(target)
         text = str(plan.fingerprint["text"])
         values: dict[str, Any] = {"pagerduty": None, "slack": None}
         if pager:
@@ -91,15 +93,19 @@ class NotifyStakeholders(Action):
             found = target.chat.said(target.run)
             if found is None or found.ts != values["slack"]:
                 return Verification(Verdict.CRITICAL, "The message is not in the channel.", rows)
+        if not self.tell:
+            return Verification(Verdict.OK, "Nobody was to be told.", rows)
         told = " and ".join(row["way"] for row in rows if row["said"] != UNSET)
         return Verification(Verdict.OK, f"Told: {told}. Whether anybody read it is not known here.", rows)
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look for the message, which comes last; an alert may be triggered again without harm."""
-        pager, slack = _ways(target)
+        pager, slack = self._ways(target)
         if slack and (found := target.chat_writer.said(target.run)):
             values = {"pagerduty": target.run if pager else None, "slack": found.ts}
             return Settled(Outcome.DONE, "The message is in the channel, and the alert came before it.", values)
+        if not (pager or slack):
+            return Settled(Outcome.NOT_DONE, "Nobody was to be told.")
         return Settled(Outcome.PARTLY, "No message is in the channel; the alert's key makes a second one the same.")
 
     def text(self, target: PlanTarget) -> str:
@@ -109,11 +115,10 @@ class NotifyStakeholders(Action):
             f"contained, and what was not, stands in run {target.run}."
         )
 
-
-def _ways(target: PlanTarget) -> tuple[bool, bool]:
-    """Return whether PagerDuty, and whether Slack, can be told."""
-    slack = target.settings.slack_channel is not None and target.can_write("slack_token")
-    return target.can_write("pagerduty_key"), slack
+    def _ways(self, target: PlanTarget) -> tuple[bool, bool]:
+        """Return whether PagerDuty, and whether Slack, is to be told, and can be."""
+        slack = target.settings.slack_channel is not None and target.can_write("slack_token")
+        return self.tell and target.can_write("pagerduty_key"), self.tell and slack
 
 
 def _source(target: PlanTarget) -> str:

@@ -34,6 +34,8 @@ _NUMBERS = {
 _NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?)"
 _RANGE = re.compile(rf"(?:([a-z]+), )?{_NUMBER} to {_NUMBER}", re.ASCII)
 _CHOICE = re.compile(r"[a-z0-9][a-z0-9-]{0,40}", re.ASCII)
+_NAMED = r"[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){1,4}"
+_USER = rf"([0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_NAMED})"
 _HELP = re.compile(r"(?P<help>.*?)(?:\s*\[(?P<rule>[^\[\]]*)\])?", re.DOTALL)
 
 
@@ -79,6 +81,10 @@ KINDS: dict[str, Kind] = {
     "columns": Kind(
         "one to eight columns, such as user_id,status: letters, digits and _, parted by commas without blanks",
         re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(,[A-Za-z_][A-Za-z0-9_]{0,62}){0,7}", re.ASCII),
+    ),
+    "users": Kind(
+        "none, or up to 25 users by commas without blanks, each by id or by e-mail address in lower case",
+        re.compile(rf"(?=.{{1,1000}}\Z)(none|{_USER}(,{_USER}){{0,24}})", re.ASCII),
     ),
     "workflow-file": Kind(
         "a workflow's file name, such as deploy-production.yml: letters, digits, - and _, parted by single dots",

@@ -28,6 +28,16 @@ def networks(hours: float) -> Probe:
     return Probe("incident-networks", asked.title, read, source_of(asked))
 
 
+def sign_ins(hours: float) -> Probe:
+    """Return the probe of when the sessions that are there began, in 48 equal slots of the last ``hours``."""
+    asked = question("incident/sign_ins")
+
+    def read(target: ReadTarget) -> list[dict[str, Any]]:
+        return target.database.ask(asked, {"hours": hours})
+
+    return Probe("incident-sign-ins", asked.title, read, source_of(asked))
+
+
 _DEFINERS = question("incident/definers")
 
 definers = Probe(

@@ -27,9 +27,13 @@ def targets(lab, tmp_path):
         target.close()
 
 
+def manifest_of(targets):
+    return carry_out(PreserveEvidence(), targets)[1]["manifest"]
+
+
 @pytest.fixture
 def action(targets):
-    return NotifyStakeholders(severity="error", manifest=carry_out(PreserveEvidence(), targets)[1]["manifest"])
+    return NotifyStakeholders(severity="error", manifest=manifest_of(targets))
 
 
 def alerts(doors):
@@ -116,3 +120,9 @@ def test_where_nobody_is_set_it_is_refused(lab, tmp_path):
     none = places(lab.settings.model_copy(update={"pagerduty_key": None, "slack_token": None}), tmp_path)
     with pytest.raises(Refused, match="nobody who could be told"):
         NotifyStakeholders(manifest=MARKER).plan(none[0])
+
+
+def test_when_nobody_is_to_be_told_nobody_is(targets, doors):
+    plan, _, said = carry_out(NotifyStakeholders(tell=False, manifest=manifest_of(targets)), targets)
+    assert (plan.touches, said.summary) == (0, "Nobody was to be told.")
+    assert (alerts(doors), messages(doors)) == ({}, [])
