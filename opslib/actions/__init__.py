@@ -6,9 +6,7 @@ what stands here.
 
 from __future__ import annotations
 
-from opslib.actions import backups, cache, database, delivery, frontend, supabase
-from opslib.actions import backups, cache, database, delivery, security
-from opslib.actions import authentication, backups, cache, database, delivery, security
+from opslib.actions import authentication, backups, cache, database, delivery, frontend, security, supabase
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (

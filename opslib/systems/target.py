@@ -23,10 +23,10 @@ from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.pagerduty import Pager
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
-from opslib.systems.supabase import ReadOnlySupabase, Supabase
-from opslib.systems.vault import Vault
 from opslib.systems.secret_store import ReadOnlySecrets
 from opslib.systems.slack import Chat, ReadOnlyChat
+from opslib.systems.supabase import ReadOnlySupabase, Supabase
+from opslib.systems.vault import Vault
 from opslib.systems.web import Reader
 
 
@@ -108,12 +108,12 @@ class PlanTarget(ReadTarget):
 
     def can_write(self, token: Literal["pagerduty_key", "slack_token"]) -> bool:
         """Tell whether the description has this credential of a vendor."""
-        return getattr(self._tokens, token) is not None
+        return getattr(self._whole, token) is not None
 
     @cached_property
     def chat(self) -> ReadOnlyChat:
         """The Slack channel that is told of incidents, asked with GET only."""
-        return ReadOnlyChat(self.settings, self._tokens.slack_token)
+        return ReadOnlyChat(self.settings, self._whole.slack_token)
 
 
 class VerifyTarget(PlanTarget):
@@ -172,6 +172,8 @@ class WriteTarget(VerifyTarget):
     def supabase_writer(self) -> Supabase:
         """Supabase's project, by a token that may set secrets and deploy functions."""
         return Supabase(self.settings, self.settings.supabase_token)
+
+    @cached_property
     def chat_writer(self) -> Chat:
         """The Slack channel that is told of incidents, writable."""
         return Chat(self.settings, self.settings.slack_token)

@@ -33,8 +33,7 @@ from opslib.lab.vendors.stand_in import StandIn
 from opslib.lab.vendors.supabase import Supabase
 from opslib.lab.vendors.vercel import Vercel
 
-VENDORS: tuple[type[StandIn], ...] = (GitHub, Vercel, Netlify, Cloudflare, Supabase)
-VENDORS: tuple[type[StandIn], ...] = (GitHub, PagerDuty, Slack)
+VENDORS: tuple[type[StandIn], ...] = (GitHub, Vercel, Netlify, Cloudflare, Supabase, PagerDuty, Slack)
 """Every vendor that has a stand-in."""
 
 GRACE_SECONDS = 2

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from opslib.lab.service import Service
 from opslib.lab.vendors import product
+from opslib.lab.vendors.slack import CHANNEL
 
 READING = {"github": "read_github_token", "supabase": "read_supabase_token"}
 WRITING = {
@@ -17,11 +18,9 @@ WRITING = {
     "netlify": "netlify_token",
     "cloudflare": "cloudflare_token",
     "supabase": "supabase_token",
+    "pagerduty": "pagerduty_key",
+    "slack": "slack_token",
 }
-from opslib.lab.vendors.slack import CHANNEL
-
-READING = {"github": "read_github_token"}
-WRITING = {"github": "github_token", "pagerduty": "pagerduty_key", "slack": "slack_token"}
 """Names of the lab's passwords that are tokens at a vendor."""
 
 
