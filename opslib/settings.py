@@ -57,9 +57,7 @@ class ReadSettings(VendorNames):
     )
     aws_region: str = Field("us-east-1", alias="AWS_REGION", pattern=r"^[a-z][a-z0-9-]{1,30}$")
     aws_endpoint_url: Address | None = Field(
-        None,
-        alias="AWS_ENDPOINT_URL",
-        description="only for the lab or a private endpoint",
+        None, alias="AWS_ENDPOINT_URL", description="only for the lab or a private endpoint"
     )
     read_aws_access_key_id: Secret | None = Field(
         None, alias="OPS_READ_AWS_ACCESS_KEY_ID", description="unset: boto3's own credential chain"
@@ -118,10 +116,7 @@ class ReadSettings(VendorNames):
     rto_minutes: float = Field(5.0, alias="OPS_RTO_MINUTES", gt=0, description="guide: database RTO 5 minutes")
     backup_retention_days: int = Field(30, alias="OPS_BACKUP_RETENTION_DAYS", gt=0, description="guide: 30 days")
     backup_lock_days: int = Field(
-        0,
-        alias="OPS_BACKUP_LOCK_DAYS",
-        ge=0,
-        description="S3 Object Lock (governance) on each backup; 0: none",
+        0, alias="OPS_BACKUP_LOCK_DAYS", ge=0, description="S3 Object Lock (governance) on each backup; 0: none"
     )
 
     def variables(self) -> dict[str, str]:
