@@ -450,6 +450,7 @@ def test_the_end_says_which_run_it_was_and_what_was_done(executor):
         "counts": {"OK": 1, "WARNING": 0, "UNKNOWN": 0, "CRITICAL": 0},
         "steps": 1,
     }
+    assert events(run)[-1] == "finished"
 
 
 def test_the_first_who_stops_a_run_is_who_stopped_it(executor):
