@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from opslib.actions.base import Action, Outcome, Progress, Settled
-from opslib.actions.security_custody import Custody, Item, faults, keep, parse
+from opslib.actions.security_custody import MOST_BYTES, Custody, Item, faults, keep, parse
 from opslib.errors import Refused, Unreachable
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
 from opslib.probes.database_asking import look, masked
@@ -57,6 +57,8 @@ SOURCES = (
 )
 """What is collected, in this order. Sessions and tokens are what revoking deletes: part of them is not enough."""
 SESSIONS = "user-sessions"
+ROOM = 32 * 1024 * 1024
+"""Bytes that stay free for the run's own record."""
 VERSIONS = "secret-versions"
 UNNAMED = "OPS_SECRET_ID is not set"
 
@@ -114,9 +116,15 @@ class PreserveEvidence(Action):
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
-        """Collect; returns the manifest's SHA-256 and the items' figures. Raises Refused on another database."""
+        """Collect; returns the manifest's SHA-256 and the items' figures. Raises Refused on another database,
+        and where too little room is left for all of it."""
         there, absent = _there(target)
         place, begun = target.files, now()
+        if place.free < (needed := ROOM + MOST_BYTES * (len(there) + 1)):
+            raise Refused(
+                f"The evidence may take {needed} bytes, and {place.free} are free where the archive lies.",
+                "Free space there: a full disk would keep the run from being recorded.",
+            )
         place.begin()
         url = target.settings.read_database_url
         with snapshot(url, f"opslib:{target.run}", statement_seconds=SECONDS) as (session, _):

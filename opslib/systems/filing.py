@@ -44,15 +44,21 @@ class Filing:
         except (OSError, ValueError, KeyError, TypeError):
             return "unknown"
 
+    @property
+    def free(self) -> int:
+        """Bytes that are free where the files go."""
+        return shutil.disk_usage(self._run).free
+
     def begin(self) -> None:
-        """Make the step's folder, empty: what an earlier try in this run left is no evidence."""
+        """Take away what an earlier try in this run left: it is no evidence."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        files.make_folder(self.folder)
 
     @contextmanager
     def new(self, name: str) -> Iterator[BinaryIO]:
         """Hand out a new file that is on the disk when the block ends; raises ArchiveError when it can't be written."""
         try:
+            # Not earlier: no run has an empty folder.
+            files.make_folder(self.folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(self.folder / name, flags, 0o600), "wb") as out:
                 yield out
@@ -83,6 +89,7 @@ class Filing:
 
     def _manifests(self) -> Iterator[Path]:
         """Yield this run's first, then those of the work's other runs, the newest first."""
-        runs = [path for path in self._run.parent.glob(f"{self._work}*") if path != self._run]
+        beside = (path for path in self._run.parent.iterdir() if path != self._run)
+        runs = [path for path in beside if path.name == self._work or path.name.startswith(f"{self._work}-")]
         for run in [self._run, *sorted(runs, reverse=True)]:
             yield from sorted(run.glob(f"evidence/*-files/{MANIFEST}"))

@@ -1,10 +1,14 @@
 """What an incident is judged by, on a real database and on the lab's Secrets Manager: green, and each red."""
 
+from dataclasses import replace
+
 import boto3
 import pytest
 
 from opslib.checks import security as checks
 from opslib.model import UNKNOWN_UNTIL, Reading, Verdict, now
+from opslib.pictures import security as pictures
+from opslib.pictures.gate import checked
 from opslib.probes import security as probes
 from opslib.runs.reading import evaluate, take
 from tests.databases import with_settings
@@ -61,6 +65,18 @@ def test_sessions_that_began_since_a_moment_are_listed_and_in_a_planning_run_tha
     reading = take(probes.came_since(row["now"].isoformat()), lab.target)
     assert [one["email"] for one in reading.rows] == ["late@incident.example"]
     assert "known once" in take(probes.came_since(f"{UNKNOWN_UNTIL}preserve-evidence"), lab.target).unknown
+
+
+def test_when_sessions_began_is_counted_and_drawn_and_a_reading_that_failed_is_not(lab, crowd):
+    before = sum(row["sessions"] for row in take(probes.sign_ins(48), lab.target).rows)
+    for _ in range(3):
+        crowd.sign_in("mallory", ago="90 minutes")
+    reading = take(probes.sign_ins(48), lab.target)
+    assert (len(reading.rows), sum(row["sessions"] for row in reading.rows)) == (48, before + 3)
+    drawn = pictures.sign_ins(reading)
+    assert f"{before + 3} sessions that are there began since" in drawn.alternative
+    assert checked(drawn.svg)
+    assert "Unknown: nobody could look" in pictures.sign_ins(replace(reading, unknown="nobody could look")).alternative
 
 
 def test_a_function_that_can_be_led_astray_is_named(lab):
