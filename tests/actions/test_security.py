@@ -12,7 +12,8 @@ from opslib.errors import ArchiveError, Refused
 from opslib.model import Effect, Repeat, Verdict
 from opslib.probes.questions import question
 from opslib.redaction import MARK, Redactor
-from opslib.systems.target import VerifyTarget
+from opslib.systems.filing import Filing
+from opslib.systems.target import VerifyTarget, WriteTarget
 from tests.databases import as_role, with_settings
 from tests.incidents import PERSON, RUN, carry_out, people, places, quiet
 
@@ -228,6 +229,20 @@ def test_how_the_secret_stands_is_kept_without_its_value_and_holds_nothing_up(la
     plan, _, said = carry_out(ACTION, unset)
     assert plan.after["secret-versions"] == "not there: OPS_SECRET_ID is not set"
     assert said.verdict is Verdict.OK
+
+
+class Full(Filing):
+    """A place with no room."""
+
+    free = 100 * 1024 * 1024
+
+
+def test_where_there_is_too_little_room_for_all_of_it_nothing_is_begun(lab, targets, tmp_path):
+    plan = ACTION.plan(targets[0])
+    writing = WriteTarget(lab.settings, RUN, Full(tmp_path / RUN, RUN, "preserve-evidence"))
+    with pytest.raises(Refused, match="are free where the archive lies"):
+        ACTION.apply(writing, plan, quiet)
+    assert not folder(tmp_path).exists()
 
 
 def test_outside_a_run_there_is_no_place_for_evidence(lab, targets):
