@@ -152,7 +152,7 @@ class RevokeSessions(Action):
             return Verification(Verdict.CRITICAL, "The sessions that were to be kept are gone.", rows)
         if self.scope == "none":
             return Verification(Verdict.OK, "No session was to be ended.", rows)
-        said = f"{len(chosen.ended)} sessions and their refresh tokens are gone, {left['kept_sessions']} are kept"
+        said = f"{len(chosen.ended)} sessions and their refresh tokens are gone; kept: {left['kept_sessions']}"
         said += f"; {came[0]['of_all']} began since the evidence, see below" if came else "; none began since"
         if left["without_session"]:
             said = f"{left['without_session']} refresh tokens that belong to no session are still valid"

@@ -20,10 +20,9 @@ def networks(hours: float, most: float = MANY_NETWORKS) -> Check:
         who = worst["email"] or worst["user_id"]
         said = f"{who} signed in from {worst['networks']} networks within {hours:g} hours"
         if many:
-            return Judgement(
-                Verdict.WARNING, f"{said}; {len(many)} users are above the limit.", worst["networks"], tuple(many)
-            )
-        return Judgement(Verdict.OK, f"At most: {said}.", worst["networks"], reading.rows)
+            above = f"{len(many)} users{' or more' if len(many) == probes.SHOWN else ''}"
+            return Judgement(Verdict.WARNING, f"{said}; above the limit: {above}.", worst["networks"], tuple(many))
+        return Judgement(Verdict.OK, f"At most: {said}.", worst["networks"], (worst,))
 
     return Check(
         name="incident-networks",
