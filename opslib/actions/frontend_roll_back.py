@@ -21,7 +21,8 @@ PREVIOUS = "previous"
 STALE_SECONDS = 600
 """A request that is still under way after this was forgotten by the hoster, and holds nobody up any more."""
 
-LEFT = "as it is now: environment variables set since, scheduled jobs, data and migrations are not taken back"
+BACK = "as they were when it was built: what was set or rotated since is not in it"
+LEFT = "as they are now: no rollback takes them back"
 
 
 class RollBackFrontEnd(Action):
@@ -40,10 +41,10 @@ class RollBackFrontEnd(Action):
     items: ClassVar[tuple[str, ...]] = ("RUN-RBK-02",)
     guide: ClassVar[str] = "vercel rollback <deployment-url>"
     reason: ClassVar[str] = (
-        "The guide's command takes any address and says nothing of what does not come back (GH-05): the old build "
-        "meets today's environment variables, jobs and database, and at Vercel no later push goes live until "
-        "something is promoted. Here the target must have been live before, nobody may have deployed in between, and "
-        "what users get afterwards is compared with the deployment itself."
+        "The guide's command takes any address and says nothing of what comes back and what does not (GH-05): the old "
+        "build has the environment variables of its time, rotated keys among them, and meets today's database; at "
+        "Vercel no later push goes live until something is promoted. Here the target must have been live before, "
+        "nobody may have deployed in between, and what users get afterwards is compared with the deployment itself."
     )
 
     deployment: str = Field(default=PREVIOUS, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
@@ -67,8 +68,8 @@ class RollBackFrontEnd(Action):
             "later pushes": _pushes(held) + ("" if held else ", and the next one takes this rollback back"),
         }
         return self.planned(
-            before={**before, "everything else": "as it is now"},
-            after={**after, "everything else": LEFT},
+            before={**before, "variables and scheduled jobs": "as built", "data, migrations, functions": "as they are"},
+            after={**after, "variables and scheduled jobs": BACK, "data, migrations, functions": LEFT},
             touches=1,
             touched="project's production addresses",
             verification="The hoster says that production points at the older deployment, and whether later pushes are "

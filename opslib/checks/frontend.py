@@ -86,6 +86,21 @@ def _migrations(reading: Reading) -> Judgement:
     return Judgement(Verdict.OK, said, 0, reading.rows)
 
 
+def _variables(reading: Reading) -> Judgement:
+    back = next((row for row in reading.rows if row["back"]), None)
+    if back is None:
+        said = "There is no deployment to go back to, so nothing to compare variables with"
+        return Judgement(Verdict.WARNING, f"{said}.", rows=reading.rows)
+    if back["newer"]:
+        said = f"{back['deployment']} was built before these were set, and has what they were then"
+        return Judgement(Verdict.WARNING, f"{said}: {', '.join(back['newer'])}.", len(back["newer"]), reading.rows)
+    if back["untold"]:
+        said = f"When {len(back['untold'])} variables were set is not told; compare by hand whether any was rotated"
+        return Judgement(Verdict.UNKNOWN, f"{said}: {', '.join(back['untold'])}.", None, reading.rows)
+    said = f"None of {back['variables']} variables was set since {back['deployment']} was built."
+    return Judgement(Verdict.OK, said, 0, reading.rows)
+
+
 def _short(commit: str | None) -> str:
     return commit[:8] if commit else "not told"
 
@@ -130,6 +145,17 @@ way_back = Check(
     items=("RUN-RBK-01",),
 )
 """WARNING where production could go back to nothing."""
+
+variables = Check(
+    name="front-end-variables",
+    title="What production would go back to was built with today's variables",
+    probe=probes.variables,
+    judge=_variables,
+    remedy="A rollback builds nothing: a key that was rotated since is the old one in the older build (GH-05). Where "
+    "that matters, redeploy the older commit instead.",
+    items=("RUN-RBK-02",),
+)
+"""WARNING where a variable is newer than the deployment that production would go back to; names only, no values."""
 
 migrations = Check(
     name="front-end-migrations",

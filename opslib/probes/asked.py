@@ -10,6 +10,7 @@ _PROBES: tuple[Probe, ...] = (
     frontend.deployments,
     frontend.documents,
     frontend.migrations,
+    frontend.variables,
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}

@@ -116,6 +116,24 @@ def _migrations(target: PlanTarget) -> list[dict[str, Any]]:
     return rows
 
 
+def _variables(target: PlanTarget) -> list[dict[str, Any]]:
+    hosting = target.hosting
+    here, listed = hosting.current().deployment, hosting.deployments()
+    back, every = previous(listed, here), hosting.variables()
+    return [
+        {
+            "deployment": one.id,
+            "back": back is not None and one.id == back.id,
+            "created": one.created,
+            "variables": len(every),
+            "newer": [each.name for each in every if each.updated is not None and each.updated > one.created],
+            "untold": [each.name for each in every if each.updated is None],
+        }
+        for one in listed
+        if not obstacle(one, here)
+    ]
+
+
 def front_end(target: PlanTarget) -> str:
     """Return the address that users open; raises Unreachable where the description does not say it."""
     if target.settings.front_end_url is None:
@@ -158,6 +176,15 @@ documents = Probe(
     by_executor=True,
 )
 """One row: what both addresses answer, and whether it is the same document."""
+
+variables = Probe(
+    name="front-end-variables",
+    title="Environment variables set since each deployment that production could go back to",
+    read=_variables,
+    source="the hoster's API: environment variables (names and times), deployments",
+    by_executor=True,
+)
+"""A row per possible target: the names of what it was not built with."""
 
 migrations = Probe(
     name="front-end-migrations",

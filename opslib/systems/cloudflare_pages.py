@@ -15,7 +15,7 @@ from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
-from opslib.systems.hosting import MOST, Deployment, Standing, State, named
+from opslib.systems.hosting import MOST, Deployment, Standing, State, Variable, named
 
 PUBLIC = "https://api.cloudflare.com/client/v4"
 VENDOR = Vendor("Cloudflare", "CLOUDFLARE_API_TOKEN", words=(("errors", 0, "message"), ("message",)))
@@ -56,8 +56,21 @@ class _Live(Shape):
     id: str
 
 
+class _Variable(Shape):
+    kind: str = Field("plain_text", alias="type")
+
+
+class _Config(Shape):
+    variables: dict[str, _Variable | None] | None = Field(None, alias="env_vars")
+
+
+class _Configs(Shape):
+    production: _Config = _Config()
+
+
 class _Project(Shape):
     name: str
+    configs: _Configs = Field(_Configs(), alias="deployment_configs")
     live: _Live | None = Field(None, alias="canonical_deployment")
 
 
@@ -90,6 +103,11 @@ class ReadOnlyPages:
     def deployment(self, id: str) -> Deployment:
         """Return one deployment of this project."""
         return _read(self._api.get(_Envelope[_Deployment], *self._home, "deployments", id).result)
+
+    def variables(self) -> list[Variable]:
+        """Return the variables of production; Cloudflare does not say when they were set."""
+        found = self._api.get(_Envelope[_Project], *self._home).result.configs.production.variables or {}
+        return [Variable(name, one.kind, None) for name, one in sorted(found.items()) if one is not None]
 
     def close(self) -> None:
         """Close every connection."""

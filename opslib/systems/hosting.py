@@ -1,7 +1,7 @@
 """What the front end's hosters have in common: deployments that never change, and production that points at one.
 
 Each deployment has an address of its own for as long as it is kept. A rollback moves production's addresses to an
-older one and builds nothing: configuration that was built in comes back with it, environment variables do not.
+older one and builds nothing: the older one comes back with the environment variables that it was built with.
 The hosters: :mod:`.vercel`, :mod:`.netlify`, :mod:`.cloudflare_pages`; chosen by :mod:`.hosters`.
 """
 
@@ -75,6 +75,18 @@ class Standing:
     move: Move | None = None
 
 
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable that the next build for production gets: its name and when it was set, no value.
+
+    ``kind`` is the hoster's word for how it is kept; ``updated`` is None where the hoster does not say.
+    """
+
+    name: str
+    kind: str
+    updated: datetime | None
+
+
 class ReadOnlyHosting(Protocol):
     """One project at a hoster, asked by GET alone. Each method raises Unreachable as :meth:`.api.Api.get` does.
 
@@ -93,6 +105,9 @@ class ReadOnlyHosting(Protocol):
 
     def deployment(self, id: str) -> Deployment:
         """Return one by its id; Unreachable (missing) where this project has none of that id."""
+
+    def variables(self) -> list[Variable]:
+        """Return the environment variables of production, by name."""
 
     def close(self) -> None:
         """Close every connection."""

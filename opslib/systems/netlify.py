@@ -1,6 +1,6 @@
 """Netlify: a site's deploys, the one that is published, and restore.
 
-Source: Netlify API 2.60 (sites, deploys, restoreSiteDeploy). The address of a deploy is its permalink;
+Source: Netlify API 2.60 (sites, deploys, restoreSiteDeploy, account env). The address of a deploy is its permalink;
 ``deploy_ssl_url`` may be that of a branch, which moves. A restore holds nothing back: the next deploy is published.
 """
 
@@ -14,7 +14,7 @@ from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
-from opslib.systems.hosting import MOST, Deployment, Standing, State, named, state_of
+from opslib.systems.hosting import MOST, Deployment, Standing, State, Variable, named, state_of
 
 PUBLIC = "https://api.netlify.com/api/v1"
 VENDOR = Vendor("Netlify", "NETLIFY_AUTH_TOKEN")
@@ -44,7 +44,19 @@ class _Published(Shape):
 
 class _Site(Shape):
     id: str
+    account: str = Field(alias="account_id")
     published: _Published | None = Field(None, alias="published_deploy")
+
+
+class _Value(Shape):
+    context: str
+
+
+class _Variable(Shape):
+    name: str = Field(alias="key")
+    values: list[_Value]
+    secret: bool = Field(False, alias="is_secret")
+    updated: datetime | None = Field(None, alias="updated_at")
 
 
 class ReadOnlyNetlify:
@@ -73,6 +85,15 @@ class ReadOnlyNetlify:
     def deployment(self, id: str) -> Deployment:
         """Return one deploy of this site."""
         return _read(self._api.get(_Deploy, "sites", self.project, "deploys", id))
+
+    def variables(self) -> list[Variable]:
+        """Return the variables of the production context; their values are not kept."""
+        account = self._api.get(_Site, "sites", self.project).account
+        query = {"site_id": self.project}
+        found = self._api.get(list[_Variable], "accounts", account, "env", query=query)
+        mine = [one for one in found if {value.context for value in one.values} & {"all", "production"}]
+        every = [Variable(one.name, "secret" if one.secret else "plain", one.updated) for one in mine]
+        return sorted(every, key=lambda one: one.name)
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,7 +1,7 @@
 """Vercel: a project's deployments, where production points, promote and instant rollback.
 
-Source: Vercel REST API (projects v9, deployments v6 and v13, promote v10, rollback v1); ``rollbackInfo`` as its own
-command line asks for it. A token of a team needs the team with every call, else the answer is 403.
+Source: Vercel REST API (projects v9, deployments v6 and v13, promote v10, rollback v1, env v10); ``rollbackInfo`` as
+its own command line asks for it. A token of a team needs the team with every call, else the answer is 403.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor, told
-from opslib.systems.hosting import MOST, Deployment, Move, Stage, Standing, State, named, state_of
+from opslib.systems.hosting import MOST, Deployment, Move, Stage, Standing, State, Variable, named, state_of
 
 PUBLIC = "https://api.vercel.com"
 VENDOR = Vendor("Vercel", "VERCEL_TOKEN")
@@ -77,6 +77,17 @@ class _List(Shape):
     deployments: list[_Listed]
 
 
+class _Variable(Shape):
+    name: str = Field(alias="key")
+    kind: str = Field(alias="type")
+    target: str | list[str] = Field(default_factory=list)
+    updated: int | None = Field(None, alias="updatedAt")
+
+
+class _Variables(Shape):
+    envs: list[_Variable]
+
+
 class ReadOnlyVercel:
     """The project of a target description; only GET is sent."""
 
@@ -111,6 +122,12 @@ class ReadOnlyVercel:
         if owner != self._owned():
             raise told(VENDOR, "missing", f"GET {self._api.url('v13', 'deployments', id)}", "it is another project's")
         return self._read(found)
+
+    def variables(self) -> list[Variable]:
+        """Return the variables of production; their values are not asked to be decrypted, and are not kept."""
+        found = self._api.get(_Variables, "v10", "projects", self.project, "env", query=self._team).envs
+        every = [Variable(one.name, one.kind, _when(one.updated)) for one in found if "production" in _list(one.target)]
+        return sorted(every, key=lambda one: one.name)
 
     def close(self) -> None:
         """Close every connection."""
@@ -163,6 +180,14 @@ def _move(said: _Request | None) -> Move | None:
 
 def _moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _when(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else _moment(milliseconds)
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _text(value: Any) -> str | None:

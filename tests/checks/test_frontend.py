@@ -12,7 +12,7 @@ from opslib.systems.target import PlanTarget
 from tests.hosters import STAND_INS, of
 from tests.vendors import Doors
 
-CHECKS = (checks.live, checks.held_back, checks.served, checks.way_back, checks.migrations)
+CHECKS = (checks.live, checks.held_back, checks.served, checks.way_back, checks.migrations, checks.variables)
 
 
 @pytest.fixture(params=STAND_INS)
@@ -33,7 +33,11 @@ def said(check, *rows, unknown=None):
 
 
 def test_a_quiet_front_end_is_all_right(hoster):
-    assert {check.name: look(hoster, check).verdict for check in CHECKS} == {check.name: Verdict.OK for check in CHECKS}
+    found = {check.name: look(hoster, check).verdict for check in CHECKS}
+    # Cloudflare does not say when a variable was set.
+    expected = Verdict.UNKNOWN if hoster.name == "cloudflare" else Verdict.OK
+    assert found.pop("front-end-variables") is expected
+    assert found == dict.fromkeys(found, Verdict.OK)
 
 
 def test_after_a_rollback_it_is_said_whether_pushes_go_live(hoster):
@@ -171,6 +175,23 @@ def test_what_is_served_is_judged_by_rule(row, verdict):
 
 
 BACK = {"deployment": "dpl_0", "back": True, "newer": 0, "undated": 0, "applied": 8}
+
+
+BUILT = {"deployment": "dpl_0", "back": True, "newer": [], "untold": [], "variables": 2}
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        ({}, Verdict.OK),
+        ({"newer": ["KEY"]}, Verdict.WARNING),
+        ({"newer": ["KEY"], "untold": ["B"]}, Verdict.WARNING),
+        ({"untold": ["B"]}, Verdict.UNKNOWN),
+        ({"back": False}, Verdict.WARNING),
+    ],
+)
+def test_variables_are_judged_by_rule(row, verdict):
+    assert said(checks.variables, BUILT | row).verdict is verdict
 
 
 @pytest.mark.parametrize(

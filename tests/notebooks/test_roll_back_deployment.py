@@ -12,7 +12,6 @@ import pytest
 
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
-from opslib.errors import Refused
 from opslib.headless import agreement, notebooks, runner
 from opslib.headless.asked import Asked
 from opslib.headless.resume import resume
@@ -103,7 +102,11 @@ def test_it_runs_on_the_other_hosters_as_well(house, doors, tmp_path):
         book = notebooks.find(NAME)
         values = {p.name: p.default for p in book.parameters}
         result = runner.execute(Asked(book, values, hoster.settings), tmp_path / "archive")
-        assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
+        said = results(folder_of(result))
+        # Cloudflare does not say when a variable was set.
+        expected = "UNKNOWN" if name == "cloudflare" else "OK"
+        assert (result["state"], said.pop("front-end-variables")) == ("finished", expected), result["reason"]
+        assert set(said.values()) == {"OK"}
         assert live(hoster) == hoster.ids["before"]
 
 
@@ -171,13 +174,6 @@ def test_a_run_that_was_killed_is_gone_on_with_and_asks_once(house, vercel, door
     assert live(vercel) == vercel.ids["before"]
     assert len(posts(doors)) == 1
     assert verify(archive).ok
-
-
-def test_a_second_rollback_from_the_same_plan_is_refused(house, run, vercel):
-    planned, _ = run(NAME, mode="plan")
-    agreement.apply(planned["run"], "lab", house.archive)
-    with pytest.raises(Refused, match="applied already"):
-        agreement.apply(planned["run"], "lab", house.archive)
 
 
 def test_a_hoster_that_does_not_answer_stops_the_run_before_its_step(run, vercel, doors):

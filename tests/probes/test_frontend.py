@@ -15,7 +15,7 @@ from opslib.systems.target import PlanTarget
 from tests.hosters import STAND_INS, of
 from tests.vendors import Doors
 
-PROBES = (probes.live, probes.deployments, probes.documents, probes.migrations)
+PROBES = (probes.live, probes.deployments, probes.documents, probes.migrations, probes.variables)
 
 
 @pytest.fixture(params=STAND_INS)
@@ -120,6 +120,21 @@ def test_migrations_that_are_newer_than_each_deployment_are_counted(hoster, lab)
             session.execute(f"DELETE FROM {table} WHERE version IN (%s, '0001')", [newest])
     assert (rows[hoster.ids["before"]]["newer"], rows[hoster.ids["before"]]["undated"]) == (0, 1)
     assert rows[hoster.ids["older"]]["versions"] == [newest]
+
+
+def test_variables_that_are_newer_than_each_deployment_are_named_and_no_value_is_read(hoster):
+    then = datetime.now(UTC) - timedelta(days=5)
+    variables = hoster.state["variables"]
+    hoster.put(variables=[variables[0] | {"updated": then.timestamp()}, variables[1]])
+    reading = read(probes.variables, hoster)
+    rows = {row["deployment"]: row for row in reading.rows}
+    told = hoster.name != "cloudflare"
+    assert rows[hoster.ids["before"]]["newer"] == []
+    assert rows[hoster.ids["older"]]["newer"] == (["SENTRY_AUTH_TOKEN"] if told else [])
+    assert rows[hoster.ids["before"]]["untold"] == ([] if told else ["SENTRY_AUTH_TOKEN", "VITE_API_BASE_URL"])
+    assert rows[hoster.ids["before"]]["variables"] == 2
+    assert "shown" not in str(reading)
+    assert "eyJ2" not in str(reading)
 
 
 def deployment(id="a", **more):

@@ -73,6 +73,14 @@ def test_what_was_deleted_is_missing(hoster, reading):
     assert told.value.kind == "missing"
 
 
+def test_variables_of_production_are_named_with_their_time_and_without_value(hoster, reading):
+    found = reading.variables()
+    assert [one.name for one in found] == ["SENTRY_AUTH_TOKEN", "VITE_API_BASE_URL"]
+    kinds = {"vercel": "sensitive encrypted", "netlify": "secret plain", "cloudflare": "secret_text plain_text"}
+    assert [one.kind for one in found] == kinds[hoster.name].split()
+    assert {one.updated is None for one in found} == {hoster.name == "cloudflare"}
+
+
 def test_a_deployment_is_served_under_its_own_address_and_production_under_another(hoster, reading, lab):
     with_scheme = [one.address for one in reading.deployments() if one.state is State.READY]
     pages = [lab.target.web.get(address) for address in with_scheme]
@@ -178,7 +186,7 @@ def test_without_a_hoster_a_project_or_a_token_nothing_is_asked(hoster):
         ("empty", "malformed"),
     ],
 )
-@pytest.mark.parametrize("ask", ["current", "deployments", "deployment"])
+@pytest.mark.parametrize("ask", ["current", "deployments", "deployment", "variables"])
 def test_each_failure_is_told_from_the_others_and_asked_once(hoster, reading, ask, fault, kind):
     hoster.doors.forget()
     given = (hoster.ids["now"],) if ask == "deployment" else ()
@@ -249,10 +257,10 @@ def test_what_is_sent_and_answered_is_as_the_hoster_describes_it(hoster, writing
     hoster.doors.forget()
     writing.current(), writing.deployments(), writing.deployment(hoster.ids["failed"])
     writing.deployment(hoster.ids["preview"]), writing.roll_back(hoster.ids["before"])
-    writing.current()
+    writing.current(), writing.variables()
     hoster.put(request={**hoster.state["request"], "seconds": 0})
     writing.promote(hoster.ids["now"])
     calls = [call for call in hoster.doors.calls(hoster.name) if "/sites/dpl" not in call["path"]]
-    assert len(calls) == 7
+    assert len(calls) == (9 if hoster.name == "netlify" else 8)
     faults = [fault for call in calls for fault in spec.faults(call)]
     assert [fault for fault in faults if not any(known in fault for known in UNDESCRIBED)] == []

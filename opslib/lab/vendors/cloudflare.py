@@ -57,6 +57,7 @@ class Cloudflare(Hoster):
             "subdomain": f"{PROJECT}.pages.dev",
             "domains": [f"{PROJECT}.pages.dev"],
             "production_branch": "main",
+            "deployment_configs": {"production": {"env_vars": self._variables()}},
             "created_on": _moment(self.newest()[-1]["created"]),
             "canonical_deployment": self._shown(live) if live else None,
             "latest_deployment": self._shown(newest),
@@ -88,6 +89,11 @@ class Cloudflare(Hoster):
     def _here(self, request: Request) -> None:
         if (request.path_params["account"], request.path_params["project"]) != (ACCOUNT, PROJECT):
             raise Refusal(404, "Project not found.")
+
+    def _variables(self) -> dict[str, Any]:
+        every: list[dict[str, Any]] = self.state["variables"]
+        kinds = {True: {"type": "secret_text", "value": ""}, False: {"type": "plain_text", "value": "shown"}}
+        return {one["name"]: kinds[one["secret"]] for one in every}
 
     def _shown(self, one: dict[str, Any]) -> dict[str, Any]:
         made = _moment(one["created"])

@@ -28,6 +28,8 @@ HISTORY = (
     ("older", "production", "ready", 9.0, True),
     ("gone", "production", "gone", 400.0, True),
 )
+VARIABLES = (("SENTRY_AUTH_TOKEN", True), ("VITE_API_BASE_URL", False))
+"""Environment variables of production, and whether they are secrets; set long before the newest builds."""
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>ValueCanvas</title>
 <meta name="build" content="{sha}">
@@ -38,7 +40,7 @@ PAGE = """<!doctype html>
 
 
 class Hoster(StandIn):
-    """State: deployments, the one that production points at, the last request to move it.
+    """State: deployments, variables, the one that production points at, the last request to move it.
 
     ``move_seconds`` is how long a request takes; ``fails``: it ends without having moved anything; ``hobby``:
     production goes back one step only; ``protected``: who opens a deployment's own address must log in.
@@ -63,6 +65,9 @@ class Hoster(StandIn):
                 }
                 for name, kind, state, age, served in HISTORY
                 if name in self.ids
+            ],
+            "variables": [
+                {"name": name, "secret": secret, "updated": time.time() - 30 * DAY} for name, secret in VARIABLES
             ],
             "production": self.ids["now"],
             "automatic": True,

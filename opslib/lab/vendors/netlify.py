@@ -12,6 +12,7 @@ from starlette.routing import Route
 from opslib.lab.vendors.hosting import Hoster
 from opslib.lab.vendors.stand_in import Refusal
 
+ACCOUNT = "6500000000000000000000aa"
 SITE, NAME = "3f8e9c1a-5b2d-4e7f-9a60-1c2d3e4f5a6b", "valuecanvas"
 API = "/api/v1"
 WORDS = {"ready": "ready", "failed": "error", "building": "building"}
@@ -35,6 +36,7 @@ class Netlify(Hoster):
         home = f"{API}/sites/{{project}}"
         return [
             Route(home, self.project),
+            Route(f"{API}/accounts/{{account}}/env", self.variables),
             Route(f"{home}/deploys", self.deploys),
             Route(f"{home}/deploys/{{id}}", self.deploy),
             Route(f"{home}/deploys/{{id}}/restore", self.restore, methods=["POST"]),
@@ -55,12 +57,30 @@ class Netlify(Hoster):
                 "id": SITE,
                 "state": "current",
                 "name": NAME,
+                "account_id": ACCOUNT,
                 "url": f"{self.base}/sites/production",
                 "ssl_url": f"{self.base}/sites/production",
                 "created_at": made,
                 **({"published_deploy": self._shown(live)} if live else {}),
             }
         )
+
+    async def variables(self, request: Request) -> Response:
+        """Return the account's variables for the site."""
+        if request.path_params["account"] != ACCOUNT or request.query_params.get("site_id") != SITE:
+            raise Refusal(404, "Not Found")
+        shown = [
+            {
+                "key": one["name"],
+                "scopes": ["builds", "functions"],
+                "values": [{"id": "1", "value": "" if one["secret"] else "shown", "context": "production"}],
+                "is_secret": one["secret"],
+                "updated_at": datetime.fromtimestamp(one["updated"], UTC).isoformat(),
+            }
+            for one in self.state["variables"]
+        ]
+        development = {"key": "VITE_DEBUG", "values": [{"id": "2", "value": "1", "context": "dev"}]}
+        return JSONResponse([*shown, development])
 
     async def deploys(self, request: Request) -> Response:
         """Return the newest deploys, newest first."""

@@ -41,6 +41,7 @@ class Vercel(Hoster):
             Route("/v9/projects/{project}", self.project),
             Route("/v6/deployments", self.deployments),
             Route("/v13/deployments/{id}", self.deployment),
+            Route("/v10/projects/{project}/env", self.variables),
             Route("/v1/projects/{project}/rollback/{id}", self.rollback, methods=["POST"]),
             Route("/v10/projects/{project}/promote/{id}", self.promote, methods=["POST"]),
             *self.sites(),
@@ -81,6 +82,18 @@ class Vercel(Hoster):
         """Return one deployment; one that retention deleted is not found."""
         self._team(request)
         return JSONResponse(self._one(self.kept(request.path_params["id"])))
+
+    async def variables(self, request: Request) -> Response:
+        """Return the environment variables; values are encrypted, sensitive ones have none."""
+        self._here(request)
+        shown = []
+        for number, one in enumerate(self.state["variables"]):
+            moment = int(one["updated"] * 1000)
+            kind, value = ("sensitive", "") if one["secret"] else ("encrypted", "eyJ2IjoidjIifQ==")
+            said = {"key": one["name"], "type": kind, "value": value, "target": ["production", "preview"]}
+            shown.append({**said, "id": f"env{number}", "createdAt": moment, "updatedAt": moment})
+        development = {"key": "VITE_DEBUG", "type": "plain", "value": "1", "target": ["development"], "id": "env9"}
+        return JSONResponse({"envs": [*shown, development]})
 
     async def rollback(self, request: Request) -> Response:
         """Begin a rollback."""
