@@ -101,7 +101,7 @@ class ReadOnlyHosting(Protocol):
         """Return where production points."""
 
     def deployments(self, most: int = MOST) -> list[Deployment]:
-        """Return the newest deployments, newest first."""
+        """Return the newest deployments for production, newest first."""
 
     def deployment(self, id: str) -> Deployment:
         """Return one by its id; Unreachable (missing) where this project has none of that id."""

@@ -17,6 +17,7 @@ from opslib.systems.api_errors import Vendor
 from opslib.systems.hosting import MOST, Deployment, Standing, State, Variable, named, state_of
 
 PUBLIC = "https://api.netlify.com/api/v1"
+PER_PAGE, MOST_PAGES = 100, 10
 VENDOR = Vendor("Netlify", "NETLIFY_AUTH_TOKEN")
 STATES = {"ready": State.READY, "error": State.FAILED, "rejected": State.FAILED, "deleted": State.GONE}
 
@@ -78,9 +79,15 @@ class ReadOnlyNetlify:
         return Standing(live.id if live else None, live.locked if live else None)
 
     def deployments(self, most: int = MOST) -> list[Deployment]:
-        """Return the newest deploys, also previews; at most 100."""
-        query = {"per_page": min(most, 100)}
-        return [_read(one) for one in self._api.get(list[_Deploy], "sites", self.project, "deploys", query=query)]
+        """Return the newest deploys for production; previews among them are passed over, page by page."""
+        found: list[Deployment] = []
+        for page in range(1, MOST_PAGES + 1):
+            query = {"page": page, "per_page": PER_PAGE}
+            listed = self._api.get(list[_Deploy], "sites", self.project, "deploys", query=query)
+            found += [one for one in map(_read, listed) if one.production]
+            if len(found) >= most or len(listed) < PER_PAGE:
+                break
+        return found[:most]
 
     def deployment(self, id: str) -> Deployment:
         """Return one deploy of this site."""

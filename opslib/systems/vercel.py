@@ -110,9 +110,9 @@ class ReadOnlyVercel:
         return Standing(live.id if live else None, pinned, _move(found.request))
 
     def deployments(self, most: int = MOST) -> list[Deployment]:
-        """Return the newest deployments, also previews and those that retention deleted; at most 100."""
+        """Return the newest deployments for production, also those that retention deleted; at most 100."""
         found = self._owned()
-        query = {"projectId": found, "limit": min(most, 100), **self._team}
+        query = {"projectId": found, "target": "production", "limit": min(most, 100), **self._team}
         return [self._read(one) for one in self._api.get(_List, "v6", "deployments", query=query).deployments]
 
     def deployment(self, id: str) -> Deployment:

@@ -67,6 +67,14 @@ def test_deployments_are_listed_newest_first_and_each_is_what_it_is(hoster, read
     assert reading.deployment(ids["older"]).commit == listed[ids["older"]].commit
 
 
+def test_previews_do_not_hide_what_was_built_for_production(hoster, reading):
+    (preview,) = [one for one in hoster.state["deployments"] if one["kind"] == "preview"]
+    many = [preview | {"id": f"{preview['id'][:-4]}{n:04}", "created": preview["created"] + n} for n in range(250)]
+    hoster.put(deployments=[*hoster.state["deployments"], *many])
+    assert {one.id for one in reading.deployments()} >= {hoster.ids["now"], hoster.ids["before"]}
+    assert all(one.production for one in reading.deployments())
+
+
 def test_what_was_deleted_is_missing(hoster, reading):
     with pytest.raises(Unreachable) as told:
         reading.deployment(hoster.ids["gone"])

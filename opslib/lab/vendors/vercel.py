@@ -75,7 +75,10 @@ class Vercel(Hoster):
         self._team(request)
         if request.query_params.get("projectId", PROJECT) != PROJECT:
             raise Refusal(404, "Project not found.", "not_found")
-        shown = [self._listed(one) for one in self.newest()][: int(request.query_params.get("limit", 20))]
+        shown = [self._listed(one) for one in self.newest()]
+        if (wanted := request.query_params.get("target")) is not None:
+            shown = [one for one in shown if one["target"] == wanted]
+        shown = shown[: int(request.query_params.get("limit", 20))]
         return JSONResponse({"pagination": {"count": len(shown), "next": None, "prev": None}, "deployments": shown})
 
     async def deployment(self, request: Request) -> Response:
