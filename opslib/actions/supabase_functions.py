@@ -101,7 +101,7 @@ class DeployFunctions(Action):
             progress(f"deploying {slug}", number, len(left))
             if (now := standing[slug]) is not None:
                 _keep(target, now)
-            made = writer.deploy(slug, wanted[slug].files, wanted[slug].metadata)
+            made = writer.deploy(slug, wanted[slug].files, wanted[slug].metadata(now))
             progress(f"{slug} is version {made.version}", number + 1, len(left))
         return {"commit": plan.fingerprint["commit"], "functions": sorted(steps)}
 
@@ -169,7 +169,7 @@ class DeployFunctions(Action):
             if source is None:
                 writer.delete_function(slug)
             else:
-                writer.deploy(slug, source.files, source.metadata)
+                writer.deploy(slug, source.files, source.metadata())
         there = writer.functions()
         rows: Rows = tuple(
             {"function": slug, "as before": _digest(_standing(writer, there.get(slug))) == step["before"]}

@@ -25,18 +25,22 @@ from opslib.systems.supabase import Function
 FOLDER = "supabase/functions"
 CONFIG = "supabase/config.toml"
 SLUG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_KNOWN = {"enabled": bool, "verify_jwt": bool, "entrypoint": str, "import_map": str}
 _IMPORTS = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"'\n]+)["']""")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One function: ``files`` by path, among them ``entry`` and, where it has one, ``import_map``."""
+    """One function: ``files`` by path, among them ``entry`` and, where it has one, ``import_map``.
+
+    ``verify_jwt`` is None where a commit does not say whether callers need a token: then it stays as it is.
+    """
 
     slug: str
     entry: str
     files: Mapping[str, bytes]
     import_map: str | None
-    verify_jwt: bool
+    verify_jwt: bool | None
 
     @property
     def relative(self) -> dict[str, bytes]:
@@ -51,11 +55,15 @@ class Source:
         said = json.dumps([posixpath.basename(self.entry), self.verify_jwt, parts])
         return hashlib.sha256(said.encode()).hexdigest()
 
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What is sent with the files."""
-        said: dict[str, Any] = {"name": self.slug, "entrypoint_path": self.entry, "verify_jwt": self.verify_jwt}
-        return said if self.import_map is None else {**said, "import_map_path": self.import_map}
+    def metadata(self, there: Source | None = None) -> dict[str, Any]:
+        """Return what is sent with the files where ``there`` is what stands there now."""
+        said = {
+            "name": self.slug,
+            "entrypoint_path": self.entry,
+            "import_map_path": self.import_map,
+            "verify_jwt": there.verify_jwt if self.verify_jwt is None and there else self.verify_jwt,
+        }
+        return {name: value for name, value in said.items() if value is not None}
 
     def is_deployed_as(self, there: Source) -> bool:
         """Tell whether ``there``, which is deployed, was made of this.
@@ -64,7 +72,8 @@ class Source:
         not give back is not known to be the same.
         """
         mine, theirs = self.relative, there.relative
-        same = all(mine.get(path) == data for path, data in theirs.items()) and self.verify_jwt == there.verify_jwt
+        same = all(mine.get(path) == data for path, data in theirs.items())
+        same = same and self.verify_jwt in (None, there.verify_jwt)
         seen = self.import_map is None or posixpath.basename(self.import_map) in map(posixpath.basename, theirs)
         return same and seen and posixpath.basename(self.entry) in theirs
 
@@ -94,8 +103,11 @@ def committed(files: Mapping[str, bytes]) -> dict[str, Source]:
     found = {}
     for slug in sorted(slug for slug in slugs if SLUG.fullmatch(slug)):
         said = settings.get(slug, {})
-        if odd := sorted(said.keys() - {"enabled", "verify_jwt", "entrypoint", "import_map"}):
-            raise Refused(f"{CONFIG} has {odd[0]} for {slug}, which is not known here.", "Deploy it by hand.")
+        odd = sorted(said.keys() - _KNOWN.keys())
+        if odd := odd or [name for name in said if not isinstance(said[name], _KNOWN[name])]:
+            raise Refused(
+                f"{CONFIG} has {odd[0]} for {slug}, which is not known here, or not so.", "Deploy it by hand."
+            )
         entry = _named(said.get("entrypoint"), f"{FOLDER}/{slug}/index.ts")
         if not said.get("enabled", True) or (entry not in files and "entrypoint" not in said):
             continue
@@ -104,7 +116,7 @@ def committed(files: Mapping[str, bytes]) -> dict[str, Source]:
         maps = [f"{FOLDER}/{slug}/deno.json", f"{FOLDER}/{slug}/deno.jsonc", f"{FOLDER}/import_map.json"]
         chosen = _named(said.get("import_map"), next((path for path in maps if path in files), ""))
         reached = _reached(files, entry, chosen)
-        found[slug] = Source(slug, entry, reached, chosen or None, bool(said.get("verify_jwt", True)))
+        found[slug] = Source(slug, entry, reached, chosen or None, said.get("verify_jwt"))
     return found
 
 

@@ -28,7 +28,7 @@ def test_each_folder_with_an_index_is_a_function_with_what_it_imports():
     assert {slug: one.verify_jwt for slug, one in found.items()} == {
         "hello": False,
         "llm-ready": False,
-        "summarise": True,
+        "summarise": None,
     }
 
 
@@ -72,6 +72,7 @@ def test_the_configuration_switches_off_and_names_the_entry():
     ("config", "said"),
     [
         (b"[functions.f]\nstatic_files = ['a']\n", "static_files"),
+        (b"[functions.f]\nverify_jwt = 'env(ASKS)'\n", "verify_jwt"),
         (b"[functions.f]\nentrypoint = 'functions/none.ts'\n", "no such file"),
         (b"[functions", "cannot be read"),
         (b"functions = 7", "cannot be read"),
@@ -85,7 +86,8 @@ def test_what_is_not_known_here_is_refused_and_not_passed_over(config, said):
 
 @pytest.mark.parametrize("before", ["supabase/functions/", "/tmp/user_fn_x/source/supabase/functions/", "source/", ""])
 def test_a_deployed_function_is_known_wherever_its_names_begin(before):
-    mine = source({"f/index.ts": b'import "../_shared/a.ts"', "_shared/a.ts": b"a"}, **{CONFIG: b""})
+    asks = {CONFIG: b"[functions.f]\nverify_jwt = true\n"}
+    mine = source({"f/index.ts": b'import "../_shared/a.ts"', "_shared/a.ts": b"a"}, **asks)
     files = {f"{before}f/index.ts": b'import "../_shared/a.ts"', f"{before}_shared/a.ts": b"a"}
     there = deployed(function(f"file:///tmp/user_fn_x/source/{before.lstrip('/')}f/index.ts"), files)
     assert (mine.is_deployed_as(there), mine.digest == there.digest) == (True, True)
@@ -112,6 +114,14 @@ def test_a_file_that_the_platform_did_not_need_is_no_difference_but_an_unseen_im
     assert mine.is_deployed_as(there)
     mapped = Source("f", "f/index.ts", {"f/index.ts": b"1", "f/deno.json": b"{}"}, "f/deno.json", True)
     assert not mapped.is_deployed_as(there)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_where_a_commit_does_not_say_who_may_call_it_stays_as_it_is(asks):
+    mine = Source("f", "f/index.ts", {"f/index.ts": b"1"}, None, None)
+    there = deployed(function("file:///f/index.ts", verify_jwt=asks), {"f/index.ts": b"1"})
+    assert mine.is_deployed_as(there)
+    assert (mine.metadata(there)["verify_jwt"], "verify_jwt" in mine.metadata()) == (asks, False)
 
 
 def test_a_function_whose_first_file_does_not_come_back_is_unknown():

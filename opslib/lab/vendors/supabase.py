@@ -68,6 +68,7 @@ class Supabase(StandIn):
             Route(f"{home}/secrets", self.set_secrets, methods=["POST"]),
             Route(f"{home}/secrets", self.delete_secrets, methods=["DELETE"]),
             Route(f"{home}/functions", self.functions),
+            Route(f"{home}/functions", self.update_functions, methods=["PUT"]),
             Route(f"{home}/functions/deploy", self.deploy, methods=["POST"]),
             Route(one, self.function),
             Route(one, self.delete_function, methods=["DELETE"]),
@@ -179,9 +180,21 @@ class Supabase(StandIn):
         made["import_map_path"] = said.get("import_map_path")
         if known is not None:
             made |= {key: known[key] for key in ("id", "created_at")} | {"version": known["version"] + 1}
-        if self.state.get("loses") != slug:
+        if request.query_params.get("bundleOnly") == "true":
+            self.state["bundles"] = {**self.state.get("bundles", {}), slug: made}
+        elif self.state.get("loses") != slug:
             functions[slug] = made
         return JSONResponse(_shown(made), 201)
+
+    async def update_functions(self, request: Request) -> Response:
+        """Put bundles that were made before into use, all at once, as the command line client does for several."""
+        self._here(request)
+        bundles = self.state.get("bundles", {})
+        slugs = [str(one["slug"]) for one in await _list(request)]
+        if unknown := set(slugs) - bundles.keys():
+            raise Refusal(400, f"Function not found: {sorted(unknown)[0]}")
+        self.state["functions"].update({slug: bundles.pop(slug) for slug in slugs})
+        return JSONResponse({"functions": [_shown(self.state["functions"][slug]) for slug in slugs]})
 
     async def delete_function(self, request: Request) -> Response:
         """Delete a function."""
