@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from opslib.redaction import Secret
 from tests.supabase import project
 from tests.vaults import Shelf
 
@@ -44,7 +45,7 @@ def secrets(settings):
     given = set()
     for name, field in type(settings).model_fields.items():
         secret = getattr(settings, name)
-        if hasattr(secret, "parts") and secret.parts():
+        if isinstance(secret, Secret) and secret.parts():
             every[str(field.alias)] = secret.parts()[-1]
             given |= {str(field.alias)} if secret in reading else set()
     return every, given
