@@ -60,8 +60,8 @@ class SetFunctionSecret(Action):
         before = new.id if equal else self._standing(vault, held)
         stood = before if before in (NOT_SET, FOREIGN) else f"version {before} of the vault"
         return self.planned(
-            before={self.variable: stood, "as in the vault": _yes(equal)},
-            after={self.variable: f"version {new.id} of the vault", "as in the vault": "yes"},
+            before={"value": stood, "as in the vault": _yes(equal)},
+            after={"value": f"version {new.id} of the vault", "as in the vault": "yes"},
             touches=0 if equal else 1,
             touched="secrets set",
             verification="The digest that Supabase lists is that of the vault's value, and was set anew; the functions "

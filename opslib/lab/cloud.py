@@ -42,6 +42,8 @@ KEYS = (
     "REDIS_URL",
     "SLACK_WEBHOOK_URL",
 )
+RENEWED = {"TOGETHER_API_KEY": "lab-dummy-together-api-key-of-last-year"}
+"""What the secret's previous version has in other words: a key that was renewed since."""
 
 
 class Cloud(Service):
@@ -69,7 +71,9 @@ class Cloud(Service):
         """Create buckets, the secret, log groups with a few events, and the zone."""
         self._buckets(self._client("s3"))
         values = {name: f"lab-dummy-{name.lower().replace('_', '-')}" for name in KEYS}
-        self._client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(values))
+        vault = self._client("secretsmanager")
+        vault.create_secret(Name=SECRET, SecretString=json.dumps(values | RENEWED))
+        vault.put_secret_value(SecretId=SECRET, SecretString=json.dumps(values))
         self._logs(self._client("logs"))
         self._zone(self._client("route53"))
 

@@ -42,7 +42,7 @@ def test_a_plan_names_commit_and_versions_and_changes_nothing(run, fingerprint, 
     assert fingerprint() == before
     together, openai, deploy = json.loads((folder / "plan.json").read_text())["steps"]
     assert [step["plan"]["touches"] for step in (together, openai, deploy)] == [1, 1, 2]
-    assert openai["plan"]["before"]["OPENAI_API_KEY"] == "not set"
+    assert openai["plan"]["before"]["value"] == "not set"
 
 
 def test_what_was_planned_is_applied_once_taken_back_and_no_byte_holds_a_value(run, house, there):

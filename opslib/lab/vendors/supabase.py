@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.errors import Unreachable
+from opslib.lab.cloud import RENEWED
 from opslib.lab.vendors.product import DEPLOYED, HELLO, LLM
 from opslib.lab.vendors.stand_in import Refusal, StandIn
 from opslib.systems.multipart import Part, decode, encode
@@ -41,14 +42,14 @@ class Supabase(StandIn):
     retry_header = "x-ratelimit-reset"
 
     def first(self) -> dict[str, Any]:
-        """Return the project as it is deployed: two functions, a provider's key that was set long ago, one not yet."""
+        """Return the project as it is: two functions, one key that was renewed in the vault since, one not set yet."""
         old = time.time() - 40 * 86_400
         functions = {
             "hello": _made(1, "hello", HELLO, DEPLOYED["hello"], old),
             "llm-ready": _made(2, "llm-ready", LLM, DEPLOYED["llm-ready"], old),
         }
         secrets = {name: _secret(f"of the platform: {name}", old) for name in RESERVED}
-        secrets["TOGETHER_API_KEY"] = _secret("a key of forty days ago", old)
+        secrets["TOGETHER_API_KEY"] = _secret(RENEWED["TOGETHER_API_KEY"], old)
         return {
             "status": "ACTIVE_HEALTHY",
             "health": dict.fromkeys(SERVICES, "ACTIVE_HEALTHY"),
