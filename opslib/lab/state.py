@@ -36,6 +36,8 @@ SECRETS = (
     "read_supabase_token",
     "pagerduty_key",
     "slack_token",
+    "kubernetes_token",
+    "read_kubernetes_token",
 )
 
 

@@ -16,6 +16,7 @@ from opslib.lab import state as states
 from opslib.lab.accounts import Account
 from opslib.lab.cache import Cache
 from opslib.lab.cloud import AUDIT, BACKUPS, LEASES, REGION, SECRET, Cloud
+from opslib.lab.cluster.service import Cluster
 from opslib.lab.database import DATABASE, Database
 from opslib.lab.processes import LabError
 from opslib.lab.service import Progress, Service
@@ -29,7 +30,7 @@ SEED = 1
 
 Outcome = Literal["started", "repaired", "already up"]
 PARTS = (
-    *("postgres", "valkey", "aws", "vendors", "application", "supabase"),
+    *("postgres", "valkey", "aws", "vendors", "cluster", "application", "supabase"),
     *("logs", "lab.json", "secrets.json", "target.env", ".lock"),
 )
 """All that a lab puts into its folder."""
@@ -144,6 +145,7 @@ class Lab:
         database = Database(state, passwords, self._account)
         cache = Cache(state, passwords)
         services: tuple[Service, ...] = (database, cache, Cloud(state, passwords), Vendors(state, passwords))
+        services += (Cluster(state, passwords),)
         if Application.installed() or Application.name in state.services:
             application = Application(state, passwords)
             application.connect(database, cache)
@@ -189,11 +191,12 @@ class Lab:
 
     def _target(self, services: tuple[Service, ...]) -> Mapping[str, str]:
         """Return every variable of the target description; those without a value stay empty."""
-        database, cache, cloud, vendors, application = (*services, None)[:5]
+        database, cache, cloud, vendors, cluster, application = (*services, None)[:6]
         assert isinstance(database, Database)
         assert isinstance(cache, Cache)
         assert isinstance(cloud, Cloud)
         assert isinstance(vendors, Vendors)
+        assert isinstance(cluster, Cluster)
         url = application.url if isinstance(application, Application) else ""
         given = {
             "OPS_ENVIRONMENT": "lab",
@@ -220,6 +223,7 @@ class Lab:
             "OPS_APPLICATION_NAMES": POOL if url else "",
             "OPS_SERVER_METRICS_URL": f"{url}/node-metrics" if url else "",
             **vendors.target(),
+            **cluster.target(),
         }
         return {str(f.alias): given.get(str(f.alias), _text(f.default)) for f in Settings.model_fields.values()}
 

@@ -13,16 +13,14 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 
 from opslib.lab.providers import LOOPBACK
 from opslib.lab.vendors.cloudflare import Cloudflare
+from opslib.lab.vendors.doors import Doors
 from opslib.lab.vendors.faults import Faults
 from opslib.lab.vendors.github import GitHub
 from opslib.lab.vendors.memory import Memory
@@ -39,38 +37,6 @@ VENDORS: tuple[type[StandIn], ...] = (GitHub, Vercel, Netlify, Cloudflare, Supab
 GRACE_SECONDS = 2
 
 
-class Doors:
-    """The lab's own doors to all stand-ins."""
-
-    def __init__(self, memory: Memory, faults: Faults, vendors: list[StandIn]) -> None:
-        self._memory, self._faults, self._vendors = memory, faults, vendors
-
-    async def faults(self, request: Request) -> Response:
-        """GET shows them, POST sets one, DELETE mends all."""
-        if request.method == "DELETE":
-            self._faults.clear(request.query_params.get("vendor"))
-        elif request.method == "POST":
-            try:
-                self._faults.set(json.loads(await request.body()))
-            except (ValueError, TypeError) as error:
-                return JSONResponse({"error": "Invalid request", "message": str(error)}, 400)
-        return JSONResponse({"faults": self._faults.shown()})
-
-    async def state(self, request: Request) -> Response:
-        """GET shows what is remembered, PUT replaces that of the vendors that the body names."""
-        if request.method == "PUT":
-            self._memory.replace(json.loads(await request.body()))
-        return JSONResponse(self._memory.shown())
-
-    async def calls(self, request: Request) -> Response:
-        """GET shows the latest calls in order, DELETE forgets them."""
-        found: list[dict[str, Any]] = [call for vendor in self._vendors for call in vendor.calls]
-        if request.method == "DELETE":
-            for vendor in self._vendors:
-                vendor.calls.clear()
-        return JSONResponse({"calls": found})
-
-
 def application(folder: Path, tokens: dict[str, dict[str, str]], address: str) -> Starlette:
     """Return the application of all stand-ins; ``tokens`` by vendor, each with what it may do."""
     memory, faults = Memory(folder / "vendors.json"), Faults(tuple(kind.name for kind in VENDORS))
@@ -78,9 +44,7 @@ def application(folder: Path, tokens: dict[str, dict[str, str]], address: str) -
     memory.keep()
     doors = Doors(memory, faults, vendors)
     routes = [
-        Route("/_lab/faults", doors.faults, methods=["GET", "POST", "DELETE"]),
-        Route("/_lab/state", doors.state, methods=["GET", "PUT"]),
-        Route("/_lab/calls", doors.calls, methods=["GET", "DELETE"]),
+        *doors.routes(),
         *(Mount(f"/{vendor.name}", app=vendor.application()) for vendor in vendors),
     ]
     return Starlette(routes=routes, middleware=[LOOPBACK])

@@ -1,0 +1,170 @@
+"""What the stand-in's cluster holds at its beginning: the guide's deployments on three nodes that are half full.
+
+Ten replicas of both do not fit; one deployment has no PodDisruptionBudget, and one no autoscaler.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opslib.lab.cluster.controller import Controller
+from opslib.lab.cluster.kinds import KINDS, Object, stamp
+from opslib.lab.cluster.store import Store
+
+NAMESPACE = "production"
+DAY = 86_400
+AGE = 3 * DAY
+TICK_SECONDS = 0.1
+STABILISATION_SECONDS = 1.0
+"""Of real clusters it is 300 (behaviour scaleDown)."""
+NODES = ("node-a", "node-b", "node-c")
+ALLOCATABLE = {"cpu": "3920m", "memory": "14Gi", "pods": "58"}
+SYSTEM = {"kube-proxy": ("100m", "128Mi"), "metrics-server": ("100m", "200Mi")}
+"""What runs on every node before anything of the product does."""
+
+DEPLOYMENTS: dict[str, tuple[int, str, str, dict[str, str] | None]] = {
+    "api-server": (2, "500m", "512Mi", {"NODE_ENV": "production", "PG_POOL_MAX": "10"}),
+    # Without a list of variables: a JSON patch that adds to it is refused.
+    "llm-worker": (2, "1", "1Gi", None),
+    "frontend": (2, "100m", "128Mi", {"NODE_ENV": "production"}),
+}
+BOUNDS = {"api-server": (2, 10), "llm-worker": (1, 5)}
+BUDGETS = ("api-server", "frontend")
+
+
+def first(now: float) -> dict[str, Any]:
+    """Return the state at the beginning, come to rest."""
+    began = now - AGE
+    state: dict[str, Any] = {
+        "objects": {},
+        "version": 1000,
+        "ticked": began,
+        "tick_seconds": TICK_SECONDS,
+        "stabilisation_seconds": STABILISATION_SECONDS,
+        "waits": {},
+        "moved": {},
+        "load": {"api-server": 450, "llm-worker": 1200, "frontend": 20},
+        "ailing": {},
+        "metrics": "up",
+        "log_seconds": 5.0,
+        "log_kept_seconds": 6 * 3600.0,
+    }
+    store = Store(state)
+    for name in (NAMESPACE, "kube-system"):
+        store.create(KINDS["namespaces"], "", {"metadata": {"name": name}, "status": {"phase": "Active"}}, began)
+    for node in NODES:
+        store.create(KINDS["nodes"], "", _node(node, began), began)
+        for name in SYSTEM:
+            store.create(KINDS["pods"], "kube-system", _system(name, node, began), began)
+    _product(store, began)
+    controller = Controller(store)
+    while controller.tick(began):
+        pass
+    state["ticked"] = now
+    return state
+
+
+def _product(store: Store, began: float) -> None:
+    for name in DEPLOYMENTS:
+        store.create(KINDS["deployments"], NAMESPACE, _deployment(name), began)
+    for name, bounds in BOUNDS.items():
+        store.create(KINDS["horizontalpodautoscalers"], NAMESPACE, _autoscaler(name, *bounds), began)
+    for name in BUDGETS:
+        spec = {"minAvailable": "50%", "selector": {"matchLabels": {"app": name}}}
+        store.create(KINDS["poddisruptionbudgets"], NAMESPACE, {"metadata": {"name": name}, "spec": spec}, began)
+    hard = {"pods": "40", "requests.cpu": "20", "requests.memory": "40Gi"}
+    quota = {"metadata": {"name": "production"}, "spec": {"hard": hard}}
+    store.create(KINDS["resourcequotas"], NAMESPACE, quota, began)
+    secret = {"metadata": {"name": "valuecanvas-secrets"}, "type": "Opaque"}
+    store.create(KINDS["secrets"], NAMESPACE, secret, began)
+    settings = {"metadata": {"name": "valuecanvas-config"}, "data": {"log-level": "info", "node-env": "production"}}
+    store.create(KINDS["configmaps"], NAMESPACE, settings, began)
+    deny = {"podSelector": {}, "policyTypes": ["Ingress"]}
+    policy = {"metadata": {"name": "default-deny-ingress"}, "spec": deny}
+    store.create(KINDS["networkpolicies"], NAMESPACE, policy, began)
+
+
+def _deployment(name: str) -> Object:
+    replicas, cpu, memory, variables = DEPLOYMENTS[name]
+    container: Object = {
+        "name": name.partition("-")[0],
+        "image": f"valuecanvas/{name}:1.4.2",
+        "ports": [{"containerPort": 8000, "protocol": "TCP"}],
+        "resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": "2", "memory": "2Gi"}},
+    }
+    if variables:
+        container["env"] = [{"name": key, "value": value} for key, value in variables.items()]
+    return {
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "0%"}},
+            "revisionHistoryLimit": 10,
+            "progressDeadlineSeconds": 600,
+        },
+    }
+
+
+def _autoscaler(name: str, low: int, high: int) -> Object:
+    target = {"type": "Utilization", "averageUtilization": 70}
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": low,
+            "maxReplicas": high,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+        },
+    }
+
+
+def _node(name: str, began: float) -> Object:
+    words = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
+    conditions = [
+        {
+            "type": word,
+            "status": "True" if word == "Ready" else "False",
+            "reason": f"Kubelet{word}",
+            **dict.fromkeys(("lastHeartbeatTime", "lastTransitionTime"), stamp(began)),
+        }
+        for word in words
+    ]
+    ids = dict.fromkeys(("machineID", "systemUUID", "bootID"), name)
+    versions = dict.fromkeys(("kubeletVersion", "kubeProxyVersion"), "v1.34.1")
+    info = {
+        **ids,
+        **versions,
+        "kernelVersion": "6.1",
+        "osImage": "Bottlerocket",
+        "containerRuntimeVersion": "containerd://2",
+    }
+    info |= {"operatingSystem": "linux", "architecture": "amd64"}
+    return {
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "spec": {"providerID": f"lab:///{name}"},
+        "status": {
+            "capacity": {"cpu": "4", "memory": "16Gi", "pods": "58"},
+            "allocatable": dict(ALLOCATABLE),
+            "conditions": conditions,
+            "nodeInfo": info,
+        },
+    }
+
+
+def _system(name: str, node: str, began: float) -> Object:
+    cpu, memory = SYSTEM[name]
+    container = {"name": name, "image": f"lab/{name}:1", "resources": {"requests": {"cpu": cpu, "memory": memory}}}
+    up = [{"type": "Ready", "status": "True", "lastTransitionTime": stamp(began)}]
+    running = {"name": name, "image": container["image"], "imageID": "lab", "ready": True, "restartCount": 0}
+    return {
+        "metadata": {"name": f"{name}-{node[-1]}{'qwert'}", "labels": {"app": name}},
+        "spec": {"containers": [container], "nodeName": node},
+        "status": {
+            "phase": "Running",
+            "startTime": stamp(began),
+            "conditions": up,
+            "containerStatuses": [{**running, "state": {"running": {"startedAt": stamp(began)}}}],
+        },
+    }

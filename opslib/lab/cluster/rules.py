@@ -1,0 +1,49 @@
+"""What the stand-in refuses as invalid (422), in the API's words.
+
+Source: Kubernetes API reference; the validation messages of its server.
+"""
+
+from __future__ import annotations
+
+from opslib.lab.cluster.kinds import Kind, Object
+from opslib.lab.vendors.stand_in import Refusal
+
+
+def validate(kind: Kind, one: Object) -> None:
+    """Raise Refusal (422) where an object is none of its kind, or holds what the API refuses."""
+    spec = one.get("spec") or {}
+    if kind.plural == "horizontalpodautoscalers":
+        low, high = spec.get("minReplicas", 1), spec.get("maxReplicas")
+        if not _whole(low) or low < 1:
+            raise _invalid(kind, one, "spec.minReplicas", low, "must be greater than or equal to 1")
+        if not _whole(high) or high < low:
+            raise _invalid(kind, one, "spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
+        if not (spec.get("scaleTargetRef") or {}).get("name"):
+            raise _invalid(kind, one, "spec.scaleTargetRef.name", "", "Required value")
+    if kind.plural == "deployments":
+        _deployment(kind, one, spec)
+    if kind.plural == "networkpolicies" and "podSelector" not in spec:
+        raise _invalid(kind, one, "spec.podSelector", "", "Required value")
+
+
+def _deployment(kind: Kind, one: Object, spec: Object) -> None:
+    count = spec.get("replicas", 1)
+    if not _whole(count) or count < 0:
+        raise _invalid(kind, one, "spec.replicas", count, "must be greater than or equal to 0")
+    containers = ((spec.get("template") or {}).get("spec") or {}).get("containers")
+    if not containers:
+        raise _invalid(kind, one, "spec.template.spec.containers", "", "Required value")
+    for container in containers:
+        names = [variable.get("name") for variable in container.get("env", ())]
+        if not container.get("image") or not all(names):
+            raise _invalid(kind, one, "spec.template.spec.containers", "", "Required value")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _invalid(kind: Kind, one: Object, field: str, value: object, why: str) -> Refusal:
+    name = (one.get("metadata") or {}).get("name", "")
+    label = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    return Refusal(422, f'{label} "{name}" is invalid: {field}: Invalid value: {value!r}: {why}')
