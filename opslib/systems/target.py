@@ -19,6 +19,7 @@ from opslib.systems.filing import Filing
 from opslib.systems.github import ReadOnlyWorkflows, Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
+from opslib.systems.kubernetes import Cluster, ReadOnlyCluster
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.pagerduty import Pager
 from opslib.systems.postgres import ReadOnlyDatabase
@@ -77,6 +78,11 @@ class ReadTarget:
     def checkout(self) -> Checkout:
         """The commits of the product's repository on this machine."""
         return Checkout(self.settings.checkout)
+
+    @cached_property
+    def cluster(self) -> ReadOnlyCluster:
+        """Kubernetes, by a token that only reads."""
+        return ReadOnlyCluster(self.settings, self.settings.read_kubernetes_token)
 
     def close(self) -> None:
         """Close every handle that was opened."""
@@ -182,3 +188,8 @@ class WriteTarget(VerifyTarget):
     def pager(self) -> Pager:
         """PagerDuty's door for events; it can only be told."""
         return Pager(self.settings, self.settings.pagerduty_key)
+
+    @cached_property
+    def cluster_writer(self) -> Cluster:
+        """Kubernetes, by a token that may set bounds and replicas."""
+        return Cluster(self.settings, self.settings.kubernetes_token)

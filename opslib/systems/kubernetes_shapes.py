@@ -1,0 +1,211 @@
+"""What is used of Kubernetes' nodes and pods, with quantities as numbers (cores, bytes).
+
+Source: Kubernetes API description (core/v1). What runs and bounds them: :mod:`opslib.systems.kubernetes_workloads`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from opslib.systems.api import Shape
+from opslib.systems.kubernetes_quantities import quantity
+
+Amount = Annotated[float, BeforeValidator(quantity)]
+Amounts = dict[str, Amount]
+Labels = dict[str, str]
+
+
+class Part(Shape):
+    """A part of an object; what is null counts as not said, and models are built at their first use."""
+
+    model_config = ConfigDict(**Shape.model_config, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _said(cls, given: Any) -> Any:
+        return {key: value for key, value in given.items() if value is not None} if isinstance(given, dict) else given
+
+
+class Meta(Part):
+    """What every object says of itself."""
+
+    name: str
+    namespace: str = ""
+    uid: str
+    version: str = Field(alias="resourceVersion")
+    generation: int = 0
+    created: datetime = Field(alias="creationTimestamp")
+    labels: Labels = Field({})
+    annotations: Labels = Field({})
+
+
+class Condition(Part):
+    """A condition: ``status`` is True, False or Unknown, as text."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+class Thing(Part):
+    """An object of its own."""
+
+    meta: Meta = Field(alias="metadata")
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.meta.name
+
+
+class Selector(Part):
+    """A label selector; ``expressions`` are its conditions that are more than equality."""
+
+    labels: Labels = Field({}, alias="matchLabels")
+    expressions: tuple[dict[str, Any], ...] = Field((), alias="matchExpressions")
+
+    def fits(self, labels: Labels) -> bool:
+        """Tell whether ``labels`` are selected, as far as equality says."""
+        return all(labels.get(key) == value for key, value in self.labels.items())
+
+
+class Resources(Part):
+    """What a container asks for and may use at most."""
+
+    requests: Amounts = Field({})
+    limits: Amounts = Field({})
+
+
+class Container(Part):
+    """A container of a pod. ``restart`` is Always for one that runs beside the others though it starts first."""
+
+    name: str
+    image: str
+    resources: Resources = Resources()
+    restart: str = Field("", alias="restartPolicy")
+
+
+class Taint(Part):
+    """Why a node takes some pods only."""
+
+    key: str
+    value: str = ""
+    effect: str
+
+
+class Toleration(Part):
+    """What a pod puts up with."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+    def allows(self, taint: Taint) -> bool:
+        """Tell whether a pod with this may run in spite of ``taint``."""
+        same = not self.key or self.key == taint.key
+        value = self.operator == "Exists" or self.value == taint.value
+        return same and value and self.effect in ("", taint.effect)
+
+
+class PodSpec(Part):
+    """What a pod is made of, and where it may run."""
+
+    containers: tuple[Container, ...]
+    first: tuple[Container, ...] = Field((), alias="initContainers")
+    node: str = Field("", alias="nodeName")
+    node_labels: Labels = Field({}, alias="nodeSelector")
+    tolerations: tuple[Toleration, ...] = ()
+    affinity: dict[str, Any] = Field({})
+    spread: tuple[dict[str, Any], ...] = Field((), alias="topologySpreadConstraints")
+    overhead: Amounts = Field({})
+
+    def asks(self, what: str, *, limits: bool = False) -> float | None:
+        """Return how much of ``what`` a node must have free for it; None where a container does not say.
+
+        The larger of all containers together, and of the largest that runs before them.
+        """
+        said = [(one.resources.limits if limits else one.resources.requests).get(what) for one in self.containers]
+        beside = [one for one in self.first if one.restart == "Always"]
+        before = [one for one in self.first if one.restart != "Always"]
+        if any(one is None for one in said):
+            return None
+        aside = sum(one.resources.requests.get(what, 0.0) for one in beside)
+        largest = max((one.resources.requests.get(what, 0.0) for one in before), default=0.0)
+        total = max(sum(one or 0.0 for one in said), largest) + aside + self.overhead.get(what, 0.0)
+        return round(total, 9)
+
+
+class _State(Part):
+    reason: str = ""
+    message: str = ""
+    code: int | None = Field(None, alias="exitCode")
+
+
+class States(Part):
+    """What a container is doing: one of the three."""
+
+    running: dict[str, Any] | None = None
+    waiting: _State | None = None
+    terminated: _State | None = None
+
+
+class ContainerStatus(Part):
+    """How a container is."""
+
+    name: str
+    ready: bool
+    restarts: int = Field(alias="restartCount")
+    state: States = States()
+    last: States = Field(States(), alias="lastState")
+
+
+class PodStatus(Part):
+    """How a pod is."""
+
+    phase: str = "Pending"
+    reason: str = ""
+    conditions: tuple[Condition, ...] = ()
+    containers: tuple[ContainerStatus, ...] = Field((), alias="containerStatuses")
+
+
+class Pod(Thing):
+    """A pod."""
+
+    spec: PodSpec
+    status: PodStatus = PodStatus()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes traffic."""
+        return any(one.type == "Ready" and one.status == "True" for one in self.status.conditions)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended and takes no room any more."""
+        return self.status.phase in ("Succeeded", "Failed")
+
+
+class _NodeSpec(Part):
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+
+
+class _NodeStatus(Part):
+    allocatable: Amounts
+    conditions: tuple[Condition, ...] = ()
+
+
+class Node(Thing):
+    """A node."""
+
+    spec: _NodeSpec = _NodeSpec()
+    status: _NodeStatus
+
+    def condition(self, kind: str) -> str:
+        """Return a condition's status, ``Unknown`` where it says none."""
+        return next((one.status for one in self.status.conditions if one.type == kind), "Unknown")
