@@ -36,7 +36,7 @@ def first(now: float) -> dict[str, Any]:
     """Return the state at the beginning, come to rest."""
     began = now - AGE
     state: dict[str, Any] = {
-        "objects": {},
+        "objects": {plural: {} for plural in KINDS},
         "version": 1000,
         "ticked": began,
         "tick_seconds": TICK_SECONDS,
