@@ -98,6 +98,9 @@ class ReadSettings(VendorNames):
         alias="OPS_PROTECTED_PREFIXES",
         description="key families that must never be evicted or flushed with the cache",
     )
+    cache_memory_mb: int | None = Field(
+        None, alias="OPS_CACHE_MEMORY_MB", gt=0, description="memory limit of the cache's container; unset: its host's"
+    )
     application_names: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.:@-]{0,62}$")], ...], BeforeValidator(split)
     ] = Field(

@@ -6,7 +6,7 @@ what stands here.
 
 from __future__ import annotations
 
-from opslib.actions import authentication, backups, cache, database, delivery, frontend, security, supabase
+from opslib.actions import authentication, backups, cache, cluster, database, delivery, frontend, security, supabase
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
@@ -32,6 +32,8 @@ _KINDS: tuple[type[Action], ...] = (
     security.PreserveEvidence,
     security.NotifyStakeholders,
     authentication.RevokeSessions,
+    cache.SetCacheMemory,
+    cluster.ScaleDeployment,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

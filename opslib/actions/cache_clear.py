@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.cache_server import changeable, same_server
 from opslib.errors import Refused, StepFailed
 from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
 from opslib.settings import ReadSettings
@@ -68,7 +69,7 @@ class ClearFamily(Action):
     def plan(self, target: ReadTarget) -> Plan:
         """Count what would go and what must stay; raises Refused where the family is no cache, or too large."""
         self._allowed(target.settings)
-        identity = _changeable(target.cache)
+        identity = changeable(target.cache)
         clock = _clock(target.cache)
         seen = self._look(target)
         self._expires(target.cache, seen)
@@ -94,7 +95,7 @@ class ClearFamily(Action):
         """Remove them; raises Refused before that on another server, StepFailed when more would go than may."""
         self._allowed(target.settings)
         store = target.cache_store
-        self._same_server(target, plan)
+        same_server(target, plan)
         since, removed, expected = _clock(store), 0, plan.observed[self.prefix]
         began = time.monotonic()
         for batch in store.scan(self.prefix):
@@ -187,32 +188,6 @@ class ClearFamily(Action):
                 f"{staying} of {len(sample)} keys of {self.prefix} never expire: what is kept for good is no cache.",
                 "See who writes them (diagnostics/cache); name the part of the family that expires.",
             )
-
-    def _same_server(self, target: WriteTarget, plan: Plan) -> None:
-        looked = _identity(target.cache)
-        if _identity(target.cache_store) != looked:
-            raise Refused(
-                f"REDIS_URL leads elsewhere than {target.settings.read_cache_url.public}.",
-                "Correct the target description: both addresses must lead to one database of one server.",
-            )
-        if looked != plan.fingerprint:
-            raise Refused("The server was started anew, or is another one, since it was planned with.", "Plan again.")
-
-
-def _changeable(cache: ReadOnlyCache) -> dict[str, Any]:
-    info = cache.info("server", "replication")
-    if info.get("role") != "master":
-        raise Refused("This server is a replica: nothing can be changed there.", "Name the primary's address.")
-    if "cluster" in (info.get("server_mode"), info.get("redis_mode")):
-        raise Refused(
-            "This server is one of a cluster, and holds a part of the keys only.", "Clear it by its own tools, by node."
-        )
-    return _identity(cache)
-
-
-def _identity(cache: ReadOnlyCache) -> dict[str, Any]:
-    facts = dict(word.partition("=")[::2] for word in str(cache.ask("CLIENT", "INFO")).split())
-    return {"server": cache.info("server")["run_id"], "database": int(facts["db"])}
 
 
 def _clock(cache: ReadOnlyCache) -> datetime:

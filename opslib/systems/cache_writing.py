@@ -1,4 +1,4 @@
-"""Redis or Valkey for the executor: what a reading session asks, and UNLINK of the cache's own keys."""
+"""Redis or Valkey for the executor: what a reading session asks, UNLINK of the cache's own keys, two settings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ MOST_KEYS = 1000
 """Keys of one UNLINK at most: the server looks each up while everybody else waits."""
 
 
+POLICIES = (
+    *("noeviction", "volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random"),
+    *("allkeys-lru", "allkeys-lfu", "allkeys-random"),
+)
+"""What a server may do when its memory is full (``maxmemory-policy``)."""
+
+
 class Cache(ReadOnlyCache):
-    """A session that removes keys of ``family`` and sends nothing else that writes.
+    """A session that removes keys of ``family``, sets how much memory there is and what is done when it is full,
+    and sends nothing else that writes.
 
     A key that begins otherwise, or with one of ``protected``, is refused before a byte is sent, whoever asks.
     """
@@ -28,7 +36,16 @@ class Cache(ReadOnlyCache):
         batches = [keys[start : start + MOST_KEYS] for start in range(0, len(keys), MOST_KEYS)]
         return sum(int(answer) for answer in self.ask_many([("UNLINK", *batch) for batch in batches]))
 
+    def set_memory(self, size: int, policy: str) -> None:
+        """Set ``maxmemory`` (bytes; 0: no limit) and ``maxmemory-policy`` at once, until the server's next start."""
+        self.ask("CONFIG", "SET", "maxmemory", size, "maxmemory-policy", policy)
+
     def _why_refused(self, command: Command) -> str | None:
+        if command[:2] == ("CONFIG", "SET"):
+            shape = command[2:3] + command[4:5]
+            known = len(command) == 6 and shape == ("maxmemory", "maxmemory-policy") and command[5] in POLICIES
+            plain = known and isinstance(command[3], int) and command[3] >= 0
+            return None if plain else "CONFIG SET takes maxmemory in bytes and maxmemory-policy, both and nothing else"
         if not command or command[0] != "UNLINK":
             return super()._why_refused(command)
         keys = [_bytes(part) for part in command[1:]]

@@ -1,0 +1,5 @@
+"""The action of the area: scale a deployment."""
+
+from opslib.actions.cluster_scale import ScaleDeployment
+
+__all__ = ["ScaleDeployment"]
