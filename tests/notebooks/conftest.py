@@ -12,6 +12,7 @@ from opslib.headless import runner
 from opslib.lab.supervisor import Lab
 from opslib.systems.postgres import connect
 from opslib.systems.target import WriteTarget
+from tests.kubernetes import ClusterDoors
 from tests.vendors import Doors
 
 ROWS = 20_000
@@ -47,15 +48,16 @@ def run(house):
 
 @pytest.fixture
 def fingerprint(house):
-    """Return what can be changed, as one value: databases and content, keys, object versions, the vendors' state."""
+    """Return what can be changed, as one value: databases, keys, object versions, the vendors' and cluster's state."""
 
     def take():
         settings = house.settings
         with connect(settings.database_url.with_path("postgres"), "fingerprint") as server:
             names = server.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
         databases = {row["datname"]: content(settings.database_url.with_path(row["datname"])) for row in names}
-        vendors = Doors(settings).state()
-        return json.dumps([databases, keys(settings.cache_url.reveal()), objects(settings), vendors], default=str)
+        vendors, cluster = Doors(settings).state(), ClusterDoors(settings).specs()
+        held = keys(settings.cache_url.reveal())
+        return json.dumps([databases, held, objects(settings), vendors, cluster], default=str)
 
     return take
 

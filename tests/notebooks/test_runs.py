@@ -147,7 +147,7 @@ def test_the_cache_is_cleared_of_its_own_keys_and_of_no_others(run, house, finge
     is_sound(result, folder, house)
     after = json.loads(fingerprint())
     assert any(key.startswith("llm:cache:") for key in before[1])
-    assert after == [before[0], [key for key in before[1] if not key.startswith("llm:cache:")], before[2]]
+    assert after == [before[0], [key for key in before[1] if not key.startswith("llm:cache:")], *before[2:]]
     evidence = json.loads((folder / "evidence" / "clear-cache.json").read_text())
     assert evidence["verification"]["verdict"] == "OK"
     assert evidence["values"]["removed"] == len(before[1]) - len(after[1])
