@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import psycopg
+import redis
 
 from opslib.actions import backups_folder as staging
 from opslib.archive.store import Archive
@@ -26,6 +27,7 @@ from opslib.settings_guard import shown
 from tests import hosters
 from tests.actions import shop
 from tests.backup_place import Place
+from tests.kubernetes import ClusterDoors, replicas
 from tests.vendors import Doors
 from tests.waiting import until
 
@@ -138,6 +140,8 @@ class Case:
         }
         self.settings = base.lab.settings.model_copy(update=self._changes())
         describe(self.settings, folder / "lab")
+        if scenario == "scale":
+            base.calm()
         if self.on_shop:
             base.fresh_shop()
             self.before = base.oids()
@@ -170,6 +174,8 @@ class Case:
             return self.base.migrated()
         if self.scenario == "roll-back":
             return self.base.front_state(self.front)
+        if self.scenario == "scale":
+            return self.base.scaled()
         return self.base.shop_state(self) if self.on_shop else self._bucket()
 
     def _bucket(self):
@@ -213,6 +219,8 @@ class Case:
         return said
 
     def close(self):
+        if self.scenario == "scale":
+            self.base.calm()
         if self.scenario == "roll-back":
             self.front.doors.put(vercel=self.base.front)
         elif not self.on_shop:
@@ -224,7 +232,10 @@ def repeated(did):
     """Yield each effect that was done again though nothing had taken it back in between."""
     there = set()
     for line in did:
-        what = (line["did"], re.sub(r" ?version=\S*", "", line["what"]) if line["did"] == "put_new" else line["what"])
+        what = (
+            line["did"],
+            re.sub(r" ?version=\S*", "", line["what"]) if line["did"] in ("put_new", "bound") else line["what"],
+        )
         if line["did"] == "delete_version":
             there = {one for one in there if one[0] != "_complete" or one[1].split()[0] not in line["what"]}
             if what in there:
@@ -244,6 +255,8 @@ class Base:
         self.lab, self.place, self.locks = lab, place, locks
         self.notebooks = shutil.copytree(ROOT / "notebooks", locks.parent / "notebooks")
         self.front = Doors(lab.settings).state()["vercel"]
+        self.cluster = ClusterDoors(lab.settings)
+        self.quiet = self.cluster.state()
         self.manifest = place.manifest(place.take("seed"))
         self.dump = b"".join(place.writing().backup_store.stream(self.manifest.dump.key))
         shop.make(lab, LIVE, shop.SCHEMA, shop.ROWS)
@@ -272,6 +285,24 @@ class Base:
             session.execute(f"GRANT CONNECT ON DATABASE {LIVE} TO ops_reader")
         with self.lab.admin(LIVE) as session:
             session.execute("INSERT INTO public.never_used VALUES (1)")
+
+    def calm(self):
+        """Bring cluster and cache back to what they were at the beginning."""
+        self.cluster.put(**self.quiet)
+        with redis.Redis.from_url(self.lab.settings.cache_url.reveal()) as cache:
+            cache.execute_command("CONFIG", "SET", "maxmemory", "64mb", "maxmemory-policy", "volatile-lru")
+
+    def scaled(self):
+        """Return what a scaling has made of cluster and cache."""
+        objects = self.cluster.cluster()["objects"]
+        with redis.Redis.from_url(self.lab.settings.cache_url.reveal()) as cache:
+            memory = cache.config_get("maxmemory*")
+        names = ("api-server", "llm-worker")
+        return {
+            "bounds": [self.cluster.bounds(name) for name in names],
+            "available": [replicas(objects, name) for name in names],
+            "memory": [memory["maxmemory"], memory["maxmemory-policy"]],
+        }
 
     def wear(self):
         """Bring the shop into a state that needs upkeep: dead rows, half an index, a stale view."""

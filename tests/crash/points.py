@@ -44,8 +44,13 @@ TALK = {
     "lease_store.py": {"put", "create", "replace", "write"},
     "programs.py": {"feed", "_started"},
     "web.py": {"_ask"},
+    "kubernetes.py": {"bound"},
+    "cache_writing.py": {"set_memory"},
 }
-EFFECTS = {"put_new", "delete_version", "_complete", "exchange", "apply_file", "roll_back_file"}
+EFFECTS = {
+    *("put_new", "delete_version", "_complete", "exchange", "apply_file", "roll_back_file"),
+    *("bound", "set_memory"),
+}
 """Functions that change a server's state for good when they return. A database that is made has a name of its run,
 so that a second one cannot be; which ones are left is compared at the end."""
 
@@ -149,7 +154,11 @@ def own(frame):
 
 def what(frame):
     """Return what a function that changes a server was called with, in words."""
-    said = {name: frame.f_locals[name] for name in ("key", "version", "name", "live", "new") if name in frame.f_locals}
+    said = {
+        name: frame.f_locals[name]
+        for name in ("key", "version", "name", "live", "new", "autoscaler")
+        if name in frame.f_locals
+    }
     if "self" in frame.f_locals and "key" not in said:
         said["key"] = str(getattr(frame.f_locals["self"], "key", "") or getattr(frame.f_locals["self"], "_key", ""))
     return " ".join(f"{name}={value}" for name, value in said.items() if isinstance(value, str) and value)

@@ -7,12 +7,13 @@ RUNBOOKS = {
     "upkeep": "runbooks/maintain-database",
     "roll-back": "runbooks/roll-back-deployment",
     "migrate": "runbooks/migrate-database",
+    "scale": "runbooks/scale-for-high-traffic",
 }
 
 
 def steps(scenario):
     """Return (cell, action, parameters as a function of the values of the steps before) in their order."""
-    return [(action, action, parameters) for action, parameters in _parameters(scenario)]
+    return [(step[0], *step[-2:]) for step in _parameters(scenario)]
 
 
 def _parameters(scenario):
@@ -32,6 +33,13 @@ def _parameters(scenario):
         return [
             ("apply-migrations", lambda done: {"through": "all"}),
             ("roll-back-migration", lambda done: {"version": "20260402090000"}),
+        ]
+    if scenario == "scale":
+        waits = {"wait_seconds": 30.0, "settle_seconds": 0.1}
+        return [
+            ("scale-api", "scale-deployment", lambda done: {"which": "api", "replicas": 4, **waits}),
+            ("scale-workers", "scale-deployment", lambda done: {"which": "worker", "replicas": 3, **waits}),
+            ("set-cache-memory", "set-cache-memory", lambda done: {"megabytes": 96, "policy": "volatile-ttl"}),
         ]
     if scenario == "back-up":
         return [
