@@ -174,7 +174,7 @@ class ScaleDeployment(Action):
             return {}
         rows = connection_rows(target, {name: needed}, self.connections_each)
         for row in rows:
-            if row["planned"] and CONNECTION_USE.judge(row["percent"]) is Verdict.CRITICAL:
+            if row["added"] and CONNECTION_USE.judge(row["percent"]) is Verdict.CRITICAL:
                 raise Refused(
                     f"{needed} replicas of {name} would open {row['planned']} more connections, {self.connections_each}"
                     f" each: with {row['used']} in use {row['percent']:g} % of {row['usable']} ({row['budget']}).",

@@ -65,7 +65,11 @@ def connections(api: int, worker: int, each: int) -> Check:
             f"{worst['budget']}: {worst['used']} in use and {worst['planned']} more would be {worst['percent']:g} % "
             f"of {worst['usable']} usable connections."
         )
-        return Judgement(CONNECTION_USE.judge(worst["percent"]), said, worst["percent"], reading.rows)
+        verdict = CONNECTION_USE.judge(worst["percent"])
+        if not worst["added"] and verdict is Verdict.CRITICAL:
+            # Fewer replicas are a way out of it, and must not be kept from being one.
+            verdict = Verdict.WARNING
+        return Judgement(verdict, said, worst["percent"], reading.rows)
 
     return Check(
         name="cluster-connections",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from opslib.errors import Unreachable
-from opslib.model import Probe, Row
+from opslib.model import Probe
 from opslib.probes.database_sessions import connection_budget
 from opslib.settings import ReadSettings
 from opslib.systems.kubernetes import ReadOnlyCluster
@@ -201,21 +201,29 @@ def _more(what: str, wish: Wish) -> float:
 
 
 def connection_rows(target: ReadTarget, wanted: Mapping[str, int], each: int) -> list[dict[str, Any]]:
-    """Return the server's and this database's connection limit, with what the new replicas' pools would add.
+    """Return the server's and this database's connection limit, with what so many replicas may come to hold.
 
-    ``wanted`` is the replicas by deployment, ``each`` the connections that one of them opens.
+    ``wanted`` is the replicas by deployment, ``each`` the connections that one of them opens. Pools fill as they are
+    used, so what is open now says little of the replicas that run: all of their pools count, or what is in use and
+    the pools of those that are added, whichever is more. ``planned`` is that without what is in use.
     """
-    more = sum(
-        max(0, replicas - target.cluster.deployment(name).spec.replicas) * each for name, replicas in wanted.items()
-    )
+    added = each * sum(max(0, count - target.cluster.deployment(name).spec.replicas) for name, count in wanted.items())
     own = ("server", f"database {target.settings.read_database_url.path}")
-    rows: list[Row] = [row for row in connection_budget.read(target) if row["budget"] in own]
-    return [
-        {**{key: row[key] for key in ("budget", "slots", "reserved", "usable", "used")}, "planned": more}
-        | {"left": row["usable"] - row["used"] - more}
-        | {"percent": round(100 * (row["used"] + more) / max(1, row["usable"]), 1)}
-        for row in rows
-    ]
+    rows = []
+    for row in connection_budget.read(target):
+        if row["budget"] not in own:
+            continue
+        total = max(row["used"] + added, each * sum(wanted.values()))
+        rows.append(
+            {
+                **{key: row[key] for key in ("budget", "slots", "reserved", "usable", "used")},
+                "added": added,
+                "planned": total - row["used"],
+                "left": row["usable"] - total,
+                "percent": round(100 * total / max(1, row["usable"]), 1),
+            }
+        )
+    return rows
 
 
 def _wanted(settings: ReadSettings, api: int, worker: int) -> dict[str, int]:

@@ -53,12 +53,22 @@ def test_what_fits_and_what_does_not_is_said_with_figures(said):
 
 
 def test_the_guides_ten_and_ten_have_no_connections_left(said):
-    fine = said(checks.connections(6, 4, 10))
-    assert fine.verdict in (Verdict.OK, Verdict.WARNING)
-    assert fine.reading.rows[0]["planned"] == 60
-    short = said(checks.connections(10, 10, 10))
-    assert (short.verdict, short.reading.rows[0]["planned"]) == (Verdict.CRITICAL, 160)
-    assert "160 more would be" in short.summary
+    fine = said(checks.connections(4, 3, 10))
+    (row,) = fine.reading.rows
+    assert (fine.verdict, row["planned"] + row["used"]) == (Verdict.OK, 70)
+    for api, worker in ((10, 10), (10, 0)):
+        short = said(checks.connections(api, worker, 10))
+        (row,) = short.reading.rows
+        # The pools of all replicas count, also of those that run and have not opened theirs yet.
+        assert (short.verdict, row["planned"] + row["used"]) == (Verdict.CRITICAL, 10 * (api + worker))
+        assert f"{row['planned']} more would be" in short.summary
+
+
+def test_fewer_replicas_are_never_kept_from_a_database_that_is_full():
+    row = {"budget": "server", "usable": 97, "used": 95, "planned": 0, "percent": 97.9}
+    check = checks.connections(2, 2, 10)
+    assert check.judge(reading({**row, "added": 0})).verdict is Verdict.WARNING
+    assert check.judge(reading({**row, "added": 10})).verdict is Verdict.CRITICAL
 
 
 def test_a_quota_that_would_be_passed_is_critical(said, doors):
