@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from opslib.lab.cluster import shown
+from opslib.lab.cluster import discovery, shown
 from opslib.lab.cluster.controller import Controller
+from opslib.lab.cluster.discovery import METRICS
 from opslib.lab.cluster.kinds import KINDS, REASONS, Kind, Object, status
 from opslib.lab.cluster.patches import PATCHES
 from opslib.lab.cluster.planted import first
@@ -25,7 +26,6 @@ from opslib.lab.cluster.store import Store, selected
 from opslib.lab.vendors.faults import Fault
 from opslib.lab.vendors.stand_in import Endpoint, Refusal, StandIn, said
 
-METRICS = "/apis/metrics.k8s.io/v1beta1"
 VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.1-lab", "platform": "linux/amd64"}
 VERSION |= dict.fromkeys(("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler"), "lab")
 UNREADABLE = frozenset({"secrets"})
@@ -46,9 +46,10 @@ class Kubernetes(StandIn):
         Controller(Store(self.state)).catch_up(time.time())
 
     def routes(self) -> list[Route]:
-        """Return the routes of every kind, with scale, log, version and metrics."""
+        """Return the routes of every kind, with scale, log, version, metrics and discovery."""
         found = [
             Route("/version", self.version),
+            *discovery.routes(),
             Route(f"{METRICS}/nodes", self.node_metrics),
             Route(f"{METRICS}/namespaces/{{namespace}}/pods", self.pod_metrics),
             Route("/api/v1/namespaces/{namespace}/pods/{name}/log", self.log),
