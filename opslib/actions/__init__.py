@@ -26,6 +26,7 @@ _KINDS: tuple[type[Action], ...] = (
     database.RollBackMigration,
     cache.ClearFamily,
     delivery.DispatchWorkflow,
+    frontend.DeployFrontEnd,
     frontend.RollBackFrontEnd,
     supabase.SetFunctionSecret,
     supabase.DeployFunctions,

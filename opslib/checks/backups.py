@@ -5,6 +5,7 @@ The guide's own checks (a file is there, it has a size) pass on a dump without a
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from opslib.model import Check, Judgement, Reading, Row, Threshold, Verdict
@@ -53,7 +54,7 @@ def _proof_age(reading: Reading) -> Judgement:
     row = reading.row
     if row["proven_at"] is None:
         return Judgement(Verdict.CRITICAL, "No backup was ever restored to prove it.", rows=(row,))
-    age = (reading.taken_at - row["proven_at"]).total_seconds() / 86400
+    age = (reading.taken_at - datetime.fromisoformat(str(row["proven_at"]))).total_seconds() / 86400
     return Judgement(
         PROOF_AGE.judge(age),
         f"The last restore that was compared row by row is {age:.1f} days ago.",

@@ -37,6 +37,31 @@ def takes_input(file: str, branch: str, name: str) -> Check:
     )
 
 
+def tested(file: str, branch: str) -> Check:
+    """Return the check that the newest run of a workflow on just the branch's newest commit ended with success."""
+
+    def judge(reading: Reading) -> Judgement:
+        row = reading.row
+        commit = row["commit"][:12]
+        if not row["runs"]:
+            said = f"{file} never ran on {commit}, the newest commit of {branch}: nobody has tested it."
+            return Judgement(Verdict.CRITICAL, said, None, (row,))
+        if row["status"] != "completed":
+            said = f"Run #{row['number']} on {commit} is {row['status']} still."
+            return Judgement(Verdict.CRITICAL, said, None, (row,))
+        said = f"Run #{row['number']} on {commit} ended with {row['conclusion']}."
+        return Judgement(Verdict.OK if row["conclusion"] == "success" else Verdict.CRITICAL, said, None, (row,))
+
+    return Check(
+        name="delivery-commit-tested",
+        title=f"The newest commit of {branch} was tested, built and type-checked",
+        probe=probes.commit(file, branch),
+        judge=judge,
+        remedy="Wait for the run's end, or mend what it found; a commit that was not tested is not deployed.",
+        items=("RUN-DEP-01", "RUN-DEP-02"),
+    )
+
+
 def nothing_under_way(file: str) -> Check:
     """Return the check that no run of a workflow is queued, waiting or going on."""
 

@@ -101,6 +101,17 @@ def _variables(reading: Reading) -> Judgement:
     return Judgement(Verdict.OK, said, 0, reading.rows)
 
 
+def _public(reading: Reading) -> Judgement:
+    secret = tuple(row for row in reading.rows if row["secret"])
+    if secret:
+        names = ", ".join(row["variable"] for row in secret)
+        said = f"The next build would put into everybody's browser: {names}."
+        return Judgement(Verdict.CRITICAL, said, len(secret), secret)
+    return Judgement(
+        Verdict.OK, f"None of {len(reading.rows)} public variables is a secret by its name.", 0, reading.rows
+    )
+
+
 def _short(commit: str | None) -> str:
     return commit[:8] if commit else "not told"
 
@@ -167,3 +178,14 @@ migrations = Check(
     "build; see what the migrations did before it goes live (GH-06).",
 )
 """WARNING where applied migrations are newer than the deployment that production would go back to."""
+
+public = Check(
+    name="front-end-public",
+    title="No secret is built into the browser's files",
+    probe=probes.public,
+    judge=_public,
+    remedy="Remove the variable, rotate what it held, and deploy again: whoever opened the front end may have it. What "
+    "begins with VITE_ is public; the guide's own `vercel env add VITE_TOGETHER_API_KEY` is this mistake (GH-04).",
+    items=("DEP-VCL-05",),
+)
+"""CRITICAL where a variable that a build makes public has a name that says key, secret, token or password."""

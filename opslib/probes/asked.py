@@ -11,6 +11,7 @@ _PROBES: tuple[Probe, ...] = (
     frontend.documents,
     frontend.migrations,
     frontend.variables,
+    frontend.public,
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}

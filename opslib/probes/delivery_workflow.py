@@ -105,6 +105,34 @@ def runs(file: str, most: int = 10) -> Probe:
     )
 
 
+def commit(file: str, branch: str) -> Probe:
+    """Return the probe of a branch's newest commit, and of the runs of a workflow that tested just that one."""
+
+    def read(target: ReadTarget) -> list[dict[str, Any]]:
+        head = target.workflows.head(branch)
+        tested = [run for run in target.workflows.runs(file, branch=branch, most=100) if run.commit == head]
+        newest = tested[0] if tested else None
+        return [
+            {
+                "branch": branch,
+                "commit": head,
+                "workflow": file,
+                "runs": len(tested),
+                "number": newest.number if newest else None,
+                "status": newest.status if newest else None,
+                "conclusion": newest.conclusion if newest else None,
+                "address": newest.address if newest else None,
+            }
+        ]
+
+    return Probe(
+        name="delivery-commit",
+        title=f"The newest commit of {branch}, and whether it was tested",
+        read=read,
+        source=f"GET /repos/…/commits/{branch} · GET /repos/…/actions/workflows/{file}/runs?branch={branch}",
+    )
+
+
 def jobs(file: str) -> Probe:
     """Return the probe of the jobs of a workflow's newest run; no rows where it never ran."""
 

@@ -18,6 +18,10 @@ from opslib.probes.questions import question
 from opslib.systems.hosting import Stage
 from opslib.systems.target import PlanTarget
 
+_SECRET = re.compile(
+    r"VITE_(?!SUPABASE_ANON_KEY$|STRIPE_PUBLISHABLE_KEY$|POSTHOG_KEY$|SENTRY_DSN$).*(KEY|SECRET|TOKEN|PASSWORD)"
+)
+"""Names that say "secret" in a build that everybody can read; the ones left out are made to be public."""
 _VERSION = re.compile(r"(\d{14})(?!\d)")
 
 
@@ -134,6 +138,14 @@ def _variables(target: PlanTarget) -> list[dict[str, Any]]:
     ]
 
 
+def _public(target: PlanTarget) -> list[dict[str, Any]]:
+    return [
+        {"variable": one.name, "kept_as": one.kind, "updated": one.updated, "secret": bool(_SECRET.match(one.name))}
+        for one in target.hosting.variables()
+        if one.name.startswith("VITE_")
+    ]
+
+
 def front_end(target: PlanTarget) -> str:
     """Return the address that users open; raises Unreachable where the description does not say it."""
     if target.settings.front_end_url is None:
@@ -185,6 +197,15 @@ variables = Probe(
     by_executor=True,
 )
 """A row per possible target: the names of what it was not built with."""
+
+public = Probe(
+    name="front-end-public",
+    title="Environment variables that a build puts into the browser",
+    read=_public,
+    source="the hoster's API: environment variables (names and times)",
+    by_executor=True,
+)
+"""A row per variable that begins with VITE_: whether its name says that it is a secret."""
 
 migrations = Probe(
     name="front-end-migrations",

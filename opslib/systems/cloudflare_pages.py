@@ -15,7 +15,7 @@ from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
-from opslib.systems.hosting import MOST, Deployment, Standing, State, Variable, named
+from opslib.systems.hosting import MOST, Deployment, Standing, State, Variable, built_elsewhere, named
 
 PUBLIC = "https://api.cloudflare.com/client/v4"
 VENDOR = Vendor("Cloudflare", "CLOUDFLARE_API_TOKEN", words=(("errors", 0, "message"), ("message",)))
@@ -79,6 +79,7 @@ class ReadOnlyPages:
 
     hoster = "cloudflare"
     pins = False
+    builds = False
 
     def __init__(self, settings: VendorNames, token: Secret | None) -> None:
         self.project = named(settings.cloudflare_project, "CLOUDFLARE_PAGES_PROJECT")
@@ -129,6 +130,10 @@ class Pages(ReadOnlyPages):
     def promote(self, id: str) -> None:
         """Ask for the same: Cloudflare goes forward by the same call."""
         self.roll_back(id)
+
+    def build(self, repository: str, branch: str, commit: str, mark: str) -> Deployment:
+        """Refuse: what is pushed is built there, and nothing else."""
+        raise built_elsewhere("Cloudflare Pages")
 
 
 def _read(said: _Deployment) -> Deployment:

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from opslib.errors import SettingsError
+from opslib.errors import Refused, SettingsError
 
 MOST = 50
 """Deployments that are listed at most, newest first."""
@@ -41,7 +41,7 @@ class Deployment:
     """One deployment. ``word`` is its state as the hoster writes it, ``address`` its own, with a scheme.
 
     ``production``: it was built for production. ``served``: production has pointed at it. ``allowed``: whether the
-    hoster lets production go back to it; None where it does not say.
+    hoster lets production go back to it; None where it does not say. ``mark`` is what :meth:`Hosting.build` gave it.
     """
 
     id: str
@@ -54,6 +54,7 @@ class Deployment:
     commit: str | None = None
     branch: str | None = None
     allowed: bool | None = None
+    mark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,14 @@ class Variable:
 class ReadOnlyHosting(Protocol):
     """One project at a hoster, asked by GET alone. Each method raises Unreachable as :meth:`.api.Api.get` does.
 
-    ``pins``: a rollback there holds later pushes back from production, until something is promoted.
+    ``pins``: a rollback there holds later pushes back from production, until something is promoted. ``builds``: a
+    commit is built for production when it is asked for.
     """
 
     hoster: str
     project: str
     pins: bool
+    builds: bool
 
     def current(self) -> Standing:
         """Return where production points."""
@@ -121,6 +124,17 @@ class Hosting(ReadOnlyHosting, Protocol):
 
     def promote(self, id: str) -> None:
         """Ask that production point at a deployment, and that later pushes go live again."""
+
+    def build(self, repository: str, branch: str, commit: str, mark: str) -> Deployment:
+        """Ask for a deployment of a commit for production, which can be told by its mark. Each call makes one."""
+
+
+def built_elsewhere(hoster: str) -> Refused:
+    """Return the refusal of a hoster whose deployments come from its own pipeline."""
+    return Refused(
+        f"{hoster} builds what is pushed; a single commit is not built when it is asked for.",
+        "Push to the production branch, or start the deployment workflow (runbooks/force-full-deployment).",
+    )
 
 
 def state_of(words: Mapping[str, State], word: str) -> State:

@@ -14,7 +14,7 @@ from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
-from opslib.systems.hosting import MOST, Deployment, Standing, State, Variable, named, state_of
+from opslib.systems.hosting import MOST, Deployment, Standing, State, Variable, built_elsewhere, named, state_of
 
 PUBLIC = "https://api.netlify.com/api/v1"
 PER_PAGE, MOST_PAGES = 100, 10
@@ -65,6 +65,7 @@ class ReadOnlyNetlify:
 
     hoster = "netlify"
     pins = False
+    builds = False
 
     def __init__(self, settings: VendorNames, token: Secret | None) -> None:
         self.project = named(settings.netlify_site, "NETLIFY_SITE_ID")
@@ -122,6 +123,10 @@ class Netlify(ReadOnlyNetlify):
     def promote(self, id: str) -> None:
         """Ask that this deploy be published: the same call, Netlify knows no other."""
         self.roll_back(id)
+
+    def build(self, repository: str, branch: str, commit: str, mark: str) -> Deployment:
+        """Refuse: what is pushed is built there, and nothing else."""
+        raise built_elsewhere("Netlify")
 
 
 def _read(said: _Deploy) -> Deployment:

@@ -20,6 +20,8 @@ from opslib.systems.hosting import MOST, Deployment, Move, Stage, Standing, Stat
 
 PUBLIC = "https://api.vercel.com"
 VENDOR = Vendor("Vercel", "VERCEL_TOKEN")
+MARK = "opslib"
+"""The key of a deployment's metadata that says which run asked for it."""
 STATES = {
     "READY": State.READY,
     "ERROR": State.FAILED,
@@ -93,6 +95,7 @@ class ReadOnlyVercel:
 
     hoster = "vercel"
     pins = True
+    builds = True
 
     def __init__(self, settings: VendorNames, token: Secret | None) -> None:
         self.project = named(settings.vercel_project, "VERCEL_PROJECT_ID")
@@ -152,6 +155,7 @@ class ReadOnlyVercel:
             commit=_text(said.meta.get("githubCommitSha")),
             branch=_text(said.meta.get("githubCommitRef")),
             allowed=said.allowed if isinstance(said, _Listed) else None,
+            mark=_text(said.meta.get(MARK)),
         )
 
 
@@ -170,6 +174,20 @@ class Vercel(ReadOnlyVercel):
     def promote(self, id: str) -> None:
         """Ask that production point at it without a build; later pushes go live again."""
         self._api.send("POST", "v10", "projects", self.project, "promote", id, query=self._team, body={})
+
+    def build(self, repository: str, branch: str, commit: str, mark: str) -> Deployment:
+        """Ask for a deployment of a commit; it goes live by itself unless the project holds pushes back."""
+        owner, _, name = repository.partition("/")
+        body = {
+            "name": self.project,
+            "project": self._owned(),
+            "target": "production",
+            "gitSource": {"type": "github", "org": owner, "repo": name, "ref": branch, "sha": commit},
+            "meta": {MARK: mark},
+        }
+        query = {"forceNew": "1", "skipAutoDetectionConfirmation": "1", **self._team}
+        answer = self._api.send("POST", "v13", "deployments", query=query, body=body)
+        return self._read(self._api.read(_One, "POST deployments", answer))
 
 
 def _move(said: _Request | None) -> Move | None:

@@ -53,7 +53,9 @@ def test_no_backup_and_no_proven_backup_are_critical_and_told_apart():
     ("days", "verdict"), [(0, "OK"), (30, "OK"), (31, "WARNING"), (92, "WARNING"), (93, "CRITICAL")]
 )
 def test_the_age_of_the_last_proof_is_judged(days, verdict):
-    assert judge(checks.proof_age, RECOVERY | {"proven_at": NOW - timedelta(days=days)}).verdict == verdict
+    assert (
+        judge(checks.proof_age, RECOVERY | {"proven_at": (NOW - timedelta(days=days)).isoformat()}).verdict == verdict
+    )
 
 
 def test_a_backup_that_was_never_restored_is_critical():

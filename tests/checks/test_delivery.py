@@ -106,6 +106,27 @@ def test_the_picture_names_every_job_and_how_it_ended(origin, target):
     assert all(name in picture.svg for name in ("deploy-kubernetes", "failure, 1 min", "notify", "skipped"))
 
 
+@pytest.mark.parametrize(
+    ("more", "verdict", "said"),
+    [
+        ({}, Verdict.OK, "success"),
+        ({"fails": "test"}, Verdict.CRITICAL, "failure"),
+        ({"created": 4e9}, Verdict.CRITICAL, "still"),
+        ({"sha": "c" * 40}, Verdict.CRITICAL, "never ran"),
+        ({"branch": "work"}, Verdict.CRITICAL, "never ran"),
+    ],
+)
+def test_only_a_commit_that_itself_was_tested_counts_as_tested(origin, target, more, verdict, said):
+    origin.change(runs=[{**origin.runs[0], **more}])
+    result = evaluate(checks.tested(FILE, "main"), target)
+    assert (result.verdict, said in result.summary) == (verdict, True), result.summary
+
+
+def test_a_newer_run_on_the_same_commit_counts(origin, target):
+    origin.change(runs=[origin.runs[0], {**origin.runs[0], "id": 7_000_002, "fails": "test"}])
+    assert evaluate(checks.tested(FILE, "main"), target).verdict is Verdict.CRITICAL
+
+
 def test_a_file_is_read_at_the_commit_that_is_shown(origin, target):
     origin.doors.forget()
     row = take(probes.workflow(FILE, "main"), target).rows[0]

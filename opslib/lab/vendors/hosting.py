@@ -18,6 +18,7 @@ from opslib.lab.vendors.stand_in import Refusal, StandIn
 
 DAY = 86_400.0
 MOVE_SECONDS = 0.3
+BUILD_SECONDS = 0.5
 HISTORY = (
     # name, kind, state, age in days, whether production pointed at it
     ("now", "production", "ready", 1.0, True),
@@ -42,7 +43,8 @@ PAGE = """<!doctype html>
 class Hoster(StandIn):
     """State: deployments, variables, the one that production points at, the last request to move it.
 
-    ``move_seconds`` is how long a request takes; ``fails``: it ends without having moved anything; ``hobby``:
+    ``move_seconds`` is how long a request takes; ``fails``: it ends without having moved anything; ``build_seconds``
+    is how long a build takes, ``build_fails``: it ends without a deployment that could be used; ``hobby``:
     production goes back one step only; ``protected``: who opens a deployment's own address must log in.
     """
 
@@ -73,6 +75,8 @@ class Hoster(StandIn):
             "automatic": True,
             "request": None,
             "move_seconds": MOVE_SECONDS,
+            "build_seconds": BUILD_SECONDS,
+            "build_fails": False,
             "fails": False,
             "hobby": False,
             "protected": False,
@@ -101,8 +105,35 @@ class Hoster(StandIn):
 
     def find(self, id: str) -> dict[str, Any] | None:
         """Return a deployment by its id."""
+        self.tick()
         found: dict[str, Any] | None = next((one for one in self.state["deployments"] if one["id"] == id), None)
         return found
+
+    def build(self, id: str, sha: str, mark: str) -> dict[str, Any]:
+        """Begin a build for production; returns the deployment."""
+        one = {
+            "id": id,
+            "kind": "production",
+            "state": "building",
+            "created": time.time(),
+            "sha": sha,
+            "served": False,
+            "mark": mark,
+            "until": time.time() + self.state["build_seconds"],
+            "fails": self.state["build_fails"],
+        }
+        self.state["deployments"].append(one)
+        return one
+
+    def tick(self) -> None:
+        """Let builds end whose time has come; what was built for production goes live unless it is held back."""
+        for one in self.state["deployments"]:
+            if one["state"] != "building" or time.time() < one.get("until", 0):
+                continue
+            one["state"] = "failed" if one["fails"] else "ready"
+            if one["state"] == "ready" and self.state["automatic"]:
+                self.state["production"], self.state["request"] = one["id"], None
+                one["served"] = True
 
     def kept(self, id: str) -> dict[str, Any]:
         """Return a deployment that still exists; raises Refusal."""
@@ -113,6 +144,7 @@ class Hoster(StandIn):
 
     def live(self) -> str:
         """Return the id that production points at now."""
+        self.tick()
         asked = self.state["request"]
         moved = asked is not None and not asked["fails"] and self.over(asked)
         found: str = asked["to"] if moved else self.state["production"]
@@ -160,5 +192,6 @@ class Hoster(StandIn):
 
     def newest(self) -> list[dict[str, Any]]:
         """Return all deployments, newest first."""
+        self.tick()
         found: list[dict[str, Any]] = self.state["deployments"]
         return sorted(found, key=lambda one: -one["created"])

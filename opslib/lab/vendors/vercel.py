@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.lab.vendors.hosting import Hoster
-from opslib.lab.vendors.stand_in import Refusal
+from opslib.lab.vendors.stand_in import Refusal, said
 
 PROJECT, TEAM, NAME = "prj_valuecanvas", "team_valuecanvas", "valuecanvas"
 WORDS = {"ready": "READY", "failed": "ERROR", "gone": "DELETED", "building": "BUILDING"}
@@ -40,6 +40,7 @@ class Vercel(Hoster):
         return [
             Route("/v9/projects/{project}", self.project),
             Route("/v6/deployments", self.deployments),
+            Route("/v13/deployments", self.create, methods=["POST"]),
             Route("/v13/deployments/{id}", self.deployment),
             Route("/v10/projects/{project}/env", self.variables),
             Route("/v1/projects/{project}/rollback/{id}", self.rollback, methods=["POST"]),
@@ -98,6 +99,31 @@ class Vercel(Hoster):
         development = {"key": "VITE_DEBUG", "type": "plain", "value": "1", "target": ["development"], "id": "env9"}
         return JSONResponse({"envs": [*shown, development]})
 
+    async def create(self, request: Request) -> Response:
+        """Begin a build of a commit for production; each call makes a deployment of its own."""
+        self._team(request)
+        given = await said(request)
+        source = given["gitSource"]
+        if given.get("project") not in (PROJECT, NAME) or given.get("target") != "production":
+            raise Refusal(400, "Only production of this project is built here.", "bad_request")
+        number = len(self.state["deployments"])
+        one = self.build(f"dpl_Built{number}Qw7Er2Ty9Ui4", source["sha"], str(given.get("meta", {}).get("opslib", "")))
+        settings = {"framework": "vite", "buildCommand": None, "devCommand": None}
+        more: dict[str, Any] = {
+            "build": {"env": []},
+            "env": [],
+            "inspectorUrl": None,
+            "isInConcurrentBuildsQueue": False,
+            "isInSystemBuildsQueue": False,
+            "projectSettings": settings,
+            "projectId": PROJECT,
+            "plan": "hobby" if self.state["hobby"] else "pro",
+            "createdIn": "iad1",
+            "ownerId": TEAM,
+            "routes": None,
+        }
+        return JSONResponse({**self._one(one), **more})
+
     async def rollback(self, request: Request) -> Response:
         """Begin a rollback."""
         self._here(request)
@@ -148,6 +174,7 @@ class Vercel(Hoster):
             "meta": {
                 "githubCommitSha": one["sha"],
                 "githubCommitRef": branch,
+                **({"opslib": one["mark"]} if one.get("mark") else {}),
             },
         }
         if one["state"] == "ready":

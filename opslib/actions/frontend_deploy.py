@@ -1,0 +1,200 @@
+"""A commit built for production and put live, and what users get afterwards compared with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.frontend_following import follow, looks
+from opslib.errors import Refused, StepFailed
+from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.probes.frontend import front_end
+from opslib.probes.frontend_documents import look
+from opslib.systems.hosting import Deployment, ReadOnlyHosting, Stage, Standing, State, built_elsewhere
+from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
+
+PAUSE_SECONDS, LONGEST_PAUSE = 0.5, 10.0
+LATE_SECONDS = 5.0
+"""How long a deployment whose call had no answer may be missing in the hoster's list."""
+
+
+class DeployFrontEnd(Action):
+    """Builds the newest commit of ``branch`` for production and follows it until users get it.
+
+    Bound to that commit and to what was live when it was planned. The deployment is marked with the work's id, so one
+    whose call had no answer is found again, and nothing is built twice. Undone by going back to what was live.
+    """
+
+    name: ClassVar[str] = "deploy-front-end"
+    title: ClassVar[str] = "Build a commit for production and put it live"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    repeat: ClassVar[Repeat] = Repeat.ONCE
+    area: ClassVar[str] = "delivery"
+    most: ClassVar[int] = 1
+    seconds: ClassVar[float] = 3 * 3600.0
+    items: ClassVar[tuple[str, ...]] = ("DEP-VCL-06", "RUN-DEP-06")
+    guide: ClassVar[str] = "vercel --prod"
+    reason: ClassVar[str] = (
+        "The guide's command deploys whatever lies in the operator's folder, committed or not, and returns before "
+        "anybody has looked. Here a commit is built that was named in the approved plan, nobody may have deployed in "
+        "between, and what users get is compared with the deployment itself. The way back is known before."
+    )
+
+    branch: str = Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$")
+    build_seconds: float = Field(default=1200.0, ge=1, le=7200)
+    wait_seconds: float = Field(default=300.0, ge=0.1, le=3600)
+
+    def plan(self, target: PlanTarget) -> Plan:
+        """Find the commit and what is live; raises Refused where nothing can be built, or a move is under way."""
+        hosting, address = target.hosting, front_end(target)
+        if not hosting.builds:
+            raise built_elsewhere(hosting.hoster)
+        commit, standing = target.workflows.head(self.branch), hosting.current()
+        _still(standing)
+        here = hosting.deployment(standing.deployment) if standing.deployment else None
+        same = here is not None and here.commit == commit
+        production = look(target.web, address)
+        return self.planned(
+            before={"production": here.id if here else "nothing", "commit": here.commit if here else None},
+            after={
+                "production": here.id if same and here else f"a deployment built from {self.branch}",
+                "commit": commit,
+                "environment variables": "as they are set now",
+                "database": "as it is",
+            },
+            touches=0 if same else 1,
+            touched="deployments made and put live",
+            verification="The hoster says that production points at the deployment of that commit; the document at the "
+            "front end's address is the one at that deployment's own address.",
+            undo=f"Production goes back to {here.id}, and that is verified as well. The deployment stays, unused."
+            if here
+            else "None: nothing was live before.",
+            fingerprint={
+                "hoster": hosting.hoster,
+                "project": hosting.project,
+                "repository": target.settings.github_repository,
+                "commit": commit,
+                "current": standing.deployment,
+                "held back": standing.pinned,
+                "last request": standing.move.at.isoformat() if standing.move else None,
+            },
+            observed={"production's document": production.sha256 or production.word},
+        )
+
+    def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
+        """Build once, follow, put live; raises Refused before that where the branch moved or somebody deployed."""
+        if not plan.touches:
+            return {"deployment": plan.fingerprint["current"]}
+        hosting, commit = target.hosting_writer, str(plan.fingerprint["commit"])
+        made = _ours(hosting, target.run, commit)
+        if made is None or made.state is State.FAILED:
+            self._as_planned(target, hosting, plan)
+            progress(f"asking {hosting.hoster} to build {commit[:12]}")
+            made = hosting.build(str(plan.fingerprint["repository"]), self.branch, commit, target.run)
+        made = _built(hosting, made.id, self.build_seconds, progress)
+        if made.state is not State.READY:
+            raise StepFailed(
+                f"{made.id} did not become ready: {made.word}. What was live still is.",
+                f"Look at its build log at {hosting.hoster}, mend the commit, then plan again.",
+            )
+        if made.commit != commit:
+            raise StepFailed(f"{made.id} was built from {made.commit}, not from {commit}.", "Ask the hoster why.")
+        _live(hosting, made.id, plan, self.wait_seconds, progress)
+        return {"deployment": made.id}
+
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+        """Ask the hoster and both addresses; the edge may take a moment."""
+        wanted = str(values["deployment"])
+        made = target.hosting.deployment(wanted)
+        if made.commit != plan.fingerprint["commit"]:
+            return Verification(Verdict.CRITICAL, f"{wanted} was built from {made.commit}, which was not planned.")
+        # What is put live by hand lets later pushes go live again; where they did before, they still do.
+        before = plan.fingerprint["held back"]
+        held = False if plan.touches and before is not None else before
+        return looks(target, wanted, held, self.wait_seconds, plan)
+
+    def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
+        """Look for the deployment that carries the work's mark, and where production points."""
+        hosting, commit = target.hosting_writer, str(plan.fingerprint["commit"])
+        until = time.monotonic() + LATE_SECONDS
+        while (made := _ours(hosting, target.run, commit)) is None and time.monotonic() < until:
+            progress("looking for the deployment")
+            time.sleep(PAUSE_SECONDS)
+        standing = hosting.current()
+        if made is None:
+            if standing.deployment == plan.fingerprint["current"]:
+                return Settled(Outcome.NOT_DONE, f"{hosting.hoster} lists no deployment of this work.")
+            return Settled(Outcome.UNKNOWN, f"Production points at {standing.deployment}: somebody else deployed.")
+        if made.state is State.FAILED:
+            return Settled(Outcome.NOT_DONE, f"{made.id} failed to build ({made.word}); what was live still is.")
+        if standing.deployment == made.id:
+            return Settled(Outcome.DONE, f"Production points at {made.id}.", {"deployment": made.id})
+        if standing.deployment != plan.fingerprint["current"]:
+            return Settled(Outcome.UNKNOWN, f"Production points at {standing.deployment}: somebody else deployed.")
+        return Settled(Outcome.PARTLY, f"{made.id} is {made.word} and not live; it may be followed and put live.")
+
+    def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
+        """Point production at what was live before; raises Refused where somebody deployed since."""
+        hosting, back = target.hosting_writer, plan.fingerprint["current"]
+        if back is None:
+            raise Refused("Nothing was live before.", plan.undo)
+        standing = hosting.current()
+        _still(standing)
+        if standing.deployment not in (back, values["deployment"]):
+            raise Refused(
+                f"Production points at {standing.deployment}: somebody deployed since.",
+                "That undo would take it back too. Decide what shall be live, and promote that.",
+            )
+        if standing.deployment != back:
+            hosting.roll_back(str(back))
+            follow(hosting, str(back), standing.move.at if standing.move else None, self.wait_seconds, progress)
+        held = True if hosting.pins else plan.fingerprint["held back"]
+        return looks(target, str(back), held, self.wait_seconds, plan)
+
+    def _as_planned(self, target: WriteTarget, hosting: ReadOnlyHosting, plan: Plan) -> None:
+        standing, head = hosting.current(), target.workflows.head(self.branch)
+        _still(standing)
+        if standing.deployment != plan.fingerprint["current"]:
+            raise Refused(f"Somebody deployed meanwhile: production points at {standing.deployment}.", "Plan again.")
+        if head != plan.fingerprint["commit"]:
+            raise Refused(f"{self.branch} is at {head}, not at {plan.fingerprint['commit']} any more.", "Plan again.")
+
+
+def _still(standing: Standing) -> None:
+    if standing.move and standing.move.stage is Stage.UNDER_WAY:
+        raise Refused(f"A request to move production to {standing.move.target} is under way.", "Let it end first.")
+
+
+def _ours(hosting: ReadOnlyHosting, mark: str, commit: str) -> Deployment | None:
+    """Return the newest deployment of this work, a failed one only where there is no other."""
+    marked = [one for one in hosting.deployments() if one.mark == mark and one.commit == commit]
+    return next((one for one in marked if one.state is not State.FAILED), marked[0] if marked else None)
+
+
+def _built(hosting: ReadOnlyHosting, id: str, seconds: float, progress: Progress) -> Deployment:
+    """Return the deployment once it is built, or failed; raises StepFailed when that takes longer than ``seconds``."""
+    began, pause = time.monotonic(), PAUSE_SECONDS
+    while (one := hosting.deployment(id)).state is State.BUILDING:
+        waited = time.monotonic() - began
+        if waited > seconds:
+            raise StepFailed(f"{id} is {one.word} after {seconds:g} s.", "See its build log; then resume the run.")
+        progress(f"{hosting.hoster} builds {id} ({one.word})", waited, seconds)
+        time.sleep(pause)
+        pause = min(LONGEST_PAUSE, pause * 1.3)
+    return one
+
+
+def _live(hosting: Any, id: str, plan: Plan, seconds: float, progress: Progress) -> None:
+    """Wait until production points at ``id``; where pushes are held back, ask for it."""
+    standing = hosting.current()
+    if standing.deployment not in (id, plan.fingerprint["current"]):
+        raise StepFailed(f"Production points at {standing.deployment}: somebody else deployed.", "Ask who it was.")
+    since = datetime.fromisoformat(plan.fingerprint["last request"]) if plan.fingerprint["last request"] else None
+    if standing.deployment != id and plan.fingerprint["held back"]:
+        hosting.promote(id)
+    follow(hosting, id, since, seconds, progress)
