@@ -67,7 +67,6 @@ _PLACES = (
     "vault_secret",
     "kubernetes_url",
     "kubernetes_namespace",
-    "secret_id",
     "pagerduty_url",
     "slack_url",
     "slack_channel",

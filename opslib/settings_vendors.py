@@ -107,12 +107,6 @@ class VendorNames(BaseModel):
         pattern=r"^[CG][A-Z0-9]{2,20}$",
         description="id of the channel that is told of incidents",
     )
-    secret_id: str | None = Field(
-        None,
-        alias="OPS_SECRET_ID",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9/_+=.@-]{0,255}$",
-        description="the application's secret in Secrets Manager, guide: valuecanvas/production/secrets",
-    )
     access_token_seconds: int = Field(
         3600,
         alias="OPS_ACCESS_TOKEN_SECONDS",

@@ -60,7 +60,6 @@ SESSIONS = "user-sessions"
 ROOM = 32 * 1024 * 1024
 """Bytes that stay free for the run's own record."""
 VERSIONS = "secret-versions"
-UNNAMED = "OPS_SECRET_ID is not set"
 
 
 class PreserveEvidence(Action):
@@ -89,11 +88,7 @@ class PreserveEvidence(Action):
         """Say which items there are; raises Refused where sessions cannot be read, or are more than may be written."""
         look(target)
         there, absent = _there(target)
-        items = [source.item for source in there]
-        if target.settings.secret_id is None:
-            absent[VERSIONS] = UNNAMED
-        else:
-            items.append(VERSIONS)
+        items = [*(source.item for source in there), VERSIONS]
         (origin,) = target.database.ask(question("backups/origin"))
         counts = target.database.ask(question("incident/counts"))[0]
         for name, count in counts.items():
@@ -244,8 +239,6 @@ def _there(target: PlanTarget) -> tuple[tuple[Source, ...], dict[str, str]]:
 
 def _secret(target: WriteTarget, progress: Progress) -> tuple[tuple[Item, ...], dict[str, str]]:
     """Write how the application's secret stands; what cannot be looked at is told and holds nothing up."""
-    if target.settings.secret_id is None:
-        return (), {VERSIONS: UNNAMED}
     progress(VERSIONS)
     asked = Question(secret.source, secret.title, secret.source)
 

@@ -15,7 +15,7 @@ from opslib.lab import checkout
 from opslib.lab import state as states
 from opslib.lab.accounts import Account
 from opslib.lab.cache import Cache
-from opslib.lab.cloud import AUDIT, BACKUPS, LEASES, REGION, SECRET, Cloud
+from opslib.lab.cloud import AUDIT, BACKUPS, LEASES, REGION, Cloud
 from opslib.lab.cluster.service import Cluster
 from opslib.lab.database import DATABASE, Database
 from opslib.lab.processes import LabError
@@ -212,7 +212,6 @@ class Lab:
             "OPS_READ_AWS_ACCESS_KEY_ID": cloud.passwords["read_aws_id"],
             "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
             "S3_BUCKET_NAME": BACKUPS,
-            "OPS_SECRET_ID": SECRET,
             "OPS_LEASE_BUCKET": LEASES,
             "OPS_ANCHOR_BUCKET": AUDIT,
             "OPS_ANCHOR_AWS_ACCESS_KEY_ID": cloud.passwords["anchor_aws_id"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from opslib.errors import SettingsError, Unreachable
+from opslib.errors import Unreachable
 from opslib.model import UNKNOWN_UNTIL, Probe
 from opslib.probes.database_asking import source_of
 from opslib.probes.questions import question
@@ -81,12 +81,12 @@ def shown(standing: Standing) -> list[dict[str, Any]]:
 
 
 def _secret(target: ReadTarget) -> list[dict[str, Any]]:
-    name = target.settings.secret_id
-    if name is None:
-        raise SettingsError("OPS_SECRET_ID is not in the target description.", "Name the application's secret.")
+    name = target.settings.vault_secret
     standing = target.secrets.standing(name)
     if standing is None:
-        raise Unreachable(f"There is no secret {name}.", "Correct OPS_SECRET_ID in the target description.", "missing")
+        raise Unreachable(
+            f"There is no secret {name}.", "Correct OPS_VAULT_SECRET in the target description.", "missing"
+        )
     return shown(standing)
 
 
@@ -96,4 +96,4 @@ secret = Probe(
     read=_secret,
     source="secretsmanager DescribeSecret, ListSecretVersionIds",
 )
-"""One row a version of the secret that OPS_SECRET_ID names."""
+"""One row a version of the secret that OPS_VAULT_SECRET names."""

@@ -16,7 +16,7 @@ def secrets(lab):
 
 
 def test_a_secret_is_told_by_its_versions_stages_and_dates(lab, secrets):
-    found = secrets.standing(lab.settings.secret_id)
+    found = secrets.standing(lab.settings.vault_secret)
     (version,) = found.with_stage("AWSCURRENT")
     assert (found.rotates, found.with_stage("AWSPENDING"), version.created.tzinfo is not None) == (False, (), True)
 
@@ -28,7 +28,7 @@ def test_a_secret_that_is_not_there_is_none(secrets):
 def test_every_operation_but_the_looks_is_refused_before_anything_is_sent(lab, secrets):
     model = boto3.session.Session().client("secretsmanager", region_name="us-east-1").meta.service_model
     assert set(model.operation_names) >= LOOKS
-    given = {"SecretId": lab.settings.secret_id, "SecretString": "x", "Name": "x"}
+    given = {"SecretId": lab.settings.vault_secret, "SecretString": "x", "Name": "x"}
     for name in sorted(set(model.operation_names) - LOOKS):
         shape = model.operation_model(name).input_shape
         wanted = {key: given.get(key, "x") for key in (shape.required_members if shape else ())}
