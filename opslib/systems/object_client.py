@@ -63,10 +63,13 @@ def opened(
         )
 
 
-def _stop(**_: Any) -> None:
+def _stop(request: Any, **_: Any) -> None:
     # The library asks again by itself: a write that was given up must not be sent once more later.
     if given_up():
         raise Unreachable("The call was given up.", kind="slow")
+    # It would wait for "100 Continue", and where the connection ends within that answer it reads on for ever, at
+    # full speed, in a thread that nobody can end. The header is in no signature.
+    request.headers.pop("Expect", None)
 
 
 @cache

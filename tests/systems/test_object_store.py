@@ -1,5 +1,6 @@
 import hashlib
 import re
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from opslib.systems.object_store import READS, Bucket, Exists, Missing, ReadOnly
 from opslib.systems.pending import Pending
 from opslib.systems.upload import PART
 from tests.toxic import Toxic
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -229,6 +231,29 @@ def test_an_object_that_breaks_off_half_way_is_an_error_not_a_short_object(lab):
         settings = lab.settings.reading().model_copy(update={"aws_endpoint_url": listening.url})
         with pytest.raises(Unreachable, match="broke off"):
             b"".join(ReadOnlyBucket(settings, "bucket").stream("a"))
+
+
+def test_a_store_that_dies_in_the_midst_of_a_write_leaves_no_thread_behind(lab):
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def die_early():
+            while True:
+                try:
+                    line, _ = door.accept()
+                except OSError:
+                    return
+                with line:
+                    line.recv(65536)
+                    # Who waits for this answer reads its headers next, and there are none.
+                    line.sendall(b"HTTP/1.1 100 Continue\r\n")
+
+        threading.Thread(target=die_early, daemon=True).start()
+        settings = lab.settings.model_copy(update={"aws_endpoint_url": f"http://127.0.0.1:{door.getsockname()[1]}"})
+        before = set(threading.enumerate())
+        with pytest.raises(Unreachable):
+            Bucket(settings, "bucket", seconds=5).put_new("a", b"some bytes", {})
+        until(lambda: set(threading.enumerate()) <= before)
+        door.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_call_that_never_answers_is_given_up():
