@@ -45,7 +45,9 @@ def test_dead_rows_beyond_the_tables_own_trigger_are_found_and_gone_when_vacuume
     row = own(found.rows)["workshop.cars"]
     assert found.verdict is Verdict.CRITICAL
     assert (row["trigger_rows"], row["trigger_ratio"]) == (30, 33.33)
-    until(lambda: evaluate(checks.vacuum(fewest_dead_rows=100), lab.target).verdict is Verdict.OK)
+    # Other tests leave dead rows in tables of their own; of this one nothing is said any more.
+    until(lambda: not own(take(probes.vacuum, lab.target).rows)["workshop.cars"]["dead_rows"])
+    assert "workshop.cars" not in evaluate(checks.vacuum(fewest_dead_rows=100), lab.target).summary
 
 
 def test_autovacuum_switched_off_for_a_table_is_a_warning_that_names_it(lab, workshop):
