@@ -8,6 +8,7 @@ from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.lab.vendors.github import FILE, JOBS, MAIN, PLAIN
 from opslib.model import Verdict
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
+from tests.scale import first
 from tests.workflows import repository
 
 RUN = "20261128T130614Z-runbooks-force-full-deployment-a1b2c3"
@@ -150,7 +151,7 @@ def test_an_answer_that_is_lost_is_found_again_and_nothing_is_started_twice(orig
     assert ACTION.verify(looking, plan, settled.values).verdict is Verdict.OK
 
 
-@pytest.mark.parametrize("fault", ["500", "cut", "401", "422", "malformed"])
+@pytest.mark.parametrize("fault", first(2, "422", "500", "cut", "401", "malformed"))
 def test_a_call_that_did_nothing_is_settled_as_not_done(origin, targets, fault):
     plan = ACTION.plan(targets[0])
     with origin.doors.fault("github", fault, method="POST"), pytest.raises(Unreachable):

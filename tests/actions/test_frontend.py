@@ -16,6 +16,7 @@ from opslib.runs.evidence import plan_of
 from opslib.runs.saved_plan import moved
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.hosters import STAND_INS, of
+from tests.scale import first
 from tests.vendors import Doors
 
 RUN = "20261128T130614Z-runbooks-roll-back-deployment-a1b2c3"
@@ -202,7 +203,7 @@ def test_while_a_request_is_under_way_nothing_is_planned(vercel, targets):
         action().plan(reading)
 
 
-@pytest.mark.parametrize("fault", ["401", "403", "404", "422", "500", "malformed", "empty", "cut"])
+@pytest.mark.parametrize("fault", first(3, "401", "malformed", "empty", "403", "404", "422", "500", "cut"))
 def test_a_hoster_that_cannot_be_asked_lets_nothing_be_planned(hoster, targets, fault):
     with hoster.doors.fault(hoster.name, fault), pytest.raises(Unreachable):
         action().plan(targets(hoster)[0])
@@ -255,7 +256,7 @@ def test_an_answer_that_is_lost_is_settled_by_a_look(hoster, targets, fault, out
         assert action().verify(looking, plan, values).verdict is Verdict.OK
 
 
-@pytest.mark.parametrize("fault", ["400", "401", "402", "403", "404", "409", "422", "500"])
+@pytest.mark.parametrize("fault", first(2, "422", "500", "400", "401", "402", "403", "404", "409"))
 def test_a_call_that_is_refused_changes_nothing_and_is_settled_as_not_done(hoster, targets, fault):
     reading, _, writing = targets(hoster)
     plan = planned(action(), reading)

@@ -18,6 +18,7 @@ from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.runs.saved_plan import parse
 from tests.hosters import of
+from tests.scale import NIGHTLY, first
 from tests.vendors import Doors
 
 NAME = "runbooks/roll-back-deployment"
@@ -96,6 +97,7 @@ def unmoved(taken):
     return taken
 
 
+@pytest.mark.skipif(not NIGHTLY, reason="in make nightly: the action's own tests try each hoster")
 def test_it_runs_on_the_other_hosters_as_well(house, doors, tmp_path):
     for name in ("netlify", "cloudflare"):
         hoster = of(house.settings, doors, name)
@@ -151,7 +153,7 @@ def test_an_answer_that_was_lost_is_settled_within_the_run_and_sent_once(run, ve
     assert live(vercel) == vercel.ids["before"]
 
 
-@pytest.mark.parametrize("arrived", [True, False], ids=["after its call", "before its call"])
+@pytest.mark.parametrize("arrived", first(1, True, False))
 def test_a_run_that_was_killed_is_gone_on_with_and_asks_once(house, vercel, doors, tmp_path, arrived):
     vercel.put(move_seconds=1.0)
     doors.forget()
