@@ -27,7 +27,7 @@ demo: $(STAMP) ## start the lab, run the notebooks, archive and verify them, say
 	@$(BIN)/ops demo
 
 test: $(STAMP) lint ## run every test
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 nightly: $(STAMP) lint ## run every test with its whole count (hours)
 	OPS_NIGHTLY=1 $(BIN)/pytest
