@@ -11,6 +11,7 @@ from opslib.errors import Refused
 from opslib.headless import agreement, runner
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
+from opslib.probes import database_rehearsals
 from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
 
@@ -41,6 +42,7 @@ def results(folder):
 @pytest.fixture(scope="module", autouse=True)
 def backed_up(house):
     """A proven backup of this hour, and the checkout as the lab wrote it."""
+    shutil.rmtree(database_rehearsals.folder(), ignore_errors=True)  # another file's tests may have rehearsed here
     files = Path(house.settings.migrations)
     kept = shutil.copytree(files, files.parent.parent / "kept-supabase")
     assert runner.run("runbooks/back-up-database", (), "lab", house.archive)["state"] == "finished"
