@@ -1,7 +1,6 @@
 import json
 import os
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,9 +18,9 @@ from tests.vendors import Doors
 ROWS = 20_000
 
 
-@contextmanager
-def new_house(archive):
-    """Run a lab of these tests' own, without background load; runbooks may change it, and its archive."""
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A lab of a file's own, without background load, and an archive: what another file's runbooks did is not there."""
     with tempfile.TemporaryDirectory(prefix="opslib-house-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         kept = os.environ.get("OPS_LAB")
@@ -29,17 +28,11 @@ def new_house(archive):
         lab = Lab(Path(folder) / "lab")
         try:
             lab.up(ROWS)
+            archive = tmp_path_factory.mktemp("house") / "archive"
             yield SimpleNamespace(lab=lab, settings=lab.settings(), archive=archive)
         finally:
             lab.down()
             os.environ.pop("OPS_LAB") if kept is None else os.environ.update({"OPS_LAB": kept})
-
-
-@pytest.fixture(scope="session")
-def house(tmp_path_factory):
-    """The house that most of these tests share: what one has changed the next one finds."""
-    with new_house(tmp_path_factory.mktemp("house") / "archive") as made:
-        yield made
 
 
 @pytest.fixture

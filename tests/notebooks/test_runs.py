@@ -15,7 +15,6 @@ from opslib.headless.undo import undo
 from opslib.redaction import Redactor
 from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
-from tests.notebooks.conftest import new_house
 
 DIAGNOSTICS = ("diagnostics/database", "diagnostics/cache")
 RUNBOOKS = (
@@ -26,13 +25,6 @@ RUNBOOKS = (
 GIVEN = {"runbooks/maintain-cache": ("window_seconds=1", "least_lookups=1")}
 """Parameters that make a run of a test short."""
 KILOBYTES = 150
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory):
-    """A house in which nobody was before: this evening begins without a backup."""
-    with new_house(tmp_path_factory.mktemp("evening") / "archive") as made:
-        yield made
 
 
 class Page(HTMLParser):
