@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from opslib.actions.base import Action, Outcome, Progress, Settled
-from opslib.actions.frontend_following import follow, looks
+from opslib.actions.frontend_following import follow, looks, nobody_else
 from opslib.errors import Refused, StepFailed
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
 from opslib.probes.frontend import front_end
 from opslib.probes.frontend_documents import look
-from opslib.systems.hosting import Deployment, ReadOnlyHosting, Stage, Standing, State, built_elsewhere
+from opslib.systems.hosting import Deployment, ReadOnlyHosting, State, built_elsewhere
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 PAUSE_SECONDS, LONGEST_PAUSE = 0.5, 10.0
@@ -55,7 +55,7 @@ class DeployFrontEnd(Action):
         if not hosting.builds:
             raise built_elsewhere(hosting.hoster)
         commit, standing = target.workflows.head(self.branch), hosting.current()
-        _still(standing)
+        nobody_else(standing)
         here = hosting.deployment(standing.deployment) if standing.deployment else None
         same = here is not None and here.commit == commit
         production = look(target.web, address)
@@ -144,7 +144,7 @@ class DeployFrontEnd(Action):
         if back is None:
             raise Refused("Nothing was live before.", plan.undo)
         standing = hosting.current()
-        _still(standing)
+        nobody_else(standing)
         if standing.deployment not in (back, values["deployment"]):
             raise Refused(
                 f"Production points at {standing.deployment}: somebody deployed since.",
@@ -158,16 +158,11 @@ class DeployFrontEnd(Action):
 
     def _as_planned(self, target: WriteTarget, hosting: ReadOnlyHosting, plan: Plan) -> None:
         standing, head = hosting.current(), target.workflows.head(self.branch)
-        _still(standing)
+        nobody_else(standing)
         if standing.deployment != plan.fingerprint["current"]:
             raise Refused(f"Somebody deployed meanwhile: production points at {standing.deployment}.", "Plan again.")
         if head != plan.fingerprint["commit"]:
             raise Refused(f"{self.branch} is at {head}, not at {plan.fingerprint['commit']} any more.", "Plan again.")
-
-
-def _still(standing: Standing) -> None:
-    if standing.move and standing.move.stage is Stage.UNDER_WAY:
-        raise Refused(f"A request to move production to {standing.move.target} is under way.", "Let it end first.")
 
 
 def _ours(hosting: ReadOnlyHosting, mark: str, commit: str) -> Deployment | None:

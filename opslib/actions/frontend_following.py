@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from opslib.actions.base import Progress
-from opslib.errors import StepFailed
-from opslib.model import Plan, Rows, Verdict, Verification
+from opslib.errors import Refused, StepFailed
+from opslib.model import Plan, Rows, Verdict, Verification, now
 from opslib.probes.frontend import front_end
 from opslib.probes.frontend_documents import Document, compared, look
 from opslib.systems.hosting import Move, ReadOnlyHosting, Stage, Standing
@@ -17,8 +17,17 @@ from opslib.systems.target import VerifyTarget
 PAUSE_SECONDS = 0.5
 LATE_SECONDS = 5.0
 """How much later than its caller gave up a call may arrive."""
+STALE_SECONDS = 600
+"""A request that is still under way after this was forgotten by the hoster, and holds nobody up any more."""
 EDGE_SECONDS = 60.0
 """How long the addresses may lag behind what the hoster says, at most."""
+
+
+def nobody_else(standing: Standing) -> None:
+    """Raise Refused while a request to move production is under way, unless the hoster has forgotten it."""
+    move = standing.move
+    if move and move.stage is Stage.UNDER_WAY and (now() - move.at).total_seconds() < STALE_SECONDS:
+        raise Refused(f"A request to move production to {move.target} is under way.", "Let it come to its end.")
 
 
 def newer(standing: Standing, plan: Plan) -> Move | None:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from opslib.actions.base import Action, Outcome, Progress, Settled
-from opslib.actions.frontend_following import arrived, follow, looks, newer
+from opslib.actions.frontend_following import arrived, follow, looks, newer, nobody_else
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Effect, Plan, Repeat, Verification, now
+from opslib.model import Effect, Plan, Repeat, Verification
 from opslib.probes.frontend import front_end
 from opslib.probes.frontend_documents import Document, look
 from opslib.probes.frontend_targets import obstacle, previous
@@ -18,9 +18,6 @@ from opslib.systems.hosting import Deployment, ReadOnlyHosting, Stage, Standing
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 PREVIOUS = "previous"
-STALE_SECONDS = 600
-"""A request that is still under way after this was forgotten by the hoster, and holds nobody up any more."""
-
 BACK = "as they were when it was built: what was set or rotated since is not in it"
 LEFT = "as they are now: no rollback takes them back"
 
@@ -54,7 +51,7 @@ class RollBackFrontEnd(Action):
         """Find both deployments; raises Refused where production cannot, or must not, go back to that one."""
         hosting, address = target.hosting, front_end(target)
         standing = hosting.current()
-        _nobody_else(standing)
+        nobody_else(standing)
         if standing.deployment is None:
             raise Refused("Production points at no deployment, so there is nothing to go back from.", "Deploy first.")
         here, there = self._both(hosting, standing.deployment)
@@ -97,7 +94,7 @@ class RollBackFrontEnd(Action):
         standing = hosting.current()
         if standing.deployment == wanted and newer(standing, plan):
             return _values(standing)
-        _nobody_else(standing)
+        nobody_else(standing)
         since = newer(standing, plan)
         if standing.deployment != plan.fingerprint["current"] or (since and since.target != wanted):
             raise Refused(
@@ -146,7 +143,7 @@ class RollBackFrontEnd(Action):
         """Point production at what was live before; raises Refused where somebody deployed since."""
         hosting, back, held = target.hosting_writer, str(plan.fingerprint["current"]), plan.fingerprint["held back"]
         standing = hosting.current()
-        _nobody_else(standing)
+        nobody_else(standing)
         if standing.deployment not in (back, plan.fingerprint["target"]):
             raise Refused(
                 f"Production points at {standing.deployment}: somebody deployed since the rollback.",
@@ -185,12 +182,6 @@ def _find(hosting: ReadOnlyHosting, listed: list[Deployment], id: str, what: str
         if error.kind != "missing":
             raise
         raise Refused(f"{what} {id} is not there: deleted, or another project's.", "Choose one that is kept.") from None
-
-
-def _nobody_else(standing: Standing) -> None:
-    move = standing.move
-    if move and move.stage is Stage.UNDER_WAY and (now() - move.at).total_seconds() < STALE_SECONDS:
-        raise Refused(f"A request to move production to {move.target} is under way.", "Let it come to its end.")
 
 
 def _is_served(there: Deployment, own: Document) -> None:

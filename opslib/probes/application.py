@@ -2,6 +2,5 @@
 
 from opslib.probes.application_ready import ready
 from opslib.probes.application_serving import serving
-from opslib.probes.application_traffic import traffic
 
-__all__ = ["ready", "serving", "traffic"]
+__all__ = ["ready", "serving"]

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from opslib.errors import Unreachable
-from opslib.model import Probe, Row, now
+from opslib.model import Row
 from opslib.systems.target import ReadTarget
 
 OURS = ("/metrics", "/health", "/healthz", "/ready", "/node-metrics")
@@ -118,16 +118,3 @@ def counts(target: ReadTarget) -> dict[str, Any]:
     if answer.status != 200:
         raise Unreachable(f"{where} answered {answer.status}.", "Look whether metrics are served there.", "other")
     return counted(answer.text, target.settings.metrics_prefix)
-
-
-def _traffic(target: ReadTarget) -> list[dict[str, Any]]:
-    return [{"at": now().isoformat(), **counts(target)}]
-
-
-traffic = Probe(
-    name="application-traffic",
-    title="What the application has answered so far",
-    read=_traffic,
-    source="GET /metrics (http_requests_total, http_request_duration_ms)",
-)
-"""Counters since a process began; two looks make a window."""

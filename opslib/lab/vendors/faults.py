@@ -15,7 +15,6 @@ FAULTS = (*STATUSES, "slow", "cut", "lost", "malformed", "empty")
 connection ends. ``malformed``: an answer that is no JSON. ``empty``: JSON that holds nothing that was asked for."""
 
 SLOW_SECONDS = 35.0
-LONGEST_RETRY = 3600
 
 
 @dataclass

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
+from opslib.lab.providers import Cut
 from opslib.lab.vendors.faults import SLOW_SECONDS, STATUSES, Fault, Faults
 from opslib.lab.vendors.memory import Memory
 
@@ -23,16 +23,6 @@ KEPT_CALLS = 2000
 SAFE = ("GET", "HEAD")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-class Cut(Response):
-    """An answer that promises more than it brings, after which the server drops the connection."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the head and a first piece, and no end."""
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b'{"id":', "more_body": True})
 
 
 class Refusal(Exception):
