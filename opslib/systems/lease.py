@@ -80,6 +80,11 @@ class Lease:
         """Whether the holder may act at this moment. Once False, it is never True again."""
         return not self._judged()
 
+    @property
+    def pause(self) -> float:
+        """Seconds from one renewal to the next: a quarter of the time to live, less while one is overdue."""
+        return self._record.ttl / (16 if self._late else 4)
+
     def check(self) -> None:
         """Raise Refused, with what happened, unless the holder may act at this moment."""
         if lost := self._judged():
@@ -89,7 +94,7 @@ class Lease:
             )
 
     def start(self) -> None:
-        """Renew from now on in a thread, every quarter of the time to live, until it is lost or released."""
+        """Renew from now on in a thread, with a :attr:`pause` between, until it is lost or released."""
         self._heart = threading.Thread(target=self._beat, name=f"lease {self._store.key}", daemon=True)
         self._heart.start()
 
@@ -171,7 +176,7 @@ class Lease:
         return found.record.nonce == self._record.nonce
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._record.ttl / (16 if self._late else 4)):
+        while not self._stop.wait(self.pause):
             self.renew()
             if self._judged():
                 return

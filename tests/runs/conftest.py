@@ -33,7 +33,7 @@ def executor(tmp_path):
     (tmp_path / "evidence").mkdir()
     made = []
 
-    def make(environment="lab", mode="run", work=(), **more):
+    def make(environment="lab", mode="run", work=(), locks=Locks, **more):
         work = {"run": RUN, "folder": tmp_path, **dict(work)}
         made.append(
             Executor(
@@ -44,7 +44,7 @@ def executor(tmp_path):
                     actions=fakes.FAKES,
                     **work,
                 ),
-                locks=Locks(description(environment), RUN, folder=tmp_path / "locks"),
+                locks=locks(description(environment), RUN, folder=tmp_path / "locks"),
             )
         )
         made[-1].cell = "paint-it"

@@ -435,6 +435,14 @@ def test_a_holder_that_stood_still_does_not_act_when_it_goes_on(machine, contend
     assert "run-b" in refused(machine("run-c", "c"))
 
 
+def test_a_runs_lease_is_renewed_for_as_long_as_it_runs(machine, front):
+    locks = machine("run-a", "a", ttl=6.0)
+    locks.take("database")
+    taken = front.writes
+    until(lambda: front.writes >= taken + 2)
+    locks.check()
+
+
 def test_a_run_whose_renewals_are_lost_is_refused_before_another_may_act(machine, front):
     first = machine("run-a", "a", ttl=4.0)
     first.take("database")

@@ -15,6 +15,7 @@ from opslib.runs.steps import State, fold
 from tests.runs import fakes
 from tests.runs.test_executor import done, events, step
 from tests.signing import plan
+from tests.waiting import until
 
 WORK = "20261123T130614Z-runbooks-paint-a1b2c3"
 
@@ -122,6 +123,36 @@ def test_a_run_that_was_asked_to_stop_begins_nothing_more(executor):
         step(run)
     assert fakes.DONE == []
     assert "intent" not in events(run)
+
+
+class Meanwhile(Locks):
+    """Locks that do something at the moment in which the intent is written down: they are asked for its fences."""
+
+    happens = staticmethod(lambda: None)
+
+    @property
+    def fences(self):
+        self.happens()
+        return super().fences
+
+
+def test_a_stop_that_comes_while_the_intent_is_written_down_is_still_heard(executor):
+    run = executor(locks=Meanwhile)
+    run.locks.happens = lambda: run.stop("stopped by ann")
+    with pytest.raises(Refused, match="stopped by ann"):
+        step(run)
+    assert fakes.DONE == []
+    assert events(run)[-3:] == ["intent", "settled", "refused"]
+
+
+def test_an_approval_that_ends_while_the_intent_is_written_down_has_ended(executor):
+    end = now() + timedelta(seconds=3)
+    run = executor(work={"until": end}, locks=Meanwhile)
+    run.locks.happens = lambda: until(lambda: now() > end)
+    with pytest.raises(Refused, match="approved under expired"):
+        step(run)
+    assert fakes.DONE == []
+    assert events(run)[-3:] == ["intent", "settled", "refused"]
 
 
 def test_a_step_under_way_is_broken_off_where_it_tells_its_progress(executor):

@@ -88,7 +88,7 @@ class Front:
     """An HTTP server before a store's: one request at a time, so that a conditional write is as atomic as S3 says.
 
     ``faults`` are used up one a write: "lost" and "unanswered" as in :data:`FAULTS`; while ``silent`` is set,
-    requests are taken and not answered. ``date`` is the time that the store says it is, where one is set.
+    requests are taken and not answered (``held`` of them). ``date`` is the time that the store says it is, if set.
     """
 
     def __init__(self, url: str) -> None:
@@ -96,6 +96,7 @@ class Front:
         self.silent = threading.Event()
         self.date = ""
         self.writes = 0
+        self.held = 0
         front, one, to = self, threading.Lock(), urlsplit(url).netloc
 
         class Handler(BaseHTTPRequestHandler):
@@ -104,6 +105,7 @@ class Front:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if front.silent.is_set():
+                    front.held += 1
                     while front.silent.is_set():
                         time.sleep(0.02)
                     self.close_connection = True

@@ -4,6 +4,8 @@ import ast
 import json
 import platform
 import secrets
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +35,21 @@ ROOT = Path(__file__).resolve().parents[2]
 BUCKET = "leases-of-a-test"
 TTL = 10.0
 LARGEST = 8192
+
+
+LEFT = """
+import sys
+from pathlib import Path
+from opslib import settings
+from opslib.systems.lease import Owner, acquire
+from opslib.systems.lease_store import LeaseStore
+file, bucket, key = sys.argv[1:]
+store = LeaseStore.of(settings.load("lab", lab=Path(file)), bucket, key, 5)
+lease = acquire(store, Owner("run-a", "ann", "host-a", "2026-11-23T13:06:14Z"))
+lease.start()
+print(lease.fence)
+"""
+"""A program that takes a lease, has it renewed, and ends without a word."""
 
 
 class Clock:
@@ -202,12 +219,38 @@ def test_a_holder_whose_object_was_removed_has_lost_its_lease(take, memory):
         lease.check()
 
 
-def test_a_lost_lease_is_not_released_from_its_new_owner(take):
+def test_a_lost_lease_is_not_released_from_its_new_owner(take, memory):
     old = take("run-a", lock="same")
     new = take("run-b", lock="same")
+    there = memory.objects[KEY]
     old.release()
+    assert memory.objects[KEY] == there
     new.renew()
     assert new.valid
+
+
+def test_a_renewal_comes_every_quarter_of_the_time_and_sooner_only_while_one_is_overdue(take, memory):
+    lease = take(ttl=40)
+    assert lease.pause == 10
+    memory.fault = "lost"
+    lease.renew()
+    assert lease.pause == 2.5
+    lease.renew()
+    assert lease.pause == 10
+
+
+def test_what_ended_a_lease_first_is_what_is_told(take, memory, ticks):
+    lease = take("run-a", lock="same")
+
+    def meanwhile():
+        take("run-b", lock="same")
+        ticks.pass_by(100)
+        assert not lease.valid
+
+    memory.before = meanwhile
+    lease.renew()
+    with pytest.raises(Refused, match="not renewed for 5 s"):
+        lease.check()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -632,6 +675,16 @@ def test_a_renewal_whose_answer_is_cut_off_is_made_good(served, front, fault):
     assert served("run-b").fence == 2
 
 
+@pytest.mark.parametrize("fault", ["lost", "unanswered"])
+def test_nothing_is_sent_a_second_time_by_the_client_itself(served, front, fault):
+    lease = served()
+    front.faults.append(fault)
+    before = front.writes
+    lease.renew()
+    assert front.writes == before + 1
+    lease.release()
+
+
 def test_a_taking_whose_answer_is_cut_off_is_ours(served, front):
     front.faults.append("unanswered")
     lease = served()
@@ -647,6 +700,30 @@ def test_a_thread_renews_a_lease_for_longer_than_it_would_be_valid(served, front
     lease.check()
     lease.release()
     assert not [one for one in threading.enumerate() if one.name.startswith("lease")]
+
+
+def test_a_release_ends_the_thread_however_long_it_would_have_slept(served):
+    lease = served(ttl=3000.0)
+    lease.start()
+    lease.release()
+    assert not [one for one in threading.enumerate() if one.name.startswith("lease")]
+
+
+def test_a_release_waits_for_the_renewal_under_way(served, front):
+    lease = served(ttl=8.0)
+    front.silent.set()
+    lease.start()
+    until(lambda: front.held)
+    threading.Timer(0.2, front.silent.clear).start()
+    lease.release()
+    assert not [one for one in threading.enumerate() if one.name.startswith("lease")]
+    assert served("run-b").fence == 2
+
+
+def test_a_process_that_ends_without_a_release_is_not_kept_by_the_renewing(lab, bucket):
+    words = [str(lab.folder / "target.env"), bucket, f"leases/left-{secrets.token_hex(8)}.json"]
+    done = subprocess.run([sys.executable, "-c", LEFT, *words], cwd=ROOT, timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 def test_a_thread_tries_a_lost_renewal_again_before_the_lease_runs_out(served, front):
