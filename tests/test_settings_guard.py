@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from opslib.settings_guard import Guard, shown, split
+from opslib.settings_guard import Folder, Guard, shown, split
 
 DAY = "2026-12-24T00:00Z/2026-12-27T00:00Z"
 
@@ -30,6 +31,16 @@ def test_names_and_pairs_are_parted_by_commas_and_blanks_round_them_do_not_count
     assert said.most == {"apply-retention": 40}
     assert split(("as", "is")) == ("as", "is")
     assert guard(operators={"ann": "a"}, freeze=()).operators == {"ann": "a"}
+
+
+@pytest.mark.parametrize(("text", "whole"), [("/srv/a", True), ("srv/a", False), ("/srv/../a", False), ("", False)])
+def test_a_folder_is_said_whole_or_refused(text, whole):
+    folder = TypeAdapter(Folder)
+    if whole:
+        assert folder.validate_python(text) == Path(text)
+        return
+    with pytest.raises(ValidationError, match="is no whole path"):
+        folder.validate_python(text)
 
 
 @pytest.mark.parametrize("text", ["ann", "=ann", "ann=", "ann=a,bob"])

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from opslib.headless import notebooks
 from opslib.headless.notebooks_live import check_live
 from opslib.headless.notebooks_parameters import KINDS, LONGEST, Rule, declared
 from opslib.redaction import DatabaseUrl
+from tests import hosters, vendors
 from tests.backup_place import place as make_place
 from tests.hostile_words import hostile
 from tests.scale import count
@@ -334,6 +336,29 @@ def test_a_table_that_is_not_there_is_refused_with_those_that_are_near(place):
         "runbooks/maintain-database cannot be run on lab: vacuum: there is no table of that name; "
         "index_table: there is no table of that name (did you mean public.things?)."
     )
+
+
+def rolled_back_to(hoster, id_):
+    book = notebooks.find("runbooks/roll-back-deployment")
+    check_live(book, book.values([f"deployment={id_}"], "lab"), hoster.settings)
+
+
+@pytest.mark.parametrize("name", ["vercel", "netlify", "cloudflare"])
+def test_a_deployment_that_the_hoster_does_not_have_is_refused_with_those_that_are_near(lab, name):
+    hoster = hosters.of(lab.settings, vendors.Doors(lab.settings), name)
+    id_ = next(iter(hoster.ids.values()))
+    rolled_back_to(hoster, "previous")
+    rolled_back_to(hoster, id_)
+    with pytest.raises(UsageError) as refused:
+        rolled_back_to(hoster, id_[:-1])
+    assert f"{name} has no deployment of that id for this project (did you mean {id_}" in str(refused.value)
+
+
+def test_a_hoster_that_cannot_be_asked_says_nothing_of_a_deployment(lab):
+    hoster = hosters.of(lab.settings, vendors.Doors(lab.settings), "netlify")
+    away = hoster.settings.model_copy(update={"netlify_url": "http://127.0.0.1:1", "environment": "staging"})
+    with pytest.raises(Refused, match="Whether what deployment names is there is UNKNOWN"):
+        rolled_back_to(replace(hoster, settings=away), next(iter(hoster.ids.values())))
 
 
 @pytest.mark.parametrize(

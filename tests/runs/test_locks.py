@@ -325,6 +325,13 @@ def test_the_folder_is_the_machines_and_can_be_given(monkeypatch):
     assert local_lock.shared_folder() == Path("/srv/locks")
 
 
+def test_who_says_no_folder_locks_in_the_machines_own(target, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPS_LOCKS", str(tmp_path / "ours"))
+    with Locks(target, "run-a") as locks:
+        locks.take("database")
+        assert [one.suffix for one in (tmp_path / "ours").iterdir()] == [".lock"]
+
+
 # Names of targets
 
 

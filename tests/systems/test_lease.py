@@ -4,8 +4,6 @@ import ast
 import json
 import platform
 import secrets
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,21 +33,6 @@ ROOT = Path(__file__).resolve().parents[2]
 BUCKET = "leases-of-a-test"
 TTL = 10.0
 LARGEST = 8192
-
-
-LEFT = """
-import sys
-from pathlib import Path
-from opslib import settings
-from opslib.systems.lease import Owner, acquire
-from opslib.systems.lease_store import LeaseStore
-file, bucket, key = sys.argv[1:]
-store = LeaseStore.of(settings.load("lab", lab=Path(file)), bucket, key, 5)
-lease = acquire(store, Owner("run-a", "ann", "host-a", "2026-11-23T13:06:14Z"))
-lease.start()
-print(lease.fence)
-"""
-"""A program that takes a lease, has it renewed, and ends without a word."""
 
 
 class Clock:
@@ -696,6 +679,8 @@ def test_a_taking_whose_answer_is_cut_off_is_ours(served, front):
 def test_a_thread_renews_a_lease_for_longer_than_it_would_be_valid(served, front):
     lease = served(ttl=6.0)
     lease.start()
+    # A process that forgets to release it can end all the same.
+    assert [one.daemon for one in threading.enumerate() if one.name.startswith("lease")] == [True]
     until(lambda: front.writes >= 4)
     lease.check()
     lease.release()
@@ -718,12 +703,6 @@ def test_a_release_waits_for_the_renewal_under_way(served, front):
     lease.release()
     assert not [one for one in threading.enumerate() if one.name.startswith("lease")]
     assert served("run-b").fence == 2
-
-
-def test_a_process_that_ends_without_a_release_is_not_kept_by_the_renewing(lab, bucket):
-    words = [str(lab.folder / "target.env"), bucket, f"leases/left-{secrets.token_hex(8)}.json"]
-    done = subprocess.run([sys.executable, "-c", LEFT, *words], cwd=ROOT, timeout=60, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 def test_a_thread_tries_a_lost_renewal_again_before_the_lease_runs_out(served, front):
