@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from opslib.errors import Unreachable
 from opslib.redaction import Secret
 from opslib.settings import ReadSettings
-from opslib.systems.object_wire import demand_whole_headers
+from opslib.systems.object_wire import demand_whole_answers
 from opslib.systems.pending import given_up
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ def connect(
     It waits ``seconds`` for an answer and asks at most ``attempts`` times.
     """
     client: S3Client = opened("s3", settings, key, secret, seconds=seconds, attempts=attempts)
-    demand_whole_headers(client)
     client.meta.events.register("before-send.s3", _stop)
     return client
 
@@ -42,7 +41,10 @@ def opened(
     seconds: float = 25,
     attempts: int = 3,
 ) -> Any:
-    """Return a client of one of the description's AWS services, as :func:`connect`; any answer's form is its own."""
+    """Return a client of one of the description's AWS services, as :func:`connect`; any answer's form is its own.
+
+    Half an answer is a connection that broke (:mod:`opslib.systems.object_wire`).
+    """
     from botocore.config import Config
 
     config = Config(
@@ -53,7 +55,7 @@ def opened(
         s3={"addressing_style": "path" if settings.aws_endpoint_url else "auto"},
     )
     with _MAKING:
-        return _session().client(
+        client = _session().client(
             service,
             region_name=settings.aws_region,
             endpoint_url=settings.aws_endpoint_url,
@@ -61,6 +63,8 @@ def opened(
             aws_secret_access_key=secret.reveal() if secret else None,
             config=config,
         )
+    demand_whole_answers(client)
+    return client
 
 
 def _stop(request: Any, **_: Any) -> None:

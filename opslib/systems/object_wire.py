@@ -1,18 +1,16 @@
-"""Answers of an object store whose headers broke off are no answers.
+"""Answers of AWS that broke off are no answers.
 
 Python's HTTP client takes the end of the connection for the end of the headers: of an answer that was cut
-there, a status 200 is left with no version, no lock, no length and no body. A listing would then be empty,
-and an object of nothing whole. Here such an answer is a broken connection, which the client library asks again.
+there, a status 200 is left with no version, no lock, no length and no body. And the AWS library tells its
+HTTP client not to count: an answer that was cut behind its headers has an empty body. Either way a listing would
+be empty, and an object of nothing whole. Here both are a broken connection, which the library asks again.
 """
 
 from __future__ import annotations
 
 from functools import cache, partial
 from http.client import HTTPResponse, RemoteDisconnected
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from typing import Any
 
 
 class _Headers:
@@ -51,10 +49,24 @@ class _Whole:
         self._kind = kind.args[0] if isinstance(kind, partial) and kind.func is _opened else kind
 
 
-def demand_whole_headers(client: S3Client) -> None:
-    """Make the client take an answer with half its headers for a connection that broke."""
+class _Counted:
+    """Makes a pool of connections hold a body against the length that its headers said, and wants one to be said."""
+
+    def urlopen(self, *arguments: Any, **more: Any) -> Any:
+        from urllib3.exceptions import ProtocolError
+
+        answer = super().urlopen(*arguments, **more | {"enforce_content_length": True})  # type: ignore[misc]
+        if answer.length_remaining is None and not answer.chunked:
+            # Its end would be wherever the connection ends. AWS always says one; who answers here is not AWS.
+            answer.close()
+            raise ProtocolError("An answer that does not say how long it is")
+        return answer
+
+
+def demand_whole_answers(client: Any) -> None:
+    """Make a client of the AWS library take half an answer for a connection that broke."""
     # The client's own, shared with no other; the library offers no public way in.
-    client._endpoint.http_session._pool_classes_by_scheme.update(_pools())  # type: ignore[attr-defined]
+    client._endpoint.http_session._pool_classes_by_scheme.update(_pools())
 
 
 @cache
@@ -67,10 +79,10 @@ def _pools() -> dict[str, type]:
     class Encrypted(_Whole, awsrequest.AWSHTTPSConnection):  # type: ignore[misc]
         pass
 
-    class PlainPool(awsrequest.AWSHTTPConnectionPool):
+    class PlainPool(_Counted, awsrequest.AWSHTTPConnectionPool):
         ConnectionCls = Plain
 
-    class EncryptedPool(awsrequest.AWSHTTPSConnectionPool):
+    class EncryptedPool(_Counted, awsrequest.AWSHTTPSConnectionPool):
         ConnectionCls = Encrypted
 
     return {"http": PlainPool, "https": EncryptedPool}

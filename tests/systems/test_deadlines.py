@@ -20,9 +20,11 @@ from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.postgres import Question, ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.secret_store import ReadOnlySecrets
+from opslib.systems.vault import Vault
 from opslib.systems.web import Reader
 from tests.scale import count
-from tests.toxic import FAULTS, Toxic
+from tests.toxic import FAULTS, Saying, Toxic
 from tests.waiting import until
 
 LARGE = 200_000
@@ -341,3 +343,30 @@ def test_an_answer_of_the_store_that_is_cut_anywhere_is_never_taken_for_a_whole_
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(differs, (*range(2, 420, count(19, 1)), LARGE // 2)))
+
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n"
+CUT = {
+    "behind its headers": GOOD + b"Content-Length: 688\r\n\r\n",
+    "behind its first chunk's length": GOOD + b"Transfer-Encoding: chunked\r\n\r\n2b0\r\n",
+    "before a chunk": GOOD + b"Transfer-Encoding: chunked\r\n\r\n",
+    "where nobody said its length": GOOD + b"Connection: close\r\n\r\n",
+    "within its headers": GOOD + b"Content-Len",
+}
+
+
+@pytest.mark.parametrize("where", CUT)
+def test_half_an_answer_of_the_cloud_is_neither_a_listing_nor_an_object_nor_a_secret(lab, where):
+    asked = {
+        "list": lambda aws: ReadOnlyBucket(aws, "bucket", seconds=5).list("backups/"),
+        "unfinished": lambda aws: ReadOnlyBucket(aws, "bucket", seconds=5).unfinished("backups/"),
+        "read": lambda aws: ReadOnlyBucket(aws, "bucket", seconds=5).read("backups/one"),
+        "standing": lambda aws: ReadOnlySecrets(aws).standing("keys"),
+        "values": lambda aws: Vault(aws).stage("AWSCURRENT"),
+    }
+    for name, ask in asked.items():
+        with Saying(store_port(lab)) as cut:
+            cut.says = CUT[where]
+            with pytest.raises(Unreachable):
+                print(name, ask(behind(lab.settings, cut.port)))
+            assert cut.said >= 1, name
