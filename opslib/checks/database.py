@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from datetime import date
 
-from opslib.checks.database_indexes import foreign_key_indexes, invalid_indexes, redundant_indexes, unused_indexes
+from opslib.checks.database_indexes import (
+    collations,
+    foreign_key_indexes,
+    invalid_indexes,
+    redundant_indexes,
+    unused_indexes,
+)
 from opslib.checks.database_migrations import (
     edited_migrations,
     half_applied_migrations,
@@ -28,6 +34,7 @@ from opslib.probes import database as probes
 __all__ = [
     "blocking",
     "checksums",
+    "collations",
     "connection_use",
     "disk",
     "edited_migrations",

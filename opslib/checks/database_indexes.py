@@ -1,4 +1,4 @@
-"""Checks of indexes: unused, invalid, redundant, and missing behind foreign keys."""
+"""Checks of indexes: unused, invalid, redundant, missing behind foreign keys, and sorted by an older collation."""
 
 from __future__ import annotations
 
@@ -142,3 +142,43 @@ foreign_key_indexes = Check(
     threshold=MISSING_ROWS,
 )
 """Without it, deleting one parent row scans the child, with the row locked the while."""
+
+
+def _judge_collations(reading: Reading) -> Judgement:
+    if not reading.rows:
+        return Judgement(Verdict.OK, "No index sorts by a collation.", 0)
+    moved = [row for row in reading.rows if row["built_under"] and row["there_now"] not in (None, row["built_under"])]
+    if moved:
+        row, all_ = moved[0], sum(row["indexes"] for row in moved)
+        said = (
+            f"{all_} indexes ({sum(row['unique_indexes'] for row in moved)} unique) were sorted by another version of "
+            f"{row['collation']}: {row['built_under']}, now {row['there_now']} ({', '.join(row['first_indexes'][:3])})."
+        )
+        return Judgement(Verdict.CRITICAL, said, all_, reading.rows)
+    # Where nothing is recorded, or the library tells no version, indexes may have been sorted by anything.
+    blind = [row for row in reading.rows if not row["by_bytes"] and None in (row["built_under"], row["there_now"])]
+    if blind:
+        row = blind[0]
+        said = (
+            f"The version of {row['collation']} ({row['provider']}) is not known; {row['indexes']} indexes sort by it."
+        )
+        return Judgement(Verdict.UNKNOWN, said, None, reading.rows)
+    kinds = len(reading.rows)
+    said = f"Every index is sorted as the server sorts now ({kinds} {'collations' if kinds > 1 else 'collation'})."
+    return Judgement(Verdict.OK, said, 0, reading.rows)
+
+
+collations = Check(
+    name="database-collations",
+    title="Indexes are sorted as the server sorts now",
+    probe=probes.collations,
+    judge=_judge_collations,
+    remedy=(
+        "After an upgrade of the system's C library or ICU an index on text may not find rows that are there, and a "
+        "unique one may take a second of the same. REINDEX INDEX CONCURRENTLY each (runbooks/maintain-database), "
+        "unique ones first; one that fails has found duplicates, which are to be settled by hand. Then ALTER DATABASE "
+        "or ALTER COLLATION … REFRESH VERSION, never before. If the system was changed by mistake, go back instead."
+    ),
+    threshold=Threshold(None, 0, "indexes", "PostgreSQL manual, ALTER COLLATION: an index out of order is corrupt"),
+)
+"""Partitions by range of text and constraints that compare text may be wrong as well; they are not looked at."""

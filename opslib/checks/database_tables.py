@@ -91,8 +91,9 @@ def _judge_vacuum(reading: Reading, fewest: int) -> Judgement:
     worst = max(reading.rows, key=lambda row: (_order(_dead(row, fewest)), row["trigger_ratio"]))
     verdict = _dead(worst, fewest)
     off = [row["relation"] for row in reading.rows if not row["autovacuum_enabled"]]
+    part = "dead rows" if worst["worst_part"] == "rows" else f"dead {worst['worst_part']}"
     said = (
-        f"{worst['relation']} has {count(worst['dead_rows'])} dead rows, {worst['trigger_ratio']:g} times the number "
+        f"{worst['relation']} has {count(_dead_ones(worst))} {part}, {worst['trigger_ratio']:g} times the number "
         f"({count(worst['trigger_rows'])}) that starts autovacuum"
     )
     said += "; it is being vacuumed." if worst["being_vacuumed"] else "."
@@ -105,12 +106,17 @@ def _judge_vacuum(reading: Reading, fewest: int) -> Judgement:
 def _dead(row: Row, fewest: int) -> Verdict:
     """The ratio's verdict, one step milder while a vacuum is at work; a small heap of dead rows is OK."""
     verdict = DEAD.judge(row["trigger_ratio"])
-    if row["dead_rows"] < fewest:
+    if _dead_ones(row) < fewest:
         return Verdict.OK
     since = row["seconds_since_vacuum"]
     if verdict is Verdict.WARNING and (row["being_vacuumed"] or (since is not None and since < PATIENCE_SECONDS)):
         return Verdict.OK
     return Verdict.WARNING if verdict is Verdict.CRITICAL and row["being_vacuumed"] else verdict
+
+
+def _dead_ones(row: Row) -> int:
+    """Return how many of what is worst are dead: rows, or pieces of TOAST."""
+    return int(row["dead_rows"] if row["worst_part"] == "rows" else row["toast_dead_pieces"])
 
 
 def _order(verdict: Verdict) -> int:
@@ -120,7 +126,8 @@ def _order(verdict: Verdict) -> int:
 def vacuum(fewest_dead_rows: int = FEWEST_DEAD) -> Check:
     """Return the check of each table's dead rows against its own trigger.
 
-    The trigger is threshold, scale factor and (from 18) ceiling, with the table's own options. Tables with
+    The trigger is threshold, scale factor and (from 18) ceiling, with the table's own options. TOAST, which keeps
+    large values in pieces, has its own dead and its own trigger; what is worse counts. Tables with
     less than ``fewest_dead_rows`` are not judged: autovacuum looks only once a minute, and on a small table
     a minute's work is many times its trigger. Switched off for a table is a WARNING, for all CRITICAL.
     """

@@ -21,19 +21,24 @@ from opslib.probes.database_sessions import (
     connection_budget,
     connections,
     held_locks,
+    roles,
+    strong_locks,
     transactions,
     xmin_horizon,
 )
 from opslib.probes.database_statements import query_bounds, slow_statements
 from opslib.probes.database_tables import (
+    collations,
     foreign_keys_without_index,
     freeze,
     index_bloat,
+    index_use,
     invalid_indexes,
     largest_tables,
     materialised_views,
     redundant_indexes,
     table_bloat,
+    table_use,
     unused_indexes,
     vacuum,
 )
@@ -45,6 +50,7 @@ __all__ = [
     "blocking",
     "cache_use",
     "checksums",
+    "collations",
     "connection_budget",
     "connections",
     "disk",
@@ -54,6 +60,7 @@ __all__ = [
     "guide_objects",
     "held_locks",
     "index_bloat",
+    "index_use",
     "invalid_indexes",
     "largest_tables",
     "materialised_views",
@@ -64,11 +71,14 @@ __all__ = [
     "redundant_indexes",
     "replicas",
     "replication",
+    "roles",
     "server",
     "sizes",
     "slots",
     "slow_statements",
+    "strong_locks",
     "table_bloat",
+    "table_use",
     "transactions",
     "unused_indexes",
     "vacuum",
@@ -135,7 +145,7 @@ slots = asks("slots", units={"kept_bytes": "bytes", "left_bytes": "bytes", "inac
 """Replication slots with the write-ahead log that each one keeps from being removed."""
 
 sizes = asks("sizes", sight=True, units={"bytes": "bytes"})
-"""Bytes of each database, the write-ahead log and temporary files."""
+"""Bytes of each database, of this one's tables, indexes and TOAST, the write-ahead log and temporary files."""
 
 cache_use = asks("cache_use", units={"found_percent": "%", "read_ms_each": "ms", "temporary_bytes": "bytes"})
 """Pages found in shared memory against pages asked of the system; shown, not judged."""

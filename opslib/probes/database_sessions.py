@@ -28,6 +28,12 @@ xmin_horizon = asks("xmin_horizon", sight=True, units={"transactions": "transact
 held_locks = asks("held_locks", sight=True)
 """Locks on tables that the blocking sessions hold: process, mode, how many relations, the first five."""
 
+strong_locks = asks("strong_locks", sight=True, units={"transaction_seconds": "seconds"})
+"""Locks on tables beyond those that reading and writing rows takes, whether anybody waits for them or not."""
+
+roles = asks("roles", sight=True)
+"""Roles with their sessions, their limit and what they may; of their own settings the names, for values may be keys."""
+
 
 def _blocking(target: ReadTarget) -> list[dict[str, Any]]:
     look(target)

@@ -39,13 +39,15 @@ class Sample:
     whole: bool
 
 
-def slow_statements(by: Literal["total", "mean"] = "total", window_seconds: float = 0, limit: int = 10) -> Probe:
-    """Return the probe of the costliest statements, by their share of all time or by their mean time.
+def slow_statements(
+    by: Literal["total", "mean", "calls"] = "total", window_seconds: float = 0, limit: int = 10
+) -> Probe:
+    """Return the probe of the costliest statements, by their share of all time, their mean time or their calls.
 
     ``window_seconds`` above 0 takes two samples that far apart; 0 counts since the statistics were reset,
     and the column ``counted`` says which. Raises UsageError for a window beyond 600 s.
     """
-    key = {"total": "total_ms", "mean": "mean_ms"}[by]
+    key = {"total": "total_ms", "mean": "mean_ms", "calls": "calls"}[by]
 
     def read(target: ReadTarget) -> list[Row]:
         sample = _sample(target, window_seconds)

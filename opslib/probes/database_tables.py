@@ -1,4 +1,4 @@
-"""Tables and indexes: what is unused, invalid, redundant or missing, bloat, vacuum, wraparound, sizes.
+"""Tables and indexes: what is unused, invalid, redundant or missing, their use, bloat, vacuum, wraparound, sizes.
 
 Where a relation is exclusively locked, or somebody waits to lock it so, it is not opened: its size is
 then the catalog's page count, and the row says ``estimate``. So these questions end in milliseconds
@@ -41,7 +41,7 @@ index_bloat = asks("bloat_indexes", units=_EMPTY)
 """Empty space in B-trees, estimated the same way; blind to stored-once duplicates, so it errs downwards."""
 
 vacuum = asks("vacuum", primary=True, units={"seconds_since_vacuum": "seconds"})
-"""Dead rows of each table against the number at which its own settings start autovacuum."""
+"""Dead rows of each table, or dead pieces of its TOAST (``worst_part``), against the number that starts autovacuum."""
 
 freeze = asks("freeze", units={"transactions": "transactions", "multixacts": "multixacts"})
 """Age of the oldest unfrozen transaction and multixact number of databases and tables, worst first."""
@@ -51,3 +51,12 @@ materialised_views = asks("materialised_views", units=_BYTES)
 
 largest_tables = asks("largest_tables", units=_BYTES)
 """The 20 largest tables with their parts; ``size_is`` says which sizes are estimates."""
+
+index_use = asks("index_use", units=_BYTES | {"share_percent": "%"})
+"""The 50 largest indexes with their scans; ``share_percent`` of all look-ups of their table, by whatever way."""
+
+table_use = asks("table_use", units={"in_place_percent": "%", "found_percent": "%", "index_found_percent": "%"})
+"""How each table is read and written since the statistics began: those read whole, row by row, come first."""
+
+collations = asks("collations", units={"bytes_estimate": "bytes"})
+"""Each collation that indexes sort by, under which version they were built, and which one the server has now."""

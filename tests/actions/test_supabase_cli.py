@@ -1,22 +1,16 @@
 """What our migrations leave in the history is what the real Supabase CLI reads and writes there, and the other way."""
 
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from opslib.actions.database import ApplyMigrations, RehearseMigrations, RollBackMigration
 from opslib.errors import Refused
 from opslib.model import Verdict
+from tests import supabase_cli
 from tests.migration_place import DUE, NOTES, checkout
 
-PROGRAM = Path(__file__).resolve().parents[1] / "npm/node_modules/@supabase/cli-linux-x64/bin/supabase"
-pytestmark = pytest.mark.skipif(
-    not PROGRAM.exists() and not os.environ.get("CI"),
-    reason="the Supabase CLI is not here; with npm, make test gets it",
-)
+pytestmark = supabase_cli.needed
 BASE = "20260101000000"
 TOO_FEW = "ALTER TABLE public.things ADD CONSTRAINT few CHECK (worth < 100);\n"
 
@@ -30,21 +24,7 @@ def place(lab, tmp_path):
 
 @pytest.fixture
 def supabase(place, tmp_path):
-    """Run the CLI on the test's files and database; returns what it printed."""
-    home = tmp_path / "home"
-    home.mkdir()
-    quiet = {"SUPABASE_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1", "HOME": str(home), "PATH": os.environ["PATH"]}
-    url = place.settings.database_url.reveal()
-
-    def supabase(*words, code=0):
-        where = [f"--remote={url}", "--workdir", str(tmp_path), "--yes", "--agent", "no"]
-        done = subprocess.run(
-            [PROGRAM, *words, *where], env=quiet, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    return supabase
+    return supabase_cli.Cli(place.settings.database_url, tmp_path)
 
 
 def history(place):

@@ -167,3 +167,41 @@ def test_the_statistics_window_decides_what_unused_means(days, verdict):
     judged = checks.unused_indexes().judge(reading(row))
     assert judged.verdict is verdict
     assert verdict is Verdict.UNKNOWN or "1 standbys may use them" in judged.summary
+
+
+def sorted_by(**changes):
+    row = {"collation": "database v", "provider": "libc", "built_under": "2.36", "there_now": "2.36", "by_bytes": False}
+    return row | {"indexes": 3, "unique_indexes": 1, "first_indexes": ["a", "b", "c"], "bytes_estimate": 8192} | changes
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "said"),
+    [
+        ([], Verdict.OK, "No index sorts"),
+        ([sorted_by()], Verdict.OK, "(1 collation)"),
+        ([sorted_by(built_under=None, there_now=None, by_bytes=True), sorted_by()], Verdict.OK, "(2 collations)"),
+        ([sorted_by(there_now="2.40"), sorted_by()], Verdict.CRITICAL, "3 indexes (1 unique) were sorted by another"),
+        ([sorted_by(built_under=None)], Verdict.UNKNOWN, "is not known"),
+        ([sorted_by(there_now=None)], Verdict.UNKNOWN, "is not known"),
+        ([sorted_by(built_under=None, there_now=None)], Verdict.UNKNOWN, "3 indexes sort by it"),
+        ([sorted_by(built_under=None), sorted_by(there_now="2.40")], Verdict.CRITICAL, "2.36, now 2.40 (a, b, c)"),
+    ],
+)
+def test_a_collation_is_judged_by_the_version_that_sorted_and_the_one_that_would(rows, verdict, said):
+    found = checks.collations.judge(reading(*rows))
+    assert (found.verdict, said in found.summary) == (verdict, True), found.summary
+
+
+def test_indexes_sorted_by_an_older_collation_are_found_and_gone_when_rebuilt(lab, workshop):
+    workshop.execute("CREATE COLLATION words (provider = builtin, locale = 'C.UTF-8')")
+    workshop.execute("CREATE TABLE words (w text, v text)")
+    workshop.execute("CREATE INDEX by_expression ON words (lower(w COLLATE words))")
+    workshop.execute("CREATE INDEX partial ON words (length(v)) WHERE v < 'm' COLLATE words")
+    assert evaluate(checks.collations, lab.target).verdict is Verdict.OK
+    workshop.execute("UPDATE pg_collation SET collversion = '0' WHERE collname = 'words'")
+    found = evaluate(checks.collations, lab.target)
+    assert found.verdict is Verdict.CRITICAL
+    assert "workshop.by_expression, workshop.partial" in found.summary
+    workshop.execute("REINDEX TABLE words")
+    workshop.execute("ALTER COLLATION words REFRESH VERSION")
+    assert evaluate(checks.collations, lab.target).verdict is Verdict.OK

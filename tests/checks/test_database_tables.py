@@ -4,6 +4,7 @@ import pytest
 
 from opslib.checks import database as checks
 from opslib.model import Verdict
+from opslib.pictures.figures import count
 from opslib.probes import database as probes
 from opslib.runs.reading import evaluate, take
 from tests.checks.test_database_sessions import reading
@@ -50,6 +51,23 @@ def test_dead_rows_beyond_the_tables_own_trigger_are_found_and_gone_when_vacuume
     assert "workshop.cars" not in evaluate(checks.vacuum(fewest_dead_rows=100), lab.target).summary
 
 
+def test_dead_pieces_of_large_values_are_found_although_hardly_a_row_is_dead(lab, workshop):
+    workshop.execute("CREATE TABLE cars (n int, t text) WITH (toast.autovacuum_vacuum_threshold = 10)")
+    workshop.execute("ALTER TABLE cars ALTER t SET STORAGE EXTERNAL")
+    workshop.execute("INSERT INTO cars SELECT i, repeat('x', 90000) FROM generate_series(1, 60) i")
+    with lab.admin() as keeper:  # a vacuum of the server's own would find them still seen
+        keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+        workshop.execute("UPDATE cars SET t = repeat('y', 90000) WHERE n < 30")
+        flush(workshop)
+        until(lambda: own(take(probes.vacuum, lab.target).rows)["workshop.cars"]["toast_dead_pieces"])
+        found = evaluate(checks.vacuum(fewest_dead_rows=100), lab.target)
+    row = own(found.rows)["workshop.cars"]
+    assert (row["worst_part"], row["dead_rows"], found.verdict) == ("TOAST pieces", 29, Verdict.CRITICAL)
+    assert f"workshop.cars has {count(row['toast_dead_pieces'])} dead TOAST pieces" in found.summary
+    workshop.execute("VACUUM cars")
+    until(lambda: not own(take(probes.vacuum, lab.target).rows)["workshop.cars"]["toast_dead_pieces"])
+
+
 def test_autovacuum_switched_off_for_a_table_is_a_warning_that_names_it(lab, workshop):
     workshop.execute("CREATE TABLE cars (n int) WITH (autovacuum_enabled = off)")
     found = evaluate(checks.vacuum(), lab.target)
@@ -59,9 +77,12 @@ def test_autovacuum_switched_off_for_a_table_is_a_warning_that_names_it(lab, wor
     assert evaluate(checks.vacuum(), lab.target).verdict is Verdict.OK
 
 
+TOAST = {"toast_dead_pieces": 50_000, "worst_part": "TOAST pieces"}
+
+
 def table(**changes):
     row = {"relation": "t", "dead_rows": 20_000, "trigger_rows": 10_000, "trigger_ratio": 2.0}
-    row |= {"autovacuum_enabled": True, "autovacuum_running": True, "being_vacuumed": False}
+    row |= {"autovacuum_enabled": True, "autovacuum_running": True, "being_vacuumed": False, "worst_part": "rows"}
     return row | {"seconds_since_vacuum": 3600.0} | changes
 
 
@@ -75,6 +96,8 @@ def table(**changes):
         ({"trigger_ratio": 4.0}, Verdict.CRITICAL),
         ({"trigger_ratio": 4.0, "being_vacuumed": True}, Verdict.WARNING),
         ({"trigger_ratio": 4.0, "dead_rows": 500}, Verdict.OK),
+        (TOAST | {"trigger_ratio": 4.0, "dead_rows": 0}, Verdict.CRITICAL),
+        (TOAST | {"trigger_ratio": 4.0, "toast_dead_pieces": 500}, Verdict.OK),
         ({"autovacuum_running": False, "trigger_ratio": 0.0}, Verdict.CRITICAL),
     ],
 )
