@@ -82,7 +82,7 @@ MODULES = {
     "opslib/runs/stepping.py": "runs/test_stepping runs/test_taking_back runs/test_executor runs/test_asking",
     "opslib/runs/steps.py": "runs/test_steps",
     "opslib/runs/undoing.py": "runs/test_undoing",
-    "opslib/runs/waiting.py": "runs/test_executor runs/test_watch",
+    "opslib/runs/waiting.py": "runs/test_waiting runs/test_executor runs/test_watch",
     "opslib/runs/work.py": "runs/test_lasting",
     "opslib/settings_guard.py": "test_settings_guard",
     "opslib/sshsig.py": "test_sshsig archive/test_limits",

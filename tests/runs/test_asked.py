@@ -87,6 +87,11 @@ def test_no_other_name_is_taken(executor, name):
         executor(work={"probes": PROBES}).answer({"verb": "take", "probe": name}, lambda said: None)
 
 
+def test_where_there_is_none_to_take_that_is_said(executor):
+    with pytest.raises(UsageError, match="It takes: none"):
+        executor(work={"probes": {}}).answer({"verb": "take", "probe": "word"}, lambda said: None)
+
+
 def test_what_it_takes_by_default_is_the_closed_list(executor):
     assert executor().work.probes is asked.ASKED
     assert all(probe.by_executor for probe in asked.ASKED.values())
