@@ -167,7 +167,7 @@ class Settings(Guard, VendorTokens, ReadSettings):
 FILE_ONLY = frozenset(
     {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None}
     | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES}
-    | {"aws_endpoint_url", "migrations", "checkout"}
+    | {"aws_endpoint_url", "migrations", "checkout", "repository", "workspace", "development_secret"}
 )
 """What the process cannot add to a description that has a file: its guard, where credentials go, what is executed."""
 

@@ -70,6 +70,10 @@ _PLACES = (
     "pagerduty_url",
     "slack_url",
     "slack_channel",
+    "repository",
+    "workspace",
+    "development_secret",
+    "development_port",
 )
 """Names of a description's fields that say where a target is."""
 
@@ -86,6 +90,8 @@ def lab_faults(values: Values) -> Iterator[str]:
     for name in _LAB_OWN + (_LAB_ANCHOR if values.get("OPS_ANCHOR_BUCKET") else ()):
         if not values.get(name):
             yield f"{name}: missing (the lab uses its own, never those that are found on this machine)"
+    if not values.get("OPS_REPOSITORY", "file://").startswith("file://"):
+        yield "OPS_REPOSITORY: the lab clones from this machine only (file:///…)"
     for name, leading in LED_BY.items():
         if not values.get(name) and (set_ := [one for one in leading if values.get(one)]):
             yield f"{name}: missing ({set_[0]} is set, and the lab asks its own stand-in, never the vendor)"
@@ -103,12 +109,17 @@ def shared_faults(values: Values, others: Mapping[str, Values]) -> Iterator[str]
             yield f"S3_BUCKET_NAME: with OPS_BACKUP_PREFIX the same place as in {file}"
         if values.get("OPS_KUBERNETES_URL") and _namespace(values) == _namespace(other):
             yield f"OPS_KUBERNETES_URL: with OPS_KUBERNETES_NAMESPACE the same place as in {file}"
-        if values.get("SUPABASE_PROJECT_REF") and values["SUPABASE_PROJECT_REF"] == other.get("SUPABASE_PROJECT_REF"):
-            yield f"SUPABASE_PROJECT_REF: the same project as in {file}"
+        yield from (f"{name}: the same {what} as in {file}" for name, what in _alike(values, other))
         keys = {other[name] for name in _KEYS if other.get(name)}
         for name in _KEYS:
             if values.get(name) in keys:
                 yield f"{name}: the same key stands in {file}"
+
+
+def _alike(values: Values, other: Values) -> Iterator[tuple[str, str]]:
+    for name, what in (("SUPABASE_PROJECT_REF", "project"), ("OPS_WORKSPACE", "folder")):
+        if values.get(name) and values[name] == other.get(name):
+            yield name, what
 
 
 def moved(then: Values, now: Values) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from opslib.redaction import Secret
+from opslib.settings_development import DevelopmentNames
 from opslib.settings_guard import Address, split
 
 Hoster = Literal["vercel", "netlify", "cloudflare"]
@@ -32,7 +33,7 @@ def _whole(path: Path) -> Path:
     return path
 
 
-class VendorNames(BaseModel):
+class VendorNames(DevelopmentNames):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")

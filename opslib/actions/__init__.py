@@ -6,7 +6,18 @@ what stands here.
 
 from __future__ import annotations
 
-from opslib.actions import authentication, backups, cache, cluster, database, delivery, frontend, security, supabase
+from opslib.actions import (
+    authentication,
+    backups,
+    cache,
+    cluster,
+    database,
+    delivery,
+    environment,
+    frontend,
+    security,
+    supabase,
+)
 from opslib.actions.base import Action
 
 _KINDS: tuple[type[Action], ...] = (
@@ -35,6 +46,10 @@ _KINDS: tuple[type[Action], ...] = (
     authentication.RevokeSessions,
     cache.SetCacheMemory,
     cluster.ScaleDeployment,
+    environment.CloneRepository,
+    environment.InstallPackages,
+    environment.WriteEnvironmentFile,
+    environment.StartDevServer,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

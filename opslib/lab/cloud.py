@@ -10,6 +10,7 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+from opslib.lab import development
 from opslib.lab.service import Service
 
 REGION = "us-east-1"
@@ -74,6 +75,7 @@ class Cloud(Service):
         vault = self._client("secretsmanager")
         vault.create_secret(Name=SECRET, SecretString=json.dumps(values | RENEWED))
         vault.put_secret_value(SecretId=SECRET, SecretString=json.dumps(values))
+        vault.create_secret(Name=development.SECRET, SecretString=json.dumps(development.values()))
         self._logs(self._client("logs"))
         self._zone(self._client("route53"))
 

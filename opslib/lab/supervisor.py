@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from opslib.errors import OpsError
-from opslib.lab import checkout
+from opslib.lab import checkout, development
 from opslib.lab import state as states
 from opslib.lab.accounts import Account
 from opslib.lab.cache import Cache
@@ -30,7 +30,7 @@ SEED = 1
 
 Outcome = Literal["started", "repaired", "already up"]
 PARTS = (
-    *("postgres", "valkey", "aws", "vendors", "cluster", "application", "supabase"),
+    *("postgres", "valkey", "aws", "vendors", "cluster", "application", "supabase", development.FOLDER),
     *("logs", "lab.json", "secrets.json", "target.env", ".lock"),
 )
 """All that a lab puts into its folder."""
@@ -85,6 +85,7 @@ class Lab:
             services = self._services(state)
             with suppress(FileNotFoundError):
                 (self.folder / "target.env").unlink()
+            development.down(self.folder)
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda service: service.down(), services))
             if left := [service.name for service in services if service.running]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opslib.model import Probe
-from opslib.probes import frontend
+from opslib.probes import environment, frontend
 
 _PROBES: tuple[Probe, ...] = (
     frontend.live,
@@ -12,6 +12,14 @@ _PROBES: tuple[Probe, ...] = (
     frontend.migrations,
     frontend.variables,
     frontend.public,
+    environment.tools,
+    environment.checkout,
+    environment.variables,
+    environment.privacy,
+    environment.apart,
+    environment.supabase,
+    environment.server,
+    environment.scripts,
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}

@@ -15,13 +15,10 @@ from opslib.model import Probe
 from opslib.probes.frontend_documents import compared, look
 from opslib.probes.frontend_targets import obstacle, previous
 from opslib.probes.questions import question
+from opslib.systems.env_variables import SECRET_NAME
 from opslib.systems.hosting import Stage
 from opslib.systems.target import PlanTarget
 
-_SECRET = re.compile(
-    r"VITE_(?!SUPABASE_ANON_KEY$|STRIPE_PUBLISHABLE_KEY$|POSTHOG_KEY$|SENTRY_DSN$).*(KEY|SECRET|TOKEN|PASSWORD)"
-)
-"""Names that say "secret" in a build that everybody can read; the ones left out are made to be public."""
 _VERSION = re.compile(r"(\d{14})(?!\d)")
 
 
@@ -140,7 +137,7 @@ def _variables(target: PlanTarget) -> list[dict[str, Any]]:
 
 def _public(target: PlanTarget) -> list[dict[str, Any]]:
     return [
-        {"variable": one.name, "kept_as": one.kind, "updated": one.updated, "secret": bool(_SECRET.match(one.name))}
+        {"variable": one.name, "kept_as": one.kind, "updated": one.updated, "secret": bool(SECRET_NAME.match(one.name))}
         for one in target.hosting.variables()
         if one.name.startswith("VITE_")
     ]

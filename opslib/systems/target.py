@@ -29,6 +29,8 @@ from opslib.systems.slack import Chat, ReadOnlyChat
 from opslib.systems.supabase import ReadOnlySupabase, Supabase
 from opslib.systems.vault import Vault
 from opslib.systems.web import Reader
+from opslib.systems.workspace import Workspace
+from opslib.systems.workspace_writing import WorkspaceWriter
 
 
 class ReadTarget:
@@ -108,6 +110,16 @@ class PlanTarget(ReadTarget):
         return Vault(self._whole)
 
     @cached_property
+    def development_vault(self) -> Vault:
+        """What developers' env files need, to be compared with what stands in one."""
+        return Vault(self._whole, self._whole.development_secret)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The checkout of the development environment on this machine."""
+        return Workspace(self.settings)
+
+    @cached_property
     def hosting(self) -> ReadOnlyHosting:
         """Who serves the front end, asked by GET alone."""
         return looking(self.settings, self._whole)
@@ -178,6 +190,11 @@ class WriteTarget(VerifyTarget):
     def supabase_writer(self) -> Supabase:
         """Supabase's project, by a token that may set secrets and deploy functions."""
         return Supabase(self.settings, self.settings.supabase_token)
+
+    @cached_property
+    def workspace_writer(self) -> WorkspaceWriter:
+        """The checkout of the development environment, to be made and removed."""
+        return WorkspaceWriter(self.settings)
 
     @cached_property
     def chat_writer(self) -> Chat:

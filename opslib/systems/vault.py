@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ LONGEST = 24_576
 
 _PLACEHOLDER = re.compile(
     r"(?i)<.*>|\{\{.*\}\}|\$\{?\w+\}?|x{4,}|.*(your|insert|enter)[-_ ].*(key|token|secret|here).*|.*placeholder.*"
+    r"|(.*[^a-z0-9])?your[-_].*|.*example\.(com|org|net)\b.*"
     r"|(todo|tbd|fixme|none|null|undefined)[-_ ]?.*|.*(change|replace)[-_ ]?(me|this).*"
 )
 
@@ -37,6 +39,16 @@ class Version:
     id: str
     _values: dict[str, Secret] = field(repr=False)
 
+    def shared(self, other: Version, keys: Iterable[str]) -> list[tuple[str, bool]]:
+        """Return which of ``keys`` both versions have, each with whether the value is the same."""
+        pairs = ((key, self.value(key), other.value(key)) for key in keys)
+        return [(key, mine.reveal() == theirs.reveal()) for key, mine, theirs in pairs if mine and theirs]
+
+    def shared_with(self, values: Mapping[str, str], keys: Iterable[str]) -> list[tuple[str, bool]]:
+        """Return which of ``keys`` this version and an env file have, each with whether the value is the same."""
+        pairs = ((key, self.value(key), values.get(key)) for key in keys)
+        return [(key, mine.reveal() == theirs) for key, mine, theirs in pairs if mine and theirs]
+
     def value(self, key: str) -> Secret | None:
         """Return what stands under ``key``, or None."""
         return self._values.get(key)
@@ -45,8 +57,10 @@ class Version:
 class Vault:
     """The secret that the description names (OPS_VAULT_SECRET), as the executor's account may read it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.name = settings.vault_secret
+    def __init__(self, settings: Settings, name: str | None = None) -> None:
+        """Read the secret ``name`` of the developers, or the product's own."""
+        self.name = name or settings.vault_secret
+        self._named_by = "OPS_DEVELOPMENT_SECRET" if name else "OPS_VAULT_SECRET"
         self._client = opened(
             "secretsmanager", settings, settings.aws_access_key_id, settings.aws_secret_access_key, seconds=10
         )
@@ -80,7 +94,7 @@ class Vault:
             if which == {"VersionStage": CURRENT}:
                 raise Unreachable(
                     f"There is no secret {self.name} in Secrets Manager, or it has no value.",
-                    "Correct OPS_VAULT_SECRET, or put it there.",
+                    f"Correct {self._named_by}, or put it there.",
                     "missing",
                 ) from None
             return None
@@ -107,6 +121,11 @@ def usable(key: str, version: Version) -> Secret:
     return value
 
 
+def placeholder(value: str) -> bool:
+    """Tell whether a value only stands in the place of one, as in a template."""
+    return _PLACEHOLDER.fullmatch(value) is not None
+
+
 def _fault(value: str) -> str | None:
     if not value:
         return "is empty"
@@ -116,7 +135,7 @@ def _fault(value: str) -> str | None:
         return "holds characters that cannot be printed"
     if len(value) > LONGEST:
         return f"has more than {LONGEST} characters"
-    if _PLACEHOLDER.fullmatch(value):
+    if placeholder(value):
         return "is a placeholder"
     return weakness(value)
 

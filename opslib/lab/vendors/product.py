@@ -9,6 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from opslib.lab.development import FILES
+
 FOLDER = "supabase/functions"
 HELLO, LLM, NEW = (f"{FOLDER}/{name}/index.ts" for name in ("hello", "llm-ready", "summarise"))
 SHARED = f"{FOLDER}/_shared/greeting.ts"
@@ -51,7 +53,7 @@ COMMITTED = {
     f"{FOLDER}/hello/README.md": b"Says hello.\n",
     **{f"supabase/migrations/{version}_applied.sql": b"-- In the lab's schema.\n" for version in MIGRATIONS},
 }
-"""Files of the repository's newest commit."""
+"""Files of the repository's newest commit below ``supabase/``."""
 
 _PERSON = {
     f"GIT_{who}_{what}": said
@@ -70,7 +72,7 @@ def write(folder: Path) -> None:
         return
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
-    commit(folder, COMMITTED)
+    commit(folder, COMMITTED | FILES)
 
 
 def commit(folder: Path, files: dict[str, bytes]) -> str:

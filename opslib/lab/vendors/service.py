@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 
+from opslib.lab import development
 from opslib.lab.service import Service
 from opslib.lab.vendors import product
 from opslib.lab.vendors.slack import CHANNEL
@@ -81,6 +82,9 @@ class Vendors(Service):
             "OPS_READ_SUPABASE_TOKEN": self.passwords["read_supabase_token"],
             "VITE_SUPABASE_URL": f"{self.url}/supabase/sites/labvaluecanvaslabref",
             "OPS_CHECKOUT": str(checkout) if (checkout := self.folder / "checkout").is_dir() else "",
+            "OPS_REPOSITORY": f"file://{checkout}" if checkout.is_dir() else "",
+            "OPS_WORKSPACE": str(development.place(self.state.folder)),
+            "OPS_DEVELOPMENT_PORT": str(32_000 + self.port % 700),
             "OPS_SMOKE_FUNCTIONS": "hello,llm-ready",
             "PAGERDUTY_EVENTS_URL": f"{self.url}/pagerduty/v2",
             "PAGERDUTY_ROUTING_KEY": self.passwords["pagerduty_key"],

@@ -1,0 +1,42 @@
+"""The part of a target's description that says where a person's development environment is made, and of what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from opslib.settings_guard import Folder
+
+_PART = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+
+
+def _plain(path: Path) -> Path:
+    if len(path.parts) < 3 or any(part.startswith("-") for part in path.parts):
+        raise ValueError("is no folder below another one")
+    return path
+
+
+class DevelopmentNames(BaseModel):
+    """Where the product's repository is, where its checkout is made, and where the values of its env file come from."""
+
+    repository: str | None = Field(
+        None,
+        alias="OPS_REPOSITORY",
+        max_length=500,
+        pattern=rf"^(https://{_PART}(:[0-9]{{1,5}})?|file://)(/{_PART})+/?$",
+        description="the product's repository: https://… without credentials, or file:///… of a mirror here",
+    )
+    workspace: Annotated[Folder, AfterValidator(_plain)] | None = Field(
+        None, alias="OPS_WORKSPACE", description="folder in which runbooks/set-up-environment makes the checkout"
+    )
+    development_secret: str = Field(
+        "valuecanvas/development/secrets",
+        alias="OPS_DEVELOPMENT_SECRET",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9/_+=.@-]{0,255}$",
+        description="secret in AWS Secrets Manager that holds what developers' env files need; never production's",
+    )
+    development_port: int = Field(
+        5173, alias="OPS_DEVELOPMENT_PORT", ge=1024, le=65_535, description="of the development server, on 127.0.0.1"
+    )
