@@ -52,6 +52,7 @@ class WriteEnvironmentFile(Action):
         """Judge the file that would be written; raises Refused with every finding, and never with a value."""
         not_production(target)
         version = _current(target)
+        compared = _compared(target, version)
         template: str | None = self.commit
         variables: Any = self.commit
         left_out: Any = self.commit
@@ -67,7 +68,7 @@ class WriteEnvironmentFile(Action):
             verification="It has mode 0600, git ignores it, and every variable is judged well formed.",
             undo="What stood there before is put back, with mode 0600; where nothing did, the file is removed.",
             fingerprint={"template": template, "vault": target.development_vault.name, "version": version.id},
-            observed={"compared with the target's vault": _compared(target, version)},
+            observed={"compared with the target's vault": compared},
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:

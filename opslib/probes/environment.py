@@ -57,7 +57,7 @@ def _checkout(target: PlanTarget) -> list[dict[str, Any]]:
     }
     if found.state == "checkout":
         changed = workspace.modified(found.commit)
-        row |= {"changed": len(changed), "first_changed": ascii(changed[0])[1:81] if changed else ""}
+        row |= {"changed": len(changed), "first_changed": ascii(changed[0])[1:-1][:80] if changed else ""}
     return [row]
 
 

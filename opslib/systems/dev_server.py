@@ -106,11 +106,11 @@ def start(folder: Path, home: Path, port: int, work: str, tell: Callable[[str], 
     return found
 
 
-def stop(work: str) -> int:
-    """End every process of this work's server, politely first; returns how many there were."""
+def stop(work: str, patience: float = END_SECONDS) -> int:
+    """End every process of this work's server, after ``patience`` seconds the hard way; returns how many there were."""
     first = _members(work)
     _signal(first, signal.SIGTERM)
-    until = time.monotonic() + END_SECONDS
+    until = time.monotonic() + patience
     while (left := _members(work)) and time.monotonic() < until:
         _reap(first)
         time.sleep(0.05)

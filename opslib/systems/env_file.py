@@ -82,7 +82,7 @@ def make(template: bytes, given: Mapping[str, tuple[str | Secret, str]], head: s
         value = plain.get(name, told.values.get(name, ""))
         if name not in given and (placeholder(value) or not _KEPT_ALIKE.fullmatch(value)):
             left_out.append(name)
-            lines.append(f"# {name} is not set: the template has only a placeholder")
+            lines.append(f"# {name} is not set: the template has no value of its own")
             continue
         sources[name] = given[name][1] if name in given else "template"
         lines.append(f"{name}={value}")

@@ -30,7 +30,8 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     # A restored subscription would name the saved database's own slot, and keep its database from being dropped.
     "pg_restore": ("--no-password", "--exit-on-error", "--no-subscriptions"),
     "psql": ("--no-password", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
-    "git": ("--no-pager", "--no-replace-objects"),
+    # To list an index is enough for git to start what core.fsmonitor names.
+    "git": ("--no-pager", "--no-replace-objects", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
     # Whatever a repository or its configuration names, nothing of it is started, and no other address is asked.
     "git-workspace": (
         *("--no-pager", "--no-replace-objects"),

@@ -50,6 +50,7 @@ class WorkspaceWriter(Workspace):
         """Make the checkout at ``commit``, still the branch's newest; raises Refused, and then nothing is there."""
         part = self._beside("part", work)
         shutil.rmtree(part, ignore_errors=True)
+        files.make_folder(part.parent)
         part.mkdir(mode=0o700)
         options = ["--quiet", "--no-checkout", "--no-tags", "--template=", "--no-recurse-submodules"]
         options += ["--single-branch", "--no-hardlinks", f"--branch={branch}"]
