@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import redis
@@ -18,18 +19,21 @@ from opslib.actions import backups_folder as staging
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.headless import earlier
+from opslib.lab.processes import free_port
 from opslib.model import now
 from opslib.probes import database_rehearsals as rehearsals
 from opslib.redaction import Secret
 from opslib.runs.steps import State
 from opslib.settings import ROOT, Settings
 from opslib.settings_guard import shown
+from opslib.systems import dev_server
 from tests import hosters
 from tests.actions import shop
 from tests.backup_place import Place
 from tests.kubernetes import ClusterDoors, replicas
 from tests.vendors import Doors
 from tests.waiting import until
+from tests.workspaces import tree
 
 LIVE = "crash"
 BASE = "crash_base"
@@ -164,6 +168,8 @@ class Case:
             "backup_prefix": self.prefix,
             "core_tables": ("auth.users", "public.users") if self.on_shop else ("public.things",),
             "migrations": self.folder / "supabase",
+            "workspace": self.folder / "workspace" / "valuecanvas",
+            "development_port": self.base.port,
         }
 
     def state(self):
@@ -176,6 +182,8 @@ class Case:
             return self.base.front_state(self.front)
         if self.scenario == "scale":
             return self.base.scaled()
+        if self.scenario == "set-up":
+            return self._environment()
         return self.base.shop_state(self) if self.on_shop else self._bucket()
 
     def _bucket(self):
@@ -184,6 +192,20 @@ class Case:
             "objects": objects,
             "uploads": self.place.uploads(),
             "scratch": sorted(name for name in self.place.databases() if name.startswith("ops_proof_")),
+        }
+
+    def _environment(self):
+        folder = self.settings.workspace
+        found = dev_server.listener(self.settings.development_port)
+        made = {} if not folder.is_dir() else tree(folder)
+        beside = sorted(path.name for path in folder.parent.glob("*")) if folder.is_dir() else []
+        kept = sorted(path.name for path in (folder / ".git" / "opslib").glob("*"))
+        return {
+            "files": {name: said for name, said in made.items() if not name.startswith(".git/") and name != ".git"},
+            "beside": beside,
+            "kept": kept,
+            "answers": found is not None and dev_server.belongs(found[0], self.work),
+            "servers": len(servers(self.work)),
         }
 
     def steps(self):
@@ -221,11 +243,23 @@ class Case:
     def close(self):
         if self.scenario == "scale":
             self.base.calm()
+        dev_server.stop(self.work, 1.0)
         if self.scenario == "roll-back":
             self.front.doors.put(vercel=self.base.front)
         elif not self.on_shop:
             self.place.close()
         staging.remove(self.work)
+
+
+def servers(work):
+    """Return the first process of each development server of the work: one too many would show here."""
+    marked = f"{dev_server.MARK}={work}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if marked in path.read_bytes().split(b"\0"):
+                found.append(os.getsid(int(path.parent.name)))
+    return sorted(set(found))
 
 
 def repeated(did):
@@ -253,6 +287,7 @@ class Base:
     def __init__(self, lab, place, locks):
         # One folder of locks, as a machine has: the next run may then conclude that a killed one is gone.
         self.lab, self.place, self.locks = lab, place, locks
+        self.port = free_port(set())
         self.notebooks = shutil.copytree(ROOT / "notebooks", locks.parent / "notebooks")
         self.front = Doors(lab.settings).state()["vercel"]
         self.cluster = ClusterDoors(lab.settings)

@@ -46,10 +46,13 @@ TALK = {
     "web.py": {"_ask"},
     "kubernetes.py": {"bound"},
     "cache_writing.py": {"set_memory"},
+    "workspace_writing.py": {"clone", "put_environment"},
+    "npm.py": {"install"},
+    "dev_server.py": {"start"},
 }
 EFFECTS = {
     *("put_new", "delete_version", "_complete", "exchange", "apply_file", "roll_back_file"),
-    *("bound", "set_memory"),
+    *("bound", "set_memory", "clone", "put_environment", "start"),
 }
 """Functions that change a server's state for good when they return. A database that is made has a name of its run,
 so that a second one cannot be; which ones are left is compared at the end."""

@@ -1,5 +1,7 @@
 """The steps of real runbooks as their notebooks ask for them, for a run without a kernel."""
 
+import shutil
+
 RUNBOOKS = {
     "back-up": "runbooks/back-up-database",
     "restore": "runbooks/restore-database",
@@ -8,7 +10,12 @@ RUNBOOKS = {
     "roll-back": "runbooks/roll-back-deployment",
     "migrate": "runbooks/migrate-database",
     "scale": "runbooks/scale-for-high-traffic",
+    "set-up": "runbooks/set-up-environment",
 }
+
+
+if not all(map(shutil.which, ("git", "node", "npm"))):
+    del RUNBOOKS["set-up"]
 
 
 def steps(scenario):
@@ -40,6 +47,13 @@ def _parameters(scenario):
             ("scale-api", "scale-deployment", lambda done: {"which": "api", "replicas": 4, **waits}),
             ("scale-workers", "scale-deployment", lambda done: {"which": "worker", "replicas": 3, **waits}),
             ("set-cache-memory", "set-cache-memory", lambda done: {"megabytes": 96, "policy": "volatile-ttl"}),
+        ]
+    if scenario == "set-up":
+        return [
+            ("clone", "clone-repository", lambda done: {"branch": "main"}),
+            ("install", "install-packages", lambda done: {"commit": done["clone"]["commit"]}),
+            ("env-file", "write-environment-file", lambda done: {"commit": done["clone"]["commit"]}),
+            ("dev-server", "start-dev-server", lambda done: {"commit": done["clone"]["commit"]}),
         ]
     if scenario == "back-up":
         return [
