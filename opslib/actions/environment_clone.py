@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -10,9 +11,8 @@ from pydantic import Field
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.settings import ROOT
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
-
-NOWHERE = "no development environment is made with the description of production"
 
 
 class CloneRepository(Action):
@@ -136,7 +136,16 @@ class CloneRepository(Action):
         return mark.get("work") == target.run
 
 
-def not_production(target: PlanTarget) -> None:
-    """Raise Refused on production: code of a checkout must not run beside production's credentials."""
+def not_production(target: PlanTarget, root: Path = ROOT) -> None:
+    """Raise Refused where code of a checkout would run beside production's credentials.
+
+    That is so on production, where ``root`` holds its description, and where executor and notebooks are told apart:
+    whoever may commit could otherwise act as the executor.
+    """
     if target.environment == "production":
-        raise Refused(f"{NOWHERE[0].upper()}{NOWHERE[1:]}.", "Use staging's description, or a developer's own.")
+        raise Refused("No development environment is made with production's description.", "Use a developer's own.")
+    if (root / ".env.production").exists() or target.separated:
+        raise Refused(
+            "This machine works on production: no development environment is made here.",
+            "Use a developer's own machine.",
+        )

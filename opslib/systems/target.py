@@ -124,6 +124,11 @@ class PlanTarget(ReadTarget):
         """Who serves the front end, asked by GET alone."""
         return looking(self.settings, self._whole)
 
+    @property
+    def separated(self) -> bool:
+        """Whether notebooks run as another user than the executor on this machine."""
+        return self._whole.kernel_user is not None
+
     def can_write(self, token: Literal["pagerduty_key", "slack_token"]) -> bool:
         """Tell whether the description has this credential of a vendor."""
         return getattr(self._whole, token) is not None

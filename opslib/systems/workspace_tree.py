@@ -11,6 +11,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from opslib.systems.checkout import Entry
@@ -18,6 +19,8 @@ from opslib.systems.checkout import Entry
 LINK, FILE, PROGRAM, MODULE = "120000", "100644", "100755", "160000"
 MOST_FILES = 50_000
 MOST_BYTES = 2 * 1024**3
+MOST_FOUND = 200_000
+"""Files that are looked at in a folder."""
 LONGEST_NAME, LONGEST_PATH = 255, 2_000
 """Bytes of one name, and of a whole path below the checkout."""
 OURS = (".git", "node_modules")
@@ -64,7 +67,9 @@ def strangers(folder: Path, entries: Iterable[Entry], allowed: frozenset[str] = 
     """Return what in ``folder`` is not as the commit has it, by path; ``allowed`` names files that may stand there."""
     wanted = {entry.path: entry for entry in entries if entry.mode != MODULE}
     modules = {entry.path for entry in entries if entry.mode == MODULE}
-    found = dict(_walk(folder))
+    found = dict(islice(_walk(folder), MOST_FOUND))
+    if len(found) == MOST_FOUND:
+        return [f"{MOST_FOUND} files or more"]
     odd = [path for path in found if path not in wanted and path not in allowed and path not in modules]
     odd += [path for path in wanted if path not in found]
     odd += [path for path, entry in wanted.items() if path in found and not _same(folder / path, found[path], entry)]

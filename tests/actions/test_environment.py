@@ -10,6 +10,7 @@ import pytest
 
 from opslib.actions.base import Outcome
 from opslib.actions.environment import CloneRepository, InstallPackages, StartDevServer, WriteEnvironmentFile
+from opslib.actions.environment_clone import not_production
 from opslib.canonical import canonical
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.lab import development
@@ -86,13 +87,20 @@ def test_no_value_and_no_digest_of_one_is_in_what_is_planned_and_recorded(place)
 
 
 def test_production_gets_no_development_environment(place):
-    settings = place.settings.model_copy(update={"environment": "production"})
-    target = PlanTarget(settings, "test")
-    for action in [CLONE, *others(place)]:
-        with pytest.raises(Refused, match="No development environment is made with the description of production"):
-            action.plan(target)
-    target.close()
+    for change in ({"environment": "production"}, {"kernel_user": "nobody"}):
+        target = PlanTarget(place.settings.model_copy(update=change), "test")
+        for action in [CLONE, *others(place)]:
+            with pytest.raises(Refused, match="production"):
+                action.plan(target)
+        target.close()
     assert not place.folder.exists()
+
+
+def test_nor_does_a_machine_that_has_productions_description(place, tmp_path):
+    not_production(place.plan, tmp_path)
+    (tmp_path / ".env.production").write_text("")
+    with pytest.raises(Refused, match="This machine works on production"):
+        not_production(place.plan, tmp_path)
 
 
 def test_a_persons_own_checkout_that_is_clean_is_used_and_never_removed(place):
