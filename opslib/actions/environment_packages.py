@@ -13,7 +13,8 @@ from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.actions.environment_clone import not_production
 from opslib.errors import Refused, Unreachable
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
-from opslib.systems import npm
+from opslib.systems import npm, toolchain
+from opslib.systems.program_inputs import Program
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from opslib.systems.workspace import LARGEST_LOCK, Workspace
 
@@ -115,7 +116,7 @@ class InstallPackages(Action):
         said = f"{MODULES} is {'what it was before' if there else 'gone'}."
         return Verification(Verdict.OK if well else Verdict.CRITICAL, said)
 
-    def _looked(self, workspace: Workspace, tools: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    def _looked(self, workspace: Workspace, tools: Mapping[Program, tuple[int, ...]]) -> dict[str, Any]:
         if self.commit.startswith(UNKNOWN_UNTIL):
             return dict.fromkeys(("before", "after", "sources", "scripts", "lock"), self.commit)
         workspace.at(self.commit)
@@ -138,17 +139,20 @@ class InstallPackages(Action):
         }
 
 
-def _tools() -> dict[str, tuple[int, ...]]:
+_NEEDED: tuple[Program, ...] = ("node", "npm")
+
+
+def _tools() -> dict[Program, tuple[int, ...]]:
     try:
-        return {"node": npm.version("node"), "npm": npm.version("npm")}
+        return {program: toolchain.version(program) for program in _NEEDED}
     except Unreachable as error:
         raise Refused(error.message, error.next_step) from None
 
 
-def _enough(lock: npm.Lock, tools: Mapping[str, tuple[int, ...]]) -> None:
+def _enough(lock: npm.Lock, tools: Mapping[Program, tuple[int, ...]]) -> None:
     engines = lock.packages.get("", {}).get("engines")
-    for program in ("node", "npm"):
-        if fault := npm.too_old(program, tools[program], engines):
+    for program in _NEEDED:
+        if fault := toolchain.too_old(program, tools[program], engines):
             raise Refused(f"{fault}.", "Install the version that it asks for.")
 
 

@@ -12,23 +12,25 @@ RUNBOOK = "runbooks/set-up-environment"
 def tools_ready() -> Check:
     """Return the check that node and npm are there in the versions that the guide asks for."""
 
-    def judge(reading: Reading) -> Judgement:
-        missing = [row["program"] for row in reading.rows if row["version"] is None]
-        if missing:
-            return Judgement(Verdict.UNKNOWN, f"Not found: {', '.join(missing)}.", None, reading.rows)
-        old = [f"{row['program']} {row['version']} (needs {row['least']})" for row in reading.rows if not row["enough"]]
-        if old:
-            return Judgement(Verdict.CRITICAL, f"Too old: {', '.join(old)}.", len(old), reading.rows)
-        said = ", ".join(f"{row['program']} {row['version']}" for row in reading.rows)
-        return Judgement(Verdict.OK, f"{said}.", 0, reading.rows)
-
     return Check(
         name="environment-tools",
         title="node and npm are there and new enough",
         probe=probes.tools,
-        judge=judge,
+        judge=_versions,
         remedy="Install the version that .nvmrc or package.json of the product names; pipelines use 20.",
         items=("ENV-TOOL-01", "ENV-TOOL-02"),
+    )
+
+
+def local_tools_ready() -> Check:
+    """Return the check of what a local Supabase needs: its command line and Docker, in the guide's versions."""
+    return Check(
+        name="environment-local-tools",
+        title="A local Supabase could be started",
+        probe=probes.local_tools,
+        judge=_versions,
+        remedy="Needed only where Supabase is to run on this machine; a hosted project of the developers does without.",
+        items=("ENV-TOOL-03", "ENV-TOOL-04"),
     )
 
 
@@ -198,6 +200,17 @@ def scripts_defined() -> Check:
         remedy="verify-env and check-env never were (GH-01): the checks here do what they were meant to.",
         items=("IMP-OBJ-12",),
     )
+
+
+def _versions(reading: Reading) -> Judgement:
+    missing = [row["program"] for row in reading.rows if row["version"] is None]
+    if missing:
+        return Judgement(Verdict.UNKNOWN, f"Not found: {', '.join(missing)}.", None, reading.rows)
+    old = [f"{row['program']} {row['version']} (needs {row['least']})" for row in reading.rows if not row["enough"]]
+    if old:
+        return Judgement(Verdict.CRITICAL, f"Too old: {', '.join(old)}.", len(old), reading.rows)
+    said = ", ".join(f"{row['program']} {row['version']}" for row in reading.rows)
+    return Judgement(Verdict.OK, f"{said}.", 0, reading.rows)
 
 
 def _is(said: str) -> str:

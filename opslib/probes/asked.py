@@ -13,6 +13,7 @@ _PROBES: tuple[Probe, ...] = (
     frontend.variables,
     frontend.public,
     environment.tools,
+    environment.local_tools,
     environment.checkout,
     environment.variables,
     environment.privacy,

@@ -16,9 +16,10 @@ from typing import Any
 from opslib import files
 from opslib.errors import Refused, Unreachable
 from opslib.model import Probe
-from opslib.systems import dev_server, npm
+from opslib.systems import dev_server, npm, toolchain
 from opslib.systems.env_file import EnvFile, read
 from opslib.systems.env_variables import SECRETS, judged, key_of, project
+from opslib.systems.program_inputs import Program
 from opslib.systems.target import PlanTarget
 from opslib.systems.vault import CURRENT
 from opslib.systems.workspace import ENV, LARGEST, Workspace
@@ -32,15 +33,25 @@ OTHERS = (".env", ".env.development", ".env.staging", ".env.production", ".env.t
 
 
 def _tools(target: PlanTarget) -> list[dict[str, Any]]:
+    return _versions("node", "npm")
+
+
+def _local_tools(target: PlanTarget) -> list[dict[str, Any]]:
+    return _versions("supabase", "docker")
+
+
+def _versions(*programs: Program) -> list[dict[str, Any]]:
     rows = []
-    for program in ("node", "npm"):
-        row: dict[str, Any] = {"program": program, "least": ".".join(map(str, npm.LEAST[program]))}
+    for program in programs:
+        row: dict[str, Any] = {"program": program, "least": ".".join(map(str, toolchain.LEAST[program]))}
         try:
-            found = npm.version("node" if program == "node" else "npm")
+            found = toolchain.version(program)
         except Unreachable as error:
             rows.append(row | {"version": None, "enough": None, "why": error.message})
             continue
-        rows.append(row | {"version": ".".join(map(str, found)), "enough": found >= npm.LEAST[program], "why": ""})
+        rows.append(
+            row | {"version": ".".join(map(str, found)), "enough": found >= toolchain.LEAST[program], "why": ""}
+        )
     return rows
 
 
@@ -169,6 +180,13 @@ def _missing(workspace: Workspace) -> Unreachable:
 
 tools = Probe(
     "environment-tools", "Programs of this machine", _tools, "node --version; npm --version", by_executor=True
+)
+local_tools = Probe(
+    "environment-local-tools",
+    "Programs of a local Supabase",
+    _local_tools,
+    "supabase --version; docker --version",
+    by_executor=True,
 )
 checkout = Probe(
     "environment-checkout", "The checkout", _checkout, "git rev-parse HEAD, hashed files", by_executor=True

@@ -18,17 +18,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from opslib import files
-from opslib.errors import Refused, StepFailed, Unreachable, UsageError
+from opslib.errors import Refused
 from opslib.systems import programs
-from opslib.systems.program_inputs import Program
 
 LOCK, MANIFEST, RC = "package-lock.json", "package.json", ".npmrc"
 INSTALLED = "node_modules/.package-lock.json"
 """What npm writes last, of what it has installed."""
 LARGEST = 32 * 1024 * 1024
 SECONDS = 1800.0
-LEAST = {"node": (18, 0, 0), "npm": (9, 0, 0)}
-"""Versions that the guide asks for at least (ENV-TOOL-01, ENV-TOOL-02); a checkout may ask for more."""
+
 
 _PLACE = re.compile(r"node_modules/(@[\w.~-]+/)?[\w.~-]+(/node_modules/(@[\w.~-]+/)?[\w.~-]+)*", re.ASCII)
 _OWN = re.compile(r"(?!node_modules)[\w@][\w.@-]*(/(?!node_modules)[\w@][\w.@-]*)*", re.ASCII)
@@ -103,37 +101,6 @@ def odd_settings(data: bytes) -> list[str]:
     lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
     names = [line.partition("=")[0].strip() for line in lines if line and line[0] not in "#;"]
     return sorted(name[:40] for name in names if not _HARMLESS.fullmatch(name))
-
-
-def too_old(program: str, found: tuple[int, ...], engines: object) -> str | None:
-    """Return why a program does not do for what a package.json asks for (``>=18``, ``20.x``), or None.
-
-    A range of another form is compared by npm itself where ``engine-strict`` says so, and not here.
-    """
-    asked = str(engines.get(program, "")).strip() if isinstance(engines, Mapping) else ""
-    least = max(LEAST[program], _least(asked))
-    if found < least:
-        return f"{program} {'.'.join(map(str, found))} is older than {'.'.join(map(str, least))}"
-    return None
-
-
-def _least(asked: str) -> tuple[int, ...]:
-    said = re.fullmatch(r"(?:>=|\^|~)?\s*v?(\d+)(?:\.(\d+|x))?(?:\.(\d+|x))?", asked)
-    return tuple(int(part) if part and part != "x" else 0 for part in said.groups()) if said else (0, 0, 0)
-
-
-def version(program: Program) -> tuple[int, ...]:
-    """Return the version of node or npm; raises Unreachable (missing) where it is not installed."""
-    try:
-        said = programs.answer(program, ["--version"], most=10_000, seconds=30.0).decode(errors="replace")
-    except UsageError as error:
-        raise Unreachable(error.message, error.next_step, "missing") from None
-    except StepFailed as error:
-        raise Unreachable(f"{program} does not say its version: {error.message[-200:]}", "Install it anew.") from None
-    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", said)
-    if found is None:
-        raise Unreachable(f"{program} does not say its version.", "Install it anew.", "malformed")
-    return tuple(int(part) for part in found.groups())
 
 
 def install(folder: Path, cache: Path) -> None:

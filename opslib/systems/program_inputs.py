@@ -22,8 +22,8 @@ from opslib.errors import Refused
 from opslib.redaction import SecretUrl
 from opslib.systems.postgres import LOOPBACK
 
-Program = Literal["pg_dump", "pg_restore", "psql", "git", "git-workspace", "node", "npm"]
-TOOLS = {"git": "git", "git-workspace": "git", "node": "node", "npm": "npm"}
+Program = Literal["pg_dump", "pg_restore", "psql", "git", "git-workspace", "node", "npm", "supabase", "docker"]
+TOOLS = {name: name for name in ("git", "node", "npm", "supabase", "docker")} | {"git-workspace": "git"}
 """Programs that are found on the PATH alone, and their names there; ``git-workspace`` is git that makes a checkout."""
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "pg_dump": ("--no-password",),
@@ -41,6 +41,8 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
         *("-c", "core.autocrlf=false", "-c", "http.followRedirects=false"),
     ),
     "node": (),
+    "supabase": (),
+    "docker": (),
     # No script of a package runs, and nothing is sent but requests for the packages that the lock file names.
     "npm": ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--logs-max=0", "--loglevel=error"),
 }
@@ -62,6 +64,8 @@ ARGUMENTS: dict[str, str] = {
     rf"--template=|--no-recurse-submodules|--single-branch|--no-hardlinks|--branch={_REF}|{_PATH}|--git-dir={_PATH}|"
     rf"--work-tree={_PATH}|reset|--hard|[0-9a-f]{{40}}|check-ignore|--no-index|\.env\.local",
     "node": r"--version",
+    "supabase": r"--version",
+    "docker": r"--version",
     "npm": rf"--version|ci|--prefix={_PATH}|--cache={_PATH}",
 }
 """What may follow a program's name, whole and unabbreviated. ``--dbname NAME`` counts as ``--dbname=NAME``."""

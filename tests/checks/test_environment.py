@@ -160,6 +160,18 @@ def test_programs_are_ok_where_they_are_new_enough_and_unknown_where_they_are_no
     assert verdict(checks.tools_ready(), place) == (Verdict.CRITICAL, "Too old: node 16.20.2 (needs 18.0.0).")
 
 
+def test_what_a_local_supabase_needs_is_ok_too_old_or_unknown(place, monkeypatch, tmp_path):
+    check = checks.local_tools_ready()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert verdict(check, place) == (Verdict.UNKNOWN, "Not found: supabase, docker.")
+    for name, said in (("supabase", "2.54.11"), ("docker", "Docker version 20.9.1, build 1")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {said}\n")
+        (tmp_path / name).chmod(0o755)
+    assert verdict(check, place) == (Verdict.CRITICAL, "Too old: docker 20.9.1 (needs 20.10.0).")
+    (tmp_path / "docker").write_text("#!/bin/sh\necho Docker version 28.2.2, build 1\n")
+    assert verdict(check, place) == (Verdict.OK, "supabase 2.54.11, docker 28.2.2.")
+
+
 def test_the_guides_scripts_that_never_were_are_named(place):
     found = verdict(checks.scripts_defined(), place)
     assert found == (Verdict.WARNING, "Not defined: verify-env, check-env, typecheck.")

@@ -6,7 +6,7 @@ import pytest
 
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.lab import development
-from opslib.systems import npm
+from opslib.systems import npm, toolchain
 from tests.workspaces import needs_npm
 
 LOCK = json.loads(development.FILES["package-lock.json"])
@@ -83,14 +83,14 @@ def test_only_harmless_settings_of_a_repository_are_taken():
 )
 def test_a_version_is_held_against_the_guides_and_the_repositorys(asked, found, old):
     engines = None if asked is None else {"node": asked}
-    assert (npm.too_old("node", found, engines) is not None) == old
+    assert (toolchain.too_old("node", found, engines) is not None) == old
 
 
 def test_without_node_nothing_is_green(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     for program in ("node", "npm"):
         with pytest.raises(Unreachable, match=f"{program} is not installed") as told:
-            npm.version(program)
+            toolchain.version(program)
         assert told.value.kind == "missing"
 
 
@@ -100,7 +100,7 @@ def test_a_node_that_says_nothing_of_use_is_told(monkeypatch, tmp_path, answer):
     (tmp_path / "node").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unreachable, match="does not say its version"):
-        npm.version("node")
+        toolchain.version("node")
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def folder(tmp_path):
 
 @needs_npm
 def test_an_installation_is_exactly_the_lock_file_and_runs_no_script(folder, tmp_path):
-    assert npm.version("node") >= (18, 0, 0)
+    assert toolchain.version("node") >= (18, 0, 0)
     lock = npm.parse((folder / "package-lock.json").read_bytes())
     assert lock.installed(folder) == ["node_modules/@valuecanvas/brand"]
     npm.install(folder, tmp_path / "cache")
