@@ -20,7 +20,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from opslib.errors import SettingsError, Unreachable, UsageError
 from opslib.redaction import Secret
 from opslib.systems.api_errors import RETRIED, Vendor, fault, told, wait_of
-from opslib.systems.web import Answer, Method, Reader, Writer
+from opslib.systems.web import Reader, Writer
+from opslib.systems.web_exchange import Answer, Method
 
 ATTEMPTS = 4
 LOOK_SECONDS = 20.0
@@ -76,6 +77,27 @@ class Api:
     def text(self, *path: str, query: Query | None = None) -> str:
         """Return the text at ``path``; raises as :meth:`get`."""
         return self._asked(self.url(*path, query=query)).text
+
+    def pour(self, take: Callable[[bytes], None], *path: str, query: Query | None, seconds: float) -> None:
+        """Hand the text at ``path`` to ``take`` piece by piece, within ``seconds``; raises as :meth:`get`.
+
+        It is asked for again only where no piece was taken yet; else what broke off has the kind ``cut``.
+        """
+        url, taken = self.url(*path, query=query), [0]
+
+        def counted(piece: bytes) -> None:
+            taken[0] += len(piece)
+            take(piece)
+
+        def ask(left: float) -> Answer:
+            try:
+                return self._reader.pour(url, counted, deadline=left, headers={**self._headers, "accept": "*/*"})
+            except Unreachable as error:
+                if taken[0]:
+                    error.kind = "cut"
+                raise
+
+        self._tried(ask, f"GET {url.partition('?')[0]}", seconds, RETRIED)
 
     def raw(self, *path: str, accept: str) -> Answer:
         """Return the answer (2xx) at ``path`` in the media type ``accept``; raises as :meth:`get`."""

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from opslib.errors import Unreachable
-from opslib.systems.web import Answer
+from opslib.systems.web_exchange import Answer
 
 LONGEST_WORDS = 300
 """Characters of a vendor's own words that a message repeats."""

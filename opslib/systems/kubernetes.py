@@ -1,4 +1,4 @@
-"""Kubernetes: what a cluster says of one namespace and of its nodes; autoscalers' bounds and a number of replicas set.
+"""Kubernetes: what a cluster says of one namespace and of its nodes, and the few things that the runbooks set there.
 
 Sources: Kubernetes API description (swagger), "Kubernetes API Concepts" (limit and continue, resourceVersion,
 Status); metrics.k8s.io/v1beta1.
@@ -6,6 +6,7 @@ Status); metrics.k8s.io/v1beta1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from pydantic import Field
@@ -15,7 +16,8 @@ from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
-from opslib.systems.kubernetes_shapes import Node, Pod
+from opslib.systems.kubernetes_policies import Ingress, NetworkPolicy, Rule, Service
+from opslib.systems.kubernetes_shapes import Node, Pod, Selector
 from opslib.systems.kubernetes_workloads import Autoscaler, Budget, Deployment, NodeUse, PodUse, Quota, Scale
 
 READING = Vendor("Kubernetes", "OPS_READ_KUBERNETES_TOKEN", words=(("message",),))
@@ -25,10 +27,13 @@ PER_PAGE = 200
 MOST_PAGES = 200
 MANAGER = "opslib"
 """Whose changes these are, in the objects' managedFields."""
-MERGE = "application/merge-patch+json"
+MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
+RUN = "opslib/run"
+"""The annotation that says whose a policy is."""
 
 APPS, SCALING = ("apis", "apps", "v1"), ("apis", "autoscaling", "v2")
 CORE, POLICY = ("api", "v1"), ("apis", "policy", "v1")
+NETWORK = ("apis", "networking.k8s.io", "v1")
 METRICS = ("apis", "metrics.k8s.io", "v1beta1")
 
 S = TypeVar("S", bound=Shape)
@@ -104,6 +109,30 @@ class ReadOnlyCluster:
         """Return what the namespace's pods use now; raises as :meth:`node_use`."""
         return self._api.get(_Page[PodUse], *self._home(METRICS), "pods").items
 
+    def policies(self) -> list[NetworkPolicy]:
+        """Return the network policies of the namespace."""
+        return self._all(NetworkPolicy, *self._home(NETWORK), "networkpolicies")
+
+    def services(self) -> list[Service]:
+        """Return the services of the namespace."""
+        return self._all(Service, *self._home(CORE), "services")
+
+    def ingresses(self) -> list[Ingress]:
+        """Return the ingresses of the namespace."""
+        return self._all(Ingress, *self._home(NETWORK), "ingresses")
+
+    def pour_log(
+        self, take: Callable[[bytes], None], pod: str, container: str, *, since: int, previous: bool, seconds: float
+    ) -> None:
+        """Hand a container's log of the last ``since`` seconds to ``take``, each line with its moment, none left out.
+
+        As far as its node has kept it, within ``seconds``; ``previous`` is that of before its last restart. Raises
+        Unreachable: rejected where Kubernetes has no such log, missing where the pod is gone, cut where it broke off.
+        """
+        query: dict[str, str | int | None] = {"container": container, "timestamps": "true", "sinceSeconds": since}
+        query["previous"] = "true" if previous else None
+        self._api.pour(take, *self._home(CORE), "pods", pod, "log", query=query, seconds=seconds)
+
     def log(self, pod: str, *, container: str | None = None, lines: int | None = None, previous: bool = False) -> str:
         """Return a container's log as far as its node has kept it; ``previous`` is that of before its last restart."""
         query = {"container": container, "tailLines": lines, "previous": "true" if previous else None}
@@ -130,7 +159,7 @@ class ReadOnlyCluster:
 
 
 class Cluster(ReadOnlyCluster):
-    """Also sets what the runbooks change: an autoscaler's bounds, and a deployment's number of replicas."""
+    """Also sets what the runbooks change: bounds, replicas, one variable of a container, who may come in to pods."""
 
     _api: WritingApi
 
@@ -149,5 +178,37 @@ class Cluster(ReadOnlyCluster):
         path = (*self._home(APPS), "deployments", deployment, "scale")
         return self._api.read(Scale, "PATCH scale", self._patched(path, body)).spec.replicas
 
-    def _patched(self, path: tuple[str, ...], body: dict[str, Any]) -> Any:
-        return self._api.send("PATCH", *path, query={"fieldManager": MANAGER}, body=body, kind=MERGE)
+    def set_variable(self, deployment: str, container: str, name: str, value: str | None, version: str) -> Deployment:
+        """Set a variable of one container by its name, None removes it; raises as :meth:`bound`. Pods are replaced."""
+        entry = {"name": name, "$patch": "delete"} if value is None else {"name": name, "value": value}
+        spec = {"template": {"spec": {"containers": [{"name": container, "env": [entry]}]}}}
+        body = {"metadata": {"resourceVersion": version}, "spec": spec}
+        path = (*self._home(APPS), "deployments", deployment)
+        return self._api.read(Deployment, "PATCH deployments", self._patched(path, body, STRATEGIC))
+
+    def make_policy(self, name: str, pods: Selector, ingress: list[Rule], run: str) -> NetworkPolicy:
+        """Make a network policy for the ingress of ``pods``, marked with ``run``; raises as :meth:`bound`."""
+        selector = pods.model_dump(by_alias=True, mode="json", exclude_defaults=True)
+        body = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": name, "annotations": {RUN: run}},
+            "spec": {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": ingress},
+        }
+        path = (*self._home(NETWORK), "networkpolicies")
+        sent = self._api.send("POST", *path, query={"fieldManager": MANAGER}, body=body)
+        return self._api.read(NetworkPolicy, "POST networkpolicies", sent)
+
+    def set_ingress(self, policy: str, ingress: list[Rule], version: str) -> NetworkPolicy:
+        """Set who may come in by a network policy; raises as :meth:`bound`."""
+        body = {"metadata": {"resourceVersion": version}, "spec": {"ingress": ingress}}
+        path = (*self._home(NETWORK), "networkpolicies", policy)
+        return self._api.read(NetworkPolicy, "PATCH networkpolicies", self._patched(path, body))
+
+    def remove_policy(self, policy: str, uid: str, version: str) -> None:
+        """Remove exactly this network policy; raises Unreachable (conflict) where it is another by now."""
+        body = {"preconditions": {"uid": uid, "resourceVersion": version}}
+        self._api.send("DELETE", *self._home(NETWORK), "networkpolicies", policy, body=body)
+
+    def _patched(self, path: tuple[str, ...], body: dict[str, Any], kind: str = MERGE) -> Any:
+        return self._api.send("PATCH", *path, query={"fieldManager": MANAGER}, body=body, kind=kind)

@@ -6,7 +6,7 @@ Source: Kubernetes API description (core/v1). What runs and bounds them: :mod:`o
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -38,6 +38,7 @@ class Meta(Part):
     version: str = Field(alias="resourceVersion")
     generation: int = 0
     created: datetime = Field(alias="creationTimestamp")
+    going: datetime | None = Field(None, alias="deletionTimestamp")
     labels: Labels = Field({})
     annotations: Labels = Field({})
 
@@ -62,15 +63,30 @@ class Thing(Part):
         return self.meta.name
 
 
-class Selector(Part):
-    """A label selector; ``expressions`` are its conditions that are more than equality."""
+class Expression(Part):
+    """A condition on one label."""
 
-    labels: Labels = Field({}, alias="matchLabels")
-    expressions: tuple[dict[str, Any], ...] = Field((), alias="matchExpressions")
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: tuple[str, ...] = ()
 
     def fits(self, labels: Labels) -> bool:
-        """Tell whether ``labels`` are selected, as far as equality says."""
-        return all(labels.get(key) == value for key, value in self.labels.items())
+        """Tell whether ``labels`` meet it; one that is not there is in no list, so ``NotIn`` holds."""
+        if self.operator in ("Exists", "DoesNotExist"):
+            return (self.key in labels) is (self.operator == "Exists")
+        return (labels.get(self.key) in self.values) is (self.operator == "In")
+
+
+class Selector(Part):
+    """A label selector; ``expressions`` are its conditions that are more than equality. An empty one selects all."""
+
+    labels: Labels = Field({}, alias="matchLabels")
+    expressions: tuple[Expression, ...] = Field((), alias="matchExpressions")
+
+    def fits(self, labels: Labels) -> bool:
+        """Tell whether ``labels`` are selected."""
+        same = all(labels.get(key) == value for key, value in self.labels.items())
+        return same and all(one.fits(labels) for one in self.expressions)
 
 
 class Resources(Part):
@@ -80,6 +96,14 @@ class Resources(Part):
     limits: Amounts = Field({})
 
 
+class EnvVar(Part):
+    """An environment variable. ``source`` is where its value comes from, where it is not said here."""
+
+    name: str
+    value: str = Field("", repr=False)
+    source: dict[str, Any] | None = Field(None, alias="valueFrom", repr=False)
+
+
 class Container(Part):
     """A container of a pod. ``restart`` is Always for one that runs beside the others though it starts first."""
 
@@ -87,6 +111,11 @@ class Container(Part):
     image: str
     resources: Resources = Resources()
     restart: str = Field("", alias="restartPolicy")
+    env: tuple[EnvVar, ...] = ()
+
+    def variables(self, name: str) -> list[EnvVar]:
+        """Return each entry of that name: a list that was added to carelessly has several, and the last one counts."""
+        return [one for one in self.env if one.name == name]
 
 
 class Taint(Part):
@@ -117,6 +146,8 @@ class PodSpec(Part):
 
     containers: tuple[Container, ...]
     first: tuple[Container, ...] = Field((), alias="initContainers")
+    guests: tuple[Container, ...] = Field((), alias="ephemeralContainers")
+    host_network: bool = Field(False, alias="hostNetwork")
     node: str = Field("", alias="nodeName")
     node_labels: Labels = Field({}, alias="nodeSelector")
     tolerations: tuple[Toleration, ...] = ()
@@ -144,12 +175,13 @@ class _State(Part):
     reason: str = ""
     message: str = ""
     code: int | None = Field(None, alias="exitCode")
+    started: datetime | None = Field(None, alias="startedAt")
 
 
 class States(Part):
     """What a container is doing: one of the three."""
 
-    running: dict[str, Any] | None = None
+    running: _State | None = None
     waiting: _State | None = None
     terminated: _State | None = None
 
@@ -160,6 +192,7 @@ class ContainerStatus(Part):
     name: str
     ready: bool
     restarts: int = Field(alias="restartCount")
+    digest: str = Field("", alias="imageID")
     state: States = States()
     last: States = Field(States(), alias="lastState")
 
@@ -170,7 +203,10 @@ class PodStatus(Part):
     phase: str = "Pending"
     reason: str = ""
     conditions: tuple[Condition, ...] = ()
+    address: str = Field("", alias="podIP")
     containers: tuple[ContainerStatus, ...] = Field((), alias="containerStatuses")
+    first: tuple[ContainerStatus, ...] = Field((), alias="initContainerStatuses")
+    guests: tuple[ContainerStatus, ...] = Field((), alias="ephemeralContainerStatuses")
 
 
 class Pod(Thing):
@@ -193,11 +229,18 @@ class Pod(Thing):
 class _NodeSpec(Part):
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
+    ranges: tuple[str, ...] = Field((), alias="podCIDRs")
+
+
+class _NodeAddress(Part):
+    type: str
+    address: str
 
 
 class _NodeStatus(Part):
     allocatable: Amounts
     conditions: tuple[Condition, ...] = ()
+    addresses: tuple[_NodeAddress, ...] = ()
 
 
 class Node(Thing):

@@ -10,17 +10,27 @@ from typing import Any
 
 from pydantic import Field
 
-from opslib.systems.kubernetes_shapes import Amounts, Condition, Part, PodSpec, Selector, Thing
+from opslib.systems.kubernetes_shapes import Amounts, Condition, Labels, Part, PodSpec, Selector, Thing
+
+
+class _TemplateMeta(Part):
+    labels: Labels = Field({})
 
 
 class _Template(Part):
+    meta: _TemplateMeta = Field(_TemplateMeta(), alias="metadata")
     spec: PodSpec
+
+
+class _Strategy(Part):
+    type: str = "RollingUpdate"
 
 
 class _DeploymentSpec(Part):
     replicas: int = 1
     paused: bool = False
     selector: Selector
+    strategy: _Strategy = _Strategy()
     template: _Template
 
 

@@ -10,25 +10,20 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from opslib.errors import OpsError, Refused, SettingsError, Unreachable, UsageError
 from opslib.redaction import Secret
+from opslib.systems.web_exchange import Answer, Exchange, Method
 
 if TYPE_CHECKING:
     import httpx
 
 SIZE_LIMIT = 4 * 1024 * 1024
 """Bytes of a body, decoded; a larger one is refused as a whole, for half a document proves nothing."""
-
-Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 KINDS: dict[str, tuple[str, str]] = {
     "dns": ("has a name that does not resolve", "Check DNS and the address in the target description."),
@@ -41,17 +36,6 @@ KINDS: dict[str, tuple[str, str]] = {
     "other": ("could not be asked", "Check the address, the network and any proxy on the way."),
 }
 """Kinds of failure: what is said of the address, and what to do next."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an address answered: status, headers (lower-case names), body as text, seconds to the last byte, body."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-    seconds: float
-    data: bytes = b""
 
 
 class Reader:
@@ -77,6 +61,16 @@ class Reader:
         """Return what ``url`` answers to HEAD; as :meth:`get`, without a body."""
         return self._ask("HEAD", url, deadline, headers)
 
+    def pour(
+        self, url: str, take: Callable[[bytes], None], *, deadline: float, headers: Mapping[str, str | Secret]
+    ) -> Answer:
+        """Hand what ``url`` answers to ``take`` piece by piece, where that is a success; no bound but the deadline's.
+
+        ``take`` is called in this thread; what it raises breaks the exchange off. The body of any other answer is
+        in what is returned. Raises as :meth:`get`: a body that breaks off is no whole answer, though pieces were taken.
+        """
+        return self._ask("GET", url, deadline, headers, take=take)
+
     def close(self) -> None:
         """Close every connection; the next question opens a new one."""
         if self._client is not None:
@@ -90,12 +84,20 @@ class Reader:
         seconds: float,
         headers: Mapping[str, str | Secret] | None,
         content: bytes | None = None,
+        take: Callable[[bytes], None] | None = None,
     ) -> Answer:
         shown = public(url)
         plain = {name: _plain(name, value) for name, value in (headers or {}).items()}
-        exchange = _Exchange(self._opened(), method, url, plain, seconds, self._size_limit, content)
+        exchange = Exchange(self._opened(), method, url, plain, seconds, self._size_limit, content)
+        if take is not None:
+            exchange.pour()
         exchange.thread.start()
-        exchange.thread.join(seconds)
+        try:
+            exchange.hand_over(take)
+        except BaseException:
+            exchange.give_up()
+            self._client = None
+            raise
         answer, error = exchange.answer, exchange.error
         if answer is not None:
             return answer
@@ -144,71 +146,6 @@ class Writer(Asker):
     ) -> Answer:
         """Return what ``url`` answers; sent once and never again by itself. Raises as :meth:`get`."""
         return self._ask(method, url, deadline, headers, content)
-
-
-@dataclass
-class _Exchange:
-    """One request in a thread of its own, which can be given up from outside."""
-
-    client: httpx.Client
-    method: Method
-    url: str
-    headers: Mapping[str, str]
-    seconds: float
-    size_limit: int
-    content: bytes | None = None
-    answer: Answer | None = None
-    error: Exception | None = None
-    sockets: list[socket.socket] = field(default_factory=list)
-    given_up: bool = False
-    thread: threading.Thread = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.thread = threading.Thread(target=self._run, daemon=True)
-
-    def give_up(self) -> None:
-        """Shut the connection both ways, so that the thread comes to its end."""
-        self.given_up = True
-        for one in self.sockets:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    def _run(self) -> None:
-        started = time.monotonic()
-        try:
-            with self.client.stream(
-                self.method,
-                self.url,
-                headers=self.headers,
-                content=self.content,
-                timeout=self.seconds,
-                extensions={"trace": self._trace},
-            ) as response:
-                self._know(response.extensions.get("network_stream"))
-                data = self._body(response)
-            text = data.decode(response.encoding or "utf-8", "replace")
-            self.answer = Answer(response.status_code, dict(response.headers), text, time.monotonic() - started, data)
-        except Exception as error:
-            self.error = error
-
-    def _body(self, response: httpx.Response) -> bytes:
-        data = bytearray()
-        for chunk in response.iter_bytes():
-            data += chunk
-            if len(data) > self.size_limit:
-                raise Unreachable(f"more than {self.size_limit} bytes", kind="large")
-        return bytes(data)
-
-    def _trace(self, event: str, said: Mapping[str, Any]) -> None:
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._know(said.get("return_value"))
-
-    def _know(self, stream: Any) -> None:
-        one = stream.get_extra_info("socket") if stream is not None else None
-        if isinstance(one, socket.socket):
-            self.sockets.append(one)
-            if self.given_up:
-                self.give_up()
 
 
 def public(url: str) -> str:

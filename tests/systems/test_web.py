@@ -121,7 +121,7 @@ def test_head_has_headers_and_no_body(reader, site):
 
 
 def test_there_is_no_way_to_ask_with_a_method_that_writes(reader):
-    assert [name for name in dir(reader) if not name.startswith("_")] == ["close", "get", "head"]
+    assert [name for name in dir(reader) if not name.startswith("_")] == ["close", "get", "head", "pour"]
 
 
 def test_a_secret_header_is_sent_and_never_shown(reader, site):

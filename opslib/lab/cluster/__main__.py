@@ -1,7 +1,7 @@
 """The cluster's stand-in as a process: ``python -m opslib.lab.cluster --port N --folder DIR``, HTTPS on loopback.
 
 Tokens come from the environment (``LAB_TOKENS``, JSON). Lab-only: ``/_lab/faults``, ``/_lab/state`` and
-``/_lab/calls``, as the vendors' stand-ins have them.
+``/_lab/calls``, as the vendors' stand-ins have them, and ``/_lab/reach``, by which its network is tried.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
 
 from opslib.lab.cluster.api import Kubernetes
 from opslib.lab.cluster.certificate import SERVER, ensure
+from opslib.lab.cluster.reach import reaches
+from opslib.lab.cluster.store import Store
 from opslib.lab.providers import LOOPBACK
 from opslib.lab.vendors.doors import Doors
 from opslib.lab.vendors.faults import Faults
@@ -41,6 +43,15 @@ class ClusterDoors(Doors):
         if request.method == "GET":
             self._cluster.catch_up()
         return await super().state(request)
+
+    def routes(self) -> list[Route]:
+        """Return the doors of all stand-ins, and one by which its network is tried."""
+        return [*super().routes(), Route("/_lab/reach", self.reach)]
+
+    async def reach(self, request: Request) -> Response:
+        """Tell whether a packet from ``source`` would reach ``pod`` (see :mod:`opslib.lab.cluster.reach`)."""
+        self._cluster.catch_up()
+        return JSONResponse(reaches(Store(self._cluster.state), dict(request.query_params)))
 
 
 def application(folder: Path, tokens: dict[str, str], address: str) -> Starlette:

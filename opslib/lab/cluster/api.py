@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from opslib.lab.cluster import discovery, shown
+from opslib.lab.cluster import discovery, logs, shown
 from opslib.lab.cluster.controller import Controller
 from opslib.lab.cluster.discovery import METRICS
 from opslib.lab.cluster.kinds import KINDS, REASONS, Kind, Object, status
@@ -97,7 +97,7 @@ class Kubernetes(StandIn):
     async def log(self, request: Request) -> Response:
         """Return a container's lines."""
         pod = self._found(KINDS["pods"], request)
-        return PlainTextResponse(shown.log(self.state, pod, request.query_params, time.time()))
+        return PlainTextResponse(logs.log(self.state, pod, request.query_params, time.time()))
 
     async def scale(self, request: Request) -> Response:
         """Show or set a deployment's number of replicas alone."""
@@ -135,6 +135,7 @@ class Kubernetes(StandIn):
             if request.method == "GET":
                 return JSONResponse(known)
             if request.method == "DELETE":
+                _expected(kind, known, (await said(request)).get("preconditions") or {})
                 if not _dry(request):
                     self._remove(known)
                 details = {"name": known["metadata"]["name"], "kind": kind.plural, "uid": known["metadata"]["uid"]}
@@ -218,6 +219,18 @@ class Kubernetes(StandIn):
             if self._tokens.get(token) == "read":
                 return self.error(403, "secrets is forbidden: the token has the role view")
         return refused
+
+
+def _expected(kind: Kind, known: Object, conditions: dict[str, str]) -> None:
+    """Raise Refusal (409) where an object is another than who removes it thinks."""
+    for name, wanted in conditions.items():
+        if known["metadata"].get(name) != wanted:
+            said = (
+                f"Precondition failed: {name} in precondition: {wanted}, in object meta: {known['metadata'].get(name)}"
+            )
+            raise Refusal(
+                409, f'Operation cannot be fulfilled on {kind.resource} "{known["metadata"]["name"]}": {said}'
+            )
 
 
 def _dry(request: Request) -> bool:

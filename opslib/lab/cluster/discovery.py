@@ -25,6 +25,8 @@ SHORT = {
     "poddisruptionbudgets": ["pdb"],
     "resourcequotas": ["quota"],
     "networkpolicies": ["netpol"],
+    "services": ["svc"],
+    "ingresses": ["ing"],
     "configmaps": ["cm"],
     "namespaces": ["ns"],
 }

@@ -49,11 +49,13 @@ KINDS: dict[str, Kind] = {
         Kind("resourcequotas", "ResourceQuota"),
         Kind("secrets", "Secret"),
         Kind("configmaps", "ConfigMap"),
+        Kind("services", "Service"),
         Kind("deployments", "Deployment", "apps"),
         Kind("replicasets", "ReplicaSet", "apps"),
         Kind("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling", "v2"),
         Kind("poddisruptionbudgets", "PodDisruptionBudget", "policy"),
         Kind("networkpolicies", "NetworkPolicy", "networking.k8s.io"),
+        Kind("ingresses", "Ingress", "networking.k8s.io"),
     )
 }
 """Every kind, by its plural: no two groups share one here."""

@@ -10,6 +10,7 @@ from typing import Any
 from opslib.lab.cluster.controller import Controller
 from opslib.lab.cluster.kinds import KINDS, Object, stamp
 from opslib.lab.cluster.store import Store
+from opslib.lab.cluster.ways import address, pod_range, ways
 
 NAMESPACE = "production"
 DAY = 86_400
@@ -48,6 +49,9 @@ def first(now: float) -> dict[str, Any]:
         "metrics": "up",
         "log_seconds": 5.0,
         "log_kept_seconds": 6 * 3600.0,
+        # Of deployments: what their log lines say besides, and whose last ends have no log any more.
+        "log_says": {},
+        "log_lost": [],
     }
     store = Store(state)
     for name in (NAMESPACE, "kube-system"):
@@ -79,9 +83,8 @@ def _product(store: Store, began: float) -> None:
     store.create(KINDS["secrets"], NAMESPACE, secret, began)
     settings = {"metadata": {"name": "valuecanvas-config"}, "data": {"log-level": "info", "node-env": "production"}}
     store.create(KINDS["configmaps"], NAMESPACE, settings, began)
-    deny = {"podSelector": {}, "policyTypes": ["Ingress"]}
-    policy = {"metadata": {"name": "default-deny-ingress"}, "spec": deny}
-    store.create(KINDS["networkpolicies"], NAMESPACE, policy, began)
+    for plural, made in ways():
+        store.create(KINDS[plural], NAMESPACE, made, began)
 
 
 def _deployment(name: str) -> Object:
@@ -143,11 +146,12 @@ def _node(name: str, began: float) -> Object:
     info |= {"operatingSystem": "linux", "architecture": "amd64"}
     return {
         "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-        "spec": {"providerID": f"lab:///{name}"},
+        "spec": {"providerID": f"lab:///{name}", "podCIDR": pod_range(name), "podCIDRs": [pod_range(name)]},
         "status": {
             "capacity": {"cpu": "4", "memory": "16Gi", "pods": "58"},
             "allocatable": dict(ALLOCATABLE),
             "conditions": conditions,
+            "addresses": [{"type": "InternalIP", "address": address(name)}, {"type": "Hostname", "address": name}],
             "nodeInfo": info,
         },
     }

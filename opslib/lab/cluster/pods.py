@@ -12,6 +12,7 @@ from typing import Any
 
 from opslib.lab.cluster.kinds import KINDS, Object, moment, stamp
 from opslib.lab.cluster.store import Store
+from opslib.lab.cluster.ways import address, pod_address
 from opslib.systems.kubernetes_quantities import quantity
 
 WAITING = ("CrashLoopBackOff", "ImagePullBackOff", "OOMKilled")
@@ -134,7 +135,7 @@ def live(store: Store, ailing: dict[str, str], now: float, tick: float) -> bool:
                 changed |= _told(store, made, ill, now)
         elif not ready(pod) and label not in begun:
             begun.add(label)
-            _run(made, now)
+            _run(store, made, now)
             changed |= store.keep(made)
     return changed
 
@@ -147,21 +148,31 @@ def _told(store: Store, made: Object, ill: str, now: float) -> bool:
     return changed
 
 
-def _run(pod: Object, now: float) -> None:
-    restarts = {one["name"]: one["restartCount"] for one in pod["status"].get("containerStatuses", ())}
+def _run(store: Store, pod: Object, now: float) -> None:
+    known = {one["name"]: one for one in pod["status"].get("containerStatuses", ())}
+    node, taken = pod["spec"]["nodeName"], {one["status"].get("podIP", "") for one in store.all("pods")}
+    ip = pod["status"].get("podIP") or pod_address(node, taken)
     pod["status"] |= {
         "phase": "Running",
-        "hostIP": "10.0.0.1",
-        "podIP": "10.1.0.1",
+        "hostIP": address(node),
+        "hostIPs": [{"ip": address(node)}],
+        "podIP": ip,
+        "podIPs": [{"ip": ip}],
         "conditions": [
             _condition(word, "True", now) for word in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
         ],
         "containerStatuses": [
-            {**_container(one, restarts.get(one["name"], 0)), "ready": True, "started": True}
-            | {"state": {"running": {"startedAt": stamp(now)}}}
+            {**_container(one, known.get(one["name"], {}).get("restartCount", 0)), "ready": True, "started": True}
+            | {"state": {"running": {"startedAt": stamp(now)}}, "lastState": _last(known.get(one["name"]))}
             for one in pod["spec"]["containers"]
         ],
     }
+
+
+def _last(known: Object | None) -> Object:
+    """Return how a container ended before it runs again."""
+    found: Object = (known or {}).get("lastState") or {}
+    return found
 
 
 def _ail(pod: Object, ill: str, now: float, tick: float) -> None:
@@ -171,9 +182,8 @@ def _ail(pod: Object, ill: str, now: float, tick: float) -> None:
     last: dict[str, Any] = {}
     if restarts:
         code, reason = (137, "OOMKilled") if ill == "OOMKilled" else (1, "Error")
-        last = {
-            "terminated": {"exitCode": code, "reason": reason, "startedAt": stamp(began), "finishedAt": stamp(began)}
-        }
+        ended = stamp(began + restarts * RESTART_TICKS * tick)
+        last = {"terminated": {"exitCode": code, "reason": reason, "startedAt": stamp(began), "finishedAt": ended}}
     pod["status"] |= {
         "phase": "Pending" if ill == "ImagePullBackOff" else "Running",
         "conditions": [

@@ -5,6 +5,8 @@ Source: Kubernetes API reference; the validation messages of its server.
 
 from __future__ import annotations
 
+import ipaddress
+
 from opslib.lab.cluster.kinds import Kind, Object
 from opslib.lab.vendors.stand_in import Refusal
 
@@ -22,8 +24,8 @@ def validate(kind: Kind, one: Object) -> None:
             raise _invalid(kind, one, "spec.scaleTargetRef.name", "", "Required value")
     if kind.plural == "deployments":
         _deployment(kind, one, spec)
-    if kind.plural == "networkpolicies" and "podSelector" not in spec:
-        raise _invalid(kind, one, "spec.podSelector", "", "Required value")
+    if kind.plural == "networkpolicies":
+        _policy(kind, one, spec)
 
 
 def _deployment(kind: Kind, one: Object, spec: Object) -> None:
@@ -37,6 +39,29 @@ def _deployment(kind: Kind, one: Object, spec: Object) -> None:
         names = [variable.get("name") for variable in container.get("env", ())]
         if not container.get("image") or not all(names):
             raise _invalid(kind, one, "spec.template.spec.containers", "", "Required value")
+
+
+def _policy(kind: Kind, one: Object, spec: Object) -> None:
+    if wrong := set(spec.get("policyTypes") or ()) - {"Ingress", "Egress"}:
+        raise _invalid(kind, one, "spec.policyTypes", sorted(wrong), "supported values: Ingress, Egress")
+    for number, rule in enumerate(spec.get("ingress") or ()):
+        for place, peer in enumerate(rule.get("from") or ()):
+            field = f"spec.ingress[{number}].from[{place}]"
+            if len(peer.keys() & {"ipBlock", "podSelector"}) != 1 and "namespaceSelector" not in peer:
+                raise _invalid(kind, one, field, "", "must specify a peer")
+            if "ipBlock" in peer:
+                _block(kind, one, f"{field}.ipBlock", peer["ipBlock"])
+
+
+def _block(kind: Kind, one: Object, field: str, block: Object) -> None:
+    try:
+        whole = ipaddress.ip_network(block["cidr"])
+        left_out = [ipaddress.ip_network(part) for part in block.get("except") or ()]
+    except (KeyError, ValueError):
+        raise _invalid(kind, one, field, block, "must be a valid CIDR value") from None
+    for part in left_out:
+        if part.version != whole.version or part == whole or not part.subnet_of(whole):  # type: ignore[arg-type]
+            raise _invalid(kind, one, f"{field}.except", str(part), "must be a strict subset of `cidr`")
 
 
 def _whole(value: object) -> bool:
