@@ -7,6 +7,7 @@ Where a vendor has tokens that can only read, a notebook's process gets one (``O
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,21 +17,32 @@ from opslib.redaction import Secret
 from opslib.settings_development import DevelopmentNames
 from opslib.settings_guard import Address, split
 
-Hoster = Literal["vercel", "netlify", "cloudflare"]
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
-"""A name or an id as vendors give them."""
-Object = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-"""A name that Kubernetes allows for an object."""
-Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
-"""A name as environment variables have it."""
-Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
-"""A name that Supabase allows for a function."""
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError("is no range of addresses such as 203.0.113.0/24") from None
+    return text
 
 
 def _whole(path: Path) -> Path:
     if not path.is_absolute() or ".." in path.parts:
         raise ValueError("is no whole path: it begins with / and has no ..")
     return path
+
+
+Hoster = Literal["vercel", "netlify", "cloudflare"]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+"""A name or an id as vendors give them."""
+Object = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A name that Kubernetes allows for an object."""
+Network = Annotated[str, Field(pattern=r"^[0-9a-f:.]{2,39}(/[0-9]{1,3})?$"), AfterValidator(_network)]
+"""A range of addresses, as CIDR."""
+Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
+"""A name as environment variables have it."""
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+"""A name that Supabase allows for a function."""
 
 
 class VendorNames(DevelopmentNames):
@@ -97,6 +109,23 @@ class VendorNames(DevelopmentNames):
     )
     api_deployment: Object = Field("api-server", alias="OPS_API_DEPLOYMENT", description="guide: api-server")
     worker_deployment: Object = Field("llm-worker", alias="OPS_WORKER_DEPLOYMENT", description="guide: llm-worker")
+
+    audit_variable: Variable = Field(
+        "AUDIT_LOG_LEVEL", alias="OPS_AUDIT_VARIABLE", description="guide: AUDIT_LOG_LEVEL; the product reads LOG_LEVEL"
+    )
+    api_container: Object | None = Field(
+        None, alias="OPS_API_CONTAINER", description="container that has it; unset: the deployment's only one"
+    )
+    operator_networks: Annotated[tuple[Network, ...], BeforeValidator(split)] = Field(
+        (),
+        alias="OPS_OPERATOR_NETWORKS",
+        description="CIDR ranges from which operators and monitoring come; never blocked",
+    )
+    pods_see_clients: bool = Field(
+        False,
+        alias="OPS_PODS_SEE_CLIENTS",
+        description="true once it was tried that pods see clients' own addresses and that network policies hold",
+    )
 
     pagerduty_url: Address | None = Field(
         None, alias="PAGERDUTY_EVENTS_URL", description="unset: events.pagerduty.com/v2"

@@ -113,12 +113,15 @@ def _schema(described: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a description in which ``nullable`` is said as JSON Schema says it."""
+    """Return a description in which ``nullable``, and what is a number or a text, is said as JSON Schema says it."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if not isinstance(value, dict):
         return value
     made = {key: _plain(one) for key, one in value.items()}
+    if made.get("format") == "int-or-string":
+        # Swagger 2 has no word for either of both.
+        made["type"] = ["string", "integer"]
     if made.pop("nullable", None) is True and SAID_OF_ALL & made.keys():
         return {"anyOf": [made, {"type": "null"}]}
     return made

@@ -42,6 +42,7 @@ _KINDS: tuple[type[Action], ...] = (
     supabase.SetFunctionSecret,
     supabase.DeployFunctions,
     security.PreserveEvidence,
+    security.PreserveLogs,
     security.NotifyStakeholders,
     authentication.RevokeSessions,
     cache.SetCacheMemory,
@@ -50,6 +51,8 @@ _KINDS: tuple[type[Action], ...] = (
     environment.InstallPackages,
     environment.WriteEnvironmentFile,
     environment.StartDevServer,
+    cluster.BlockAddresses,
+    cluster.SetAuditLevel,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -31,31 +31,38 @@ BATCH = 500
 Bound = Literal["", "rows", "bytes"]
 
 
-class _Frozen(BaseModel):
+class Record(BaseModel):
+    """A part of a manifest: frozen, of exactly its fields, and no error repeats what was in it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Item(_Frozen):
-    """One file of evidence. ``of_all`` is how many rows there were; ``bound`` what kept some of them out."""
+class Filed(Record):
+    """One file of evidence, as it was written."""
 
     id: str
+    rows: int
+    bytes: int
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """The file's name beside the manifest."""
+        return f"{self.id}.jsonl"
+
+
+class Item(Filed):
+    """One question's file. ``of_all`` is how many rows there were; ``bound`` what kept some of them out."""
+
     source: str
     query: str
     """The question's file below ``opslib/probes/sql``, or the call."""
     query_sha256: str
     begun_at: datetime
     ended_at: datetime
-    rows: int
     of_all: int
-    bytes: int
-    sha256: str
     redacted_rows: int = 0
     bound: Bound = ""
-
-    @property
-    def file(self) -> str:
-        """The file's name beside the manifest."""
-        return f"{self.id}.jsonl"
 
     @property
     def extent(self) -> str:
@@ -63,7 +70,18 @@ class Item(_Frozen):
         return f"the first {self.rows} of {self.of_all}" if self.bound else "all"
 
 
-class Custody(_Frozen):
+class Manifest(Protocol):
+    """What any manifest says: which files there must be."""
+
+    @property
+    def items(self) -> Sequence[Filed]:
+        """The files."""
+
+
+M = TypeVar("M", bound=Manifest)
+
+
+class Custody(Record):
     """The manifest: who collected what, from which database, at which moment by its clock and by ours."""
 
     form: Literal["opslib evidence 1"] = "opslib evidence 1"
@@ -133,7 +151,7 @@ def keep(
     digest, size, count, hidden = hashlib.sha256(), 0, 0, 0
     bound: Bound = "rows" if len(rows) < of_all else ""
     with place.new(f"{item}.jsonl") as out:
-        for line, masked in _lines(rows, redactor):
+        for line, masked in lines(rows, redactor):
             if size + len(line) > most_bytes:
                 bound = "bytes"
                 break
@@ -156,7 +174,8 @@ def keep(
     )
 
 
-def _lines(rows: list[dict[str, Any]], redactor: Redactor) -> Iterable[tuple[bytes, bool]]:
+def lines(rows: list[dict[str, Any]], redactor: Redactor) -> Iterable[tuple[bytes, bool]]:
+    """Yield each row as it is written, without secrets, and whether one was hidden."""
     for start in range(0, len(rows), BATCH):
         plain = [to_json(row) for row in rows[start : start + BATCH]]
         for before, after in zip(plain, redactor.tree(plain), strict=True):
@@ -164,7 +183,7 @@ def _lines(rows: list[dict[str, Any]], redactor: Redactor) -> Iterable[tuple[byt
             yield json.dumps(after, sort_keys=True).encode() + b"\n", before != after
 
 
-def faults(folder: Path, custody: Custody) -> list[str]:
+def faults(folder: Path, custody: Manifest) -> list[str]:
     """Return what of the files is not as the manifest says, each hashed and counted anew."""
     found = []
     for item in custody.items:
@@ -187,10 +206,15 @@ def whole(place: Filing, sha256: str) -> tuple[Path, Custody]:
 
     Raises Refused where this work has no such evidence, or it is not whole any more.
     """
+    return held(place, sha256, parse)
+
+
+def held(place: Filing, sha256: str, parsed: Callable[[bytes], M]) -> tuple[Path, M]:
+    """Return folder and manifest as :func:`whole`, for a manifest of any form that ``parsed`` reads."""
     found = place.found(sha256)
     if found is None:
         raise Refused("This work has no evidence with that manifest.", "Preserve the evidence first, in the same run.")
-    custody = parse(found[1])
+    custody = parsed(found[1])
     if amiss := faults(found[0], custody):
         raise Refused(f"The evidence is not whole: {'; '.join(amiss[:3])}.", "Preserve it again; look who changed it.")
     return found[0], custody

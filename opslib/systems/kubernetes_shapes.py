@@ -176,6 +176,7 @@ class _State(Part):
     message: str = ""
     code: int | None = Field(None, alias="exitCode")
     started: datetime | None = Field(None, alias="startedAt")
+    finished: datetime | None = Field(None, alias="finishedAt")
 
 
 class States(Part):
@@ -214,6 +215,12 @@ class Pod(Thing):
 
     spec: PodSpec
     status: PodStatus = PodStatus()
+
+    @property
+    def containers(self) -> list[tuple[Container, ContainerStatus | None]]:
+        """Every container, those that run first and those that were added by hand as well, each with how it is."""
+        known = {one.name: one for one in (*self.status.first, *self.status.containers, *self.status.guests)}
+        return [(one, known.get(one.name)) for one in (*self.spec.first, *self.spec.containers, *self.spec.guests)]
 
     @property
     def ready(self) -> bool:

@@ -64,8 +64,8 @@ def _peers(store: Store, policy: Object, rule: Object, source: str, who: Object 
     for peer in rule["from"]:
         if "ipBlock" in peer:
             block = peer["ipBlock"]
-            inside = at in ipaddress.ip_network(block["cidr"])
-            if inside and not any(at in ipaddress.ip_network(one) for one in block.get("except") or ()):
+            inside = at in ipaddress.ip_network(block["cidr"], strict=False)
+            if inside and not any(at in ipaddress.ip_network(one, strict=False) for one in block.get("except") or ()):
                 return True
         elif who is not None and _pod_peer(store, policy, peer, who):
             return True

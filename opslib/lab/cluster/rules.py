@@ -55,8 +55,8 @@ def _policy(kind: Kind, one: Object, spec: Object) -> None:
 
 def _block(kind: Kind, one: Object, field: str, block: Object) -> None:
     try:
-        whole = ipaddress.ip_network(block["cidr"])
-        left_out = [ipaddress.ip_network(part) for part in block.get("except") or ()]
+        whole = ipaddress.ip_network(block["cidr"], strict=False)
+        left_out = [ipaddress.ip_network(part, strict=False) for part in block.get("except") or ()]
     except (KeyError, ValueError):
         raise _invalid(kind, one, field, block, "must be a valid CIDR value") from None
     for part in left_out:

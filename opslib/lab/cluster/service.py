@@ -11,6 +11,7 @@ from opslib.lab.service import Service
 
 READING, WRITING = "read_kubernetes_token", "kubernetes_token"
 NAMESPACE = "production"
+OPERATORS = "192.0.2.128/28"
 
 
 class Cluster(Service):
@@ -39,4 +40,7 @@ class Cluster(Service):
             "OPS_KUBERNETES_NAMESPACE": NAMESPACE,
             "OPS_READ_KUBERNETES_TOKEN": self.passwords[READING],
             "OPS_KUBERNETES_TOKEN": self.passwords[WRITING],
+            "OPS_OPERATOR_NETWORKS": OPERATORS,
+            # The stand-in's network holds policies to what they say, and its service keeps addresses.
+            "OPS_PODS_SEE_CLIENTS": "true",
         }
