@@ -78,7 +78,7 @@ class SetAuditLevel(Action):
             touches=0 if before == self.level else 1,
             touched="variables, which replaces the deployment's pods",
             verification="The rollout is over, and every pod has the variable exactly once, with this value.",
-            undo=f"The variable is {'set to ' + before if before else 'removed'} again, by name, which replaces the pods "
+            undo=f"The variable is {'set to ' + before if before else 'removed'} again, by name, and pods are replaced "
             "once more: preserve their logs before, by this runbook as it is.",
             fingerprint={"deployment": found.meta.uid},
             observed={
@@ -186,7 +186,7 @@ def _before(plan: Plan) -> list[str | None]:
 
 
 def _preserved(target: WriteTarget, custody: LogCustody, found: Deployment) -> None:
-    """Return if the evidence holds every log of the pods that would be replaced; raises Refused with what is missing."""
+    """Return if the evidence holds every log of the pods that would be replaced; raises Refused with those missing."""
     kept = {
         (log.uid, log.container, log.kind): log for log in custody.logs if not log.gap or log.gap.startswith(NO_LOG)
     }
@@ -202,8 +202,7 @@ def _preserved(target: WriteTarget, custody: LogCustody, found: Deployment) -> N
         raise Refused(
             f"The evidence does not hold the logs of {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}, and "
             "replacing the pods would destroy them.",
-            "Run again with logs_of=api or both, and more log_megabytes where they did not suffice: what is missing is "
-            "preserved first.",
+            "Run again, with more log_megabytes where they did not suffice: what is missing is preserved first.",
         )
 
 

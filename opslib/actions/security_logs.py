@@ -36,7 +36,7 @@ ROUNDS = 3
 MOST_LOGS, LONGEST_WORDS = 1000, 300
 HOPELESS = frozenset({"unauthorized", "forbidden"})
 """Failures that would be the same for every log."""
-WITHOUT = "To go on without their logs: logs_of=none; the report then says that they were not preserved."
+WITHOUT = "To go on without their logs: log_megabytes=0; the report then says that they were not preserved."
 
 
 @dataclass
@@ -49,7 +49,7 @@ class _Kept:
 
 class PreserveLogs(Action):
     """Writes every container's log of the last ``hours``, also that before its last restart, of every pod ``of`` the
-    API, the LLM workers or both, into the run's own evidence; at most ``megabytes`` in all.
+    API, the LLM workers or both, into the run's own evidence; at most ``megabytes`` in all, 0: none.
 
     Nothing of the target is changed. What could not be had is named, and so is what Kubernetes has not kept.
     """
@@ -69,9 +69,9 @@ class PreserveLogs(Action):
         "written first, with the moment by its node's clock, and each log that is not whole is named."
     )
 
-    of: Literal["none", "api", "worker", "both"]
+    of: Literal["api", "worker", "both"]
     hours: float = Field(default=24.0, ge=1, le=2160)
-    megabytes: int = Field(default=32, ge=1, le=512)
+    megabytes: int = Field(default=32, ge=0, le=512)
 
     def plan(self, target: PlanTarget) -> Plan:
         """Say of which deployments, since when, and what there is now; raises Refused where a deployment is not."""
@@ -132,7 +132,7 @@ class PreserveLogs(Action):
         custody = parse_logs(found[1])
         if amiss := faults(found[0], custody):
             return Verification(Verdict.CRITICAL, f"Not preserved: {'; '.join(amiss[:3])}.", custody.shown())
-        if self.of == "none":
+        if not self.megabytes:
             return Verification(Verdict.OK, "No log was to be preserved.")
         if not any(not log.gap for log in custody.logs):
             why = custody.logs[0].gap if custody.logs else "there is no pod"
@@ -168,7 +168,7 @@ class PreserveLogs(Action):
             return [
                 target.cluster.deployment(name)
                 for which in ("api", "worker")
-                if self.of in (which, "both")
+                if self.megabytes and self.of in (which, "both")
                 for name in names[which]
             ]
         except SettingsError as error:

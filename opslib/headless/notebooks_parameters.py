@@ -36,6 +36,8 @@ _RANGE = re.compile(rf"(?:([a-z]+), )?{_NUMBER} to {_NUMBER}", re.ASCII)
 _CHOICE = re.compile(r"[a-z0-9][a-z0-9-]{0,40}", re.ASCII)
 _NAMED = r"[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){1,4}"
 _USER = rf"([0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_NAMED})"
+_FOUR = r"[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
+_NETWORK = rf"({_FOUR}|[0-9a-f]{{0,4}}(:[0-9a-f]{{0,4}}){{2,7}}(/[0-9]{{1,3}})?)"
 _HELP = re.compile(r"(?P<help>.*?)(?:\s*\[(?P<rule>[^\[\]]*)\])?", re.DOTALL)
 
 
@@ -85,6 +87,10 @@ KINDS: dict[str, Kind] = {
     "users": Kind(
         "none, or up to 25 users by commas without blanks, each by id or by e-mail address in lower case",
         re.compile(rf"(?=.{{1,1000}}\Z)(none|{_USER}(,{_USER}){{0,24}})", re.ASCII),
+    ),
+    "networks": Kind(
+        "none, or up to 25 addresses or ranges by commas without blanks, such as 203.0.113.9 or 2001:db8:4::/48",
+        re.compile(rf"(?=.{{1,1000}}\Z)(none|{_NETWORK}(,{_NETWORK}){{0,24}})", re.ASCII),
     ),
     "workflow-file": Kind(
         "a workflow's file name, such as deploy-production.yml: letters, digits, - and _, parted by single dots",

@@ -1,6 +1,7 @@
 """What the cluster says of the product's namespace: autoscalers, budgets, rollouts, pods, and what they use.
 
-Whether more replicas would fit is in :mod:`opslib.probes.cluster_room`, and offered here too. Sources: Kubernetes
+Whether more replicas would fit is in :mod:`opslib.probes.cluster_room`, who may reach the pods in
+:mod:`opslib.probes.cluster_ways`; both are offered here too. Sources: Kubernetes
 API description; metrics.k8s.io.
 """
 
@@ -10,6 +11,7 @@ from typing import Any
 
 from opslib.model import Probe
 from opslib.probes.cluster_room import connections, quota, room
+from opslib.probes.cluster_ways import sources
 from opslib.systems.kubernetes_shapes import Pod
 from opslib.systems.kubernetes_workloads import Autoscaler, Budget
 from opslib.systems.target import ReadTarget
@@ -24,6 +26,7 @@ __all__ = [
     "quota",
     "rollouts",
     "room",
+    "sources",
 ]
 
 

@@ -84,7 +84,8 @@ def test_code_cells_are_one_sentence_without_helper_code(book):
     for cell in code(book):
         tree = ast.parse(cell.source)
         lines = [line for line in cell.source.splitlines() if line.strip()]
-        if len(lines) > 10 or not lines:
+        # A parameter is a line of its own, not a part of a sentence.
+        if len(lines) > (12 if cell["id"] == "parameters" else 10) or not lines:
             wrong.append(f"{cell['id']}: {len(lines)} lines")
         if "parameters" in cell.metadata.get("tags", []):
             continue

@@ -70,8 +70,12 @@ STEP = {
     "keep": "none",
     "scope": "users",
     "commit": "0" * 40,
+    "networks": "none",
+    "of": "api",
+    "level": "debug",
+    "which": "api",
 }
-LISTS = ("columns", "users", "keep")
+LISTS = ("columns", "users", "keep", "networks")
 FIELDS = [
     (kind, name)
     for kind in ACTIONS.values()
