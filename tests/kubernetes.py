@@ -6,9 +6,12 @@ import copy
 import json
 import ssl
 import time
+import urllib.parse
 import urllib.request
 from typing import Any
 
+from opslib.lab.cluster.kinds import KINDS, stamp
+from opslib.lab.cluster.store import Store
 from tests.vendors import Doors
 
 NAMESPACE = "production"
@@ -51,6 +54,41 @@ class ClusterDoors(Doors):
     def spec(self, plural: str, name: str) -> dict[str, Any]:
         """Return one object's spec."""
         return self.specs()[plural][f"{NAMESPACE}/{name}"]
+
+    def pods_of(self, name: str, objects: dict[str, Any] | None = None) -> list[str]:
+        """Return the names of a deployment's pods."""
+        found = (objects or self.cluster()["objects"])["pods"].values()
+        return sorted(one["metadata"]["name"] for one in found if one["metadata"]["labels"].get("app") == name)
+
+    def restart(self, name: str, *, ago: float, times: int = 1) -> None:
+        """Have every container of a deployment ended, the last time so many seconds ago."""
+        state, at = self.cluster(), time.time() - ago
+        for pod in state["objects"]["pods"].values():
+            if pod["metadata"]["labels"].get("app") != name:
+                continue
+            for one in pod["status"]["containerStatuses"]:
+                began = one["state"]["running"]["startedAt"]
+                ended = {"exitCode": 137, "reason": "OOMKilled", "startedAt": began, "finishedAt": stamp(at)}
+                one |= {"restartCount": times, "lastState": {"terminated": ended}}
+                one["state"] = {"running": {"startedAt": stamp(at)}}
+        self.put(kubernetes=state)
+
+    def make(self, plural: str, name: str, spec: dict[str, Any], **meta: Any) -> None:
+        """Make an object in the product's namespace, as somebody else would."""
+        state = self.cluster()
+        Store(state).create(KINDS[plural], NAMESPACE, {"metadata": {"name": name, **meta}, "spec": spec}, time.time())
+        self.put(kubernetes=state)
+
+    def remove(self, plural: str, name: str) -> None:
+        """Remove an object, as somebody else would."""
+        state = self.cluster()
+        del state["objects"][plural][f"{NAMESPACE}/{name}"]
+        self.put(kubernetes=state)
+
+    def reaches(self, pod: str, source: str, **more: Any) -> bool:
+        """Try whether a packet from ``source`` reaches a pod, by the stand-in's own network."""
+        asked = urllib.parse.urlencode({"pod": f"{NAMESPACE}/{pod}", "source": source, **more})
+        return bool(self._ask("GET", f"reach?{asked}")["reaches"])
 
     def bounds(self, name: str) -> tuple[int, int]:
         """Return an autoscaler's bounds."""

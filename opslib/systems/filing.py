@@ -69,6 +69,7 @@ class Filing:
 
     def finish(self, manifest: bytes) -> str:
         """Write the manifest, last of all, and return its SHA-256: without it the files are half of something."""
+        files.make_folder(self.folder)
         files.write(self.folder / MANIFEST, manifest, self.folder / f".{MANIFEST}.part")
         return hashlib.sha256(manifest).hexdigest()
 
