@@ -35,7 +35,7 @@ def pod_logs(of: Of, logs: Any, megabytes: int) -> Check:
     return Check(
         name="incident-pod-logs",
         title="The pods' logs are preserved whole",
-        probe=probes.pod_logs(of, logs),
+        probe=probes.pod_logs(of, logs, megabytes),
         judge=judge,
         remedy=(
             "Look in the log store for what is missing: a node hands out the newest file only, by default 10 MiB. Too "

@@ -11,13 +11,15 @@ from opslib.systems.target import ReadTarget
 Of = Literal["api", "worker", "both"]
 
 
-def pod_logs(of: Of, logs: Any) -> Probe:
+def pod_logs(of: Of, logs: Any, megabytes: int) -> Probe:
     """Return the probe of the logs that a step preserved (its value ``logs``), and of pods that came since.
 
-    In a planning run there are none yet, and the reading says so.
+    In a planning run there are none yet, and the reading says so. Nobody is asked where ``megabytes`` is 0.
     """
 
     def read(target: ReadTarget) -> list[dict[str, Any]]:
+        if not megabytes:
+            return []
         if isinstance(logs, str) and logs.startswith(UNKNOWN_UNTIL):
             raise Unreachable("Which logs there are is known once they are preserved.", "Apply the plan.", "early")
         names = {"api": target.settings.api_deployment, "worker": target.settings.worker_deployment}
