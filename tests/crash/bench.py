@@ -30,12 +30,15 @@ from opslib.systems import dev_server
 from tests import hosters
 from tests.actions import shop
 from tests.backup_place import Place
-from tests.kubernetes import ClusterDoors, replicas
+from tests.kubernetes import NAMESPACE, ClusterDoors, replicas
 from tests.vendors import Doors
 from tests.waiting import until
 from tests.workspaces import tree
 
 LIVE = "crash"
+ON_CLUSTER = ("scale", "incident")
+VERSIONED = ("put_new", "bound", "set_ingress", "set_variable")
+"""Effects that are the same one whatever version of the object they were sent on."""
 BASE = "crash_base"
 
 
@@ -144,7 +147,7 @@ class Case:
         }
         self.settings = base.lab.settings.model_copy(update=self._changes())
         describe(self.settings, folder / "lab")
-        if scenario == "scale":
+        if scenario in ON_CLUSTER:
             base.calm()
         if self.on_shop:
             base.fresh_shop()
@@ -184,6 +187,8 @@ class Case:
             return self.base.scaled()
         if self.scenario == "set-up":
             return self._environment()
+        if self.scenario == "incident":
+            return self.base.contained()
         return self.base.shop_state(self) if self.on_shop else self._bucket()
 
     def _bucket(self):
@@ -241,7 +246,7 @@ class Case:
         return said
 
     def close(self):
-        if self.scenario == "scale":
+        if self.scenario in ON_CLUSTER:
             self.base.calm()
         dev_server.stop(self.work, 1.0)
         if self.scenario == "roll-back":
@@ -268,7 +273,7 @@ def repeated(did):
     for line in did:
         what = (
             line["did"],
-            re.sub(r" ?version=\S*", "", line["what"]) if line["did"] in ("put_new", "bound") else line["what"],
+            re.sub(r" ?version=\S*", "", line["what"]) if line["did"] in VERSIONED else line["what"],
         )
         if line["did"] == "delete_version":
             there = {one for one in there if one[0] != "_complete" or one[1].split()[0] not in line["what"]}
@@ -337,6 +342,18 @@ class Base:
             "bounds": [self.cluster.bounds(name) for name in names],
             "available": [replicas(objects, name) for name in names],
             "memory": [memory["maxmemory"], memory["maxmemory-policy"]],
+        }
+
+    def contained(self):
+        """Return what a containment has made of the cluster: who may come in, and what the API's pods log."""
+        objects = self.cluster.cluster()["objects"]
+        pods = self.cluster.pods_of("api-server", objects)
+        specs = [objects["pods"][f"{NAMESPACE}/{name}"]["spec"]["containers"][0] for name in pods]
+        sources = ("203.0.113.9", "198.51.100.7")
+        return {
+            "policies": sorted(objects["networkpolicies"]),
+            "let in": [[self.cluster.reaches(pod, source) for pod in pods] for source in sources],
+            "levels": [[one["value"] for one in spec["env"] if one["name"] == "AUDIT_LOG_LEVEL"] for spec in specs],
         }
 
     def wear(self):

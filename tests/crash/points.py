@@ -44,7 +44,7 @@ TALK = {
     "lease_store.py": {"put", "create", "replace", "write"},
     "programs.py": {"feed", "_started"},
     "web.py": {"_ask"},
-    "kubernetes.py": {"bound"},
+    "kubernetes.py": {"bound", "set_ingress", "set_variable", "pour_log"},
     "cache_writing.py": {"set_memory"},
     "workspace_writing.py": {"clone", "put_environment"},
     "npm.py": {"install"},
@@ -52,7 +52,7 @@ TALK = {
 }
 EFFECTS = {
     *("put_new", "delete_version", "_complete", "exchange", "apply_file", "roll_back_file"),
-    *("bound", "set_memory", "clone", "put_environment", "start"),
+    *("bound", "set_memory", "set_ingress", "set_variable", "clone", "put_environment", "start"),
 }
 """Functions that change a server's state for good when they return. A database that is made has a name of its run,
 so that a second one cannot be; which ones are left is compared at the end."""
@@ -159,7 +159,7 @@ def what(frame):
     """Return what a function that changes a server was called with, in words."""
     said = {
         name: frame.f_locals[name]
-        for name in ("key", "version", "name", "live", "new", "autoscaler")
+        for name in ("key", "version", "name", "live", "new", "autoscaler", "policy", "deployment")
         if name in frame.f_locals
     }
     if "self" in frame.f_locals and "key" not in said:

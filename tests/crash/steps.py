@@ -11,6 +11,7 @@ RUNBOOKS = {
     "migrate": "runbooks/migrate-database",
     "scale": "runbooks/scale-for-high-traffic",
     "set-up": "runbooks/set-up-environment",
+    "incident": "runbooks/respond-to-security-incident",
 }
 
 
@@ -54,6 +55,17 @@ def _parameters(scenario):
             ("install", "install-packages", lambda done: {"commit": done["clone"]["commit"]}),
             ("env-file", "write-environment-file", lambda done: {"commit": done["clone"]["commit"]}),
             ("dev-server", "start-dev-server", lambda done: {"commit": done["clone"]["commit"]}),
+        ]
+    if scenario == "incident":
+        kept = "preserve-logs"
+        blocked = "203.0.113.9,2001:db8:4::/48"
+        return [
+            (kept, lambda done: {"of": "api", "hours": 1.0}),
+            ("block-addresses", lambda done: {"which": "api", "networks": blocked, "manifest": done[kept]["manifest"]}),
+            (
+                "set-audit-level",
+                lambda done: {"level": "debug", "manifest": done[kept]["manifest"], "wait_seconds": 30.0},
+            ),
         ]
     if scenario == "back-up":
         return [
