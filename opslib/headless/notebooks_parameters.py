@@ -109,7 +109,7 @@ KINDS: dict[str, Kind] = {
         "all, or a migration's version of 14 digits, such as 20260401090000", re.compile(r"all|[0-9]{14}", re.ASCII)
     ),
 }
-"""The kinds of text. There is none for addresses: a run asks only what the target's description names."""
+"""The kinds of text. There is none for addresses to ask: a run asks only what the target's description names."""
 
 
 @dataclass(frozen=True)

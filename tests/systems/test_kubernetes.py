@@ -3,6 +3,7 @@
 import json
 import lzma
 import time
+from contextlib import suppress
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -298,3 +299,151 @@ def test_a_pod_asks_for_its_containers_together_or_for_the_largest_before_them()
 def test_a_toleration_allows_what_it_names(toleration, allows):
     taint = Taint(key="gpu", value="yes", effect="NoSchedule")
     assert Toleration.model_validate(toleration).allows(taint) is allows
+
+
+def poured(handle, pod, *, since=3600, previous=False, container="api", seconds=20.0):
+    """Return a log as it was poured."""
+    pieces = []
+    handle.pour_log(pieces.append, pod, container, since=since, previous=previous, seconds=seconds)
+    return b"".join(pieces).decode()
+
+
+def test_a_log_is_poured_whole_where_it_is_larger_than_what_one_answer_may_be(reading, doors):
+    doors.change(log_seconds=0.5)
+    (pod, _) = reading.pods("app=api-server")
+    doors.forget()
+    lines = poured(reading, pod.name, since=6 * 3600).splitlines()
+    assert sum(map(len, lines)) > 4 * 1024 * 1024
+    numbers = [json.loads(line.partition(" ")[2])["n"] for line in lines]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert len(numbers) >= 6 * 3600 * 2 - 5
+    (call,) = doors.calls("kubernetes")
+    assert "tailLines" not in dict(call["query"])
+    with pytest.raises(Unreachable) as told:
+        reading.log(pod.name)
+    assert told.value.kind == "large"
+
+
+def test_the_log_of_before_the_last_restart_is_another_one(reading, doors):
+    doors.restart("api-server", ago=300)
+    (pod, _) = reading.pods("app=api-server")
+    now_, before = poured(reading, pod.name).splitlines(), poured(reading, pod.name, previous=True).splitlines()
+    assert before[-1][:30] < now_[0][:30]
+    assert (55 < len(now_) < 65, len(before) > 100) == (True, True)
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("404", "missing"), ("400", "rejected"), ("403", "forbidden")])
+def test_a_log_that_is_not_there_is_told_from_one_that_breaks_off(reading, doors, fault, kind):
+    (pod, _) = reading.pods("app=api-server")
+    with doors.fault("kubernetes", fault, path="/log"), pytest.raises(Unreachable) as told:
+        poured(reading, pod.name)
+    assert told.value.kind == kind
+
+
+def test_a_log_that_broke_off_is_not_asked_for_again_and_one_that_did_not_begin_is(reading, doors):
+    (pod, _) = reading.pods("app=api-server")
+    doors.forget()
+    with doors.fault("kubernetes", "cut", path="/log"), pytest.raises(Unreachable) as told:
+        poured(reading, pod.name)
+    assert (told.value.kind, len(doors.calls("kubernetes"))) == ("cut", 1)
+    with doors.fault("kubernetes", "500", path="/log", times=1):
+        assert poured(reading, pod.name)
+    with doors.fault("kubernetes", "slow", path="/log", seconds=5), pytest.raises(Unreachable) as told:
+        poured(reading, pod.name, seconds=0.5)
+    assert told.value.kind == "slow"
+    # The handle serves on.
+    assert poured(reading, pod.name)
+
+
+def test_policies_services_and_ingresses_are_read_with_whom_they_concern(reading):
+    (allow, deny) = reading.policies()
+    assert (allow.name, deny.name) == ("api-allow", "default-deny-ingress")
+    assert (allow.holds({"app": "api-server"}), allow.holds({"app": "frontend"}), deny.holds({})) == (True, False, True)
+    (api, front) = reading.services()
+    assert (api.open, api.hides, front.open, front.hides) == (True, False, False, False)
+    assert api.own == ("10.96.0.10", "192.0.2.10")
+    assert (api.leads_to({"app": "api-server", "x": "y"}), api.leads_to({"app": "frontend"})) == (True, False)
+    (ingress,) = reading.ingresses()
+    assert ingress.services == {"frontend"}
+
+
+def test_a_policy_is_made_once_set_on_what_was_read_and_removed_exactly(writing, reading, doors):
+    known = reading.deployment("api-server").spec.selector
+    rule = {"from": [{"ipBlock": {"cidr": "198.51.100.0/24"}}]}
+    made = writing.make_policy("mine", known, [rule], "run-1")
+    assert (made.meta.annotations, list(made.spec.ingress)) == ({"opslib/run": "run-1"}, [rule])
+    with pytest.raises(Unreachable, match="already exists") as refused:
+        writing.make_policy("mine", known, [rule], "run-2")
+    assert refused.value.kind == "conflict"
+    assert list(writing.set_ingress("mine", [], made.meta.version).spec.ingress) == []
+    with pytest.raises(Unreachable) as refused:
+        writing.set_ingress("mine", [rule], made.meta.version)
+    assert refused.value.kind == "conflict"
+    (now_,) = [one for one in reading.policies() if one.name == "mine"]
+    for uid, version in ((made.meta.uid, made.meta.version), ("another", now_.meta.version)):
+        with pytest.raises(Unreachable) as refused:
+            writing.remove_policy("mine", uid, version)
+        assert refused.value.kind == "conflict"
+    writing.remove_policy("mine", now_.meta.uid, now_.meta.version)
+    assert "mine" not in {one.name for one in reading.policies()}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"from": [{"ipBlock": {"cidr": "198.51.100.0/24", "except": ["198.51.100.0/24"]}}]},
+        {"from": [{"ipBlock": {"cidr": "198.51.100.0/24", "except": ["203.0.113.0/28"]}}]},
+        {"from": [{"ipBlock": {"cidr": "all"}}]},
+        {"from": [{}]},
+    ],
+)
+def test_a_rule_that_is_none_is_rejected(writing, reading, rule):
+    known = next(one for one in reading.policies() if one.name == "api-allow")
+    with pytest.raises(Unreachable, match="is invalid") as refused:
+        writing.set_ingress("api-allow", [rule], known.meta.version)
+    assert refused.value.kind == "rejected"
+
+
+def put(writing, value):
+    """Set the variable; the deployment's controller writes to it as well while pods are replaced."""
+    for _ in range(20):
+        version = writing.deployment("api-server").meta.version
+        with suppress(Unreachable):
+            return writing.set_variable("api-server", "api", "AUDIT_LOG_LEVEL", value, version)
+    raise AssertionError("it was never taken")
+
+
+def test_a_variable_is_set_and_removed_by_its_name_alone(writing, reading, doors):
+    def names():
+        (container,) = doors.spec("deployments", "api-server")["template"]["spec"]["containers"]
+        return {one["name"]: one["value"] for one in container["env"]}
+
+    before = names()
+    for value in ("debug", "debug", "info"):
+        put(writing, value)
+        assert names() == {**before, "AUDIT_LOG_LEVEL": value}
+    with pytest.raises(Unreachable) as refused:
+        writing.set_variable("api-server", "api", "AUDIT_LOG_LEVEL", "warn", "1")
+    assert refused.value.kind == "conflict"
+    put(writing, None)
+    assert names() == before
+
+
+def test_what_an_incident_asks_for_and_sends_is_as_kubernetes_describes_it(writing, reading, doors):
+    spec = specs.load("kubernetes-swagger.json")
+    doors.restart("api-server", ago=300)
+    doors.forget()
+    assert all((writing.services(), writing.ingresses(), writing.policies()))
+    made = writing.make_policy("mine", reading.deployment("api-server").spec.selector, [{}], "run-1")
+    writing.set_ingress("mine", [{"from": [{"podSelector": {}}]}], made.meta.version)
+    (now_,) = [one for one in reading.policies() if one.name == "mine"]
+    writing.remove_policy("mine", now_.meta.uid, now_.meta.version)
+    for value in ("debug", None):
+        put(writing, value)
+    pod = reading.pods("app=api-server")[0].name
+    assert poured(reading, pod, since=60)
+    calls = doors.calls("kubernetes")
+    assert {call["method"] for call in calls} == {"GET", "POST", "PATCH", "DELETE"}
+    # A log is text: only what is asked is held against the description.
+    calls = [{**call, "answer": ""} if call["path"].endswith("/log") else call for call in calls]
+    assert [fault for call in calls for fault in spec.faults(call)] == []

@@ -1,4 +1,4 @@
-"""What the stand-in refuses as invalid (422), in the API's words.
+"""What the stand-in refuses as invalid (422), in the API's words, and what it fills in where nothing is said.
 
 Source: Kubernetes API reference; the validation messages of its server.
 """
@@ -12,7 +12,7 @@ from opslib.lab.vendors.stand_in import Refusal
 
 
 def validate(kind: Kind, one: Object) -> None:
-    """Raise Refusal (422) where an object is none of its kind, or holds what the API refuses."""
+    """Raise Refusal (422) where an object is none of its kind, or holds what the API refuses; fill in what it does."""
     spec = one.get("spec") or {}
     if kind.plural == "horizontalpodautoscalers":
         low, high = spec.get("minReplicas", 1), spec.get("maxReplicas")
@@ -42,9 +42,13 @@ def _deployment(kind: Kind, one: Object, spec: Object) -> None:
 
 
 def _policy(kind: Kind, one: Object, spec: Object) -> None:
+    if not spec.get("policyTypes"):
+        spec["policyTypes"] = ["Ingress", *(["Egress"] if spec.get("egress") else [])]
     if wrong := set(spec.get("policyTypes") or ()) - {"Ingress", "Egress"}:
         raise _invalid(kind, one, "spec.policyTypes", sorted(wrong), "supported values: Ingress, Egress")
     for number, rule in enumerate(spec.get("ingress") or ()):
+        for port in rule.get("ports") or ():
+            port.setdefault("protocol", "TCP")
         for place, peer in enumerate(rule.get("from") or ()):
             field = f"spec.ingress[{number}].from[{place}]"
             if len(peer.keys() & {"ipBlock", "podSelector"}) != 1 and "namespaceSelector" not in peer:
