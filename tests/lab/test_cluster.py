@@ -1,5 +1,6 @@
 """The cluster's stand-in behaves as a cluster does: what it lets be, what it puts right, what it refuses."""
 
+import ipaddress
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from opslib.errors import Unreachable
 from opslib.lab.cluster.kinds import KINDS
 from opslib.lab.cluster.patches import json_patch, merged, strategic
 from opslib.lab.cluster.planted import BOUNDS, DEPLOYMENTS
+from opslib.lab.cluster.reach import MARK
 from opslib.lab.cluster.store import selected
 from opslib.lab.supervisor import Lab
 from opslib.lab.vendors.stand_in import Refusal
@@ -298,3 +300,78 @@ def test_patches_do_what_their_descriptions_say():
             json_patch(target, [wrong])
     assert target == {"a": 1, "list": [1, 2], "containers": [{"name": "x", "env": [{"name": "A", "value": "1"}]}]}
     assert set(DEPLOYMENTS) > set(BOUNDS)
+
+
+def test_a_network_policy_is_filled_in_as_the_api_does_it(api, doors):
+    home = ("apis", "networking.k8s.io", "v1", "namespaces", NAMESPACE, "networkpolicies")
+    port = {"port": 80}
+    spec = {"podSelector": {}, "ingress": [{"ports": [port]}], "egress": [{}]}
+    made = sent(api, "POST", *home, body={"metadata": {"name": "mine"}, "spec": spec})
+    assert made["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert made["spec"]["ingress"][0]["ports"] == [{"port": 80, "protocol": "TCP"}]
+
+
+def test_packets_are_let_in_as_the_policies_say_and_a_service_that_spreads_hides_their_source(doors):
+    pod, other = doors.pods_of("api-server")[0], doors.pods_of("frontend")[0]
+    assert doors.reaches(pod, "203.0.113.9")
+    assert not doors.reaches(pod, "203.0.113.9", port="9000")
+    assert not doors.reaches(other, "203.0.113.9")
+    doors.make("networkpolicies", "from-front", {"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]})
+    assert doors.reaches(pod, f"{NAMESPACE}/{other}", port="9000")
+    system = next(key for key in doors.cluster()["objects"]["pods"] if key.startswith("kube-system/"))
+    assert not doors.reaches(pod, system, port="9000")
+    rule = {"from": [{"namespaceSelector": {"matchExpressions": [{"key": MARK, "operator": "Exists"}]}}]}
+    doors.make("networkpolicies", "from-all", {"podSelector": {}, "ingress": [rule]})
+    assert doors.reaches(pod, system, port="9000")
+    block = {"cidr": "0.0.0.0/0", "except": ["203.0.113.0/24"]}
+    doors.edit("networkpolicies", "api-allow", ingress=[{"from": [{"ipBlock": block}]}])
+    assert not doors.reaches(pod, "203.0.113.9", service="api-server")
+    doors.edit("services", "api-server", externalTrafficPolicy="Cluster")
+    assert doors.reaches(pod, "203.0.113.9", service="api-server")
+
+
+def test_pods_have_addresses_of_their_own_from_their_nodes_ranges(doors):
+    objects = doors.cluster()["objects"]
+    pods = [one for key, one in objects["pods"].items() if key.startswith(NAMESPACE)]
+    ranges = {one["metadata"]["name"]: one["spec"]["podCIDR"] for one in objects["nodes"].values()}
+    addresses = [ipaddress.ip_address(one["status"]["podIP"]) for one in pods]
+    assert len(set(addresses)) == len(pods)
+    assert all(
+        ip in ipaddress.ip_network(ranges[one["spec"]["nodeName"]]) for ip, one in zip(addresses, pods, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"sinceSeconds": 60, "sinceTime": "2026-01-01T00:00:00Z"}, "rejected"),
+        ({"container": "none"}, "rejected"),
+        ({"previous": "true"}, "rejected"),
+    ],
+)
+def test_a_log_that_cannot_be_is_refused_as_the_api_does(api, doors, asked, status):
+    path = ("api", "v1", "namespaces", NAMESPACE, "pods", doors.pods_of("api-server")[0], "log")
+    with pytest.raises(Unreachable) as refused:
+        api.text(*path, query=asked)
+    assert refused.value.kind == status
+
+
+def test_a_container_that_waits_has_the_log_of_its_last_end_or_none(api, doors):
+    def path(name):
+        return ("api", "v1", "namespaces", NAMESPACE, "pods", name, "log")
+
+    doors.change(ailing={"frontend": "ImagePullBackOff"})
+    doors.edit("deployments", "frontend", replicas=3)
+    doors.until(lambda objects: len(doors.pods_of("frontend", objects)) == 3)
+    waiting = [one for one in doors.pods_of("frontend") if not ready(doors, one)]
+    with pytest.raises(Unreachable, match="is waiting to start"):
+        api.text(*path(waiting[0]))
+    doors.change(ailing={"frontend": "CrashLoopBackOff"}, log_seconds=0.1)
+    ended = doors.until(lambda objects: any(one.get("lastState") for one in statuses(objects)))
+    assert ended
+    assert api.text(*path(waiting[0]))
+
+
+def ready(doors, name):
+    pod = doors.cluster()["objects"]["pods"][f"{NAMESPACE}/{name}"]
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"]["conditions"])

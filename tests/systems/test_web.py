@@ -218,3 +218,54 @@ def test_a_question_with_a_body_has_the_same_limits_as_one_without(site):
         assert caught.value.kind == kind
     assert asker.post(f"{site}/moved", b"?", "text/plain").status == 302
     asker.close()
+
+
+def pour(reader, url, take=None, deadline=5.0):
+    pieces = []
+    answer = reader.pour(url, take or pieces.append, deadline=deadline, headers={})
+    return answer, b"".join(pieces)
+
+
+def test_what_is_larger_than_an_answer_may_be_is_handed_over_piece_by_piece(reader, site):
+    assert pour(reader, f"{site}/large")[1] == b"x" * 5000
+    answer, poured = pour(reader, f"{site}/nowhere")
+    assert (answer.status, answer.text, poured) == (404, "no such page", b"")
+
+
+def test_what_breaks_off_is_no_whole_answer_though_pieces_were_handed_over(reader, site):
+    pieces = []
+    with pytest.raises(Unreachable) as caught:
+        pour(reader, f"{site}/half", pieces.append)
+    assert (caught.value.kind, b"".join(pieces)) == ("closed", b"half")
+
+
+@pytest.mark.parametrize("page", ["drip", "silent"])
+def test_what_drips_or_is_silent_is_given_up_at_the_deadline_and_hands_over_nothing_more(reader, site, page):
+    pieces = []
+    with pytest.raises(Unreachable) as caught:
+        pour(reader, f"{site}/{page}", pieces.append, deadline=0.4)
+    assert caught.value.kind == "slow"
+    assert bool(pieces) is (page == "drip")
+    there = len(pieces)
+    assert pour(reader, f"{site}/hello")[1] == "grüß dich".encode()
+    assert len(pieces) == there
+
+
+def test_who_takes_the_pieces_can_break_it_off_in_the_own_thread(reader, site):
+    taken = []
+
+    def enough(piece):
+        taken.append(threading.current_thread())
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        pour(reader, f"{site}/large", enough)
+    assert taken == [threading.current_thread()]
+    assert reader.get(f"{site}/hello").status == 200
+
+
+def test_a_secret_in_a_header_goes_with_what_is_poured(reader, site):
+    pieces = []
+    headers = {"authorization": Secret("Bearer abcdefgh-12345678")}
+    reader.pour(f"{site}/headers", pieces.append, deadline=5.0, headers=headers)
+    assert b"".join(pieces) == b"Bearer abcdefgh-12345678"

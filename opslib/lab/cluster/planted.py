@@ -10,7 +10,7 @@ from typing import Any
 from opslib.lab.cluster.controller import Controller
 from opslib.lab.cluster.kinds import KINDS, Object, stamp
 from opslib.lab.cluster.store import Store
-from opslib.lab.cluster.ways import address, pod_range, ways
+from opslib.lab.cluster.ways import address, pod_range, system_address, ways
 
 NAMESPACE = "production"
 DAY = 86_400
@@ -167,6 +167,7 @@ def _system(name: str, node: str, began: float) -> Object:
         "spec": {"containers": [container], "nodeName": node},
         "status": {
             "phase": "Running",
+            "podIP": system_address(node, list(SYSTEM).index(name)),
             "startTime": stamp(began),
             "conditions": up,
             "containerStatuses": [{**running, "state": {"running": {"startedAt": stamp(began)}}}],

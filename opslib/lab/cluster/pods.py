@@ -182,7 +182,7 @@ def _ail(pod: Object, ill: str, now: float, tick: float) -> None:
     last: dict[str, Any] = {}
     if restarts:
         code, reason = (137, "OOMKilled") if ill == "OOMKilled" else (1, "Error")
-        ended = stamp(began + restarts * RESTART_TICKS * tick)
+        ended = stamp(began + max(1.0, restarts * RESTART_TICKS * tick))
         last = {"terminated": {"exitCode": code, "reason": reason, "startedAt": stamp(began), "finishedAt": ended}}
     pod["status"] |= {
         "phase": "Pending" if ill == "ImagePullBackOff" else "Running",

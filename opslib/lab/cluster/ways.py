@@ -32,6 +32,11 @@ def pod_address(node: str, taken: set[str]) -> str:
     return next(str(one) for one in every if str(one) not in taken)
 
 
+def system_address(node: str, number: int) -> str:
+    """Return the address of one of the system's own pods on a node, at the end of its range."""
+    return str(ipaddress.ip_network(pod_range(node))[-2 - number])
+
+
 def _number(node: str) -> int:
     return ord(node[-1]) - ord("a") + 1
 
