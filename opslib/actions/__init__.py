@@ -39,6 +39,7 @@ _KINDS: tuple[type[Action], ...] = (
     delivery.DispatchWorkflow,
     frontend.DeployFrontEnd,
     frontend.RollBackFrontEnd,
+    frontend.SetHostingVariable,
     supabase.SetFunctionSecret,
     supabase.DeployFunctions,
     security.PreserveEvidence,

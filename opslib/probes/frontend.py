@@ -15,8 +15,8 @@ from opslib.model import Probe
 from opslib.probes.frontend_documents import compared, look
 from opslib.probes.frontend_targets import obstacle, previous
 from opslib.probes.questions import question
-from opslib.systems.env_variables import SECRET_NAME
 from opslib.systems.hosting import Stage
+from opslib.systems.publishable import PREFIX, secret_by_name
 from opslib.systems.target import PlanTarget
 
 _VERSION = re.compile(r"(\d{14})(?!\d)")
@@ -137,9 +137,9 @@ def _variables(target: PlanTarget) -> list[dict[str, Any]]:
 
 def _public(target: PlanTarget) -> list[dict[str, Any]]:
     return [
-        {"variable": one.name, "kept_as": one.kind, "updated": one.updated, "secret": bool(SECRET_NAME.match(one.name))}
+        {"variable": one.name, "kept_as": one.kind, "updated": one.updated, "secret": secret_by_name(one.name)}
         for one in target.hosting.variables()
-        if one.name.startswith("VITE_")
+        if one.name.startswith(PREFIX)
     ]
 
 

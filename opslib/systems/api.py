@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from opslib.errors import SettingsError, Unreachable, UsageError
-from opslib.redaction import Secret
+from opslib.redaction import Redactor, Secret
 from opslib.systems.api_errors import RETRIED, Vendor, fault, told, wait_of
 from opslib.systems.web import Reader, Writer
 from opslib.systems.web_exchange import Answer, Method
@@ -174,10 +174,11 @@ class WritingApi(Api):
         query: Query | None = None,
         body: Any = None,
         kind: str = "application/json",
+        hide: Secret | None = None,
     ) -> Answer:
         """Return the answer (2xx) to ``body`` sent as JSON (bytes: as they are, of media type ``kind``; None: without).
 
-        Raises Unreachable as :meth:`get`.
+        Raises Unreachable as :meth:`get`; ``hide`` is a value of the body that no message repeats, whatever is said.
 
         Whether anything was changed where there was no answer, or a 5xx, has to be looked up.
         """
@@ -188,4 +189,10 @@ class WritingApi(Api):
         def ask(left: float) -> Answer:
             return self._writer.send(method, url, content, deadline=left, headers=headers)
 
-        return self._tried(ask, f"{method} {self.url(*path)}", ACT_SECONDS, NOTHING_DONE)
+        try:
+            return self._tried(ask, f"{method} {self.url(*path)}", ACT_SECONDS, NOTHING_DONE)
+        except Unreachable as error:
+            if hide is None:
+                raise
+            clean = Redactor([hide]).text
+            raise Unreachable(clean(error.message), clean(error.next_step), error.kind) from None

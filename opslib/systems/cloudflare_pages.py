@@ -7,7 +7,7 @@ the moment it is there; a rollback holds nothing back: the next push goes live.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import Field
 
@@ -15,10 +15,14 @@ from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
-from opslib.systems.hosting import MOST, Deployment, Standing, State, Variable, built_elsewhere, named
+from opslib.systems.hosting import MOST, Deployment, Mark, Standing, State, Told, Variable, built_elsewhere, named
 
 PUBLIC = "https://api.cloudflare.com/client/v4"
 VENDOR = Vendor("Cloudflare", "CLOUDFLARE_API_TOKEN", words=(("errors", 0, "message"), ("message",)))
+HIDDEN = "secret_text"
+"""The type of a variable whose value nobody can read any more."""
+MARK = "OPSLIB_MARK_"
+"""How the name begins of the variable that says who set another, and to which version: Cloudflare tells no time."""
 STATES = {"success": State.READY, "failure": State.FAILED, "canceled": State.FAILED}
 
 T = TypeVar("T")
@@ -58,6 +62,7 @@ class _Live(Shape):
 
 class _Variable(Shape):
     kind: str = Field("plain_text", alias="type")
+    value: Told = None
 
 
 class _Config(Shape):
@@ -80,6 +85,7 @@ class ReadOnlyPages:
     hoster = "cloudflare"
     pins = False
     builds = False
+    marks = True
 
     def __init__(self, settings: VendorNames, token: Secret | None) -> None:
         self.project = named(settings.cloudflare_project, "CLOUDFLARE_PAGES_PROJECT")
@@ -106,17 +112,34 @@ class ReadOnlyPages:
         return _read(self._api.get(_Envelope[_Deployment], *self._home, "deployments", id).result)
 
     def variables(self) -> list[Variable]:
-        """Return the variables of production; Cloudflare does not say when they were set."""
-        found = self._api.get(_Envelope[_Project], *self._home).result.configs.production.variables or {}
-        return [Variable(name, one.kind, None) for name, one in sorted(found.items()) if one is not None]
+        """Return the variables of production; Cloudflare does not say when they were set.
+
+        A mark is a variable of its own, set with the other in one call; it is not listed.
+        """
+        found = self._variables()
+        marks = {name: Mark.read(one.value.reveal()) for name, one in found.items() if _is_mark(name) and one.value}
+        return [
+            Variable(name, one.kind, None, one.kind == HIDDEN, mark=marks.get(f"{MARK}{name}"))
+            for name, one in sorted(found.items())
+            if not _is_mark(name)
+        ]
+
+    def shown(self, name: str) -> Secret | None:
+        """Return the value of a public variable; None for one that is not there, or is kept as a secret."""
+        one = self._variables().get(name)
+        return None if one is None or one.kind == HIDDEN else one.value
 
     def close(self) -> None:
         """Close every connection."""
         self._api.close()
 
+    def _variables(self) -> dict[str, _Variable]:
+        found = self._api.get(_Envelope[_Project], *self._home).result.configs.production.variables or {}
+        return {name: one for name, one in found.items() if one is not None}
+
 
 class Pages(ReadOnlyPages):
-    """Also moves production."""
+    """Also moves production and sets variables."""
 
     _api: WritingApi
 
@@ -134,6 +157,24 @@ class Pages(ReadOnlyPages):
     def build(self, repository: str, branch: str, commit: str, mark: str) -> Deployment:
         """Refuse: what is pushed is built there, and nothing else."""
         raise built_elsewhere("Cloudflare Pages")
+
+    def set_variable(self, name: str, value: Secret, secret: bool, mark: Mark) -> None:
+        """Set it and its mark, both in one call; other variables stay as they are."""
+        kind = HIDDEN if secret else "plain_text"
+        new = {"type": kind, "value": value.reveal()}
+        self._patch({name: new, f"{MARK}{name}": {"type": "plain_text", "value": mark.text()}}, value)
+
+    def remove_variable(self, name: str) -> None:
+        """Remove it with its mark."""
+        self._patch({name: None, f"{MARK}{name}": None})
+
+    def _patch(self, variables: dict[str, Any], hide: Secret | None = None) -> None:
+        body = {"deployment_configs": {"production": {"env_vars": variables}}}
+        self._api.send("PATCH", *self._home, body=body, hide=hide)
+
+
+def _is_mark(name: str) -> bool:
+    return name.startswith(MARK)
 
 
 def _read(said: _Deployment) -> Deployment:

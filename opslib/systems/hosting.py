@@ -2,18 +2,26 @@
 
 Each deployment has an address of its own for as long as it is kept. A rollback moves production's addresses to an
 older one and builds nothing: the older one comes back with the environment variables that it was built with.
-The hosters: :mod:`.vercel`, :mod:`.netlify`, :mod:`.cloudflare_pages`; chosen by :mod:`.hosters`.
+The hosters: :mod:`.vercel`, :mod:`.netlify`, :mod:`.cloudflare_pages`; chosen by :mod:`.hosters`. A variable is put
+into the next build: what is live keeps those that it was built with.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import PlainValidator
 
 from opslib.errors import Refused, SettingsError
+from opslib.redaction import Secret
+
+Told = Annotated[Secret | None, PlainValidator(lambda said: Secret(said) if isinstance(said, str) and said else None)]
+"""A value in a hoster's answer, however short; None where it tells none."""
 
 MOST = 50
 """Deployments that are listed at most, newest first."""
@@ -77,28 +85,61 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What is written beside a variable by whoever sets it here: which run, which version of the vault, and when.
+
+    It tells neither the value nor a digest of it.
+    """
+
+    run: str
+    version: str
+    at: datetime
+
+    def text(self) -> str:
+        """Return it as it is written."""
+        return f"opslib {self.run} {self.version} {self.at.isoformat(timespec='seconds')}"
+
+    @classmethod
+    def read(cls, text: str | None) -> Mark | None:
+        """Return what ``text`` says, or None where it is somebody else's words."""
+        found = _MARK.fullmatch(text or "")
+        try:
+            return cls(found[1], found[2], datetime.fromisoformat(found[3])) if found else None
+        except ValueError:
+            return None
+
+
+_MARK = re.compile(r"opslib ([\w-]+) ([\w-]+) ([0-9T:+-]+)", re.ASCII)
+
+
+@dataclass(frozen=True)
 class Variable:
     """One environment variable that the next build for production gets: its name and when it was set, no value.
 
-    ``kind`` is the hoster's word for how it is kept; ``updated`` is None where the hoster does not say.
+    ``kind`` is the hoster's word for how it is kept, ``secret`` whether nobody can read it there any more; ``updated``
+    is None where the hoster does not say. ``contexts`` are the kinds of builds that get the same value.
     """
 
     name: str
     kind: str
     updated: datetime | None
+    secret: bool = False
+    contexts: tuple[str, ...] = ("production",)
+    mark: Mark | None = None
 
 
 class ReadOnlyHosting(Protocol):
     """One project at a hoster, asked by GET alone. Each method raises Unreachable as :meth:`.api.Api.get` does.
 
     ``pins``: a rollback there holds later pushes back from production, until something is promoted. ``builds``: a
-    commit is built for production when it is asked for.
+    commit is built for production when it is asked for. ``marks``: a :class:`Mark` is kept with a variable.
     """
 
     hoster: str
     project: str
     pins: bool
     builds: bool
+    marks: bool
 
     def current(self) -> Standing:
         """Return where production points."""
@@ -112,12 +153,15 @@ class ReadOnlyHosting(Protocol):
     def variables(self) -> list[Variable]:
         """Return the environment variables of production, by name."""
 
+    def shown(self, name: str) -> Secret | None:
+        """Return the value of a variable of production, for one that is public; None where the hoster hides it."""
+
     def close(self) -> None:
         """Close every connection."""
 
 
 class Hosting(ReadOnlyHosting, Protocol):
-    """Also moves production. Each call is sent once; :meth:`current` tells when it has been carried out."""
+    """Also moves production and sets variables. Each call is sent once; the looks tell when it has been carried out."""
 
     def roll_back(self, id: str) -> None:
         """Ask that production point at an older deployment."""
@@ -128,12 +172,29 @@ class Hosting(ReadOnlyHosting, Protocol):
     def build(self, repository: str, branch: str, commit: str, mark: str) -> Deployment:
         """Ask for a deployment of a commit for production, which can be told by its mark. Each call makes one."""
 
+    def set_variable(self, name: str, value: Secret, secret: bool, mark: Mark) -> None:
+        """Set a variable of production, new or not; where it has the same value in other contexts, there as well.
+
+        Raises Refused where the hoster would keep a secret readable. No message shows the value.
+        """
+
+    def remove_variable(self, name: str) -> None:
+        """Remove a variable from production; raises Refused where other contexts would lose it with that."""
+
 
 def built_elsewhere(hoster: str) -> Refused:
     """Return the refusal of a hoster whose deployments come from its own pipeline."""
     return Refused(
         f"{hoster} builds what is pushed; a single commit is not built when it is asked for.",
         "Push to the production branch, or start the deployment workflow (runbooks/force-full-deployment).",
+    )
+
+
+def shared_with(name: str, contexts: tuple[str, ...]) -> Refused:
+    """Return the refusal to remove a variable that others than production have as well."""
+    return Refused(
+        f"{name} is one variable of {', '.join(contexts)}: to remove it from production would take it from all.",
+        "Part it at the hoster, or remove it there by hand.",
     )
 
 

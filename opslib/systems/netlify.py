@@ -7,18 +7,36 @@ Source: Netlify API 2.60 (sites, deploys, restoreSiteDeploy, account env). The a
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 
 from pydantic import Field
 
+from opslib.errors import Refused
 from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
-from opslib.systems.hosting import MOST, Deployment, Standing, State, Variable, built_elsewhere, named, state_of
+from opslib.systems.hosting import (
+    MOST,
+    Deployment,
+    Mark,
+    Standing,
+    State,
+    Told,
+    Variable,
+    built_elsewhere,
+    named,
+    shared_with,
+    state_of,
+)
 
 PUBLIC = "https://api.netlify.com/api/v1"
 PER_PAGE, MOST_PAGES = 100, 10
 VENDOR = Vendor("Netlify", "NETLIFY_AUTH_TOKEN")
+KEPT = {True: "secret", False: "plain"}
+SECRET_SCOPES = ["builds", "functions", "runtime"]
+"""Where a secret may be used: nowhere in what is done to the files after a build."""
 STATES = {"ready": State.READY, "error": State.FAILED, "rejected": State.FAILED, "deleted": State.GONE}
 
 
@@ -50,7 +68,9 @@ class _Site(Shape):
 
 
 class _Value(Shape):
+    id: str | None = None
     context: str
+    value: Told = None
 
 
 class _Variable(Shape):
@@ -59,6 +79,12 @@ class _Variable(Shape):
     secret: bool = Field(False, alias="is_secret")
     updated: datetime | None = Field(None, alias="updated_at")
 
+    @property
+    def production(self) -> _Value | None:
+        """What production gets: its own value, or that of all contexts."""
+        mine = {one.context: one for one in self.values}
+        return mine.get("production") or mine.get("all")
+
 
 class ReadOnlyNetlify:
     """The site of a target description; only GET is sent."""
@@ -66,6 +92,7 @@ class ReadOnlyNetlify:
     hoster = "netlify"
     pins = False
     builds = False
+    marks = False
 
     def __init__(self, settings: VendorNames, token: Secret | None) -> None:
         self.project = named(settings.netlify_site, "NETLIFY_SITE_ID")
@@ -96,20 +123,35 @@ class ReadOnlyNetlify:
 
     def variables(self) -> list[Variable]:
         """Return the variables of the production context; their values are not kept."""
-        account = self._api.get(_Site, "sites", self.project).account
-        query = {"site_id": self.project}
-        found = self._api.get(list[_Variable], "accounts", account, "env", query=query)
-        mine = [one for one in found if {value.context for value in one.values} & {"all", "production"}]
-        every = [Variable(one.name, "secret" if one.secret else "plain", one.updated) for one in mine]
+        every = [
+            Variable(one.name, KEPT[one.secret], one.updated, one.secret, (one.production.context,))
+            for one in self._variables()
+            if one.production is not None
+        ]
         return sorted(every, key=lambda one: one.name)
+
+    def shown(self, name: str) -> Secret | None:
+        """Return the value of a public variable; None for one that is not there, or is kept as secret."""
+        one = self._variable(name)
+        return None if one is None or one.secret or one.production is None else one.production.value
 
     def close(self) -> None:
         """Close every connection."""
         self._api.close()
 
+    @cached_property
+    def _env(self) -> tuple[str, ...]:
+        return "accounts", self._api.get(_Site, "sites", self.project).account, "env"
+
+    def _variables(self) -> list[_Variable]:
+        return self._api.get(list[_Variable], *self._env, query={"site_id": self.project})
+
+    def _variable(self, name: str) -> _Variable | None:
+        return next((one for one in self._variables() if one.name == name), None)
+
 
 class Netlify(ReadOnlyNetlify):
-    """Also publishes an older or a newer deploy."""
+    """Also publishes an older or a newer deploy, and sets variables."""
 
     _api: WritingApi
 
@@ -127,6 +169,43 @@ class Netlify(ReadOnlyNetlify):
     def build(self, repository: str, branch: str, commit: str, mark: str) -> Deployment:
         """Refuse: what is pushed is built there, and nothing else."""
         raise built_elsewhere("Netlify")
+
+    def set_variable(self, name: str, value: Secret, secret: bool, mark: Mark) -> None:
+        """Set the value that production gets, in the context that it has it from; Netlify keeps no mark.
+
+        One that exists keeps its kind: that can only be changed for all its values at once.
+        """
+        site, known = {"site_id": self.project}, self._variable(name)
+        if known is None:
+            one: dict[str, Any] = {
+                "key": name,
+                "is_secret": secret,
+                "values": [{"context": "production", "value": value.reveal()}],
+            }
+            if secret:
+                one["scopes"] = SECRET_SCOPES
+            self._api.send("POST", *self._env, query=site, body=[one], hide=value)
+            return
+        if secret and not known.secret:
+            raise Refused(
+                f"Netlify keeps {name} readable, and would keep the new value so.",
+                "Make it a secret there (Contains secret values), or remove it; then plan again.",
+            )
+        context = known.production.context if known.production else "production"
+        body = {"context": context, "value": value.reveal()}
+        self._api.send("PATCH", *self._env, name, query=site, body=body, hide=value)
+
+    def remove_variable(self, name: str) -> None:
+        """Remove production's own value, and the variable with its last."""
+        site, known = {"site_id": self.project}, self._variable(name)
+        if known is None or known.production is None:
+            return
+        if known.production.context == "all":
+            raise shared_with(name, ("all contexts",))
+        if len(known.values) == 1:
+            self._api.send("DELETE", *self._env, name, query=site)
+        else:
+            self._api.send("DELETE", *self._env, name, "value", str(known.production.id), query=site)
 
 
 def _read(said: _Deploy) -> Deployment:

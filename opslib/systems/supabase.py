@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from opslib.errors import SettingsError, Unreachable
-from opslib.redaction import Redactor, Secret
+from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems import multipart
 from opslib.systems.api import Api, Query, Shape, WritingApi
@@ -141,11 +141,7 @@ class Supabase(ReadOnlySupabase):
     def set_secret(self, name: str, value: Secret) -> None:
         """Set one secret, new or not; repeatable. No message shows the value, whatever Supabase says."""
         body = [{"name": name, "value": value.reveal()}]
-        try:
-            self._api.send("POST", *self._home, "secrets", body=body)
-        except Unreachable as error:
-            clean = Redactor([value]).text
-            raise Unreachable(clean(error.message), clean(error.next_step), error.kind) from None
+        self._api.send("POST", *self._home, "secrets", body=body, hide=value)
 
     def delete_secret(self, name: str) -> None:
         """Delete one secret."""

@@ -16,7 +16,20 @@ from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor, told
-from opslib.systems.hosting import MOST, Deployment, Move, Stage, Standing, State, Variable, named, state_of
+from opslib.systems.hosting import (
+    MOST,
+    Deployment,
+    Mark,
+    Move,
+    Stage,
+    Standing,
+    State,
+    Told,
+    Variable,
+    named,
+    shared_with,
+    state_of,
+)
 
 PUBLIC = "https://api.vercel.com"
 VENDOR = Vendor("Vercel", "VERCEL_TOKEN")
@@ -29,6 +42,8 @@ STATES = {
     "BLOCKED": State.FAILED,
     "DELETED": State.GONE,
 }
+HIDDEN = "sensitive"
+"""The type of a variable whose value nobody can read any more."""
 STAGES = {"succeeded": Stage.DONE, "skipped": Stage.DONE, "failed": Stage.FAILED}
 
 
@@ -80,14 +95,39 @@ class _List(Shape):
 
 
 class _Variable(Shape):
+    id: str
     name: str = Field(alias="key")
     kind: str = Field(alias="type")
     target: str | list[str] = Field(default_factory=list)
     updated: int | None = Field(None, alias="updatedAt")
+    comment: str | None = None
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target)
 
 
 class _Variables(Shape):
     envs: list[_Variable]
+
+
+class _Value(Shape):
+    decrypted: bool | None = None
+    kind: str = Field(alias="type")
+    value: Told = None
+
+
+class _Failure(Shape):
+    code: str
+    message: str
+
+
+class _Failed(Shape):
+    error: _Failure
+
+
+class _Set(Shape):
+    failed: list[_Failed]
 
 
 class ReadOnlyVercel:
@@ -96,6 +136,7 @@ class ReadOnlyVercel:
     hoster = "vercel"
     pins = True
     builds = True
+    marks = True
 
     def __init__(self, settings: VendorNames, token: Secret | None) -> None:
         self.project = named(settings.vercel_project, "VERCEL_PROJECT_ID")
@@ -128,13 +169,30 @@ class ReadOnlyVercel:
 
     def variables(self) -> list[Variable]:
         """Return the variables of production; their values are not asked to be decrypted, and are not kept."""
-        found = self._api.get(_Variables, "v10", "projects", self.project, "env", query=self._team).envs
-        every = [Variable(one.name, one.kind, _when(one.updated)) for one in found if "production" in _list(one.target)]
+        every = [
+            Variable(one.name, one.kind, _when(one.updated), one.kind == HIDDEN, one.contexts, Mark.read(one.comment))
+            for one in self._variables()
+        ]
         return sorted(every, key=lambda one: one.name)
+
+    def shown(self, name: str) -> Secret | None:
+        """Return the value of a public variable; None for one that is not there, or is kept as sensitive."""
+        one = self._variable(name)
+        if one is None or one.kind == HIDDEN:
+            return None
+        found = self._api.get(_Value, "v1", "projects", self.project, "env", one.id, query=self._team)
+        return found.value if found.decrypted or found.kind == "plain" else None
 
     def close(self) -> None:
         """Close every connection."""
         self._api.close()
+
+    def _variables(self) -> list[_Variable]:
+        found = self._api.get(_Variables, "v10", "projects", self.project, "env", query=self._team).envs
+        return [one for one in found if "production" in one.contexts]
+
+    def _variable(self, name: str) -> _Variable | None:
+        return next((one for one in self._variables() if one.name == name), None)
 
     def _owned(self) -> str:
         # The description may name the project by its name; deployments know its id.
@@ -160,7 +218,7 @@ class ReadOnlyVercel:
 
 
 class Vercel(ReadOnlyVercel):
-    """Also moves production."""
+    """Also moves production and sets variables."""
 
     _api: WritingApi
 
@@ -189,6 +247,34 @@ class Vercel(ReadOnlyVercel):
         answer = self._api.send("POST", "v13", "deployments", query=query, body=body)
         return self._read(self._api.read(_One, "POST deployments", answer))
 
+    def set_variable(self, name: str, value: Secret, secret: bool, mark: Mark) -> None:
+        """Set it in place of the one that production has, in the same environments; the mark is its comment.
+
+        A success may name what failed, and is none then.
+        """
+        known = self._variable(name)
+        body = {
+            "key": name,
+            "value": value.reveal(),
+            "type": HIDDEN if secret else "encrypted",
+            "target": list(known.contexts if known else ("production",)),
+            "comment": mark.text(),
+        }
+        path = ("v10", "projects", self.project, "env")
+        answer = self._api.send("POST", *path, query={"upsert": "true", **self._team}, body=body, hide=value)
+        failed = self._api.read(_Set, "POST env", answer).failed
+        if failed:
+            raise told(VENDOR, "rejected", f"POST {self._api.url(*path)}", failed[0].error.code)
+
+    def remove_variable(self, name: str) -> None:
+        """Remove the one that is production's alone."""
+        known = self._variable(name)
+        if known is None:
+            return
+        if len(known.contexts) > 1:
+            raise shared_with(name, known.contexts)
+        self._api.send("DELETE", "v9", "projects", self.project, "env", known.id, query=self._team)
+
 
 def _move(said: _Request | None) -> Move | None:
     if said is None:
@@ -202,10 +288,6 @@ def _moment(milliseconds: int) -> datetime:
 
 def _when(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else _moment(milliseconds)
-
-
-def _list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
 
 
 def _text(value: Any) -> str | None:

@@ -22,7 +22,7 @@ from tests.vendors import Doors
 
 NAME = "runbooks/deploy-new-version"
 SHORT = ("watch_minutes=0.05", "look_seconds=0.5")
-STEPS = ["rehearse", "apply-migrations", "deploy"]
+STEPS = ["rehearse", "apply-migrations", "set-address", "set-anon-key", "deploy"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,14 +105,17 @@ def test_what_was_planned_goes_live_and_is_watched_and_is_taken_back_whole(house
     assert pending(house) == 0
     (made,) = [one for one in vercel.state["deployments"] if one.get("mark")]
     assert live(vercel) == made["id"]
+    assert [one["name"] for one in vercel.state["variables"]][-2:] == ["VITE_SUPABASE_URL", "VITE_SUPABASE_ANON_KEY"]
     back = undo(result["run"], house.archive)
     assert (back["state"], back["exit_code"]) == ("finished", 0), back["reason"]
     assert (live(vercel), pending(house)) == (vercel.ids["now"], 2)
+    assert [one["name"] for one in vercel.state["variables"]] == ["SENTRY_AUTH_TOKEN", "VITE_API_BASE_URL"]
     assert verify(house.archive).ok
 
 
 def test_without_anybody_who_asks_the_watch_is_no_green(run, vercel):
-    result, folder = run(NAME, *SHORT, "database=none")
+    result, folder = run(NAME, *SHORT, "database=none", "variables=leave")
+    assert len(vercel.state["variables"]) == 2
     assert (result["state"], result["verdict"]) == ("finished", "UNKNOWN"), result["reason"]
     assert results(folder)["watch-after-change"]["summary"] == "Nobody asked anything."
 

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.lab.vendors.hosting import Hoster
-from opslib.lab.vendors.stand_in import Refusal
+from opslib.lab.vendors.stand_in import Refusal, said
 
 ACCOUNT, PROJECT = "023e105f4ecef8ad9ca31a8372d0c353", "valuecanvas"
 API = "/client/v4"
@@ -36,6 +36,7 @@ class Cloudflare(Hoster):
         home = f"{API}/accounts/{{account}}/pages/projects/{{project}}"
         return [
             Route(home, self.project),
+            Route(home, self.update, methods=["PATCH"]),
             Route(f"{home}/deployments", self.deployments),
             Route(f"{home}/deployments/{{id}}", self.deployment),
             Route(f"{home}/deployments/{{id}}/rollback", self.rollback, methods=["POST"]),
@@ -50,8 +51,25 @@ class Cloudflare(Hoster):
     async def project(self, request: Request) -> Response:
         """Return the project with its canonical deployment."""
         self._here(request)
+        return _whole(self._project())
+
+    async def update(self, request: Request) -> Response:
+        """Set the variables that are named, remove those that are null; all others stay."""
+        self._here(request)
+        given = (await said(request))["deployment_configs"]["production"]["env_vars"]
+        for name, one in given.items():
+            if one is not None and one["type"] not in ("plain_text", "secret_text"):
+                raise Refusal(400, f"The type of {name} is not known.")
+        for name, one in given.items():
+            if one is None:
+                self.remove_variable(name)
+            else:
+                self.set_variable(name, one["value"], one["type"] == "secret_text")
+        return _whole(self._project())
+
+    def _project(self) -> dict[str, Any]:
         live, newest = self.find(self.live()), self.newest()[0]
-        said = {
+        return {
             "id": "7b162ea7-7367-4d67-bcde-1160995d5000",
             "name": PROJECT,
             "subdomain": f"{PROJECT}.pages.dev",
@@ -62,7 +80,6 @@ class Cloudflare(Hoster):
             "canonical_deployment": self._shown(live) if live else None,
             "latest_deployment": self._shown(newest),
         }
-        return _whole(said)
 
     async def deployments(self, request: Request) -> Response:
         """Return the newest deployments, newest first."""
@@ -92,8 +109,12 @@ class Cloudflare(Hoster):
 
     def _variables(self) -> dict[str, Any]:
         every: list[dict[str, Any]] = self.state["variables"]
-        kinds = {True: {"type": "secret_text", "value": ""}, False: {"type": "plain_text", "value": "shown"}}
-        return {one["name"]: kinds[one["secret"]] for one in every}
+        return {
+            one["name"]: {"type": "secret_text", "value": ""}
+            if one["secret"]
+            else {"type": "plain_text", "value": one.get("value", "shown")}
+            for one in every
+        }
 
     def _shown(self, one: dict[str, Any]) -> dict[str, Any]:
         made = _moment(one["created"])

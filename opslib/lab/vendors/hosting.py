@@ -7,6 +7,7 @@ production points at by the clock.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from typing import Any, ClassVar
 
@@ -30,7 +31,9 @@ HISTORY = (
     ("gone", "production", "gone", 400.0, True),
 )
 VARIABLES = (("SENTRY_AUTH_TOKEN", True), ("VITE_API_BASE_URL", False))
-"""Environment variables of production, and whether they are secrets; set long before the newest builds."""
+"""Environment variables of production, and whether they are secrets; set long before the newest builds.
+
+Of a secret's value a digest is kept, as nobody can read one at a hoster either."""
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>ValueCanvas</title>
 <meta name="build" content="{sha}">
@@ -189,6 +192,34 @@ class Hoster(StandIn):
             if one["served"] and one["state"] == "ready" and here is not None and one["created"] < here["created"]
         ]
         return max(older, key=lambda one: one["created"])["id"] if older else ""
+
+    def variable(self, name: str) -> dict[str, Any] | None:
+        """Return a variable by its name."""
+        found: dict[str, Any] | None = next((one for one in self.state["variables"] if one["name"] == name), None)
+        return found
+
+    def set_variable(self, name: str, value: str, secret: bool, **more: Any) -> dict[str, Any]:
+        """Set a variable, new or not; returns it."""
+        known = self.variable(name)
+        if known is None:
+            known = {"name": name}
+            self.state["variables"].append(known)
+        digest = hashlib.sha256(value.encode()).hexdigest()
+        known |= {"secret": secret, "updated": time.time(), "digest": digest, **more}
+        known.pop("value", None)
+        if not secret:
+            known["value"] = value
+        return known
+
+    def remove_variable(self, name: str) -> None:
+        """Remove a variable."""
+        self.state["variables"] = [one for one in self.state["variables"] if one["name"] != name]
+
+    def _note(self, request: Request, path: str, body: bytes, answer: Response) -> None:
+        if request.method in ("POST", "PATCH", "PUT") and b'"value"' in body:
+            # The values are nobody's to read, here neither.
+            body = re.sub(rb'("value": *)"(?:[^"\\]|\\.)*"', rb'\1"(not kept)"', body)
+        super()._note(request, path, body, answer)
 
     def newest(self) -> list[dict[str, Any]]:
         """Return all deployments, newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.lab.vendors.hosting import Hoster
-from opslib.lab.vendors.stand_in import Refusal
+from opslib.lab.vendors.stand_in import Refusal, said
 
 ACCOUNT = "6500000000000000000000aa"
 SITE, NAME = "3f8e9c1a-5b2d-4e7f-9a60-1c2d3e4f5a6b", "valuecanvas"
@@ -37,6 +38,10 @@ class Netlify(Hoster):
         return [
             Route(home, self.project),
             Route(f"{API}/accounts/{{account}}/env", self.variables),
+            Route(f"{API}/accounts/{{account}}/env", self.create_variables, methods=["POST"]),
+            Route(f"{API}/accounts/{{account}}/env/{{key}}", self.set_value, methods=["PATCH"]),
+            Route(f"{API}/accounts/{{account}}/env/{{key}}", self.delete_variable, methods=["DELETE"]),
+            Route(f"{API}/accounts/{{account}}/env/{{key}}/value/{{id}}", self.delete_value, methods=["DELETE"]),
             Route(f"{home}/deploys", self.deploys),
             Route(f"{home}/deploys/{{id}}", self.deploy),
             Route(f"{home}/deploys/{{id}}/restore", self.restore, methods=["POST"]),
@@ -67,20 +72,45 @@ class Netlify(Hoster):
 
     async def variables(self, request: Request) -> Response:
         """Return the account's variables for the site."""
-        if request.path_params["account"] != ACCOUNT or request.query_params.get("site_id") != SITE:
-            raise Refusal(404, "Not Found")
-        shown = [
-            {
-                "key": one["name"],
-                "scopes": ["builds", "functions"],
-                "values": [{"id": "1", "value": "" if one["secret"] else "shown", "context": "production"}],
-                "is_secret": one["secret"],
-                "updated_at": datetime.fromtimestamp(one["updated"], UTC).isoformat(),
-            }
-            for one in self.state["variables"]
-        ]
+        self._account(request)
         development = {"key": "VITE_DEBUG", "values": [{"id": "2", "value": "1", "context": "dev"}]}
-        return JSONResponse([*shown, development])
+        return JSONResponse([*map(_variable, self.state["variables"]), development])
+
+    async def create_variables(self, request: Request) -> Response:
+        """Create variables; one that exists is refused."""
+        self._account(request)
+        given = json.loads(await request.body())
+        if known := [one["key"] for one in given if self.variable(one["key"])]:
+            raise Refusal(422, f"{known[0]} is already set on this site.")
+        for one in given:
+            if one["is_secret"] and "post-processing" in one.get("scopes", ["post-processing"]):
+                raise Refusal(422, "A secret cannot have the scope post-processing.")
+        made = []
+        for one in given:
+            (value,) = one["values"]
+            made.append(self.set_variable(one["key"], value["value"], one["is_secret"], context=value["context"]))
+        return JSONResponse([_variable(one) for one in made], 201)
+
+    async def set_value(self, request: Request) -> Response:
+        """Set the value of one context of a variable that exists; it keeps its kind, and its other values."""
+        one, given = self._variable(request), await said(request)
+        if one.get("context", "production") != given["context"]:
+            one["others"] = [*one.get("others", []), one.get("context", "production")]
+        self.set_variable(one["name"], given["value"], one["secret"], context=given["context"])
+        return JSONResponse(_variable(one), 201)
+
+    async def delete_variable(self, request: Request) -> Response:
+        """Delete a variable with all its values."""
+        self.remove_variable(self._variable(request)["name"])
+        return Response(status_code=204)
+
+    async def delete_value(self, request: Request) -> Response:
+        """Delete the newest of a variable's values; the others stay."""
+        one = self._variable(request)
+        if request.path_params["id"] != "1" or not one.get("others"):
+            raise Refusal(404, "Not Found")
+        one["context"], one["others"] = one["others"][0], one["others"][1:]
+        return Response(status_code=204)
 
     async def deploys(self, request: Request) -> Response:
         """Return the newest deploys, newest first."""
@@ -102,6 +132,17 @@ class Netlify(Hoster):
         self.move("rollback", id)
         return JSONResponse(self._shown(self.kept(id)), 201)
 
+    def _account(self, request: Request) -> None:
+        if request.path_params["account"] != ACCOUNT or request.query_params.get("site_id") != SITE:
+            raise Refusal(404, "Not Found")
+
+    def _variable(self, request: Request) -> dict[str, Any]:
+        self._account(request)
+        found = self.variable(request.path_params["key"])
+        if found is None:
+            raise Refusal(404, "Not Found")
+        return found
+
     def _here(self, request: Request) -> None:
         if request.path_params["project"] != SITE:
             raise Refusal(404, "Not Found")
@@ -110,7 +151,7 @@ class Netlify(Hoster):
         made = datetime.fromtimestamp(one["created"], UTC).isoformat()
         own = f"{self.base}/sites/{one['id']}"
         production = one["kind"] == "production"
-        said: dict[str, Any] = {
+        shown: dict[str, Any] = {
             "id": one["id"],
             "site_id": SITE,
             "state": WORDS[one["state"]],
@@ -128,4 +169,17 @@ class Netlify(Hoster):
             "framework": "vite",
             "links": {"permalink": own},
         }
-        return {**said, "published_at": made} if one["served"] else said
+        return {**shown, "published_at": made} if one["served"] else shown
+
+
+def _variable(one: dict[str, Any]) -> dict[str, Any]:
+    value = "" if one["secret"] else one.get("value", "shown")
+    values = [{"id": "1", "value": value, "context": one.get("context", "production")}]
+    values += [{"id": str(n), "value": value, "context": each} for n, each in enumerate(one.get("others", ()), 3)]
+    return {
+        "key": one["name"],
+        "scopes": ["builds", "functions"],
+        "values": values,
+        "is_secret": one["secret"],
+        "updated_at": datetime.fromtimestamp(one["updated"], UTC).isoformat(),
+    }

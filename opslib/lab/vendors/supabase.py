@@ -20,12 +20,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.errors import Unreachable
-from opslib.lab.cloud import RENEWED
+from opslib.lab.cloud import PROJECT, RENEWED
 from opslib.lab.vendors.product import DEPLOYED, HELLO, LLM
 from opslib.lab.vendors.stand_in import Refusal, StandIn
 from opslib.systems.multipart import Part, decode, encode
 
-REF = "labvaluecanvaslabref"
+REF = PROJECT
 SERVICES = ("auth", "db", "db_postgres_user", "pooler", "realtime", "rest", "storage", "pg_bouncer")
 RESERVED = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_DB_URL")
 LONGEST_NAME, LONGEST_VALUE = 256, 24_576

@@ -17,6 +17,8 @@ from opslib.lab.vendors.stand_in import Refusal, said
 
 PROJECT, TEAM, NAME = "prj_valuecanvas", "team_valuecanvas", "valuecanvas"
 WORDS = {"ready": "READY", "failed": "ERROR", "gone": "DELETED", "building": "BUILDING"}
+TARGETS = ("production", "preview")
+"""Environments of the variables that were there from the beginning."""
 USER = {"uid": "usr_1", "username": "deployer"}
 
 
@@ -43,6 +45,9 @@ class Vercel(Hoster):
             Route("/v13/deployments", self.create, methods=["POST"]),
             Route("/v13/deployments/{id}", self.deployment),
             Route("/v10/projects/{project}/env", self.variables),
+            Route("/v10/projects/{project}/env", self.set_variables, methods=["POST"]),
+            Route("/v1/projects/{project}/env/{id}", self.one_variable),
+            Route("/v9/projects/{project}/env/{id}", self.delete_variable, methods=["DELETE"]),
             Route("/v1/projects/{project}/rollback/{id}", self.rollback, methods=["POST"]),
             Route("/v10/projects/{project}/promote/{id}", self.promote, methods=["POST"]),
             *self.sites(),
@@ -90,14 +95,39 @@ class Vercel(Hoster):
     async def variables(self, request: Request) -> Response:
         """Return the environment variables; values are encrypted, sensitive ones have none."""
         self._here(request)
-        shown = []
-        for number, one in enumerate(self.state["variables"]):
-            moment = int(one["updated"] * 1000)
-            kind, value = ("sensitive", "") if one["secret"] else ("encrypted", "eyJ2IjoidjIifQ==")
-            said = {"key": one["name"], "type": kind, "value": value, "target": ["production", "preview"]}
-            shown.append({**said, "id": f"env{number}", "createdAt": moment, "updatedAt": moment})
+        shown = [_variable(one) for one in self.state["variables"]]
         development = {"key": "VITE_DEBUG", "type": "plain", "value": "1", "target": ["development"], "id": "env9"}
         return JSONResponse({"envs": [*shown, development]})
+
+    async def one_variable(self, request: Request) -> Response:
+        """Return one variable decrypted; a sensitive one has no value."""
+        one = self._variable(request)
+        shown = _variable(one) | {"decrypted": True}
+        return JSONResponse(shown | ({"value": one.get("value", "shown")} if not one["secret"] else {}))
+
+    async def set_variables(self, request: Request) -> Response:
+        """Set one variable; what could not be set stands beside what could, and the answer is 201 all the same."""
+        self._here(request)
+        given = await said(request)
+        name, value, target = given["key"], given["value"], given["target"]
+        known = self.variable(name)
+        if known is not None and request.query_params.get("upsert") != "true":
+            raise Refusal(403, f"{name} exists already.", "ENV_ALREADY_EXISTS")
+        if given["type"] not in ("encrypted", "sensitive") or "development" in target:
+            raise Refusal(400, "The type does not fit these environments.", "bad_request")
+        other = known is not None and set(known.get("contexts", TARGETS)) != set(target)
+        if other or name in self.state.get("refuses", ()):
+            error = {"code": "ENV_CONFLICT", "message": f"{name} is set for other environments.", "envVarKey": name}
+            return JSONResponse({"created": [], "failed": [{"error": error}]}, 201)
+        more = {"contexts": target, "comment": given.get("comment")}
+        one = self.set_variable(name, value, given["type"] == "sensitive", **more)
+        return JSONResponse({"created": _variable(one), "failed": []}, 201)
+
+    async def delete_variable(self, request: Request) -> Response:
+        """Delete one variable by its id, and return it."""
+        one = self._variable(request)
+        self.remove_variable(one["name"])
+        return JSONResponse(_variable(one))
 
     async def create(self, request: Request) -> Response:
         """Begin a build of a commit for production; each call makes a deployment of its own."""
@@ -148,6 +178,13 @@ class Vercel(Hoster):
         # Without its team a token looks at its owner's own account.
         if request.query_params.get("teamId") != TEAM:
             raise Refusal(403, "Not authorized", "forbidden")
+
+    def _variable(self, request: Request) -> dict[str, Any]:
+        self._here(request)
+        found = self.variable(request.path_params["id"].removeprefix("env_"))
+        if found is None:
+            raise Refusal(404, "The environment variable was not found.", "not_found")
+        return found
 
     def _request(self, asked: dict[str, Any]) -> dict[str, Any]:
         ended = "failed" if asked["fails"] else "succeeded"
@@ -222,3 +259,11 @@ class Vercel(Hoster):
             "version": 2,
             "project": {"id": PROJECT, "name": NAME, "framework": "vite"},
         }
+
+
+def _variable(one: dict[str, Any]) -> dict[str, Any]:
+    moment = int(one["updated"] * 1000)
+    kind, value = ("sensitive", "") if one["secret"] else ("encrypted", "eyJ2IjoidjIifQ==")
+    shown = {"key": one["name"], "type": kind, "value": value, "target": list(one.get("contexts", TARGETS))}
+    shown |= {"id": f"env_{one['name']}", "createdAt": moment, "updatedAt": moment}
+    return shown | ({"comment": one["comment"]} if one.get("comment") else {})

@@ -1,0 +1,72 @@
+"""Whether a value may stand in what every browser gets: of the front end's variables only two are put there from here.
+
+A build puts whatever begins with VITE_ into its files. A Supabase key is told apart by what it says of itself, and
+nothing is trusted for it: an anonymous key's token names the role anon, a publishable key begins so. Sources: Vite,
+"Env Variables and Modes"; Supabase, "Understanding API keys".
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from opslib.redaction import Secret
+
+PREFIX = "VITE_"
+URL, ANON_KEY = "VITE_SUPABASE_URL", "VITE_SUPABASE_ANON_KEY"
+PUBLIC = (URL, ANON_KEY)
+"""The names that are set for a build from here; every other one that begins with VITE_ is refused."""
+MADE_PUBLIC = (ANON_KEY, "VITE_STRIPE_PUBLISHABLE_KEY", "VITE_POSTHOG_KEY", "VITE_SENTRY_DSN")
+"""Names that say "key" and are none: their vendors mean them to be read by everybody."""
+
+_SECRET = re.compile(r"VITE_.*(KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|SERVICE_ROLE|PRIVATE|DATABASE|REDIS)")
+_PUBLISHABLE, _HIDDEN = re.compile(r"sb_publishable_[A-Za-z0-9_-]{10,}"), "sb_secret_"
+
+
+def secret_by_name(name: str) -> bool:
+    """Tell whether a name says "secret" in a build that everybody can read."""
+    return name not in MADE_PUBLIC and bool(_SECRET.match(name))
+
+
+def unpublishable(name: str, value: Secret, project: str | None) -> str | None:
+    """Return why ``value`` must not be what :data:`PUBLIC` says by its name, in words that do not repeat it, or None.
+
+    ``project`` is the reference of the project that a key must be of, where it is known.
+    """
+    plain = value.reveal()
+    if name == URL:
+        parts = urlsplit(plain)
+        whole = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and not parts.query
+        return None if whole else "is no plain address"
+    if plain.startswith(_HIDDEN):
+        return "is a secret key (sb_secret_): it passes every policy"
+    if _PUBLISHABLE.fullmatch(plain):
+        return None
+    said = _claims(plain)
+    if said is None:
+        return "is neither a publishable key (sb_publishable_) nor a JSON web token"
+    if said.get("role") != "anon":
+        role = "service_role" if said.get("role") == "service_role" else "another role than anon"
+        return f"is a key of {role}: it passes policies that must hold for everybody"
+    if project is not None and said.get("ref") not in (None, project):
+        return f"is of another project than {project}"
+    until = said.get("exp")
+    if isinstance(until, (int, float)) and until < time.time():
+        return "has expired"
+    return None
+
+
+def _claims(token: str) -> dict[str, Any] | None:
+    """Return what a JSON web token says of itself, its signature unseen; None for what is no such token."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        said = json.loads(base64.b64decode(parts[1] + "=" * (-len(parts[1]) % 4), altchars=b"-_", validate=True))
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
