@@ -54,6 +54,7 @@ class DeployFrontEnd(Action):
         hosting, address = target.hosting, front_end(target)
         if not hosting.builds:
             raise built_elsewhere(hosting.hoster)
+        self._buildable(hosting, target.settings.github_repository)
         commit, standing = target.workflows.head(self.branch), hosting.current()
         nobody_else(standing)
         here = hosting.deployment(standing.deployment) if standing.deployment else None
@@ -82,6 +83,7 @@ class DeployFrontEnd(Action):
                 "current": standing.deployment,
                 "held back": standing.pinned,
                 "last request": standing.move.at.isoformat() if standing.move else None,
+                "newest": None if hosting.signs else _newest(hosting),
             },
             observed={"production's document": production.sha256 or production.word},
         )
@@ -91,19 +93,19 @@ class DeployFrontEnd(Action):
         if not plan.touches:
             return {"deployment": plan.fingerprint["current"]}
         hosting, commit = target.hosting_writer, str(plan.fingerprint["commit"])
-        made = _ours(hosting, target.run, commit)
+        made = _ours(hosting, plan, target.run)
         if made is None or made.state is State.FAILED:
             self._as_planned(target, hosting, plan)
             progress(f"asking {hosting.hoster} to build {commit[:12]}")
             made = hosting.build(str(plan.fingerprint["repository"]), self.branch, commit, target.run)
+            _of_this_commit(made, commit)
         made = _built(hosting, made.id, self.build_seconds, progress)
         if made.state is not State.READY:
             raise StepFailed(
                 f"{made.id} did not become ready: {made.word}. What was live still is.",
                 f"Look at its build log at {hosting.hoster}, mend the commit, then plan again.",
             )
-        if made.commit != commit:
-            raise StepFailed(f"{made.id} was built from {made.commit}, not from {commit}.", "Ask the hoster why.")
+        _of_this_commit(made, commit)
         _live(hosting, made.id, plan, self.wait_seconds, progress)
         return {"deployment": made.id}
 
@@ -120,9 +122,9 @@ class DeployFrontEnd(Action):
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look for the deployment that carries the work's mark, and where production points."""
-        hosting, commit = target.hosting_writer, str(plan.fingerprint["commit"])
+        hosting = target.hosting_writer
         until = time.monotonic() + LATE_SECONDS
-        while (made := _ours(hosting, target.run, commit)) is None and time.monotonic() < until:
+        while (made := _ours(hosting, plan, target.run)) is None and time.monotonic() < until:
             progress("looking for the deployment")
             time.sleep(PAUSE_SECONDS)
         standing = hosting.current()
@@ -156,6 +158,22 @@ class DeployFrontEnd(Action):
         held = True if hosting.pins else plan.fingerprint["held back"]
         return looks(target, str(back), held, self.wait_seconds, plan)
 
+    def _buildable(self, hosting: ReadOnlyHosting, repository: str | None) -> None:
+        """Raise Refused where the hoster, told a branch alone, would build something else for production."""
+        if hosting.signs:
+            return
+        found = hosting.pipeline()
+        if found.repository is None or found.repository.lower() != (repository or "").lower():
+            raise Refused(
+                f"{hosting.hoster} builds {found.repository or 'no repository'}, not {repository}.",
+                "Connect the right one there, or correct GITHUB_REPOSITORY.",
+            )
+        if found.branch != self.branch:
+            raise Refused(
+                f"{self.branch} is not the branch that {hosting.hoster} builds for production ({found.branch}).",
+                f"Name that one: -p branch={found.branch}",
+            )
+
     def _as_planned(self, target: WriteTarget, hosting: ReadOnlyHosting, plan: Plan) -> None:
         standing, head = hosting.current(), target.workflows.head(self.branch)
         nobody_else(standing)
@@ -165,10 +183,34 @@ class DeployFrontEnd(Action):
             raise Refused(f"{self.branch} is at {head}, not at {plan.fingerprint['commit']} any more.", "Plan again.")
 
 
-def _ours(hosting: ReadOnlyHosting, mark: str, commit: str) -> Deployment | None:
-    """Return the newest deployment of this work, a failed one only where there is no other."""
-    marked = [one for one in hosting.deployments() if one.mark == mark and one.commit == commit]
-    return next((one for one in marked if one.state is not State.FAILED), marked[0] if marked else None)
+def _ours(hosting: ReadOnlyHosting, plan: Plan, run: str) -> Deployment | None:
+    """Return the newest deployment of this work, a failed one only where there is no other.
+
+    Where a deployment keeps no mark: one of this commit that is newer than the newest when it was planned. Whoever
+    asked for it, it is what was approved.
+    """
+    listed = [one for one in hosting.deployments() if one.commit == plan.fingerprint["commit"]]
+    if hosting.signs:
+        mine = [one for one in listed if one.mark == run]
+    else:
+        since = plan.fingerprint["newest"]
+        mine = [one for one in listed if since is None or one.created > datetime.fromisoformat(str(since))]
+    return next((one for one in mine if one.state is not State.FAILED), mine[0] if mine else None)
+
+
+def _newest(hosting: ReadOnlyHosting) -> str | None:
+    listed = hosting.deployments()
+    return listed[0].created.isoformat() if listed else None
+
+
+def _of_this_commit(made: Deployment, commit: str) -> None:
+    if made.commit != commit:
+        raise StepFailed(
+            f"{made.id} is built from {made.commit}, not from {commit}: the branch moved.",
+            "If it went live: runbooks/roll-back-deployment. Then plan again.",
+        )
+    if not made.production:
+        raise StepFailed(f"{made.id} is no deployment for production.", "Name the hoster's production branch.")
 
 
 def _built(hosting: ReadOnlyHosting, id: str, seconds: float, progress: Progress) -> Deployment:

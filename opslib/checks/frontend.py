@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
-from opslib.model import Check, Judgement, Reading, Verdict
+from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import duration
 from opslib.probes import frontend as probes
 
+COMMAND, OUTPUT = "npm run build", "dist"
+"""What builds the front end, and where its files then are (the guide's; the product's package.json)."""
+OLDEST_NODE = 20
+"""Node 18, which the guide names, had its end of life on 2025-04-30 (nodejs.org, "Releases")."""
 RUNBOOK = "runbooks/roll-back-deployment"
 
 
@@ -112,6 +117,40 @@ def _public(reading: Reading) -> Judgement:
     )
 
 
+def _pipeline(reading: Reading) -> Judgement:
+    row = reading.row
+    if not row["builds"]:
+        if row["repository"] is None:
+            said = "is uploaded as files that were built here: no repository is connected"
+            return Judgement(Verdict.OK, f"What {row['hoster']} serves {said}.", rows=(row,))
+        said = f"{row['hoster']} also builds what is pushed to {row['repository']} ({row['branch']})"
+        return Judgement(Verdict.WARNING, f"{said}: a push goes live over what is uploaded.", rows=(row,))
+    if row["repository"] is None:
+        return Judgement(Verdict.CRITICAL, f"No repository is connected at {row['hoster']}.", rows=(row,))
+    if row["meant"] is None:
+        said = f"{row['hoster']} builds {row['repository']}; GITHUB_REPOSITORY does not say whether that is meant"
+        return Judgement(Verdict.UNKNOWN, f"{said}.", rows=(row,))
+    if row["repository"].lower() != row["meant"].lower():
+        said = f"{row['hoster']} builds {row['repository']}, not {row['meant']}"
+        return Judgement(Verdict.CRITICAL, f"{said}.", rows=(row,))
+    if amiss := _amiss(row):
+        return Judgement(Verdict.WARNING, f"{row['hoster']} builds {row['meant']}; {', '.join(amiss)}.", rows=(row,))
+    said = f"{row['hoster']} builds {row['branch']} of {row['meant']}: {row['command']}, {row['output']}, Node"
+    return Judgement(Verdict.OK, f"{said} {row['node']}.", rows=(row,))
+
+
+def _amiss(row: Row) -> list[str]:
+    major = re.match(r"v?(\d+)", row["node"] or "")
+    said = [] if row["command"] == COMMAND else [f"its build command is {row['command'] or 'not said'}, not {COMMAND}"]
+    if (row["output"] or "").strip("/") != OUTPUT:
+        said.append(f"its output folder is {row['output'] or 'not said'}, not {OUTPUT}")
+    if major is None:
+        said.append("Node's version is not pinned (NODE_VERSION)")
+    elif int(major[1]) < OLDEST_NODE:
+        said.append(f"Node {major[1]} gets no corrections any more")
+    return said
+
+
 def _short(commit: str | None) -> str:
     return commit[:8] if commit else "not told"
 
@@ -178,6 +217,17 @@ migrations = Check(
     "build; see what the migrations did before it goes live (GH-06).",
 )
 """WARNING where applied migrations are newer than the deployment that production would go back to."""
+
+pipeline = Check(
+    name="front-end-pipeline",
+    title="How the front end is built",
+    probe=probes.pipeline,
+    judge=_pipeline,
+    remedy="Correct it at the hoster: repository, production branch, build command, output folder, and NODE_VERSION as "
+    "a variable (Cloudflare) or as the project's Node version (Vercel).",
+    items=("DEP-CFP-01", "DEP-CFP-02", "DEP-CFP-03", "DEP-CFP-04", "DEP-CFP-05", "DEP-VCL-02"),
+)
+"""CRITICAL where another repository or none is built; WARNING where command, folder or Node's version are others."""
 
 public = Check(
     name="front-end-public",

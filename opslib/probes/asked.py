@@ -21,6 +21,7 @@ _PROBES: tuple[Probe, ...] = (
     environment.supabase,
     environment.server,
     environment.scripts,
+    frontend.pipeline,
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}

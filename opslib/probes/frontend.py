@@ -143,6 +143,22 @@ def _public(target: PlanTarget) -> list[dict[str, Any]]:
     ]
 
 
+def _pipeline(target: PlanTarget) -> list[dict[str, Any]]:
+    hosting, found = target.hosting, target.hosting.pipeline()
+    return [
+        {
+            "hoster": hosting.hoster,
+            "builds": hosting.builds,
+            "repository": found.repository,
+            "meant": target.settings.github_repository,
+            "branch": found.branch,
+            "command": found.command,
+            "output": found.output,
+            "node": found.node,
+        }
+    ]
+
+
 def front_end(target: PlanTarget) -> str:
     """Return the address that users open; raises Unreachable where the description does not say it."""
     if target.settings.front_end_url is None:
@@ -203,6 +219,15 @@ public = Probe(
     by_executor=True,
 )
 """A row per variable that begins with VITE_: whether its name says that it is a secret."""
+
+pipeline = Probe(
+    name="front-end-pipeline",
+    title="How the hoster builds what it is given",
+    read=_pipeline,
+    source="the hoster's API: project (site)",
+    by_executor=True,
+)
+"""One row: repository, branch, build command, output folder, Node's version; None is the hoster's default."""
 
 migrations = Probe(
     name="front-end-migrations",

@@ -128,17 +128,33 @@ class Variable:
     mark: Mark | None = None
 
 
+@dataclass(frozen=True)
+class Pipeline:
+    """How the hoster builds what it is given: from which repository and branch, and with what; None: its default.
+
+    ``repository`` is ``owner/name``, or None where none is connected.
+    """
+
+    repository: str | None
+    branch: str | None
+    command: str | None
+    output: str | None
+    node: str | None
+
+
 class ReadOnlyHosting(Protocol):
     """One project at a hoster, asked by GET alone. Each method raises Unreachable as :meth:`.api.Api.get` does.
 
     ``pins``: a rollback there holds later pushes back from production, until something is promoted. ``builds``: a
-    commit is built for production when it is asked for. ``marks``: a :class:`Mark` is kept with a variable.
+    branch's newest commit is built for production when it is asked for. ``signs``: a deployment keeps the mark that it
+    was made with. ``marks``: a :class:`Mark` is kept with a variable.
     """
 
     hoster: str
     project: str
     pins: bool
     builds: bool
+    signs: bool
     marks: bool
 
     def current(self) -> Standing:
@@ -152,6 +168,9 @@ class ReadOnlyHosting(Protocol):
 
     def variables(self) -> list[Variable]:
         """Return the environment variables of production, by name."""
+
+    def pipeline(self) -> Pipeline:
+        """Return how commits are built there."""
 
     def shown(self, name: str) -> Secret | None:
         """Return the value of a variable of production, for one that is public; None where the hoster hides it."""
@@ -170,7 +189,10 @@ class Hosting(ReadOnlyHosting, Protocol):
         """Ask that production point at a deployment, and that later pushes go live again."""
 
     def build(self, repository: str, branch: str, commit: str, mark: str) -> Deployment:
-        """Ask for a deployment of a commit for production, which can be told by its mark. Each call makes one."""
+        """Ask for a deployment of a commit for production, which can be told by its mark. Each call makes one.
+
+        Where the hoster takes a branch alone, it builds what that is at then: look at the deployment's own commit.
+        """
 
     def set_variable(self, name: str, value: Secret, secret: bool, mark: Mark) -> None:
         """Set a variable of production, new or not; where it has the same value in other contexts, there as well.

@@ -21,6 +21,7 @@ from opslib.systems.hosting import (
     MOST,
     Deployment,
     Mark,
+    Pipeline,
     Standing,
     State,
     Told,
@@ -61,8 +62,16 @@ class _Published(Shape):
     locked: bool | None = None
 
 
+class _Build(Shape):
+    path: str | None = Field(None, alias="repo_path")
+    branch: str | None = Field(None, alias="repo_branch")
+    command: str | None = Field(None, alias="cmd")
+    output: str | None = Field(None, alias="dir")
+
+
 class _Site(Shape):
     id: str
+    build: _Build | None = Field(None, alias="build_settings")
     account: str = Field(alias="account_id")
     published: _Published | None = Field(None, alias="published_deploy")
 
@@ -92,6 +101,7 @@ class ReadOnlyNetlify:
     hoster = "netlify"
     pins = False
     builds = False
+    signs = True
     marks = False
 
     def __init__(self, settings: VendorNames, token: Secret | None) -> None:
@@ -129,6 +139,13 @@ class ReadOnlyNetlify:
             if one.production is not None
         ]
         return sorted(every, key=lambda one: one.name)
+
+    def pipeline(self) -> Pipeline:
+        """Return how the site's commits would be built there; without a repository nothing is."""
+        found = self._api.get(_Site, "sites", self.project).build
+        if found is None or not found.path:
+            return Pipeline(None, None, None, None, None)
+        return Pipeline(found.path, found.branch, found.command, found.output, None)
 
     def shown(self, name: str) -> Secret | None:
         """Return the value of a public variable; None for one that is not there, or is kept as secret."""

@@ -7,24 +7,23 @@ its own command line asks for it. A token of a team needs the team with every ca
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
-
-from pydantic import Field
 
 from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
-from opslib.systems.api import Api, Shape, WritingApi
+from opslib.systems import vercel_shapes as shapes
+from opslib.systems.api import Api, WritingApi
 from opslib.systems.api_errors import Vendor, told
 from opslib.systems.hosting import (
     MOST,
     Deployment,
     Mark,
     Move,
+    Pipeline,
     Stage,
     Standing,
     State,
-    Told,
     Variable,
     named,
     shared_with,
@@ -47,95 +46,13 @@ HIDDEN = "sensitive"
 STAGES = {"succeeded": Stage.DONE, "skipped": Stage.DONE, "failed": Stage.FAILED}
 
 
-class _Request(Shape):
-    source: str | None = Field(None, alias="fromDeploymentId")
-    target: str = Field(alias="toDeploymentId")
-    status: Literal["pending", "in-progress", "succeeded", "failed", "skipped"] = Field(alias="jobStatus")
-    at: int = Field(alias="requestedAt")
-
-
-class _Target(Shape):
-    id: str
-
-
-class _Project(Shape):
-    id: str
-    targets: dict[str, _Target | None] | None = None
-    assigns: bool | None = Field(None, alias="autoAssignCustomDomains")
-    request: _Request | None = Field(None, alias="lastAliasRequest")
-
-
-class _Common(Shape):
-    url: str
-    word: str = Field(alias="readyState")
-    substate: str | None = Field(None, alias="readySubstate")
-    target: str | None = None
-    meta: dict[str, Any] = Field(default_factory=dict)
-
-
-class _Listed(_Common):
-    id: str = Field(alias="uid")
-    created: int
-    allowed: bool | None = Field(None, alias="isRollbackCandidate")
-
-
-class _Owner(Shape):
-    id: str
-
-
-class _One(_Common):
-    id: str
-    created: int = Field(alias="createdAt")
-    owner: str | None = Field(None, alias="projectId")
-    project: _Owner | None = None
-
-
-class _List(Shape):
-    deployments: list[_Listed]
-
-
-class _Variable(Shape):
-    id: str
-    name: str = Field(alias="key")
-    kind: str = Field(alias="type")
-    target: str | list[str] = Field(default_factory=list)
-    updated: int | None = Field(None, alias="updatedAt")
-    comment: str | None = None
-
-    @property
-    def contexts(self) -> tuple[str, ...]:
-        return (self.target,) if isinstance(self.target, str) else tuple(self.target)
-
-
-class _Variables(Shape):
-    envs: list[_Variable]
-
-
-class _Value(Shape):
-    decrypted: bool | None = None
-    kind: str = Field(alias="type")
-    value: Told = None
-
-
-class _Failure(Shape):
-    code: str
-    message: str
-
-
-class _Failed(Shape):
-    error: _Failure
-
-
-class _Set(Shape):
-    failed: list[_Failed]
-
-
 class ReadOnlyVercel:
     """The project of a target description; only GET is sent."""
 
     hoster = "vercel"
     pins = True
     builds = True
+    signs = True
     marks = True
 
     def __init__(self, settings: VendorNames, token: Secret | None) -> None:
@@ -148,7 +65,8 @@ class ReadOnlyVercel:
 
     def current(self) -> Standing:
         """Return where production points; ``pinned`` after a rollback, until something is promoted."""
-        found = self._api.get(_Project, "v9", "projects", self.project, query={"rollbackInfo": "true", **self._team})
+        query = {"rollbackInfo": "true", **self._team}
+        found = self._api.get(shapes.Project, "v9", "projects", self.project, query=query)
         live = (found.targets or {}).get("production")
         pinned = None if found.assigns is None else not found.assigns
         return Standing(live.id if live else None, pinned, _move(found.request))
@@ -157,11 +75,11 @@ class ReadOnlyVercel:
         """Return the newest deployments for production, also those that retention deleted; at most 100."""
         found = self._owned()
         query = {"projectId": found, "target": "production", "limit": min(most, 100), **self._team}
-        return [self._read(one) for one in self._api.get(_List, "v6", "deployments", query=query).deployments]
+        return [self._read(one) for one in self._api.get(shapes.List, "v6", "deployments", query=query).deployments]
 
     def deployment(self, id: str) -> Deployment:
         """Return one deployment of this project; another project's of the same team is missing."""
-        found = self._api.get(_One, "v13", "deployments", id, query=self._team)
+        found = self._api.get(shapes.One, "v13", "deployments", id, query=self._team)
         owner = found.owner or (found.project.id if found.project else None)
         if owner != self._owned():
             raise told(VENDOR, "missing", f"GET {self._api.url('v13', 'deployments', id)}", "it is another project's")
@@ -175,32 +93,40 @@ class ReadOnlyVercel:
         ]
         return sorted(every, key=lambda one: one.name)
 
+    def pipeline(self) -> Pipeline:
+        """Return how the project's commits are built."""
+        found = self._api.get(shapes.Project, "v9", "projects", self.project, query=self._team)
+        link = found.link
+        repository = f"{link.org}/{link.repo}" if link and link.org and link.repo else None
+        branch = link.branch if link else None
+        return Pipeline(repository, branch, found.command, found.output, found.node)
+
     def shown(self, name: str) -> Secret | None:
         """Return the value of a public variable; None for one that is not there, or is kept as sensitive."""
         one = self._variable(name)
         if one is None or one.kind == HIDDEN:
             return None
-        found = self._api.get(_Value, "v1", "projects", self.project, "env", one.id, query=self._team)
+        found = self._api.get(shapes.Value, "v1", "projects", self.project, "env", one.id, query=self._team)
         return found.value if found.decrypted or found.kind == "plain" else None
 
     def close(self) -> None:
         """Close every connection."""
         self._api.close()
 
-    def _variables(self) -> list[_Variable]:
-        found = self._api.get(_Variables, "v10", "projects", self.project, "env", query=self._team).envs
+    def _variables(self) -> list[shapes.Variable]:
+        found = self._api.get(shapes.Variables, "v10", "projects", self.project, "env", query=self._team).envs
         return [one for one in found if "production" in one.contexts]
 
-    def _variable(self, name: str) -> _Variable | None:
+    def _variable(self, name: str) -> shapes.Variable | None:
         return next((one for one in self._variables() if one.name == name), None)
 
     def _owned(self) -> str:
         # The description may name the project by its name; deployments know its id.
         if self.project.startswith("prj_"):
             return self.project
-        return self._api.get(_Project, "v9", "projects", self.project, query=self._team).id
+        return self._api.get(shapes.Project, "v9", "projects", self.project, query=self._team).id
 
-    def _read(self, said: _Listed | _One) -> Deployment:
+    def _read(self, said: shapes.Listed | shapes.One) -> Deployment:
         scheme = urlsplit(self._api.base).scheme
         return Deployment(
             id=said.id,
@@ -212,7 +138,7 @@ class ReadOnlyVercel:
             address=said.url if "://" in said.url else f"{scheme}://{said.url}",
             commit=_text(said.meta.get("githubCommitSha")),
             branch=_text(said.meta.get("githubCommitRef")),
-            allowed=said.allowed if isinstance(said, _Listed) else None,
+            allowed=said.allowed if isinstance(said, shapes.Listed) else None,
             mark=_text(said.meta.get(MARK)),
         )
 
@@ -245,7 +171,7 @@ class Vercel(ReadOnlyVercel):
         }
         query = {"forceNew": "1", "skipAutoDetectionConfirmation": "1", **self._team}
         answer = self._api.send("POST", "v13", "deployments", query=query, body=body)
-        return self._read(self._api.read(_One, "POST deployments", answer))
+        return self._read(self._api.read(shapes.One, "POST deployments", answer))
 
     def set_variable(self, name: str, value: Secret, secret: bool, mark: Mark) -> None:
         """Set it in place of the one that production has, in the same environments; the mark is its comment.
@@ -262,7 +188,7 @@ class Vercel(ReadOnlyVercel):
         }
         path = ("v10", "projects", self.project, "env")
         answer = self._api.send("POST", *path, query={"upsert": "true", **self._team}, body=body, hide=value)
-        failed = self._api.read(_Set, "POST env", answer).failed
+        failed = self._api.read(shapes.Set, "POST env", answer).failed
         if failed:
             raise told(VENDOR, "rejected", f"POST {self._api.url(*path)}", failed[0].error.code)
 
@@ -276,7 +202,7 @@ class Vercel(ReadOnlyVercel):
         self._api.send("DELETE", "v9", "projects", self.project, "env", known.id, query=self._team)
 
 
-def _move(said: _Request | None) -> Move | None:
+def _move(said: shapes.Request | None) -> Move | None:
     if said is None:
         return None
     return Move(said.target, said.source, STAGES.get(said.status, Stage.UNDER_WAY), _moment(said.at))

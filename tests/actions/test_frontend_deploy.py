@@ -1,4 +1,4 @@
-"""A commit put live at the lab's Vercel: built once, followed, compared with what users get, taken back."""
+"""A commit put live at the lab's hosters: built once, followed, compared with what users get, taken back."""
 
 from contextlib import ExitStack, closing
 
@@ -13,6 +13,7 @@ from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests import specs
 from tests.hosters import of
 from tests.scale import first
+from tests.systems.test_hosters import DESCRIBED
 from tests.vendors import Doors
 
 RUN = "20261128T130614Z-runbooks-deploy-new-version-a1b2c3"
@@ -31,17 +32,17 @@ def doors(lab):
         yield doors
 
 
-@pytest.fixture
-def vercel(lab, doors):
-    hoster = of(lab.settings, doors, "vercel")
+@pytest.fixture(params=["vercel", "cloudflare"])
+def hoster(request, lab, doors):
+    hoster = of(lab.settings, doors, request.param)
     hoster.put(move_seconds=0.05, build_seconds=0.3)
     return hoster
 
 
 @pytest.fixture
-def targets(vercel):
+def targets(hoster):
     with ExitStack() as opened:
-        made = (kind(vercel.settings, RUN) for kind in (PlanTarget, VerifyTarget, WriteTarget))
+        made = (kind(hoster.settings, RUN) for kind in (PlanTarget, VerifyTarget, WriteTarget))
         yield tuple(opened.enter_context(closing(one)) for one in made)
 
 
@@ -52,135 +53,144 @@ def carry_out(targets, action=ACTION):
     return plan, values, action.verify(looking, plan, values)
 
 
-def live(vercel):
-    with vercel.looking() as handle:
+def live(hoster):
+    with hoster.looking() as handle:
         return handle.current()
 
 
-def made(vercel):
-    return [one for one in vercel.state["deployments"] if one.get("mark")]
+def made(hoster):
+    return [one for one in hoster.state["deployments"] if "mark" in one]
 
 
-def posts(vercel):
-    return [call["path"] for call in vercel.doors.calls("vercel") if call["method"] == "POST"]
+def posts(hoster):
+    return [call["path"] for call in hoster.doors.calls(hoster.name) if call["method"] == "POST"]
 
 
-def test_a_plan_names_commit_and_way_back_and_builds_nothing(vercel, targets):
-    before = vercel.doors.state()
+def test_a_plan_names_commit_and_way_back_and_builds_nothing(hoster, targets):
+    before = hoster.doors.state()
     plan = ACTION.plan(targets[0])
-    assert (plan.after["commit"], plan.fingerprint["current"]) == (MAIN, vercel.ids["now"])
-    assert vercel.ids["now"] in plan.undo
+    assert (plan.after["commit"], plan.fingerprint["current"]) == (MAIN, hoster.ids["now"])
+    assert hoster.ids["now"] in plan.undo
     assert plan.digest == ACTION.plan(targets[0]).digest
-    assert vercel.doors.state() == before
+    assert hoster.doors.state() == before
 
 
-def test_the_commit_goes_live_once_and_is_what_users_get_and_is_taken_back(vercel, targets):
+def test_the_commit_goes_live_once_and_is_what_users_get_and_is_taken_back(hoster, targets):
     plan, values, looked = carry_out(targets)
-    (one,) = made(vercel)
-    assert (one["sha"], one["mark"], values["deployment"]) == (MAIN, RUN, one["id"])
-    assert (looked.verdict, live(vercel).deployment) == (Verdict.OK, one["id"]), looked.summary
+    (one,) = made(hoster)
+    mark = RUN if hoster.name == "vercel" else ""
+    assert (one["sha"], one["mark"], values["deployment"]) == (MAIN, mark, one["id"])
+    assert (looked.verdict, live(hoster).deployment) == (Verdict.OK, one["id"]), looked.summary
     taken = ACTION.undo(targets[2], plan, values, quiet)
-    assert (taken.verdict, live(vercel).deployment) == (Verdict.OK, vercel.ids["now"]), taken.summary
+    assert (taken.verdict, live(hoster).deployment) == (Verdict.OK, hoster.ids["now"]), taken.summary
 
 
-def test_where_pushes_are_held_back_it_is_put_live_by_hand(vercel, targets):
-    vercel.put(automatic=False)
+VERCEL = pytest.mark.parametrize("hoster", ["vercel"], indirect=True)
+CLOUDFLARE = pytest.mark.parametrize("hoster", ["cloudflare"], indirect=True)
+
+
+@VERCEL
+def test_where_pushes_are_held_back_it_is_put_live_by_hand(hoster, targets):
+    hoster.put(automatic=False)
     plan, values, looked = carry_out(targets)
     assert looked.verdict is Verdict.OK, looked.summary
-    assert live(vercel).deployment == values["deployment"]
-    assert any("/promote/" in path for path in posts(vercel))
+    assert live(hoster).deployment == values["deployment"]
+    assert any("/promote/" in path for path in posts(hoster))
     assert "held back" in plan.fingerprint
 
 
-def test_a_commit_that_is_live_already_is_not_built_again(vercel, targets):
-    vercel.change("now", sha=MAIN)
-    vercel.doors.forget()
+def test_a_commit_that_is_live_already_is_not_built_again(hoster, targets):
+    hoster.change("now", sha=MAIN)
+    hoster.doors.forget()
     plan, _, looked = carry_out(targets)
-    assert (plan.touches, looked.verdict, posts(vercel)) == (0, Verdict.OK, [])
+    assert (plan.touches, looked.verdict, posts(hoster)) == (0, Verdict.OK, [])
 
 
-def test_a_build_that_fails_leaves_what_was_live_and_may_be_tried_again(vercel, targets):
-    vercel.put(build_fails=True)
+def test_a_build_that_fails_leaves_what_was_live_and_may_be_tried_again(hoster, targets):
+    hoster.put(build_fails=True)
     plan = ACTION.plan(targets[0])
-    with pytest.raises(StepFailed, match="ERROR"):
+    with pytest.raises(StepFailed, match="did not become ready"):
         ACTION.apply(targets[2], plan, quiet)
-    assert live(vercel).deployment == vercel.ids["now"]
+    assert live(hoster).deployment == hoster.ids["now"]
     assert ACTION.settle(targets[2], plan, quiet).outcome is Outcome.NOT_DONE
-    vercel.put(build_fails=False)
+    hoster.put(build_fails=False)
     values = ACTION.apply(targets[2], plan, quiet)
     assert ACTION.verify(targets[1], plan, values).verdict is Verdict.OK
-    assert len(made(vercel)) == 2
+    assert len(made(hoster)) == 2
 
 
-@pytest.mark.parametrize("automatic", [True, False])
-def test_an_answer_that_is_lost_is_found_again_and_nothing_is_built_twice(vercel, targets, automatic):
-    vercel.put(automatic=automatic)
+@pytest.mark.parametrize(
+    ("hoster", "automatic"), [("vercel", True), ("vercel", False), ("cloudflare", True)], indirect=["hoster"]
+)
+def test_an_answer_that_is_lost_is_found_again_and_nothing_is_built_twice(hoster, targets, automatic):
+    hoster.put(automatic=automatic)
     plan = ACTION.plan(targets[0])
-    lost = vercel.doors.fault("vercel", "lost", method="POST", path="/v13/deployments")
+    lost = hoster.doors.fault(hoster.name, "lost", method="POST", path="/deployments")
     with lost, pytest.raises(Unreachable):
         ACTION.apply(targets[2], plan, quiet)
     settled = ACTION.settle(targets[2], plan, quiet)
     assert settled.outcome in (Outcome.PARTLY, Outcome.DONE)
     values = ACTION.apply(targets[2], plan, quiet)
     assert ACTION.verify(targets[1], plan, values).verdict is Verdict.OK
-    assert len(made(vercel)) == 1
+    assert len(made(hoster)) == 1
     assert ACTION.settle(targets[2], plan, quiet).outcome is Outcome.DONE
 
 
 @pytest.mark.parametrize("fault", first(2, "422", "500", "cut", "400", "401", "402", "403", "409"))
-def test_a_call_that_made_nothing_is_settled_as_not_done(vercel, targets, fault):
+def test_a_call_that_made_nothing_is_settled_as_not_done(hoster, targets, fault):
     plan = ACTION.plan(targets[0])
-    broken = vercel.doors.fault("vercel", fault, method="POST")
+    broken = hoster.doors.fault(hoster.name, fault, method="POST")
     with broken, pytest.raises(Unreachable):
         ACTION.apply(targets[2], plan, quiet)
     settled = ACTION.settle(targets[2], plan, quiet)
-    assert (settled.outcome, made(vercel)) == (Outcome.NOT_DONE, [])
+    assert (settled.outcome, made(hoster)) == (Outcome.NOT_DONE, [])
 
 
-def test_a_branch_that_moved_or_somebody_elses_deployment_makes_it_refused(vercel, targets):
+def test_a_branch_that_moved_or_somebody_elses_deployment_makes_it_refused(hoster, targets):
     plan = ACTION.plan(targets[0])
-    vercel.doors.put(github={**vercel.doors.state()["github"], "heads": {"main": OTHER}})
+    hoster.doors.put(github={**hoster.doors.state()["github"], "heads": {"main": OTHER}})
     with pytest.raises(Refused, match="not at 5f0d"):
         ACTION.apply(targets[2], plan, quiet)
-    vercel.doors.put(github={**vercel.doors.state()["github"], "heads": {"main": MAIN}})
-    vercel.put(production=vercel.ids["older"])
+    hoster.doors.put(github={**hoster.doors.state()["github"], "heads": {"main": MAIN}})
+    hoster.put(production=hoster.ids["older"])
     with pytest.raises(Refused, match="Somebody deployed meanwhile"):
         ACTION.apply(targets[2], plan, quiet)
-    assert made(vercel) == []
+    assert made(hoster) == []
 
 
-def test_who_deploys_while_it_is_built_is_not_overrun(vercel, targets):
-    vercel.put(automatic=False, build_seconds=0.6)
+@VERCEL
+def test_who_deploys_while_it_is_built_is_not_overrun(hoster, targets):
+    hoster.put(automatic=False, build_seconds=0.6)
     plan = ACTION.plan(targets[0])
 
     def overtaken(text, done=None, total=None):
         if "builds" in text:
-            vercel.put(production=vercel.ids["older"])
+            hoster.put(production=hoster.ids["older"])
 
     with pytest.raises(StepFailed, match="somebody else deployed"):
         ACTION.apply(targets[2], plan, overtaken)
-    assert live(vercel).deployment == vercel.ids["older"]
+    assert live(hoster).deployment == hoster.ids["older"]
     assert ACTION.settle(targets[2], plan, quiet).outcome is Outcome.UNKNOWN
 
 
-def test_an_undo_does_not_take_back_what_somebody_deployed_since(vercel, targets):
+def test_an_undo_does_not_take_back_what_somebody_deployed_since(hoster, targets):
     plan, values, _ = carry_out(targets)
-    vercel.put(production=vercel.ids["older"], request=None)
+    hoster.put(production=hoster.ids["older"], request=None)
     with pytest.raises(Refused, match="somebody deployed since"):
         ACTION.undo(targets[2], plan, values, quiet)
 
 
-def test_production_that_serves_another_document_is_critical(vercel, targets):
+def test_production_that_serves_another_document_is_critical(hoster, targets):
     plan, values, _ = carry_out(targets)
-    other = vercel.settings.model_copy(
-        update={"front_end_url": f"{vercel.doors.url}/vercel/sites/{vercel.ids['older']}"}
+    other = hoster.settings.model_copy(
+        update={"front_end_url": f"{hoster.doors.url}/{hoster.name}/sites/{hoster.ids['older']}"}
     )
     with closing(VerifyTarget(other, RUN)) as target:
         looked = ACTION.model_copy(update={"wait_seconds": 0.1}).verify(target, plan, values)
     assert looked.verdict is Verdict.CRITICAL
 
 
-@pytest.mark.parametrize("name", ["netlify", "cloudflare"])
+@pytest.mark.parametrize("name", ["netlify"])
 def test_a_hoster_that_builds_what_is_pushed_is_refused_with_the_way(lab, doors, name):
     with closing(PlanTarget(of(lab.settings, doors, name).settings, RUN)) as target:
         with pytest.raises(Refused, match="builds what is pushed") as refused:
@@ -190,10 +200,47 @@ def test_a_hoster_that_builds_what_is_pushed_is_refused_with_the_way(lab, doors,
         target.hosting_writer.build("a/b", "main", MAIN, RUN)
 
 
-def test_what_is_sent_and_answered_is_as_vercel_describes_it(vercel, targets):
-    spec = specs.load("vercel.json", "/vercel")
-    vercel.doors.forget()
+@CLOUDFLARE
+@pytest.mark.parametrize(
+    ("pipeline", "said"),
+    [
+        ({"repository": None}, "no repository"),
+        ({"repository": "somebody/else"}, "somebody/else"),
+        ({"branch": "release"}, "not the branch"),
+    ],
+)
+def test_what_cloudflare_would_build_for_production_is_looked_at_before(hoster, targets, pipeline, said):
+    hoster.put(pipeline={**hoster.state["pipeline"], **pipeline})
+    with pytest.raises(Refused, match=said):
+        ACTION.plan(targets[0])
+
+
+@CLOUDFLARE
+def test_a_branch_that_moves_between_look_and_call_is_told_at_once(hoster, targets):
+    plan = ACTION.plan(targets[0])
+
+    def moved(text, done=None, total=None):
+        if "asking" in text:
+            hoster.doors.put(github={**hoster.doors.state()["github"], "heads": {"main": OTHER}})
+
+    with pytest.raises(StepFailed, match="the branch moved") as told:
+        ACTION.apply(targets[2], plan, moved)
+    assert "roll-back-deployment" in told.value.next_step
+    assert ACTION.settle(targets[2], plan, quiet).outcome is Outcome.UNKNOWN
+
+
+@CLOUDFLARE
+def test_a_deployment_of_the_commit_from_before_the_plan_is_none_of_ours(hoster, targets):
+    hoster.change("failed", sha=MAIN)
+    plan = ACTION.plan(targets[0])
+    assert ACTION.settle(targets[2], plan, quiet).outcome is Outcome.NOT_DONE
+
+
+def test_what_is_sent_and_answered_is_as_the_hoster_describes_it(hoster, targets):
+    spec = specs.load(*DESCRIBED[hoster.name])
+    hoster.doors.forget()
+    targets[2].hosting_writer.pipeline()
     targets[2].hosting_writer.build("valuecanvas/valuecanvas", "main", MAIN, RUN)
-    calls = [call for call in vercel.doors.calls("vercel") if call["method"] == "POST"]
-    assert len(calls) == 1
+    calls = hoster.doors.calls(hoster.name)
+    assert [call["method"] for call in calls] == ["GET", "POST"]
     assert [fault for call in calls for fault in spec.faults(call)] == []

@@ -206,3 +206,39 @@ def test_variables_are_judged_by_rule(row, verdict):
 )
 def test_migrations_are_judged_by_rule(row, verdict):
     assert said(checks.migrations, BACK | row).verdict is verdict
+
+
+PIPELINE = {"hoster": "cloudflare", "builds": True, "repository": "a/b", "meant": "A/b", "branch": "main"}
+AS_MEANT = {"command": "npm run build", "output": "dist", "node": "22.x"}
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict", "words"),
+    [
+        ({}, Verdict.OK, "Node 22.x"),
+        ({"output": "/dist/"}, Verdict.OK, "builds main"),
+        ({"repository": None}, Verdict.CRITICAL, "No repository"),
+        ({"repository": "c/d"}, Verdict.CRITICAL, "not A/b"),
+        ({"meant": None}, Verdict.UNKNOWN, "GITHUB_REPOSITORY"),
+        ({"command": None}, Verdict.WARNING, "not said"),
+        ({"command": "make"}, Verdict.WARNING, "make"),
+        ({"output": "build"}, Verdict.WARNING, "build"),
+        ({"node": None}, Verdict.WARNING, "not pinned"),
+        ({"node": "18"}, Verdict.WARNING, "Node 18 gets no corrections"),
+        ({"builds": False, "repository": None}, Verdict.OK, "uploaded"),
+        ({"builds": False}, Verdict.WARNING, "a push goes live"),
+    ],
+)
+def test_how_the_front_end_is_built_is_judged(more, verdict, words):
+    judged = said(checks.pipeline, {**PIPELINE, **AS_MEANT, **more})
+    assert (judged.verdict, words in judged.summary) == (verdict, True), judged.summary
+
+
+def test_as_the_labs_hosters_build_it(hoster):
+    found = look(hoster, checks.pipeline)
+    # Cloudflare keeps Node's version as a variable, and nobody set it.
+    assert found.verdict is (Verdict.WARNING if hoster.name == "cloudflare" else Verdict.OK), found.summary
+    if hoster.name == "cloudflare":
+        pinned = {"name": "NODE_VERSION", "secret": False, "updated": 1.0, "value": "22"}
+        hoster.put(variables=[*hoster.state["variables"], pinned])
+        assert look(hoster, checks.pipeline).verdict is Verdict.OK

@@ -6,7 +6,6 @@ from opslib.guide import catalogue
 UNTIL_OTHERS_BUILD_HERE = [
     *("DEP-STG-01", "DEP-STG-03", "DEP-VCL-01"),
     *(f"DEP-NTL-0{number}" for number in range(4)),
-    *(f"DEP-CFP-0{number}" for number in range(6)),
 ]
 """What of a deployment is not carried out, as its notebook says: builds by hand, variables, other hosters."""
 UNTIL_PRODUCTIONS_PROCESSES_ARE_ASKED = [

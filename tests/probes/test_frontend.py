@@ -15,7 +15,7 @@ from opslib.systems.target import PlanTarget
 from tests.hosters import STAND_INS, of
 from tests.vendors import Doors
 
-PROBES = (probes.live, probes.deployments, probes.documents, probes.migrations, probes.variables)
+PROBES = (probes.live, probes.deployments, probes.documents, probes.migrations, probes.variables, probes.pipeline)
 
 
 @pytest.fixture(params=STAND_INS)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from opslib.lab.vendors.hosting import Hoster
 from opslib.lab.vendors.stand_in import Refusal, said
+from opslib.systems.multipart import decode
 
 ACCOUNT, PROJECT = "023e105f4ecef8ad9ca31a8372d0c353", "valuecanvas"
 API = "/client/v4"
@@ -38,6 +39,7 @@ class Cloudflare(Hoster):
             Route(home, self.project),
             Route(home, self.update, methods=["PATCH"]),
             Route(f"{home}/deployments", self.deployments),
+            Route(f"{home}/deployments", self.create, methods=["POST"]),
             Route(f"{home}/deployments/{{id}}", self.deployment),
             Route(f"{home}/deployments/{{id}}/rollback", self.rollback, methods=["POST"]),
             *self.sites(),
@@ -74,7 +76,8 @@ class Cloudflare(Hoster):
             "name": PROJECT,
             "subdomain": f"{PROJECT}.pages.dev",
             "domains": [f"{PROJECT}.pages.dev"],
-            "production_branch": "main",
+            "production_branch": self.state["pipeline"]["branch"],
+            **self._pipeline(),
             "deployment_configs": {"production": {"env_vars": self._variables()}},
             "created_on": _moment(self.newest()[-1]["created"]),
             "canonical_deployment": self._shown(live) if live else None,
@@ -91,6 +94,20 @@ class Cloudflare(Hoster):
         page = {"page": 1, "per_page": PER_PAGE, "count": len(shown), "total_count": len(shown), "total_pages": 1}
         return _whole(shown, result_info=page)
 
+    async def create(self, request: Request) -> Response:
+        """Begin a build of whatever the branch is at now; each call makes a deployment of its own."""
+        self._here(request)
+        known = self.state["pipeline"]
+        if known["repository"] is None:
+            raise Refusal(400, "This project has no repository.")
+        parts = decode(request.headers.get("content-type", ""), await request.body())
+        branch = next((part.data.decode() for part in parts if part.name == "branch"), known["branch"])
+        number = len(self.state["deployments"])
+        one = self.build(f"f64788e9-fccd-4d4a-a28a-{number:012x}", self.head(branch), "")
+        if branch != known["branch"]:
+            one["kind"] = "preview"
+        return _whole(self._shown(one))
+
     async def deployment(self, request: Request) -> Response:
         """Return one deployment."""
         self._here(request)
@@ -106,6 +123,15 @@ class Cloudflare(Hoster):
     def _here(self, request: Request) -> None:
         if (request.path_params["account"], request.path_params["project"]) != (ACCOUNT, PROJECT):
             raise Refusal(404, "Project not found.")
+
+    def _pipeline(self) -> dict[str, Any]:
+        known = self.state["pipeline"]
+        build = {"build_command": known["command"], "destination_dir": known["output"], "root_dir": ""}
+        if known["repository"] is None:
+            return {"build_config": build, "source": None}
+        owner, _, name = known["repository"].partition("/")
+        config = {"owner": owner, "repo_name": name, "production_branch": known["branch"]}
+        return {"build_config": build, "source": {"type": "github", "config": config}}
 
     def _variables(self) -> dict[str, Any]:
         every: list[dict[str, Any]] = self.state["variables"]
@@ -133,7 +159,7 @@ class Cloudflare(Hoster):
             "modified_on": made,
             "is_skipped": False,
             "latest_stage": {**stage, "started_on": made, "ended_on": made},
-            "deployment_trigger": {"type": "push", "metadata": metadata},
+            "deployment_trigger": {"type": "ad_hoc" if "mark" in one else "push", "metadata": metadata},
         }
 
 

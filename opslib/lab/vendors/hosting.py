@@ -34,6 +34,14 @@ VARIABLES = (("SENTRY_AUTH_TOKEN", True), ("VITE_API_BASE_URL", False))
 """Environment variables of production, and whether they are secrets; set long before the newest builds.
 
 Of a secret's value a digest is kept, as nobody can read one at a hoster either."""
+PIPELINE = {
+    "repository": "valuecanvas/valuecanvas",
+    "branch": "main",
+    "command": "npm run build",
+    "output": "dist",
+    "node": "22.x",
+}
+"""What commits are built from, and with what."""
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>ValueCanvas</title>
 <meta name="build" content="{sha}">
@@ -74,6 +82,7 @@ class Hoster(StandIn):
             "variables": [
                 {"name": name, "secret": secret, "updated": time.time() - 30 * DAY} for name, secret in VARIABLES
             ],
+            "pipeline": dict(PIPELINE),
             "production": self.ids["now"],
             "automatic": True,
             "request": None,
@@ -128,13 +137,20 @@ class Hoster(StandIn):
         self.state["deployments"].append(one)
         return one
 
+    def head(self, branch: str) -> str:
+        """Return the commit that the repository's branch is at, as GitHub's stand-in has it; raises Refusal."""
+        found = self._memory.shown().get("github", {}).get("heads", {}).get(branch)
+        if found is None:
+            raise Refusal(400, f"The branch {branch} could not be fetched.", "no_branch")
+        return str(found)
+
     def tick(self) -> None:
         """Let builds end whose time has come; what was built for production goes live unless it is held back."""
         for one in self.state["deployments"]:
             if one["state"] != "building" or time.time() < one.get("until", 0):
                 continue
             one["state"] = "failed" if one["fails"] else "ready"
-            if one["state"] == "ready" and self.state["automatic"]:
+            if one["state"] == "ready" and self.state["automatic"] and one["kind"] == "production":
                 self.state["production"], self.state["request"] = one["id"], None
                 one["served"] = True
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from opslib.lab.vendors.hosting import Hoster
+from opslib.lab.vendors.hosting import PIPELINE, Hoster
 from opslib.lab.vendors.stand_in import Refusal, said
 
 ACCOUNT = "6500000000000000000000aa"
@@ -20,7 +20,7 @@ WORDS = {"ready": "ready", "failed": "error", "building": "building"}
 
 
 class Netlify(Hoster):
-    """The site ``valuecanvas``; a deploy that retention deleted is not shown any more."""
+    """The site ``valuecanvas``, without a repository; a deploy that retention deleted is not shown any more."""
 
     name = "netlify"
     ids: ClassVar[dict[str, str]] = {
@@ -31,6 +31,10 @@ class Netlify(Hoster):
         "older": "6928f0a1c3d4e5f600000002",
         "gone": "6928f0a1c3d4e5f600000001",
     }
+
+    def first(self) -> dict[str, Any]:
+        """Return a site to which files are uploaded: no repository is connected."""
+        return super().first() | {"pipeline": dict.fromkeys(PIPELINE)}
 
     def routes(self) -> list[Route]:
         """Return what the runbooks ask."""
@@ -66,6 +70,7 @@ class Netlify(Hoster):
                 "url": f"{self.base}/sites/production",
                 "ssl_url": f"{self.base}/sites/production",
                 "created_at": made,
+                **({"build_settings": self._settings()} if self.state["pipeline"]["repository"] else {}),
                 **({"published_deploy": self._shown(live)} if live else {}),
             }
         )
@@ -142,6 +147,11 @@ class Netlify(Hoster):
         if found is None:
             raise Refusal(404, "Not Found")
         return found
+
+    def _settings(self) -> dict[str, Any]:
+        known = self.state["pipeline"]
+        said = {"provider": "github", "repo_path": known["repository"], "repo_branch": known["branch"]}
+        return {**said, "cmd": known["command"], "dir": known["output"]}
 
     def _here(self, request: Request) -> None:
         if request.path_params["project"] != SITE:

@@ -67,7 +67,10 @@ class Vercel(Hoster):
             "id": PROJECT,
             "name": NAME,
             "directoryListing": False,
-            "nodeVersion": "22.x",
+            "nodeVersion": self.state["pipeline"]["node"],
+            "buildCommand": self.state["pipeline"]["command"],
+            "outputDirectory": self.state["pipeline"]["output"],
+            **self._link(),
             "resourceConfig": {"functionDefaultRegions": ["iad1"]},
             "defaultResourceConfig": {"functionDefaultRegions": ["iad1"]},
             "autoAssignCustomDomains": self.state["automatic"],
@@ -178,6 +181,14 @@ class Vercel(Hoster):
         # Without its team a token looks at its owner's own account.
         if request.query_params.get("teamId") != TEAM:
             raise Refusal(403, "Not authorized", "forbidden")
+
+    def _link(self) -> dict[str, Any]:
+        known = self.state["pipeline"]
+        if known["repository"] is None:
+            return {}
+        owner, _, name = known["repository"].partition("/")
+        link = {"type": "github", "org": owner, "repo": name, "productionBranch": known["branch"]}
+        return {"link": {**link, "gitCredentialId": "cred_1", "deployHooks": []}}
 
     def _variable(self, request: Request) -> dict[str, Any]:
         self._here(request)
