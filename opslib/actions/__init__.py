@@ -37,6 +37,8 @@ _KINDS: tuple[type[Action], ...] = (
     database.RollBackMigration,
     cache.ClearFamily,
     delivery.DispatchWorkflow,
+    frontend.BuildFrontEnd,
+    frontend.DraftFrontEnd,
     frontend.DeployFrontEnd,
     frontend.RollBackFrontEnd,
     frontend.SetHostingVariable,

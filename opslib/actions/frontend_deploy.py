@@ -9,16 +9,18 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+import opslib.actions.frontend_built as kept
 from opslib.actions.base import Action, Outcome, Progress, Settled
-from opslib.actions.frontend_following import follow, looks, nobody_else
+from opslib.actions.frontend_build import NOTHING, Built
+from opslib.actions.frontend_following import PAUSE_SECONDS, follow, looks, nobody_else
+from opslib.actions.frontend_making import built, newest, of_this_commit, ours
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
 from opslib.probes.frontend import front_end
 from opslib.probes.frontend_documents import look
-from opslib.systems.hosting import Deployment, ReadOnlyHosting, State, built_elsewhere
+from opslib.systems.hosting import Deployment, Hosting, ReadOnlyHosting, State
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
-PAUSE_SECONDS, LONGEST_PAUSE = 0.5, 10.0
 LATE_SECONDS = 5.0
 """How long a deployment whose call had no answer may be missing in the hoster's list."""
 
@@ -26,7 +28,8 @@ LATE_SECONDS = 5.0
 class DeployFrontEnd(Action):
     """Builds the newest commit of ``branch`` for production and follows it until users get it.
 
-    Bound to that commit and to what was live when it was planned. The deployment is marked with the work's id, so one
+    ``files`` is the digest of what was built here, for a hoster that is sent files. Bound to that commit and to what
+    was live when it was planned. The deployment is marked with the work's id where the hoster keeps a mark, so one
     whose call had no answer is found again, and nothing is built twice. Undone by going back to what was live.
     """
 
@@ -37,7 +40,7 @@ class DeployFrontEnd(Action):
     area: ClassVar[str] = "delivery"
     most: ClassVar[int] = 1
     seconds: ClassVar[float] = 3 * 3600.0
-    items: ClassVar[tuple[str, ...]] = ("DEP-VCL-06", "RUN-DEP-06")
+    items: ClassVar[tuple[str, ...]] = ("DEP-VCL-06", "DEP-NTL-03", "DEP-CFP-00", "RUN-DEP-06")
     guide: ClassVar[str] = "vercel --prod"
     reason: ClassVar[str] = (
         "The guide's command deploys whatever lies in the operator's folder, committed or not, and returns before "
@@ -46,14 +49,14 @@ class DeployFrontEnd(Action):
     )
 
     branch: str = Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$")
+    files: Built = NOTHING
     build_seconds: float = Field(default=1200.0, ge=1, le=7200)
     wait_seconds: float = Field(default=300.0, ge=0.1, le=3600)
 
     def plan(self, target: PlanTarget) -> Plan:
         """Find the commit and what is live; raises Refused where nothing can be built, or a move is under way."""
         hosting, address = target.hosting, front_end(target)
-        if not hosting.builds:
-            raise built_elsewhere(hosting.hoster)
+        files = self._files(hosting, target.run)
         self._buildable(hosting, target.settings.github_repository)
         commit, standing = target.workflows.head(self.branch), hosting.current()
         nobody_else(standing)
@@ -65,6 +68,7 @@ class DeployFrontEnd(Action):
             after={
                 "production": here.id if same and here else f"a deployment built from {self.branch}",
                 "commit": commit,
+                "files": files,
                 "environment variables": "as they are set now",
                 "database": "as it is",
             },
@@ -83,8 +87,10 @@ class DeployFrontEnd(Action):
                 "current": standing.deployment,
                 "held back": standing.pinned,
                 "last request": standing.move.at.isoformat() if standing.move else None,
-                "newest": None if hosting.signs else _newest(hosting),
+                "newest": None if hosting.signs else newest(hosting),
+                "files": self.files,
             },
+            unknown=("files",) if self.files.startswith(UNKNOWN_UNTIL) else (),
             observed={"production's document": production.sha256 or production.word},
         )
 
@@ -93,19 +99,21 @@ class DeployFrontEnd(Action):
         if not plan.touches:
             return {"deployment": plan.fingerprint["current"]}
         hosting, commit = target.hosting_writer, str(plan.fingerprint["commit"])
-        made = _ours(hosting, plan, target.run)
+        made = ours(hosting, plan, target.run)
         if made is None or made.state is State.FAILED:
             self._as_planned(target, hosting, plan)
-            progress(f"asking {hosting.hoster} to build {commit[:12]}")
-            made = hosting.build(str(plan.fingerprint["repository"]), self.branch, commit, target.run)
-            _of_this_commit(made, commit)
-        made = _built(hosting, made.id, self.build_seconds, progress)
+            made = self._begun(target, hosting, plan, progress)
+            of_this_commit(made, commit)
+        if not hosting.builds and made.state is State.BUILDING:
+            progress(f"sending files to {hosting.hoster}")
+            hosting.send(made.id, kept.kept(target.run, self.files))
+        made = built(hosting, made.id, self.build_seconds, progress)
         if made.state is not State.READY:
             raise StepFailed(
                 f"{made.id} did not become ready: {made.word}. What was live still is.",
                 f"Look at its build log at {hosting.hoster}, mend the commit, then plan again.",
             )
-        _of_this_commit(made, commit)
+        of_this_commit(made, commit)
         _live(hosting, made.id, plan, self.wait_seconds, progress)
         return {"deployment": made.id}
 
@@ -124,7 +132,7 @@ class DeployFrontEnd(Action):
         """Look for the deployment that carries the work's mark, and where production points."""
         hosting = target.hosting_writer
         until = time.monotonic() + LATE_SECONDS
-        while (made := _ours(hosting, plan, target.run)) is None and time.monotonic() < until:
+        while (made := ours(hosting, plan, target.run)) is None and time.monotonic() < until:
             progress("looking for the deployment")
             time.sleep(PAUSE_SECONDS)
         standing = hosting.current()
@@ -174,6 +182,26 @@ class DeployFrontEnd(Action):
                 f"Name that one: -p branch={found.branch}",
             )
 
+    def _files(self, hosting: ReadOnlyHosting, run: str) -> str:
+        """Return in words where the files come from; raises Refused where there are none."""
+        if hosting.builds:
+            return f"built by {hosting.hoster}"
+        if self.files.startswith(UNKNOWN_UNTIL):
+            return self.files
+        if self.files == NOTHING:
+            raise Refused(f"{hosting.hoster} builds no commit, and nothing was built here.", "Hand on built['sha256'].")
+        return f"{len(kept.kept(run, self.files))} that were built here"
+
+    def _begun(self, target: WriteTarget, hosting: Hosting, plan: Plan, progress: Progress) -> Deployment:
+        commit = str(plan.fingerprint["commit"])
+        progress(f"asking {hosting.hoster} for a deployment of {commit[:12]}")
+        if hosting.builds:
+            return hosting.build(str(plan.fingerprint["repository"]), self.branch, commit, target.run)
+        files = kept.kept(target.run, self.files)
+        if kept.commit_of(target.run) != commit:
+            raise Refused(f"What was built here is not of {commit[:12]}: the branch moved.", "Plan again.")
+        return hosting.begin(files, self.branch, commit, target.run, draft=False)
+
     def _as_planned(self, target: WriteTarget, hosting: ReadOnlyHosting, plan: Plan) -> None:
         standing, head = hosting.current(), target.workflows.head(self.branch)
         nobody_else(standing)
@@ -181,49 +209,6 @@ class DeployFrontEnd(Action):
             raise Refused(f"Somebody deployed meanwhile: production points at {standing.deployment}.", "Plan again.")
         if head != plan.fingerprint["commit"]:
             raise Refused(f"{self.branch} is at {head}, not at {plan.fingerprint['commit']} any more.", "Plan again.")
-
-
-def _ours(hosting: ReadOnlyHosting, plan: Plan, run: str) -> Deployment | None:
-    """Return the newest deployment of this work, a failed one only where there is no other.
-
-    Where a deployment keeps no mark: one of this commit that is newer than the newest when it was planned. Whoever
-    asked for it, it is what was approved.
-    """
-    listed = [one for one in hosting.deployments() if one.commit == plan.fingerprint["commit"]]
-    if hosting.signs:
-        mine = [one for one in listed if one.mark == run]
-    else:
-        since = plan.fingerprint["newest"]
-        mine = [one for one in listed if since is None or one.created > datetime.fromisoformat(str(since))]
-    return next((one for one in mine if one.state is not State.FAILED), mine[0] if mine else None)
-
-
-def _newest(hosting: ReadOnlyHosting) -> str | None:
-    listed = hosting.deployments()
-    return listed[0].created.isoformat() if listed else None
-
-
-def _of_this_commit(made: Deployment, commit: str) -> None:
-    if made.commit != commit:
-        raise StepFailed(
-            f"{made.id} is built from {made.commit}, not from {commit}: the branch moved.",
-            "If it went live: runbooks/roll-back-deployment. Then plan again.",
-        )
-    if not made.production:
-        raise StepFailed(f"{made.id} is no deployment for production.", "Name the hoster's production branch.")
-
-
-def _built(hosting: ReadOnlyHosting, id: str, seconds: float, progress: Progress) -> Deployment:
-    """Return the deployment once it is built, or failed; raises StepFailed when that takes longer than ``seconds``."""
-    began, pause = time.monotonic(), PAUSE_SECONDS
-    while (one := hosting.deployment(id)).state is State.BUILDING:
-        waited = time.monotonic() - began
-        if waited > seconds:
-            raise StepFailed(f"{id} is {one.word} after {seconds:g} s.", "See its build log; then resume the run.")
-        progress(f"{hosting.hoster} builds {id} ({one.word})", waited, seconds)
-        time.sleep(pause)
-        pause = min(LONGEST_PAUSE, pause * 1.3)
-    return one
 
 
 def _live(hosting: Any, id: str, plan: Plan, seconds: float, progress: Progress) -> None:

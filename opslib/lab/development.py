@@ -22,7 +22,7 @@ _PACKAGE = {
     "private": True,
     "type": "module",
     "engines": {"node": ">=18.0.0", "npm": ">=9.0.0"},
-    "scripts": {"dev": "node scripts/dev.mjs", "build": "node scripts/dev.mjs --once", "test": "node --test"},
+    "scripts": {"dev": "node scripts/dev.mjs", "build": "node tools/build.mjs", "test": "node --test"},
     "dependencies": {"@valuecanvas/brand": "file:packages/brand"},
 }
 _BRAND = {

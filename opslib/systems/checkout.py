@@ -18,6 +18,8 @@ SECONDS = 30.0
 MOST_FILES = 1500
 """Files of one question; their names fit a pipe."""
 MOST_BYTES = 16 * 1024 * 1024
+MOST_TREE_FILES, BATCH = 20_000, 100
+"""Files of a whole commit, and how many of them are asked for at once (each batch may have :data:`MOST_BYTES`)."""
 
 _ENTRY = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]{40,64})\t(.+)", re.DOTALL)
 _LONG = re.compile(rb"(\d{6}) \w+ ([0-9a-f]{40,64}) +(\d+|-)\t(.+)", re.DOTALL)
@@ -59,13 +61,7 @@ class Checkout:
 
         Raises Unreachable where something there is neither a plain file nor a folder, or where it is too much.
         """
-        listed = self._git(["ls-tree", "-r", "-z", "--full-tree", commit, "supabase/"]).split(b"\0")
-        found: dict[str, str] = {}
-        for line in filter(None, listed):
-            mode, kind, identity, path = _matched(line)
-            if kind != b"blob" or mode not in _PLAIN_FILES:
-                raise Unreachable(f"{path!r} at {commit[:12]} is no plain file.", "Links are not deployed.", "odd")
-            found[path] = identity
+        found = self._listed(commit, "supabase/")
         if len(found) > MOST_FILES:
             raise Unreachable(
                 f"{commit[:12]} has {len(found)} files below supabase/.", "That many are not read.", "large"
@@ -99,6 +95,43 @@ class Checkout:
             return self._git(["config", "--local", "--get", "remote.origin.url"]).decode().strip()
         except StepFailed:
             return None
+
+    def file(self, commit: str, path: str) -> bytes | None:
+        """Return one file at a commit, or None where there is none; raises as :meth:`files`."""
+        identity = self._listed(commit).get(path)
+        return None if identity is None else self.contents([identity])[identity]
+
+    def write(self, commit: str, folder: Path) -> int:
+        """Write all files of a commit below ``folder``, which is empty, and return how many; raises as :meth:`files`.
+
+        Nothing else of the repository is there: no history, no settings, nothing that was not committed.
+        """
+        found = self._listed(commit)
+        if len(found) > MOST_TREE_FILES:
+            raise Unreachable(f"{commit[:12]} has {len(found)} files.", "That many are not read.", "large")
+        paths: dict[str, list[str]] = {}
+        for path, identity in found.items():
+            if any(part in ("", ".", "..", ".git") for part in path.split("/")):
+                raise Unreachable(f"{path!r} at {commit[:12]} is no plain path.", "It is not written.", "odd")
+            paths.setdefault(identity, []).append(path)
+        identities = sorted(paths)
+        for start in range(0, len(identities), BATCH):
+            for identity, data in self.contents(identities[start : start + BATCH]).items():
+                for path in paths[identity]:
+                    place = folder / path
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(data)
+        return len(found)
+
+    def _listed(self, commit: str, *below: str) -> dict[str, str]:
+        listed = self._git(["ls-tree", "-r", "-z", "--full-tree", commit, *below]).split(b"\0")
+        found: dict[str, str] = {}
+        for line in filter(None, listed):
+            mode, kind, identity, path = _matched(line)
+            if kind != b"blob" or mode not in _PLAIN_FILES:
+                raise Unreachable(f"{path!r} at {commit[:12]} is no plain file.", "Links are not deployed.", "odd")
+            found[path] = identity
+        return found
 
     def close(self) -> None:
         """Nothing stays open."""

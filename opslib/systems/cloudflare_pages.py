@@ -15,7 +15,18 @@ from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
-from opslib.systems.hosting import MOST, Deployment, Mark, Pipeline, Standing, State, Told, Variable, named
+from opslib.systems.hosting import (
+    MOST,
+    BuildsCommits,
+    Deployment,
+    Mark,
+    Pipeline,
+    Standing,
+    State,
+    Told,
+    Variable,
+    named,
+)
 from opslib.systems.multipart import Part, encode
 
 PUBLIC = "https://api.cloudflare.com/client/v4"
@@ -120,9 +131,9 @@ class ReadOnlyPages:
         live = self._api.get(_Envelope[_Project], *self._home).result.live
         return Standing(live.id if live else None, False)
 
-    def deployments(self, most: int = MOST) -> list[Deployment]:
+    def deployments(self, most: int = MOST, production: bool = True) -> list[Deployment]:
         """Return the newest deployments for production, as many as Cloudflare puts on a page."""
-        query = {"env": "production"}
+        query = {"env": "production" if production else "preview"}
         found = self._api.get(_Envelope[list[_Deployment]], *self._home, "deployments", query=query)
         return [_read(one) for one in found.result[:most]]
 
@@ -166,7 +177,7 @@ class ReadOnlyPages:
         return {name: one for name, one in found.items() if one is not None}
 
 
-class Pages(ReadOnlyPages):
+class Pages(BuildsCommits, ReadOnlyPages):
     """Also moves production and sets variables."""
 
     _api: WritingApi

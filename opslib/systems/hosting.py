@@ -160,8 +160,8 @@ class ReadOnlyHosting(Protocol):
     def current(self) -> Standing:
         """Return where production points."""
 
-    def deployments(self, most: int = MOST) -> list[Deployment]:
-        """Return the newest deployments for production, newest first."""
+    def deployments(self, most: int = MOST, production: bool = True) -> list[Deployment]:
+        """Return the newest deployments, newest first: those for production, or all others."""
 
     def deployment(self, id: str) -> Deployment:
         """Return one by its id; Unreachable (missing) where this project has none of that id."""
@@ -194,6 +194,15 @@ class Hosting(ReadOnlyHosting, Protocol):
         Where the hoster takes a branch alone, it builds what that is at then: look at the deployment's own commit.
         """
 
+    def begin(self, files: Mapping[str, bytes], branch: str, commit: str, mark: str, draft: bool) -> Deployment:
+        """Begin a deployment of files that were built here; each call makes one. Refused where the hoster builds."""
+
+    def send(self, id: str, files: Mapping[str, bytes]) -> None:
+        """Send what a deployment still lacks; repeatable. Raises Unreachable (conflict) where it lacks another's."""
+
+    def discard(self, id: str) -> None:
+        """Delete a deployment that production does not point at."""
+
     def set_variable(self, name: str, value: Secret, secret: bool, mark: Mark) -> None:
         """Set a variable of production, new or not; where it has the same value in other contexts, there as well.
 
@@ -204,12 +213,30 @@ class Hosting(ReadOnlyHosting, Protocol):
         """Remove a variable from production; raises Refused where other contexts would lose it with that."""
 
 
-def built_elsewhere(hoster: str) -> Refused:
-    """Return the refusal of a hoster whose deployments come from its own pipeline."""
-    return Refused(
-        f"{hoster} builds what is pushed; a single commit is not built when it is asked for.",
-        "Push to the production branch, or start the deployment workflow (runbooks/force-full-deployment).",
-    )
+class BuildsCommits:
+    """A hoster that builds commits itself, and takes no files from here."""
+
+    hoster: str
+
+    def begin(self, files: Mapping[str, bytes], branch: str, commit: str, mark: str, draft: bool) -> Deployment:
+        """Refuse."""
+        raise self._none()
+
+    def send(self, id: str, files: Mapping[str, bytes]) -> None:
+        """Refuse."""
+        raise self._none()
+
+    def discard(self, id: str) -> None:
+        """Refuse."""
+        raise self._none()
+
+    def _none(self) -> Refused:
+        return Refused(f"{self.hoster} builds commits itself, and is sent no files.", "Deploy the commit.")
+
+
+def built_here(hoster: str) -> Refused:
+    """Return the refusal of a hoster that takes the files of a build."""
+    return Refused(f"{hoster} is sent files that were built here; it builds no commit.", "Build first, then deploy.")
 
 
 def shared_with(name: str, contexts: tuple[str, ...]) -> Refused:

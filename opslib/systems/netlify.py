@@ -1,22 +1,24 @@
 """Netlify: a site's deploys, the one that is published, and restore.
 
-Source: Netlify API 2.60 (sites, deploys, restoreSiteDeploy, account env). The address of a deploy is its permalink;
-``deploy_ssl_url`` may be that of a branch, which moves. A restore holds nothing back: the next deploy is published.
+Source: Netlify API 2.60 (sites, deploys by file digest, restoreSiteDeploy, account env). The address of a deploy is its
+permalink; ``deploy_ssl_url`` may be that of a branch, which moves. A restore holds nothing back: the
+next deploy is published.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+import hashlib
+import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
-
-from pydantic import Field
 
 from opslib.errors import Refused
 from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
-from opslib.systems.api import Api, Shape, WritingApi
-from opslib.systems.api_errors import Vendor
+from opslib.systems import netlify_shapes as shapes
+from opslib.systems.api import Api, WritingApi
+from opslib.systems.api_errors import Vendor, told
 from opslib.systems.hosting import (
     MOST,
     Deployment,
@@ -24,9 +26,8 @@ from opslib.systems.hosting import (
     Pipeline,
     Standing,
     State,
-    Told,
     Variable,
-    built_elsewhere,
+    built_here,
     named,
     shared_with,
     state_of,
@@ -38,61 +39,9 @@ VENDOR = Vendor("Netlify", "NETLIFY_AUTH_TOKEN")
 KEPT = {True: "secret", False: "plain"}
 SECRET_SCOPES = ["builds", "functions", "runtime"]
 """Where a secret may be used: nowhere in what is done to the files after a build."""
+MARK = "opslib"
+_TITLE = re.compile(rf"{MARK} ([\w-]+) ([0-9a-f]{{40,64}})", re.ASCII)
 STATES = {"ready": State.READY, "error": State.FAILED, "rejected": State.FAILED, "deleted": State.GONE}
-
-
-class _Links(Shape):
-    permalink: str | None = None
-
-
-class _Deploy(Shape):
-    id: str
-    word: str = Field(alias="state")
-    name: str
-    context: str
-    created: datetime = Field(alias="created_at")
-    published: datetime | None = Field(None, alias="published_at")
-    commit: str | None = Field(None, alias="commit_ref")
-    branch: str | None = None
-    links: _Links = _Links()
-
-
-class _Published(Shape):
-    id: str
-    locked: bool | None = None
-
-
-class _Build(Shape):
-    path: str | None = Field(None, alias="repo_path")
-    branch: str | None = Field(None, alias="repo_branch")
-    command: str | None = Field(None, alias="cmd")
-    output: str | None = Field(None, alias="dir")
-
-
-class _Site(Shape):
-    id: str
-    build: _Build | None = Field(None, alias="build_settings")
-    account: str = Field(alias="account_id")
-    published: _Published | None = Field(None, alias="published_deploy")
-
-
-class _Value(Shape):
-    id: str | None = None
-    context: str
-    value: Told = None
-
-
-class _Variable(Shape):
-    name: str = Field(alias="key")
-    values: list[_Value]
-    secret: bool = Field(False, alias="is_secret")
-    updated: datetime | None = Field(None, alias="updated_at")
-
-    @property
-    def production(self) -> _Value | None:
-        """What production gets: its own value, or that of all contexts."""
-        mine = {one.context: one for one in self.values}
-        return mine.get("production") or mine.get("all")
 
 
 class ReadOnlyNetlify:
@@ -113,23 +62,23 @@ class ReadOnlyNetlify:
 
     def current(self) -> Standing:
         """Return the published deploy; ``pinned`` while it is locked."""
-        live = self._api.get(_Site, "sites", self.project).published
+        live = self._api.get(shapes.Site, "sites", self.project).published
         return Standing(live.id if live else None, live.locked if live else None)
 
-    def deployments(self, most: int = MOST) -> list[Deployment]:
-        """Return the newest deploys for production; previews among them are passed over, page by page."""
+    def deployments(self, most: int = MOST, production: bool = True) -> list[Deployment]:
+        """Return the newest deploys for production, or the others; the rest is passed over, page by page."""
         found: list[Deployment] = []
         for page in range(1, MOST_PAGES + 1):
             query = {"page": page, "per_page": PER_PAGE}
-            listed = self._api.get(list[_Deploy], "sites", self.project, "deploys", query=query)
-            found += [one for one in map(_read, listed) if one.production]
+            listed = self._api.get(list[shapes.Deploy], "sites", self.project, "deploys", query=query)
+            found += [one for one in map(_read, listed) if one.production is production]
             if len(found) >= most or len(listed) < PER_PAGE:
                 break
         return found[:most]
 
     def deployment(self, id: str) -> Deployment:
         """Return one deploy of this site."""
-        return _read(self._api.get(_Deploy, "sites", self.project, "deploys", id))
+        return _read(self._api.get(shapes.Deploy, "sites", self.project, "deploys", id))
 
     def variables(self) -> list[Variable]:
         """Return the variables of the production context; their values are not kept."""
@@ -142,7 +91,7 @@ class ReadOnlyNetlify:
 
     def pipeline(self) -> Pipeline:
         """Return how the site's commits would be built there; without a repository nothing is."""
-        found = self._api.get(_Site, "sites", self.project).build
+        found = self._api.get(shapes.Site, "sites", self.project).build
         if found is None or not found.path:
             return Pipeline(None, None, None, None, None)
         return Pipeline(found.path, found.branch, found.command, found.output, None)
@@ -158,12 +107,12 @@ class ReadOnlyNetlify:
 
     @cached_property
     def _env(self) -> tuple[str, ...]:
-        return "accounts", self._api.get(_Site, "sites", self.project).account, "env"
+        return "accounts", self._api.get(shapes.Site, "sites", self.project).account, "env"
 
-    def _variables(self) -> list[_Variable]:
-        return self._api.get(list[_Variable], *self._env, query={"site_id": self.project})
+    def _variables(self) -> list[shapes.Variable]:
+        return self._api.get(list[shapes.Variable], *self._env, query={"site_id": self.project})
 
-    def _variable(self, name: str) -> _Variable | None:
+    def _variable(self, name: str) -> shapes.Variable | None:
         return next((one for one in self._variables() if one.name == name), None)
 
 
@@ -184,8 +133,32 @@ class Netlify(ReadOnlyNetlify):
         self.roll_back(id)
 
     def build(self, repository: str, branch: str, commit: str, mark: str) -> Deployment:
-        """Refuse: what is pushed is built there, and nothing else."""
-        raise built_elsewhere("Netlify")
+        """Refuse: files are sent there."""
+        raise built_here("Netlify")
+
+    def begin(self, files: Mapping[str, bytes], branch: str, commit: str, mark: str, draft: bool) -> Deployment:
+        """Begin a deploy by the SHA-1 of its files; its title says who made it, from which commit."""
+        digests = {f"/{path}": _sha1(data) for path, data in sorted(files.items())}
+        body = {"files": digests, "draft": draft, "branch": branch}
+        query = {"title": f"{MARK} {mark} {commit}"}
+        answer = self._api.send("POST", "sites", self.project, "deploys", query=query, body=body)
+        return _read(self._api.read(shapes.Deploy, "POST deploys", answer))
+
+    def send(self, id: str, files: Mapping[str, bytes]) -> None:
+        """Send the files that the deploy says it lacks; those that Netlify has already are not sent again."""
+        lacking = set(self._api.get(shapes.Deploy, "sites", self.project, "deploys", id).required)
+        mine = {_sha1(data): (path, data) for path, data in sorted(files.items())}
+        if lacking - mine.keys():
+            said = f"{id} was begun with other files than were built now"
+            raise told(VENDOR, "conflict", f"GET {self._api.url('sites', self.project, 'deploys', id)}", said)
+        for digest in sorted(lacking):
+            path, data = mine[digest]
+            kind = "application/octet-stream"
+            self._api.send("PUT", "deploys", id, "files", *path.split("/"), body=data, kind=kind)
+
+    def discard(self, id: str) -> None:
+        """Delete a deploy."""
+        self._api.send("DELETE", "sites", self.project, "deploys", id)
 
     def set_variable(self, name: str, value: Secret, secret: bool, mark: Mark) -> None:
         """Set the value that production gets, in the context that it has it from; Netlify keeps no mark.
@@ -225,8 +198,14 @@ class Netlify(ReadOnlyNetlify):
             self._api.send("DELETE", *self._env, name, "value", str(known.production.id), query=site)
 
 
-def _read(said: _Deploy) -> Deployment:
-    production = said.context == "production"
+def _sha1(data: bytes) -> str:
+    # The digest by which Netlify knows files; nothing is trusted for it.
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
+def _read(said: shapes.Deploy) -> Deployment:
+    production = said.context == "production" and not said.draft
+    made = _TITLE.fullmatch(said.title or "")
     return Deployment(
         id=said.id,
         state=state_of(STATES, said.word),
@@ -235,6 +214,7 @@ def _read(said: _Deploy) -> Deployment:
         served=production and said.published is not None,
         created=said.created,
         address=said.links.permalink or f"https://{said.id}--{said.name}.netlify.app",
-        commit=said.commit,
+        commit=said.commit or (made[2] if made else None),
         branch=said.branch,
+        mark=made[1] if made else None,
     )

@@ -203,7 +203,7 @@ class _Kept:
             self._tail = (self._tail + piece[room:])[-half:]
 
 
-class _Child:
+class Child:
     """A running program."""
 
     def __init__(self, process: subprocess.Popen[bytes], what: str, redactor: Redactor) -> None:
@@ -213,12 +213,14 @@ class _Child:
         self._stderr = _Kept(process.stderr, STDERR_LIMIT)
 
     def output(self) -> Iterator[bytes]:
+        """Yield the output in pieces to its end; raises as :meth:`finish`."""
         assert self.process.stdout is not None
         while piece := self.process.stdout.read(CHUNK):
             yield piece
         self.finish()
 
     def finish(self) -> None:
+        """Wait for its end; raises StepFailed unless it ended with 0."""
         code = self.process.wait()
         if code != 0:
             end = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -226,6 +228,7 @@ class _Child:
             raise StepFailed(f"{self.what} ended with {end}: {said}", _next_step(said))
 
     def warnings(self) -> str:
+        """Return what it said on its error output, redacted."""
         return self._redactor.text(self._stderr.text())
 
     def kill(self) -> None:
@@ -239,7 +242,7 @@ class _Child:
 
 
 @contextmanager
-def _leash() -> Iterator[int]:
+def leash() -> Iterator[int]:
     """Hand out the reading end of a pipe whose other end closes with the block, or with this process."""
     reading, writing = os.pipe()
     try:
@@ -252,23 +255,23 @@ def _leash() -> Iterator[int]:
 @contextmanager
 def _started(
     program: Program, url: SecretUrl | None, arguments: Sequence[str], seconds: float, *, stdin: int
-) -> Iterator[_Child]:
+) -> Iterator[Child]:
     where = f" at {url.public}" if url else ""
     check_arguments(program, arguments)
     patience = min(PATIENCE * seconds, LONGEST_PATIENCE)
     guardian = [sys.executable, "-I", "-S", GUARDIAN]
-    with password_file(url) as (passwords, handles), _leash() as leash:
+    with password_file(url) as (passwords, handles), leash() as held:
         process = subprocess.Popen(
-            [*guardian, str(leash), f"{patience * 1000:.0f}", str(find(program)), *PROGRAMS[program], *arguments],
+            [*guardian, str(held), f"{patience * 1000:.0f}", str(find(program)), *PROGRAMS[program], *arguments],
             env=environment(url) | _path(program) | VARIABLES.get(program, {}) | passwords,
             cwd="/",
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=(*handles, leash),
+            pass_fds=(*handles, held),
         )
-        child = _Child(process, f"{program}{where}", Redactor([url] if url else []))
+        child = Child(process, f"{program}{where}", Redactor([url] if url else []))
         try:
             with deadline(seconds, child.what, child.kill):
                 yield child

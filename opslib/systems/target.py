@@ -12,6 +12,7 @@ from typing import Literal
 from opslib.errors import Refused
 from opslib.redaction import DatabaseUrl
 from opslib.settings import ReadSettings, Settings
+from opslib.systems.building import Builder, ReadOnlyBuilder
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.cache_writing import Cache
 from opslib.systems.checkout import Checkout
@@ -129,6 +130,11 @@ class PlanTarget(ReadTarget):
         """Whether notebooks run as another user than the executor on this machine."""
         return self._whole.kernel_user is not None
 
+    @cached_property
+    def build_tools(self) -> ReadOnlyBuilder:
+        """Which Node and npm this machine has."""
+        return ReadOnlyBuilder(self._whole)
+
     def can_write(self, token: Literal["pagerduty_key", "slack_token"]) -> bool:
         """Tell whether the description has this credential of a vendor."""
         return getattr(self._whole, token) is not None
@@ -190,6 +196,11 @@ class WriteTarget(VerifyTarget):
     def hosting_writer(self) -> Hosting:
         """Who serves the front end, by a handle that moves production."""
         return moving(self.settings, self.settings)
+
+    @cached_property
+    def builder(self) -> Builder:
+        """npm, to build the front end in a folder of its own."""
+        return Builder(self.settings)
 
     @cached_property
     def supabase_writer(self) -> Supabase:

@@ -53,6 +53,10 @@ class Version:
         """Return what stands under ``key``, or None."""
         return self._values.get(key)
 
+    def others(self, *public: str) -> list[Secret]:
+        """Return all values but those of the keys ``public``, to look for where none may stand."""
+        return [value for key, value in self._values.items() if key not in public]
+
 
 class Vault:
     """The secret that the description names (OPS_VAULT_SECRET), as the executor's account may read it."""

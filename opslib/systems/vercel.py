@@ -17,6 +17,7 @@ from opslib.systems.api import Api, WritingApi
 from opslib.systems.api_errors import Vendor, told
 from opslib.systems.hosting import (
     MOST,
+    BuildsCommits,
     Deployment,
     Mark,
     Move,
@@ -71,10 +72,11 @@ class ReadOnlyVercel:
         pinned = None if found.assigns is None else not found.assigns
         return Standing(live.id if live else None, pinned, _move(found.request))
 
-    def deployments(self, most: int = MOST) -> list[Deployment]:
+    def deployments(self, most: int = MOST, production: bool = True) -> list[Deployment]:
         """Return the newest deployments for production, also those that retention deleted; at most 100."""
         found = self._owned()
-        query = {"projectId": found, "target": "production", "limit": min(most, 100), **self._team}
+        kind = "production" if production else "preview"
+        query = {"projectId": found, "target": kind, "limit": min(most, 100), **self._team}
         return [self._read(one) for one in self._api.get(shapes.List, "v6", "deployments", query=query).deployments]
 
     def deployment(self, id: str) -> Deployment:
@@ -143,7 +145,7 @@ class ReadOnlyVercel:
         )
 
 
-class Vercel(ReadOnlyVercel):
+class Vercel(BuildsCommits, ReadOnlyVercel):
     """Also moves production and sets variables."""
 
     _api: WritingApi

@@ -3,11 +3,6 @@ from pathlib import Path
 
 from opslib.guide import catalogue
 
-UNTIL_OTHERS_BUILD_HERE = [
-    *("DEP-STG-01", "DEP-STG-03", "DEP-VCL-01"),
-    *(f"DEP-NTL-0{number}" for number in range(4)),
-]
-"""What of a deployment is not carried out, as its notebook says: builds by hand, variables, other hosters."""
 UNTIL_PRODUCTIONS_PROCESSES_ARE_ASKED = [
     *(f"ENV-ACC-0{number}" for number in range(1, 7)),
     *(f"ENV-VARP-{number:02}" for number in range(18)),
@@ -40,7 +35,7 @@ def test_a_notebook_that_exists_carries_out_every_item_that_is_its_own():
     existing = {p.relative_to(NOTEBOOKS).with_suffix("").as_posix() for p in NOTEBOOKS.rglob("*.ipynb")}
     carried = {place.id for place in catalogue.places()}
     open_items = [i.id for i in catalogue.items().values() if i.notebook in existing and i.id not in carried]
-    assert sorted(open_items) == sorted(UNTIL_OTHERS_BUILD_HERE + UNTIL_PRODUCTIONS_PROCESSES_ARE_ASKED)
+    assert sorted(open_items) == sorted(UNTIL_PRODUCTIONS_PROCESSES_ARE_ASKED)
 
 
 def test_coverage_counts_items_once_however_many_cells_carry_them_out():

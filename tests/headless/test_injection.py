@@ -66,6 +66,7 @@ STEP = {
     "key": "TOGETHER_API_KEY",
     "ref": "main",
     "manifest": "0" * 64,
+    "files": "0" * 64,
     "users": "none",
     "keep": "none",
     "scope": "users",

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from opslib.archive.verify import verify
-from opslib.headless import agreement, runner
+from opslib.headless import agreement, notebooks, runner
+from opslib.headless.asked import Asked
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.lab.vendors.github import MAIN
+from opslib.lab.vendors.product import git
 from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
 from tests.hosters import of
@@ -22,7 +24,7 @@ from tests.vendors import Doors
 
 NAME = "runbooks/deploy-new-version"
 SHORT = ("watch_minutes=0.05", "look_seconds=0.5")
-STEPS = ["rehearse", "apply-migrations", "set-address", "set-anon-key", "deploy"]
+STEPS = ["rehearse", "apply-migrations", "set-address", "set-anon-key", "build", "draft", "deploy"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -155,3 +157,39 @@ def test_a_build_that_fails_leaves_users_where_they_are_and_is_gone_on_with(hous
     assert again["state"] == "finished", again["reason"]
     assert live(vercel) != vercel.ids["now"]
     assert len([one for one in vercel.state["deployments"] if one.get("mark")]) == 2
+
+
+@pytest.mark.parametrize("name", ["netlify", "cloudflare"])
+def test_it_deploys_to_the_other_hosters_as_well(house, tmp_path, name):
+    if name == "netlify" and shutil.which("npm") is None:
+        pytest.skip("Node.js is not installed on this machine, and Netlify is sent what was built here")
+    doors = Doors(house.settings)
+    with doors.restored():
+        hoster = of(house.settings, doors, name)
+        commit = newest(house)
+        github = doors.state()["github"]
+        runs = [one | {"sha": commit} for one in github["runs"]]
+        doors.put(github={**github, "heads": {"main": commit}, "runs": runs})
+        book = notebooks.find(NAME)
+        given = {"database": "none", "build": "draft" if name == "netlify" else "if-needed", "watch_minutes": 0.05}
+        values = {p.name: p.default for p in book.parameters} | given | {"look_seconds": 0.5}
+        with traffic(house):
+            result = runner.execute(Asked(book, values, hoster.settings), tmp_path / "archive")
+        assert result["state"] == "finished", result["reason"]
+        found = results(Path(result["report"]).parent)
+        assert found["front-end-served"]["verdict"] == "OK"
+        assert found["front-end-pipeline"]["verdict"] == ("WARNING" if name == "cloudflare" else "OK")
+        with hoster.looking() as handle:
+            live = handle.deployment(handle.current().deployment)
+        assert (live.commit, live.id in hoster.ids.values()) == (commit, False)
+        evidence = json.loads((Path(result["report"]).parent / "evidence" / "build.json").read_text())
+        assert evidence["verification"]["verdict"] == "OK"
+        assert (evidence["values"]["sha256"] == "none") is (name == "cloudflare")
+        page = (Path(result["report"]).parent / "report.html").read_text()
+        assert not [
+            one for one in (hoster.settings.netlify_token, hoster.settings.cloudflare_token) if one.reveal() in page
+        ]
+
+
+def newest(house):
+    return git(house.settings.checkout, "rev-parse", "HEAD").strip()

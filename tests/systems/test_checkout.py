@@ -72,3 +72,22 @@ def test_a_folder_that_is_no_repository_is_told(tmp_path):
         Checkout(tmp_path).commit("main")
     with pytest.raises(SettingsError, match="OPS_CHECKOUT"):
         Checkout(None)
+
+
+def test_a_whole_commit_is_written_without_what_stands_in_the_working_tree(folder, tmp_path):
+    checkout, place = Checkout(folder), tmp_path / "place"
+    (folder / "package.json").write_text("{}")
+    (folder / "node_modules").mkdir()
+    place.mkdir()
+    whole = product.COMMITTED | product.FILES | product.FRONT_END
+    assert checkout.write(checkout.commit("main"), place) == len(whole)
+    assert {p.relative_to(place).as_posix(): p.read_bytes() for p in place.rglob("*") if p.is_file()} == whole
+    assert checkout.file(checkout.commit("main"), "package.json") == product.FILES["package.json"]
+    assert checkout.file(checkout.commit("main"), "absent.json") is None
+
+
+def test_a_link_in_a_commit_is_not_written(folder, tmp_path):
+    (folder / "link").symlink_to("/etc/passwd")
+    made = product.commit(folder, {})
+    with pytest.raises(Unreachable, match="no plain file"):
+        Checkout(folder).write(made, tmp_path)

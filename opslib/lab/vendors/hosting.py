@@ -6,6 +6,7 @@ production points at by the clock.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import time
@@ -107,6 +108,8 @@ class Hoster(StandIn):
         one = self.find(self.live() if site == "production" else site)
         if one is None or one["state"] != "ready":
             return HTMLResponse("<title>404: deployment not found</title>", 404)
+        if "files" in one:
+            return self._file(one, f"assets/{request.path_params['name']}" if "name" in request.path_params else "")
         if "name" in request.path_params:
             name = request.path_params["name"]
             kind = "text/css" if name.endswith(".css") else "text/javascript"
@@ -114,6 +117,15 @@ class Hoster(StandIn):
             return Response(f"/* {one['sha']} */", media_type=kind, headers=forever)
         page = PAGE.format(sha=one["sha"], mark=one["sha"][:8])
         return HTMLResponse(page, headers={"cache-control": "public, max-age=0, must-revalidate"})
+
+    def _file(self, one: dict[str, Any], path: str) -> Response:
+        """Return a file of a deployment that was sent as files."""
+        digest = one["files"].get(f"/{path or 'index.html'}")
+        if digest is None:
+            return HTMLResponse("<title>404</title>", 404)
+        data = base64.b64decode(self.state["blobs"][digest])
+        kinds = {"css": "text/css", "js": "text/javascript"}
+        return Response(data, media_type=kinds.get(path.rpartition(".")[2], "text/html"))
 
     def find(self, id: str) -> dict[str, Any] | None:
         """Return a deployment by its id."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
+import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -16,7 +20,8 @@ from opslib.lab.vendors.stand_in import Refusal, said
 ACCOUNT = "6500000000000000000000aa"
 SITE, NAME = "3f8e9c1a-5b2d-4e7f-9a60-1c2d3e4f5a6b", "valuecanvas"
 API = "/api/v1"
-WORDS = {"ready": "ready", "failed": "error", "building": "building"}
+WORDS = {"ready": "ready", "failed": "error", "building": "processing", "uploading": "uploading"}
+_SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 class Netlify(Hoster):
@@ -47,6 +52,9 @@ class Netlify(Hoster):
             Route(f"{API}/accounts/{{account}}/env/{{key}}", self.delete_variable, methods=["DELETE"]),
             Route(f"{API}/accounts/{{account}}/env/{{key}}/value/{{id}}", self.delete_value, methods=["DELETE"]),
             Route(f"{home}/deploys", self.deploys),
+            Route(f"{home}/deploys", self.create, methods=["POST"]),
+            Route(f"{home}/deploys/{{id}}", self.delete, methods=["DELETE"]),
+            Route(f"{API}/deploys/{{id}}/files/{{path:path}}", self.file, methods=["PUT"]),
             Route(f"{home}/deploys/{{id}}", self.deploy),
             Route(f"{home}/deploys/{{id}}/restore", self.restore, methods=["POST"]),
             *self.sites(),
@@ -130,12 +138,53 @@ class Netlify(Hoster):
         self._here(request)
         return JSONResponse(self._shown(self.kept(request.path_params["id"])))
 
+    async def create(self, request: Request) -> Response:
+        """Begin a deploy of files by their SHA-1; those that the site has never been sent are required."""
+        self._here(request)
+        given = await said(request)
+        files: dict[str, str] = given["files"]
+        if not files or any(not path.startswith("/") or not _SHA1.fullmatch(one) for path, one in files.items()):
+            raise Refusal(422, "files: each path begins with a slash, and has a SHA-1.")
+        self.state["made"] = self.state.get("made", 0) + 1
+        one = self.build(f"6a28f0a1c3d4e5f6{self.state['made']:08x}", "", request.query_params.get("title", ""))
+        one |= {"kind": "draft" if given.get("draft") else "production", "files": files, "branch": given.get("branch")}
+        one |= {"state": "uploading"}
+        self._uploaded(one)
+        return JSONResponse(self._shown(one))
+
+    async def file(self, request: Request) -> Response:
+        """Take one file of a deploy; one whose SHA-1 is another is refused."""
+        one, path = self.kept(request.path_params["id"]), f"/{request.path_params['path']}"
+        data = await request.body()
+        digest = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        if one.get("files", {}).get(path) != digest:
+            raise Refusal(422, f"{path} is no file of this deploy, or another.")
+        self.state.setdefault("blobs", {})[digest] = base64.b64encode(data).decode()
+        self._uploaded(one)
+        return JSONResponse({"id": path, "path": path, "sha": digest, "size": len(data)})
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a deploy that is not published."""
+        self._here(request)
+        one = self.kept(request.path_params["id"])
+        if one["id"] == self.live():
+            raise Refusal(422, "The published deploy cannot be deleted.")
+        self.state["deployments"].remove(one)
+        return Response(status_code=204)
+
     async def restore(self, request: Request) -> Response:
         """Publish an older or a newer deploy."""
         self._here(request)
         id = request.path_params["id"]
         self.move("rollback", id)
         return JSONResponse(self._shown(self.kept(id)), 201)
+
+    def _lacking(self, one: dict[str, Any]) -> list[str]:
+        return sorted(set(one.get("files", {}).values()) - self.state.get("blobs", {}).keys())
+
+    def _uploaded(self, one: dict[str, Any]) -> None:
+        if one["state"] == "uploading" and not self._lacking(one):
+            one |= {"state": "building", "until": time.time() + self.state["build_seconds"]}
 
     def _account(self, request: Request) -> None:
         if request.path_params["account"] != ACCOUNT or request.query_params.get("site_id") != SITE:
@@ -169,11 +218,14 @@ class Netlify(Hoster):
             "url": f"{self.base}/sites/production",
             "deploy_url": own,
             "deploy_ssl_url": own,
-            "branch": "main" if production else "work",
-            "commit_ref": one["sha"],
+            "branch": one.get("branch") or ("main" if production else "work"),
+            **({"commit_ref": one["sha"]} if one["sha"] else {}),
             "created_at": made,
             "updated_at": made,
             "context": "production" if production else "deploy-preview",
+            "draft": one["kind"] == "draft",
+            **({"title": one["mark"]} if one.get("mark") else {}),
+            "required": self._lacking(one) if one["state"] == "uploading" else [],
             "locked": not self.state["automatic"],
             "skipped": False,
             "framework": "vite",

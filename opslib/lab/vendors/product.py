@@ -1,4 +1,4 @@
-"""The product's functions: as they are deployed at the lab's Supabase, and as its repository has them by now.
+"""The product's repository: its front end, and its functions as they are deployed at the lab's Supabase and by now.
 
 Of the deployed ones ``hello`` is older than the repository's, ``llm-ready`` is the same, ``summarise`` is not deployed.
 """
@@ -44,6 +44,37 @@ MIGRATIONS = (
     *("20260209160500", "20260223112000", "20260302093000", "20260316101000"),
 )
 """Versions that the lab's database records."""
+_BUILD = b"""import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+
+const file = (name) => readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8");
+// As a bundler does: what begins with VITE_ is put into the files, everything else is not there.
+const said = (name) => JSON.stringify(name.startsWith("VITE_") ? process.env[name] : undefined) ?? "undefined";
+const script = file("main.js").replace(/import\\.meta\\.env\\.(\\w+)/g, (_, name) => said(name));
+const mark = createHash("sha256").update(script).digest("hex").slice(0, 8);
+
+rmSync("dist", { recursive: true, force: true });
+mkdirSync("dist/assets", { recursive: true });
+writeFileSync(`dist/assets/index-${mark}.js`, script);
+writeFileSync(`dist/assets/index-${mark}.css`, file("main.css"));
+writeFileSync("dist/index.html", file("index.html").replaceAll("MARK", mark));
+"""
+_PAGE = b"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>ValueCanvas</title>
+<script type="module" crossorigin src="./assets/index-MARK.js"></script>
+<link rel="stylesheet" href="./assets/index-MARK.css">
+</head><body><div id="root"></div></body></html>
+"""
+_SCRIPT = b"""const settings = { url: import.meta.env.VITE_SUPABASE_URL, key: import.meta.env.VITE_SUPABASE_ANON_KEY };
+document.getElementById("root").textContent = settings.url ? "ValueCanvas" : "ValueCanvas is not configured";
+"""
+FRONT_END = {
+    "tools/build.mjs": _BUILD,
+    "src/index.html": _PAGE,
+    "src/main.js": _SCRIPT,
+    "src/main.css": b"#root { font-family: sans-serif; }\n",
+}
+"""The front end: a build of a few lines that does what the product's does, without its packages."""
 COMMITTED = {
     "supabase/config.toml": _CONFIG,
     HELLO: _HELLO.replace(b"release: 1", b"release: 2"),
@@ -53,7 +84,7 @@ COMMITTED = {
     f"{FOLDER}/hello/README.md": b"Says hello.\n",
     **{f"supabase/migrations/{version}_applied.sql": b"-- In the lab's schema.\n" for version in MIGRATIONS},
 }
-"""Files of the repository's newest commit below ``supabase/``."""
+"""Files of the repository's newest commit, beside the front end's."""
 
 _PERSON = {
     f"GIT_{who}_{what}": said
@@ -72,7 +103,7 @@ def write(folder: Path) -> None:
         return
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
-    commit(folder, COMMITTED | FILES)
+    commit(folder, COMMITTED | FILES | FRONT_END)
 
 
 def commit(folder: Path, files: dict[str, bytes]) -> str:
