@@ -1,6 +1,7 @@
 """The front end built here from the lab's repository: what its lock file names, and no secret in what is served."""
 
 import json
+import os
 import shutil
 from contextlib import ExitStack, closing
 
@@ -8,7 +9,8 @@ import pytest
 
 import opslib.actions.frontend_built as built
 from opslib.actions.frontend import BuildFrontEnd
-from opslib.errors import Refused, StepFailed, Unreachable, UsageError
+from opslib.errors import Refused, SettingsError, StepFailed, Unreachable, UsageError
+from opslib.headless import kernel_user
 from opslib.lab.cloud import PROJECT, anonymous
 from opslib.lab.vendors.product import commit, git
 from opslib.model import Verdict
@@ -197,6 +199,34 @@ def test_outside_the_lab_a_build_must_not_run_as_the_executor(netlify, targets):
     real = netlify.settings.model_copy(update={"environment": "staging", "kernel_user": None})
     with closing(PlanTarget(real, RUN)) as target, pytest.raises(Refused, match="OPS_KERNEL_USER"):
         ACTION.plan(target)
+
+
+SPIES = b"""import fs from "node:fs";
+import os from "node:os";
+const tried = (path) => { try { return fs.readFileSync(path).length; } catch (error) { return error.code; } };
+const parent = tried(`/proc/${process.ppid}/environ`);
+const said = { user: os.userInfo().username, names: Object.keys(process.env).sort() };
+fs.mkdirSync("dist");
+fs.writeFileSync("dist/index.html", JSON.stringify({ ...said, executor: tried("/proc/EXECUTOR/environ"), parent }));
+"""
+
+
+@NODE
+def test_a_build_runs_as_the_other_user_and_sees_nothing_of_the_executor(netlify, targets, monkeypatch):
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a build as another user")
+    try:
+        kernel_user.account("nobody")
+    except SettingsError as error:
+        pytest.skip(f"not possible on this machine: {error}")
+    monkeypatch.setenv("SOME_CREDENTIAL", "tg-v1-somebodys-own-9f3Kq7Zr")
+    head(netlify, {"tools/build.mjs": SPIES.replace(b"EXECUTOR", str(os.getpid()).encode())})
+    apart = netlify.settings.model_copy(update={"kernel_user": "nobody"})
+    with closing(WriteTarget(apart, RUN)) as target:
+        values = ACTION.apply(target, ACTION.plan(target), quiet)
+    said = json.loads(built.kept(RUN, values["sha256"])["index.html"])
+    assert (said["user"], said["executor"]) == ("nobody", "EACCES")
+    assert "SOME_CREDENTIAL" not in said["names"]
 
 
 def test_without_node_it_is_said(targets, monkeypatch, tmp_path):

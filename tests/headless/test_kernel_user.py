@@ -18,6 +18,8 @@ from tests.descriptions import description
 from tests.headless import bench
 
 USER = "nobody"
+BUILD = "tests/actions/test_frontend_build.py::test_a_build_runs_as_the_other_user_and_sees_nothing_of_the_executor"
+"""What else needs that user, where any user may run this Python run by its own file."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -61,7 +63,7 @@ def test_where_python_lies_in_a_closed_folder_these_tests_pass_with_that_folder_
         pytest.skip("only root can start a notebook as another user")
     closed, kept = closed_folder()
     script = ["sh", "-c", IN_A_NAMESPACE, "sh", str(closed), str(kept), str(tmp_path)]
-    tests = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
+    tests = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", __file__, BUILD]
     if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine gives nobody mounts of their own")
     done = subprocess.run(["unshare", "-m", *script, *tests], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,8 +1,13 @@
 """A new version as people deploy it: database, front end, a watch; refused, failed, gone on with, taken back."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -10,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from opslib.archive.store import Archive
 from opslib.archive.verify import verify
-from opslib.headless import agreement, notebooks, runner
-from opslib.headless.asked import Asked
+from opslib.headless import agreement, runner
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.lab.vendors.github import MAIN
@@ -20,6 +25,7 @@ from opslib.lab.vendors.product import git
 from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
 from tests.hosters import of
+from tests.scale import first
 from tests.vendors import Doors
 
 NAME = "runbooks/deploy-new-version"
@@ -159,37 +165,116 @@ def test_a_build_that_fails_leaves_users_where_they_are_and_is_gone_on_with(hous
     assert len([one for one in vercel.state["deployments"] if one.get("mark")]) == 2
 
 
-@pytest.mark.parametrize("name", ["netlify", "cloudflare"])
-def test_it_deploys_to_the_other_hosters_as_well(house, tmp_path, name):
-    if name == "netlify" and shutil.which("npm") is None:
-        pytest.skip("Node.js is not installed on this machine, and Netlify is sent what was built here")
-    doors = Doors(house.settings)
-    with doors.restored():
-        hoster = of(house.settings, doors, name)
-        commit = newest(house)
-        github = doors.state()["github"]
+@pytest.fixture
+def elsewhere(house):
+    """Let the lab's description say another hoster, and the branch be at the repository's newest commit."""
+    file, doors = house.lab.folder / "target.env", Doors(house.settings)
+    kept = file.read_text()
+
+    def there(name):
+        if name == "netlify" and shutil.which("npm") is None:
+            pytest.skip("Node.js is not installed on this machine, and Netlify is sent what was built here")
+        said = kept.replace("OPS_HOSTER=vercel", f"OPS_HOSTER={name}")
+        file.write_text(said.replace("/vercel/sites/production", f"/{name}/sites/production"))
+        github, commit = doors.state()["github"], git(house.settings.checkout, "rev-parse", "HEAD").strip()
         runs = [one | {"sha": commit} for one in github["runs"]]
         doors.put(github={**github, "heads": {"main": commit}, "runs": runs})
-        book = notebooks.find(NAME)
-        given = {"database": "none", "build": "draft" if name == "netlify" else "if-needed", "watch_minutes": 0.05}
-        values = {p.name: p.default for p in book.parameters} | given | {"look_seconds": 0.5}
-        with traffic(house):
-            result = runner.execute(Asked(book, values, hoster.settings), tmp_path / "archive")
-        assert result["state"] == "finished", result["reason"]
-        found = results(Path(result["report"]).parent)
-        assert found["front-end-served"]["verdict"] == "OK"
-        assert found["front-end-pipeline"]["verdict"] == ("WARNING" if name == "cloudflare" else "OK")
-        with hoster.looking() as handle:
-            live = handle.deployment(handle.current().deployment)
-        assert (live.commit, live.id in hoster.ids.values()) == (commit, False)
-        evidence = json.loads((Path(result["report"]).parent / "evidence" / "build.json").read_text())
-        assert evidence["verification"]["verdict"] == "OK"
-        assert (evidence["values"]["sha256"] == "none") is (name == "cloudflare")
-        page = (Path(result["report"]).parent / "report.html").read_text()
-        assert not [
-            one for one in (hoster.settings.netlify_token, hoster.settings.cloudflare_token) if one.reveal() in page
-        ]
+        hoster = of(house.settings, doors, name)
+        hoster.put(build_seconds=0.2)
+        return hoster, commit
+
+    with doors.restored():
+        yield there
+    file.write_text(kept)
 
 
-def newest(house):
-    return git(house.settings.checkout, "rev-parse", "HEAD").strip()
+def made(hoster):
+    return [one for one in hoster.state["deployments"] if one["id"] not in hoster.ids.values()]
+
+
+@pytest.mark.parametrize("name", ["netlify", "cloudflare"])
+def test_at_the_other_hosters_what_was_planned_goes_live_and_is_taken_back(house, run, fingerprint, elsewhere, name):
+    hoster, commit = elsewhere(name)
+    build = "draft" if name == "netlify" else "if-needed"
+    before = fingerprint()
+    planned, _ = run(NAME, *SHORT, "database=none", f"build={build}", mode="plan")
+    assert (planned["state"], fingerprint()) == ("finished", before), planned["reason"]
+    with traffic(house):
+        result = agreement.apply(planned["run"], "lab", house.archive)
+    folder = Path(result["report"]).parent
+    assert result["state"] == "finished", result["reason"]
+    found = results(folder)
+    assert (found["front-end-served"]["verdict"], found["watch-after-change"]["verdict"]) == ("OK", "OK")
+    assert found["front-end-pipeline"]["verdict"] == ("WARNING" if name == "cloudflare" else "OK")
+    with hoster.looking() as handle:
+        one = handle.deployment(live(hoster))
+    assert (one.commit, len(made(hoster))) == (commit, 2 if name == "netlify" else 1)
+    evidence = json.loads((folder / "evidence" / "build.json").read_text())
+    assert (evidence["values"]["sha256"] == "none") is (name == "cloudflare")
+    page = (folder / "report.html").read_text()
+    assert not [
+        one for one in (hoster.settings.netlify_token, hoster.settings.cloudflare_token) if one.reveal() in page
+    ]
+    back = undo(result["run"], house.archive)
+    assert (back["state"], live(hoster)) == ("finished", hoster.ids["now"]), back["reason"]
+    assert len(made(hoster)) == 1
+    assert [one["name"] for one in hoster.state["variables"]] == ["SENTRY_AUTH_TOKEN", "VITE_API_BASE_URL"]
+    assert verify(house.archive).ok
+
+
+def test_files_that_do_not_arrive_at_netlify_are_sent_by_the_run_that_goes_on(house, run, elsewhere):
+    hoster, _ = elsewhere("netlify")
+    with hoster.doors.fault("netlify", "500", method="PUT", path="/files/"):
+        result, _ = run(NAME, *SHORT, "database=none")
+    assert (result["exit_code"], live(hoster)) == (5, hoster.ids["now"])
+    again = resume(result["run"], house.archive)
+    assert again["state"] == "finished", again["reason"]
+    (one,) = made(hoster)
+    assert live(hoster) == one["id"]
+
+
+@pytest.mark.parametrize("step", first(1, "set-anon-key", "set-address"))
+def test_a_variable_that_cannot_be_set_stops_the_run_and_is_set_once_by_the_one_that_goes_on(house, run, vercel, step):
+    names = {"set-address": "VITE_SUPABASE_URL", "set-anon-key": "VITE_SUPABASE_ANON_KEY"}
+    vercel.put(refuses=[names[step]])
+    vercel.doors.forget()
+    result, _ = run(NAME, *SHORT, "database=none")
+    assert (result["exit_code"], live(vercel)) == (5, vercel.ids["now"])
+    vercel.put(refuses=[])
+    again = resume(result["run"], house.archive)
+    assert again["state"] == "finished", again["reason"]
+    assert [one["name"] for one in vercel.state["variables"]][-2:] == list(names.values())
+    posts = [
+        call for call in vercel.doors.calls("vercel") if call["method"] == "POST" and call["path"].endswith("/env")
+    ]
+    assert len(posts) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), first(1, ("netlify", "/files/"), ("cloudflare", "/deployments"), ("vercel", "/env"))
+)
+def test_a_run_that_was_killed_while_it_deploys_goes_on_and_deploys_once(house, elsewhere, tmp_path, name, part):
+    hoster, commit = elsewhere(name)
+    hoster.doors.forget()
+    archive = tmp_path / "archive"
+    command = [sys.executable, "-m", "opslib.cli", "run", NAME, "--environment", "lab"]
+    for one in (*SHORT, "database=none"):
+        command += ["-p", one]
+    around = {**os.environ, "OPS_ARCHIVE": str(archive)}
+    running = subprocess.Popen(command, env=around, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while running.poll() is None and time.monotonic() < until:
+        calls = [call["path"] for call in hoster.doors.calls(name) if call["method"] in ("POST", "PUT")]
+        if any(part in path for path in calls):
+            os.kill(running.pid, signal.SIGKILL)
+            break
+        time.sleep(0.01)
+    assert running.wait(60) == -signal.SIGKILL
+    (broken,) = Archive(archive).log.open_runs()
+    again = resume(broken, archive)
+    assert again["state"] == "finished", again["reason"]
+    (one,) = made(hoster)
+    assert live(hoster) == one["id"]
+    with hoster.looking() as handle:
+        assert handle.deployment(one["id"]).commit == commit
+    assert verify(archive).ok
