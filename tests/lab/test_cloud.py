@@ -8,7 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from opslib.lab import cloud, state
-from opslib.lab.cloud import Cloud
+from opslib.lab.cloud import PROJECT, Cloud
+from opslib.redaction import Secret
+from opslib.systems.publishable import ANON_KEY, unpublishable
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,8 @@ def test_the_buckets_keep_versions_and_refuse_to_delete_a_locked_one(aws, bucket
 def test_the_secret_has_every_key_with_a_dummy_value(aws):
     said = json.loads(aws("secretsmanager").get_secret_value(SecretId=cloud.SECRET)["SecretString"])
     assert set(said) == set(cloud.KEYS)
+    public = said.pop("SUPABASE_ANON_KEY")
+    assert unpublishable(ANON_KEY, Secret(public), PROJECT) is None
     assert all(value.startswith("lab-dummy-") for value in said.values())
 
 
