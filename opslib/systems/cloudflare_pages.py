@@ -197,7 +197,7 @@ class Pages(BuildsCommits, ReadOnlyPages):
         """Ask for a build of the production branch, of whatever it is at then; Cloudflare keeps no mark.
 
         Source: the API's "Create deployment", for a project with a repository. A build of a folder's files is sent by
-        calls that Cloudflare does not describe (docs/decisions/0014).
+        calls that Cloudflare does not describe (docs/decisions/0016).
         """
         kind, content = encode([Part("branch", branch.encode())])
         answer = self._api.send("POST", *self._home, "deployments", body=content, kind=kind)
