@@ -207,10 +207,8 @@ class Child:
     """A running program."""
 
     def __init__(self, process: subprocess.Popen[bytes], what: str, redactor: Redactor) -> None:
-        self.process = process
-        self.what = what
-        self._redactor = redactor
-        self._stderr = _Kept(process.stderr, STDERR_LIMIT)
+        self.process, self.what = process, what
+        self._redactor, self._stderr = redactor, _Kept(process.stderr, STDERR_LIMIT)
 
     def output(self) -> Iterator[bytes]:
         """Yield the output in pieces to its end; raises as :meth:`finish`."""
