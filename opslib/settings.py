@@ -26,7 +26,7 @@ from opslib.model import ENVIRONMENTS, Environment
 from opslib.redaction import CacheUrl, DatabaseUrl, Secret
 from opslib.settings_environments import PREFIX, lab_faults, shared_faults
 from opslib.settings_guard import Address, Bucket, Folder, Guard, shown, split
-from opslib.settings_vendors import ADDRESSES, VendorNames, VendorTokens
+from opslib.settings_vendors import ADDRESSES, VOUCHING, VendorNames, VendorTokens
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder: notebooks, .env files and, unless told otherwise, archive and lab."""
@@ -166,10 +166,10 @@ class Settings(Guard, VendorTokens, ReadSettings):
 
 FILE_ONLY = frozenset(
     {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None}
-    | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES}
+    | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES or name in VOUCHING}
     | {"aws_endpoint_url", "migrations", "checkout", "repository", "workspace", "development_secret"}
 )
-"""What the process cannot add to a description that has a file: its guard, where credentials go, what is executed."""
+"""What the process cannot add to a description that has a file: guard, where credentials go, what runs, who vouches."""
 
 PLACES = ("OPS_ARCHIVE", "OPS_ARCHIVE_KEY", "OPS_LOCKS", "OPS_NOTEBOOKS")
 """Folders and files that are no part of a target; a description may fix them, and the process must agree then."""

@@ -86,6 +86,7 @@ def lab_faults(values: Values) -> Iterator[str]:
     for name in _LAB:
         if values.get(name) and not _here(values[name]):
             yield f"{name}: the lab is on this machine only (localhost, 127.0.0.1, ::1)"
+    yield from _asked_elsewhere(values)
     # Without them boto3 would look for others: in the shell, in the home folder, of the machine.
     for name in _LAB_OWN + (_LAB_ANCHOR if values.get("OPS_ANCHOR_BUCKET") else ()):
         if not values.get(name):
@@ -95,6 +96,15 @@ def lab_faults(values: Values) -> Iterator[str]:
     for name, leading in LED_BY.items():
         if not values.get(name) and (set_ := [one for one in leading if values.get(one)]):
             yield f"{name}: missing ({set_[0]} is set, and the lab asks its own stand-in, never the vendor)"
+
+
+def _asked_elsewhere(values: Values) -> Iterator[str]:
+    """Yield which status page or name server of a lab is not on this machine."""
+    for page in filter(None, values.get("OPS_STATUS_PAGES", "").split(",")):
+        if not _here(page.partition("=")[2]):
+            yield f"OPS_STATUS_PAGES: {page.partition('=')[0].strip()}: the lab is on this machine only"
+    if values.get("OPS_RESOLVER") and not _here(f"dns://{values['OPS_RESOLVER']}"):
+        yield "OPS_RESOLVER: the lab is on this machine only (127.0.0.1, ::1)"
 
 
 def shared_faults(values: Values, others: Mapping[str, Values]) -> Iterator[str]:

@@ -24,9 +24,8 @@ Names = Annotated[tuple[str, ...], BeforeValidator(split)]
 
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 _HOST = r"[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9][A-Za-z0-9-]*)*|\[[0-9a-f:]+\]"
-Address = Annotated[
-    str, Field(pattern=rf"^https?://({_HOST})(:[0-9]{{1,5}})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$", max_length=500)
-]
+ADDRESS = rf"https?://({_HOST})(:[0-9]{{1,5}})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?"
+Address = Annotated[str, Field(pattern=f"^{ADDRESS}$", max_length=500)]
 """Of a service, without credentials and query."""
 
 

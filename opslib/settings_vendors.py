@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from opslib.redaction import Secret
+from opslib.settings_dependencies import Dependencies
 from opslib.settings_development import DevelopmentNames
 from opslib.settings_guard import Address, split
 
@@ -45,7 +46,7 @@ Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 """A name that Supabase allows for a function."""
 
 
-class VendorNames(DevelopmentNames):
+class VendorNames(Dependencies, DevelopmentNames):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")
@@ -180,8 +181,12 @@ ADDRESSES = (
     "OPS_KUBERNETES_URL",
     "PAGERDUTY_EVENTS_URL",
     "SLACK_API_URL",
+    "SENTRY_URL",
 )
 """Variables that lead to a vendor, or to what it serves."""
+
+VOUCHING = frozenset({"status_pages", "status_components", "resolver"})
+"""Fields that say whose word counts for the vendors and for names."""
 
 LED_BY = {
     "VERCEL_API_URL": ("VERCEL_PROJECT_ID", "VERCEL_ORG_ID", "VERCEL_TOKEN"),
@@ -189,6 +194,8 @@ LED_BY = {
     "CLOUDFLARE_BASE_URL": ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_PAGES_PROJECT", "CLOUDFLARE_API_TOKEN"),
     "PAGERDUTY_EVENTS_URL": ("PAGERDUTY_ROUTING_KEY",),
     "SLACK_API_URL": ("OPS_SLACK_CHANNEL", "SLACK_BOT_TOKEN"),
+    "SENTRY_URL": ("SENTRY_ORG", "SENTRY_PROJECT", "OPS_READ_SENTRY_TOKEN"),
+    "OPS_RESOLVER": ("OPS_HOSTS",),
     "GITHUB_API_URL": ("GITHUB_REPOSITORY", "OPS_READ_GITHUB_TOKEN", "GITHUB_TOKEN"),
     "SUPABASE_API_URL": ("SUPABASE_PROJECT_REF", "OPS_READ_SUPABASE_TOKEN", "SUPABASE_ACCESS_TOKEN"),
 }

@@ -36,6 +36,7 @@ SECRETS = (
     "read_supabase_token",
     "pagerduty_key",
     "slack_token",
+    "read_sentry_token",
     "kubernetes_token",
     "read_kubernetes_token",
 )

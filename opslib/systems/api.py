@@ -56,13 +56,13 @@ class Api:
         reader: Reader | None = None,
     ) -> None:
         self.vendor, self.base, self.seconds = vendor, base.rstrip("/"), seconds
-        if token is None:
+        if token is None and vendor.scheme:
             raise SettingsError(f"{vendor.token} is not in the target description.", f"{vendor.name} wants it.")
         self._headers: dict[str, str | Secret] = {
             **vendor.headers,
             "accept": vendor.headers.get("accept", "application/json"),
         }
-        if vendor.scheme:
+        if vendor.scheme and token is not None:
             self._headers["authorization"] = Secret(f"{vendor.scheme} {token.reveal()}")
         self._reader = reader or Reader(ca=ca)
 
@@ -110,7 +110,7 @@ class Api:
         """
         if wrong := [part for part in path if part in ("", ".", "..")]:
             raise UsageError(f"{wrong[0]!r} names nothing at {self.vendor.name}.", "Name what is meant.")
-        parts = "/".join(quote(part, safe="") for part in path)
+        parts = "/".join(quote(part, safe="") for part in path) + self.vendor.tail
         given = {name: value for name, value in (query or {}).items() if value is not None}
         return f"{self.base}/{parts}" + (f"?{urlencode(given, doseq=True)}" if given else "")
 

@@ -22,6 +22,8 @@ LONGEST_WORDS = 300
 EPOCH = 1_000_000_000
 """A reset header above this is a moment in epoch seconds; below, it is seconds from now."""
 
+_RESETS = ("x-ratelimit-reset", "ratelimit-reset", "x-sentry-rate-limit-reset")
+
 KINDS: dict[str, tuple[str, str]] = {
     "rejected": ("does not take this request", "Correct what was asked for; asking again changes nothing."),
     "unauthorized": ("does not know the token", "Renew {token} in the target description."),
@@ -57,7 +59,8 @@ RETRIED = frozenset({"limited", "broken", "closed"})
 class Vendor:
     """A vendor as messages name it: ``token`` is the variable that holds its credential, ``headers`` go with each call.
 
-    ``scheme`` is empty where the credential is part of what is sent, and no header of its own.
+    ``scheme`` is empty where the credential is part of what is sent, and no header of its own, or where none is needed.
+    ``tail`` is what every path ends in.
     ``words`` is where the vendor's own sentence stands in the body of an error, as keys (and places in lists) from
     the outside in; several forms, the first that is there counts.
     """
@@ -66,6 +69,7 @@ class Vendor:
     token: str
     scheme: str = "Bearer"
     headers: Mapping[str, str] = field(default_factory=dict)
+    tail: str = ""
     words: tuple[tuple[str | int, ...], ...] = (("error", "message"), ("message",), ("msg",), ("detail",), ("error",))
 
 
@@ -93,7 +97,7 @@ def wait_of(answer: Answer | None, attempt: int) -> float:
         asked = answer.headers.get("retry-after")
         if asked is not None and (seconds := _retry_after(asked)) is not None:
             return seconds
-        reset = answer.headers.get("x-ratelimit-reset") or answer.headers.get("ratelimit-reset")
+        reset = next((answer.headers[name] for name in _RESETS if answer.headers.get(name)), None)
         if answer.status in (403, 429) and reset and reset.replace(".", "", 1).isdigit():
             moment = float(reset)
             return max(0.0, moment - time.time()) if moment > EPOCH else moment

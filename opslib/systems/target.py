@@ -15,18 +15,22 @@ from opslib.settings import ReadSettings, Settings
 from opslib.systems.building import Builder, ReadOnlyBuilder
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.cache_writing import Cache
+from opslib.systems.certificates import Certificates
 from opslib.systems.checkout import Checkout
 from opslib.systems.filing import Filing
 from opslib.systems.github import ReadOnlyWorkflows, Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.kubernetes import Cluster, ReadOnlyCluster
+from opslib.systems.names import Names
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.pagerduty import Pager
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.secret_store import ReadOnlySecrets
+from opslib.systems.sentry import ReadOnlySentry
 from opslib.systems.slack import Chat, ReadOnlyChat
+from opslib.systems.status_pages import StatusPages
 from opslib.systems.supabase import ReadOnlySupabase, Supabase
 from opslib.systems.vault import Vault
 from opslib.systems.web import Reader
@@ -86,6 +90,26 @@ class ReadTarget:
     def cluster(self) -> ReadOnlyCluster:
         """Kubernetes, by a token that only reads."""
         return ReadOnlyCluster(self.settings, self.settings.read_kubernetes_token)
+
+    @cached_property
+    def status_pages(self) -> StatusPages:
+        """The vendors' public status pages."""
+        return StatusPages(self.settings)
+
+    @cached_property
+    def sentry(self) -> ReadOnlySentry:
+        """The project's errors at Sentry, by a token that only reads."""
+        return ReadOnlySentry(self.settings, self.settings.read_sentry_token)
+
+    @cached_property
+    def names(self) -> Names:
+        """DNS, asked of one name server."""
+        return Names(self.settings.resolver)
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """The certificates that hosts show."""
+        return Certificates()
 
     def close(self) -> None:
         """Close every handle that was opened."""

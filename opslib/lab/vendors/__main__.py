@@ -1,6 +1,7 @@
 """The vendors' stand-ins as one process: ``python -m opslib.lab.vendors --port N --folder DIR``, on loopback.
 
-Each vendor is below its name (``/vercel/v9/projects/…``). Tokens come from the environment (``LAB_TOKENS``, JSON).
+Each vendor is below its name (``/vercel/v9/projects/…``); the name server is at the same port, on UDP.
+Tokens come from the environment (``LAB_TOKENS``, JSON).
 Lab-only: ``/_lab/faults`` breaks and mends, ``/_lab/state`` shows and replaces what is remembered, ``/_lab/calls``
 shows and forgets what was asked.
 """
@@ -12,7 +13,10 @@ import json
 import logging
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -24,14 +28,20 @@ from opslib.lab.vendors.doors import Doors
 from opslib.lab.vendors.faults import Faults
 from opslib.lab.vendors.github import GitHub
 from opslib.lab.vendors.memory import Memory
+from opslib.lab.vendors.names import Names
 from opslib.lab.vendors.netlify import Netlify
 from opslib.lab.vendors.pagerduty import PagerDuty
+from opslib.lab.vendors.sentry import Sentry
 from opslib.lab.vendors.slack import Slack
 from opslib.lab.vendors.stand_in import StandIn
+from opslib.lab.vendors.status import Status
 from opslib.lab.vendors.supabase import Supabase
 from opslib.lab.vendors.vercel import Vercel
 
-VENDORS: tuple[type[StandIn], ...] = (GitHub, Vercel, Netlify, Cloudflare, Supabase, PagerDuty, Slack)
+VENDORS: tuple[type[StandIn], ...] = (
+    *(GitHub, Vercel, Netlify, Cloudflare, Supabase, PagerDuty, Slack, Sentry),
+    *(Status, Names),
+)
 """Every vendor that has a stand-in."""
 
 GRACE_SECONDS = 2
@@ -47,7 +57,16 @@ def application(folder: Path, tokens: dict[str, dict[str, str]], address: str) -
         *doors.routes(),
         *(Mount(f"/{vendor.name}", app=vendor.application()) for vendor in vendors),
     ]
-    return Starlette(routes=routes, middleware=[LOOPBACK])
+    names = next(vendor for vendor in vendors if isinstance(vendor, Names))
+    port = urlsplit(address).port or 0
+
+    @asynccontextmanager
+    async def with_names(_: Starlette) -> AsyncIterator[None]:
+        transport = await names.listen(port)
+        yield
+        transport.close()
+
+    return Starlette(routes=routes, middleware=[LOOPBACK], lifespan=with_names)
 
 
 def main(arguments: list[str] | None = None) -> int:

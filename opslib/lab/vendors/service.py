@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from opslib.lab import development
 from opslib.lab.service import Service
-from opslib.lab.vendors import product
+from opslib.lab.vendors import names, product, sentry, status
 from opslib.lab.vendors.slack import CHANNEL
 
-READING = {"github": "read_github_token", "supabase": "read_supabase_token"}
+READING = {"github": "read_github_token", "supabase": "read_supabase_token", "sentry": "read_sentry_token"}
 WRITING = {
     "github": "github_token",
     "vercel": "vercel_token",
@@ -38,8 +38,8 @@ class Vendors(Service):
     def variables(self) -> Mapping[str, str]:
         """Return the tokens that they know, by vendor, with what each may do."""
         tokens: dict[str, dict[str, str]] = {}
-        for names, may in ((READING, "read"), (WRITING, "write")):
-            for vendor, name in names.items():
+        for known, may in ((READING, "read"), (WRITING, "write")):
+            for vendor, name in known.items():
                 tokens.setdefault(vendor, {})[self.passwords[name]] = may
         return {"LAB_TOKENS": json.dumps(tokens)}
 
@@ -91,4 +91,11 @@ class Vendors(Service):
             "SLACK_API_URL": f"{self.url}/slack/api",
             "OPS_SLACK_CHANNEL": CHANNEL,
             "SLACK_BOT_TOKEN": self.passwords["slack_token"],
+            "SENTRY_URL": f"{self.url}/sentry",
+            "SENTRY_ORG": sentry.ORGANIZATION,
+            "SENTRY_PROJECT": sentry.PROJECT,
+            "OPS_READ_SENTRY_TOKEN": self.passwords["read_sentry_token"],
+            "OPS_HOSTS": ",".join(names.HOSTS),
+            "OPS_RESOLVER": f"127.0.0.1:{self.port}",
+            **status.target(self.url),
         }

@@ -1,0 +1,7 @@
+"""Checks of what depends on others being well: vendors, names and certificates, error tracking."""
+
+from opslib.checks.dependencies_names import certificates, names
+from opslib.checks.dependencies_pages import ready_to_deploy, vendors
+from opslib.checks.dependencies_sentry import intake, new_issues
+
+__all__ = ["certificates", "intake", "names", "new_issues", "ready_to_deploy", "vendors"]

@@ -1,0 +1,7 @@
+"""What depends on others being well: vendors' status pages, names and certificates, Sentry."""
+
+from opslib.probes.dependencies_names import certificates, names
+from opslib.probes.dependencies_pages import pages
+from opslib.probes.dependencies_sentry import intake, new_issues, releases
+
+__all__ = ["certificates", "intake", "names", "new_issues", "pages", "releases"]
