@@ -141,8 +141,18 @@ def _referring(value: Any) -> Any:
 @cache
 def load(name: str, prefix: str = "") -> Spec:
     """Return the description in the file ``<name>.xz``; skips the test where it is absent."""
+    text = _text(name)
+    return Spec(json.loads(text) if ".json" in name else yaml.safe_load(text), prefix)
+
+
+def against(name: str, said: Any) -> list[str]:
+    """Return what of ``said`` is not as the JSON schema in ``<name>.xz`` has it; skips where that is absent."""
+    errors = Draft202012Validator(json.loads(_text(name))).iter_errors(said)
+    return [f"{'.'.join(map(str, error.absolute_path))}: {error.message[:300]}" for error in errors]
+
+
+def _text(name: str) -> str:
     file = FOLDER / f"{name}.xz"
     if not file.is_file():
         pytest.skip(f"the vendors' descriptions are not here ({FOLDER.name}); OPS_SPECS says where they are")
-    text = lzma.decompress(file.read_bytes()).decode()
-    return Spec(json.loads(text) if ".json" in name else yaml.safe_load(text), prefix)
+    return lzma.decompress(file.read_bytes()).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,9 +120,12 @@ def _literal(host: str) -> bool:
 
 
 def _certificates(target: ReadTarget) -> list[dict[str, Any]]:
-    unique = {
-        (place.host, place.port): place for place in places(target) if place.scheme in ("https", "http", "rediss")
-    }
+    unique: dict[tuple[str, int], Place] = {}
+    for place in places(target):
+        if place.scheme in ("https", "http", "rediss"):
+            known = unique.get((place.host, place.port))
+            used = f"{known.used}, {place.used}" if known else place.used
+            unique[place.host, place.port] = replace(place, used=used)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         rows = list(pool.map(lambda place: _certificate(target, place), unique.values()))
     blank = _shown(Place("", "", "", 0), "")

@@ -6,7 +6,7 @@ It answers for the names that it remembers, and says of any other that it does n
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import dns.exception
 import dns.flags
@@ -24,7 +24,7 @@ LONGEST_CHAIN = 8
 
 
 class Names(StandIn):
-    """State: ``names``, each with ``a``, ``aaaa`` (addresses), ``alias``, ``ttl``, ``answer`` (``SERVFAIL``, ``none``)."""
+    """State: ``names``, each with ``a``, ``aaaa`` (addresses), ``alias``, ``ttl``, ``answer`` (SERVFAIL, none)."""
 
     name = "names"
 
@@ -90,11 +90,11 @@ class _Door(asyncio.DatagramProtocol):
         self._names = names
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = self._names.reply(data)
-        if reply is not None and isinstance(self._transport, asyncio.DatagramTransport):
+        if reply is not None:
             self._transport.sendto(reply, addr)
 
 

@@ -25,7 +25,7 @@ HOME = f"/api/0/organizations/{ORGANIZATION}"
 class Sentry(StandIn):
     """State: ``issues``, ``outcomes`` (outcome, category, reason, quantity of the window asked for), ``releases``.
 
-    An issue has ``short``, ``title``, ``level``, ``users``, ``events``, ``status``, ``hours`` (since it was first seen).
+    An issue has ``short``, ``title``, ``level``, ``users``, ``events``, ``status``, and its age in ``hours``.
     """
 
     name = "sentry"
