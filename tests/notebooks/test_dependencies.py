@@ -1,0 +1,77 @@
+"""Dependencies as people look at them: a healthy evening, one with much amiss, and one on which nobody answers."""
+
+import json
+
+import pytest
+
+from opslib.archive.verify import verify
+from opslib.redaction import Redactor
+from tests.dependencies import elsewhere
+
+NAME = "diagnostics/dependencies"
+CHECKS = {
+    "dependencies-vendors",
+    "dependencies-names",
+    "dependencies-certificates",
+    "dependencies-intake",
+    "dependencies-new-issues",
+}
+HOSTILE = "<script>alert(1)</script>\x1b[2J"
+
+
+@pytest.fixture
+def there(house):
+    with elsewhere(house.settings) as made:
+        yield made
+
+
+def verdicts(folder):
+    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
+
+
+def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, fingerprint, there):
+    before = fingerprint()
+    result, folder = run(NAME)
+    assert (result["state"], result["exit_code"]) == ("finished", 0), result
+    assert fingerprint() == before
+    assert verdicts(folder) == dict.fromkeys(CHECKS, "OK")
+    page = (folder / "report.html").read_text()
+    for words in ("Vendors at a glance", "Days that certificates last", "valuecanvas@1.4.0", "runbooks/roll-back"):
+        assert words in page
+    redactor = Redactor(house.settings.secrets())
+    assert [p.name for p in folder.rglob("*") if p.is_file() and redactor.leaks(p.read_bytes())] == []
+    asked = [(call["method"], call["vendor"]) for name in ("status", "sentry") for call in there.doors.calls(name)]
+    assert {method for method, _ in asked} == {"GET"}
+
+
+def test_what_is_amiss_is_found_each_by_its_own_check(run, there):
+    there.incident("together", "Chat completions", status="downtime", name=HOSTILE)
+    there.name("api.openai.test")
+    there.issue(users=90)
+    there.sentry(outcomes=[{"outcome": "rate_limited", "category": "error", "reason": "key_quota", "quantity": 70}])
+    result, folder = run(NAME)
+    assert (result["state"], result["exit_code"]) == ("finished", 2), result
+    assert verdicts(folder) == {
+        **dict.fromkeys(CHECKS, "CRITICAL"),
+        "dependencies-certificates": "OK",
+    }
+    page = (folder / "report.html").read_text()
+    assert "<script>" not in page
+    assert "\x1b" not in page
+    assert "alert(1)" in page
+
+
+def test_where_nobody_answers_nothing_is_green_and_the_rest_is_looked_at(run, there):
+    doors = there.doors
+    with doors.fault("status", "malformed"), doors.fault("sentry", "401"), doors.fault("names", "cut"):
+        result, folder = run(NAME)
+    assert (result["state"], result["exit_code"]) == ("finished", 3), result
+    assert verdicts(folder) == {
+        **dict.fromkeys(CHECKS, "UNKNOWN"),
+        "dependencies-certificates": "OK",
+    }
+
+
+def test_the_archive_of_all_these_runs_verifies(house):
+    assert verify(house.archive).ok
