@@ -55,7 +55,7 @@ def _judge_certificates(reading: Reading) -> Judgement:
         return Judgement(Verdict.UNKNOWN, "No host is spoken to over TLS: there is no certificate.", None, reading.rows)
     days = [row["days"] for row in reading.rows if row["days"] is not None]
     least = min(days, default=None)
-    fine = f"{len(found)} certificates are believed; the first ends in {least:g} days" if days else ""
+    fine = f"Certificates that are believed: {len(found)}; the first ends in {least:g} days" if days else ""
     return _summed(found, fine, least, reading)
 
 

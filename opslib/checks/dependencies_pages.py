@@ -151,7 +151,7 @@ def _component(row: Row, rule: _Rule) -> Finding:
     if row["why"]:
         return Verdict.UNKNOWN, str(row["why"])
     verdict = (_STRICT if rule.strict else _LAX).get(row["state"], Verdict.UNKNOWN)
-    return verdict, f"{row['name']} is {row['state']} ({row['word']})"
+    return verdict, f"{row['name']}: {row['state']} ({row['word']})"
 
 
 def _incident(row: Row, rule: _Rule) -> Finding:

@@ -44,7 +44,7 @@ def _judge_issues(reading: Reading, limit: Threshold) -> Judgement:
     fatal = [row for row in issues if row["level"] == "fatal"]
     verdict = Verdict.CRITICAL if fatal else Verdict.worst([Verdict.WARNING, limit.judge(users)])
     worst = (fatal or sorted(issues, key=lambda row: -row["users"]))[0]
-    many = f"{'at least ' if len(issues) >= MOST else ''}{len(issues)} new unresolved"
+    many = f"{'at least ' if len(issues) >= MOST else ''}{len(issues)} new and unresolved"
     said = f"{many}; {worst['name']} “{worst['title']}” ({worst['level']}) touches {count(worst['users'])} users."
     return Judgement(verdict, said, users, tuple(_without_kind(row) for row in issues))
 

@@ -9,7 +9,7 @@ from opslib.pictures.charts import Bar, Limit, bar_list
 from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, label, picture, sentence
 
 TITLE = "Vendors at a glance"
-LEGEND = "Outline: operational. Dotted: maintenance. Hatched: degraded or partly out. Solid: out. Grey: nobody knows."
+LEGEND = "Outline: operational. Dotted: maintenance. Hatched: degraded, partly out. Solid: out. Grey: unknown."
 LEFT, LINE, SIDE, COLUMNS = 140.0, 22.0, 13.0, 3
 _TEXTURES: dict[str, Texture] = {
     "operational": "outline",
@@ -60,8 +60,8 @@ def _words(rows: Sequence[Row]) -> str:
     page = next(row for row in rows if row["what"] == "page")
     if page["why"]:
         return f"unknown, {page['why'].rstrip('.')}"
-    odd = [f"{row['name']} is {row['state']}" for row in rows if row["what"] == "component"]
-    odd = [text for text in odd if not text.endswith(" operational")]
+    parts = [row for row in rows if row["what"] == "component" and row["state"] != "operational"]
+    odd = [f"{row['name']}: {row['state']}" for row in parts]
     odd += [f"{row['what']} {row['name']}" for row in rows if row["what"] in ("incident", "maintenance")]
     return ", ".join(odd) or "nothing open"
 

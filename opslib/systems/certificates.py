@@ -100,7 +100,7 @@ def _described(data: bytes, protocol: str, fault: str | None) -> Certificate:
             protocol,
             fault,
         )
-    except ValueError as error:
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise Unreachable("It shows a certificate that cannot be read.", "Look at it with openssl.", "tls") from error
 
 

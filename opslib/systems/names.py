@@ -1,7 +1,8 @@
 """Names in DNS: the addresses they lead to, for how long an answer may be kept, and names that lead nowhere.
 
 Asked of one name server (the machine's own, unless the target description names another), never of a hosts file: what
-is looked at is what everybody gets. ``localhost`` is never asked (RFC 6761).
+is looked at is what everybody gets. ``localhost`` is never asked (RFC 6761). The standard library tells no time to
+live, and parsing what a stranger sends over UDP is no work for forty lines of ours: dnspython does both.
 """
 
 from __future__ import annotations
@@ -42,11 +43,12 @@ class Names:
         self._resolver: dns.resolver.Resolver | None = None
 
     def look_up(self, name: str, seconds: float = SECONDS) -> Found:
-        """Return the addresses of ``name``, IPv4 first.
+        """Return the addresses of ``name``, IPv4 first, each kind in order of its text.
 
         Raises Unreachable: ``slow`` without an answer in time, ``dns`` where the name server failed or refused. That
         says nothing of the name.
         """
+        import dns.exception
         import dns.resolver
 
         resolver = self._opened()
@@ -57,16 +59,18 @@ class Names:
             try:
                 answer = resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, lifetime=seconds / 2)
             except dns.resolver.NXDOMAIN as error:
+                if addresses:
+                    continue  # Said of one kind of address alone, which is no way to say it.
                 last = error.canonical_name.to_text(omit_final_dot=True)
                 return Found(name, (), alias=last if last.lower() != name.lower() else None, exists=False)
-            except (dns.resolver.LifetimeTimeout, dns.resolver.NoNameservers, OSError) as error:
+            except (dns.exception.DNSException, OSError) as error:
                 if addresses:
                     continue  # One kind of address is enough to get there.
                 raise _failed(name, error) from error
             last = answer.canonical_name.to_text(omit_final_dot=True)
             alias = last if last.lower() != name.lower() else None
             if answer.rrset is not None:
-                addresses += [record.to_text() for record in answer.rrset]
+                addresses += sorted(record.to_text() for record in answer.rrset)
                 kept.append(answer.chaining_result.minimum_ttl)
         return Found(name, tuple(addresses), min(kept, default=None), alias)
 

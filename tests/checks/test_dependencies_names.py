@@ -5,6 +5,7 @@ import pytest
 from opslib.checks import dependencies as checks
 from opslib.checks.dependencies_names import limits
 from opslib.model import Verdict
+from opslib.redaction import CacheUrl
 from opslib.runs.reading import evaluate
 from opslib.systems.target import ReadTarget
 from tests.dependencies import elsewhere
@@ -135,6 +136,15 @@ def test_a_host_that_cannot_be_asked_is_unknown_and_the_others_are_shown(lab):
     assert (result.verdict, "refuses connections" in result.summary) == (Verdict.UNKNOWN, True)
     kubernetes = next(one for one in result.rows if one["used"] == "OPS_KUBERNETES_URL")
     assert kubernetes["state"] == "trusted"
+
+
+def test_the_caches_certificate_is_looked_at_where_it_speaks_tls(lab, authority, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with host(authority.sign(days=13, since=165)) as port:
+        url = CacheUrl(f"rediss://reader:cache-reader-pw@localhost:{port}/0")
+        result = look(lab, checks.certificates, read_cache_url=url)
+    assert (result.verdict, f"localhost:{port} (OPS_READ_REDIS_URL)" in result.summary) == (Verdict.CRITICAL, True)
+    assert "cache-reader-pw" not in repr(result)
 
 
 def test_without_any_host_over_tls_nobody_says_ok(lab):

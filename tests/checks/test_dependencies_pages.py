@@ -139,6 +139,15 @@ def test_a_planned_maintenance_counts_when_it_is_near(there, judged, hours, verd
     assert judged(checks.ready_to_deploy(hours=24)).verdict is verdict
 
 
+def test_a_maintenance_that_does_not_say_when_or_what_is_a_warning(there, judged):
+    there.maintenance("vercel", "Builds", begins=None)
+    assert "does not say for when" in judged().summary
+    there.maintenance("vercel", hours=3)
+    result, ready = judged(), judged(checks.ready_to_deploy(hours=24))
+    assert (result.verdict, ready.verdict) == (Verdict.WARNING, Verdict.WARNING)
+    assert "names nothing that it affects" in result.summary
+
+
 def test_a_maintenance_under_way_stops_a_deployment(there, judged):
     there.maintenance("vercel", "Builds", hours=-1, status="in_progress")
     assert judged().verdict is Verdict.WARNING

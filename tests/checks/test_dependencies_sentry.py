@@ -72,7 +72,7 @@ def test_how_many_users_are_too_many_is_the_callers_word(there, judged):
 def test_more_issues_than_one_answer_holds_are_said_to_be(there, judged):
     one = {"title": "x", "level": "error", "users": 1, "events": 1, "status": "unresolved", "hours": 2}
     there.sentry(issues=[{**one, "short": f"VC-{number}"} for number in range(120)])
-    assert judged(checks.new_issues()).summary.startswith("at least 100 new unresolved")
+    assert judged(checks.new_issues()).summary.startswith("at least 100 new and unresolved")
 
 
 @pytest.mark.parametrize(

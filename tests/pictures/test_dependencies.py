@@ -26,7 +26,7 @@ def test_each_vendor_has_what_is_needed_of_it_and_what_is_open():
         )
     )
     assert drawn.alternative == (
-        "github: API Requests is outage, incident Elevated errors; aws: nothing open; "
+        "github: API Requests: outage, incident Elevated errors; aws: nothing open; "
         "together: unknown, The status page of together does not have this."
     )
     for word in (

@@ -63,6 +63,14 @@ def test_a_name_server_that_fails_says_nothing_of_the_name(names, there, answer,
     assert names.look_up("api.openai.test").exists
 
 
+@pytest.mark.parametrize("name", [API, f"{'x' * 64}.test", f"{'x.' * 140}test"], ids=["loop", "long-part", "long-name"])
+def test_a_name_that_cannot_be_followed_or_asked_is_told(names, there, name):
+    there.name(API, a=[], alias=API)
+    with pytest.raises(Unreachable) as told:
+        names.look_up(name, seconds=1)
+    assert told.value.kind == "dns"
+
+
 def test_without_a_name_server_nothing_is_said(there):
     with listening(lambda line: None) as port:
         pass
