@@ -8,8 +8,10 @@ import pytest
 from opslib.checks import dependencies as checks
 from opslib.model import Verdict
 from opslib.pictures.dependencies import vendors
+from opslib.probes.dependencies_pages import _component
 from opslib.runs.display import bundle
 from opslib.runs.reading import evaluate
+from opslib.systems.status_page_forms import Component, State
 from opslib.systems.target import ReadTarget
 from tests.dependencies import elsewhere
 from tests.scale import first
@@ -146,6 +148,17 @@ def test_a_maintenance_that_does_not_say_when_or_what_is_a_warning(there, judged
     result, ready = judged(), judged(checks.ready_to_deploy(hours=24))
     assert (result.verdict, ready.verdict) == (Verdict.WARNING, Verdict.WARNING)
     assert "names nothing that it affects" in result.summary
+
+
+def test_a_maintenance_under_way_that_names_nothing_stops_nobody(there, judged):
+    there.maintenance("vercel", hours=-1, status="in_progress")
+    assert judged(checks.ready_to_deploy()).verdict is Verdict.WARNING
+
+
+def test_of_components_with_one_name_the_worst_counts():
+    listed = [Component("API", state, str(state)) for state in (State.MAINTENANCE, State.OUTAGE, State.OPERATIONAL)]
+    assert _component("x", "API", tuple(listed))["state"] == "outage"
+    assert _component("x", "API", (listed[2], listed[0]))["state"] == "maintenance"
 
 
 def test_a_maintenance_under_way_stops_a_deployment(there, judged):

@@ -30,6 +30,8 @@ def test_behind_an_alias_the_shortest_time_counts(names, there):
     found = names.look_up("App.ValueCanvas.test")
     assert (found.alias, found.seconds) == ("cname.hoster.test", 60)
     assert found.addresses == ("192.0.2.76", "192.0.2.77", "2001:db8::76")
+    there.name("app.valuecanvas.test", ttl=30)
+    assert names.look_up("app.valuecanvas.test").seconds == 30
 
 
 def test_a_name_that_does_not_exist_is_no_failure_of_the_name_server(names, there):

@@ -107,6 +107,22 @@ def test_a_component_is_called_by_its_name_or_with_its_group():
     assert (api.state, api.word) == (State.UNKNOWN, "odd_word")
 
 
+def test_what_an_open_event_no_longer_touches_is_not_named():
+    part = {"type": "status_page_resource"}
+    parts = [{**part, "id": name, "attributes": {"public_name": name, "status": "operational"}} for name in ("a", "b")]
+    states = (("a", "resolved"), ("b", "degraded"))
+    touched = [{"status_page_resource_id": name, "status": state} for name, state in states]
+    told = {"title": "x", "aggregate_state": "degraded", "affected_resources": touched}
+    page = {"data": {"type": "status_page", "attributes": {"company_name": "x"}}}
+    (event,) = forms.read(
+        {**page, "included": [*parts, {"id": "9", "type": "status_report", "attributes": told}]}
+    ).events
+    assert event.components == ("b",)
+    services = {"s3-us-east-1": {"current": "0"}, "sqs-us-east-1": {"current": 2}}
+    (event,) = forms.read([{"service": "many", "status": "2", "impacted_services": services}]).events
+    assert event.components == ("many", "sqs-us-east-1")
+
+
 def test_titles_are_one_line_of_a_bounded_length(pages, there):
     there.incident("github", "Actions", name="a\r\n\tb " + "x" * 500)
     (event,) = pages.page("github").events
