@@ -20,7 +20,7 @@ from opslib.settings_dependencies import Dependencies
 from opslib.systems.api import Api
 from opslib.systems.api_errors import Vendor, told
 from opslib.systems.status_page_forms import Page, read
-from opslib.systems.web import Answer
+from opslib.systems.web_exchange import Answer
 
 LOOK_SECONDS = 15.0
 """How long one page may take with all its tries and waits."""

@@ -196,7 +196,7 @@ def test_a_page_that_sends_elsewhere_is_not_followed(lab, there):
 def test_a_document_of_another_shape_is_malformed(said):
     from opslib.systems.api_errors import Vendor
     from opslib.systems.status_pages import _read
-    from opslib.systems.web import Answer
+    from opslib.systems.web_exchange import Answer
 
     with pytest.raises(Unreachable) as told:
         _read(
