@@ -190,13 +190,12 @@ def test_production_that_serves_another_document_is_critical(hoster, targets):
     assert looked.verdict is Verdict.CRITICAL
 
 
-@pytest.mark.parametrize("name", ["netlify"])
-def test_a_hoster_that_builds_what_is_pushed_is_refused_with_the_way(lab, doors, name):
-    with closing(PlanTarget(of(lab.settings, doors, name).settings, RUN)) as target:
-        with pytest.raises(Refused, match="builds what is pushed") as refused:
-            ACTION.plan(target)
-        assert "force-full-deployment" in refused.value.next_step
-    with closing(WriteTarget(of(lab.settings, doors, name).settings, RUN)) as target, pytest.raises(Refused):
+def test_a_hoster_that_builds_no_commit_is_handed_what_was_built_here_or_nothing(lab, doors):
+    settings = of(lab.settings, doors, "netlify").settings
+    with closing(PlanTarget(settings, RUN)) as target, pytest.raises(Refused, match="builds no commit") as refused:
+        ACTION.plan(target)
+    assert "built['sha256']" in refused.value.next_step
+    with closing(WriteTarget(settings, RUN)) as target, pytest.raises(Refused, match="it builds no commit"):
         target.hosting_writer.build("a/b", "main", MAIN, RUN)
 
 
