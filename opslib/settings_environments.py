@@ -74,6 +74,10 @@ _PLACES = (
     "workspace",
     "development_secret",
     "development_port",
+    "kubernetes_secret",
+    "together_url",
+    "openai_url",
+    "openai_project",
 )
 """Names of a description's fields that say where a target is."""
 

@@ -128,6 +128,16 @@ class VendorNames(Dependencies, DevelopmentNames):
         description="true once it was tried that pods see clients' own addresses and that network policies hold",
     )
 
+    kubernetes_secret: Object = Field(
+        "valuecanvas-secrets",
+        alias="OPS_KUBERNETES_SECRET",
+        description="holds the keys that the pods are started with",
+    )
+
+    together_url: Address | None = Field(None, alias="TOGETHER_API_URL", description="unset: api.together.ai/v1")
+    openai_url: Address | None = Field(None, alias="OPENAI_API_URL", description="unset: api.openai.com/v1")
+    openai_project: Word | None = Field(None, alias="OPENAI_PROJECT_ID", description="in which the product's key is")
+
     pagerduty_url: Address | None = Field(
         None, alias="PAGERDUTY_EVENTS_URL", description="unset: events.pagerduty.com/v2"
     )
@@ -165,6 +175,13 @@ class VendorTokens(BaseModel):
     pagerduty_key: Secret | None = Field(
         None, alias="PAGERDUTY_ROUTING_KEY", description="integration key of an Events API v2 integration"
     )
+    openai_admin_key: Secret | None = Field(
+        None, alias="OPENAI_ADMIN_KEY", description="makes and deletes the project's service accounts; never chats"
+    )
+    vault_aws_access_key_id: Secret | None = Field(
+        None, alias="OPS_VAULT_AWS_ACCESS_KEY_ID", description="puts and stages the vault's versions; unset: AWS_…"
+    )
+    vault_aws_secret_access_key: Secret | None = Field(None, alias="OPS_VAULT_AWS_SECRET_ACCESS_KEY")
     slack_token: Secret | None = Field(
         None, alias="SLACK_BOT_TOKEN", description="bot with chat:write and channels:history, member of the channel"
     )
@@ -182,6 +199,8 @@ ADDRESSES = (
     "PAGERDUTY_EVENTS_URL",
     "SLACK_API_URL",
     "SENTRY_URL",
+    "TOGETHER_API_URL",
+    "OPENAI_API_URL",
 )
 """Variables that lead to a vendor, or to what it serves."""
 
@@ -196,6 +215,7 @@ LED_BY = {
     "SLACK_API_URL": ("OPS_SLACK_CHANNEL", "SLACK_BOT_TOKEN"),
     "SENTRY_URL": ("SENTRY_ORG", "SENTRY_PROJECT", "OPS_READ_SENTRY_TOKEN"),
     "OPS_RESOLVER": ("OPS_HOSTS",),
+    "OPENAI_API_URL": ("OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY"),
     "GITHUB_API_URL": ("GITHUB_REPOSITORY", "OPS_READ_GITHUB_TOKEN", "GITHUB_TOKEN"),
     "SUPABASE_API_URL": ("SUPABASE_PROJECT_REF", "OPS_READ_SUPABASE_TOKEN", "SUPABASE_ACCESS_TOKEN"),
 }

@@ -17,6 +17,7 @@ import httpx
 from opslib.errors import Unreachable
 from opslib.lab.application_breaker import Breaker
 from opslib.lab.application_cache import Cache
+from opslib.lab.application_keys import Keys
 from opslib.lab.application_options import Options
 from opslib.lab.application_store import Store
 
@@ -81,6 +82,7 @@ class Gateway:
     def __init__(self, options: Options, store: Store, cache: Cache) -> None:
         times = options.times
         self._options, self._store, self._cache = options, store, cache
+        self.keys = Keys(options)
         self._client = httpx.AsyncClient(timeout=times.upstream, trust_env=False)
         self.breakers = {
             name: Breaker(said, call=times.call, window=times.window, half_open=times.half_open)
@@ -122,7 +124,7 @@ class Gateway:
 
     async def look(self, provider: str) -> tuple[int, str, float]:
         """Ask ``togetherAI`` or ``openAI`` for its models; returns (status, body, ms); raises Unreachable."""
-        url, key = self._address(provider)
+        url, key = self._address(provider), await self.keys.of(provider)
         started = time.monotonic()
         try:
             answer = await self._client.get(
@@ -135,6 +137,7 @@ class Gateway:
     async def close(self) -> None:
         """Close the HTTP client."""
         await self._client.aclose()
+        await self.keys.close()
 
     async def _from_cache(self, question: Question) -> Answer | None:
         try:
@@ -171,11 +174,12 @@ class Gateway:
         return answer
 
     async def _call(self, provider: str, question: Question, model: str) -> Answer:
-        url, key = self._address(provider)
+        url = self._address(provider)
         self._totals[provider]["calls"] += 1
         body = {"model": model, "messages": [{"role": "user", "content": question.prompt}], **question.options}
         started = time.monotonic()
         try:
+            key = await self.keys.of(provider)
             if not key:
                 raise Unreachable(f"{provider}: no API key is configured.")
             response = await self._client.post(
@@ -213,11 +217,8 @@ class Gateway:
         except Unreachable as error:
             log.error("an answer was not recorded: %s", error)
 
-    def _address(self, provider: str) -> tuple[str, str]:
-        given = self._options
-        if provider == "togetherAI":
-            return given.together_url, given.together_key
-        return given.openai_url, given.openai_key
+    def _address(self, provider: str) -> str:
+        return self._options.together_url if provider == "togetherAI" else self._options.openai_url
 
 
 def _cost(answer: Answer, prices: tuple[float, float]) -> float:

@@ -141,11 +141,10 @@ class Health:
 
     async def _provider(self, provider: str) -> Dependency:
         name = "Together.ai" if provider == "togetherAI" else "OpenAI"
-        key = self._options.together_key if provider == "togetherAI" else self._options.openai_key
-        if not key:
-            return _missing(f"{name} API key not configured")
         started = time.monotonic()
         try:
+            if not await self._gateway.keys.of(provider):
+                return _missing(f"{name} API key not configured")
             status, body, latency = await self._gateway.look(provider)
         except Unreachable as error:
             return _dependency("unhealthy", started, f"{name} API unreachable: {error.message}")

@@ -54,6 +54,9 @@ class Options:
     openai_url: str = ""
     together_key: str = field(default="", repr=False)
     openai_key: str = field(default="", repr=False)
+    pods_url: str = ""
+    """Where the cluster's stand-in tells what the application's pods were started with; unset: the keys here."""
+    pods_ca: str = ""
     service_token: str = field(default="", repr=False)
     health_shape: str = "router"
     open_llm_health: bool = False
@@ -78,6 +81,8 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Options:
         openai_url=given.get("OPENAI_URL", "").rstrip("/"),
         together_key=given.get("TOGETHER_API_KEY", "lab-together-key"),
         openai_key=given.get("OPENAI_API_KEY", "lab-openai-key"),
+        pods_url=given.get("LAB_PODS_URL", "").rstrip("/"),
+        pods_ca=given.get("LAB_PODS_CA", ""),
         service_token=given.get("SERVICE_IDENTITY_TOKEN", ""),
         health_shape=shape,
         open_llm_health=given.get("LAB_OPEN_LLM_HEALTH", "0") not in ("", "0"),

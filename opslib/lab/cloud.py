@@ -58,6 +58,11 @@ def anonymous(project: str, role: str = "anon", until: int = 4_000_000_000) -> s
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
 
 
+def dummy(name: str) -> str:
+    """Return the value that a key of the product has in a new lab."""
+    return f"lab-dummy-{name.lower().replace('_', '-')}"
+
+
 class Cloud(Service):
     """moto's server with the operated system's AWS objects."""
 
@@ -82,7 +87,7 @@ class Cloud(Service):
     def fill(self) -> None:
         """Create buckets, the secret, log groups with a few events, and the zone."""
         self._buckets(self._client("s3"))
-        values = {name: f"lab-dummy-{name.lower().replace('_', '-')}" for name in KEYS}
+        values = {name: dummy(name) for name in KEYS}
         values["SUPABASE_ANON_KEY"] = anonymous(PROJECT)
         vault = self._client("secretsmanager")
         vault.create_secret(Name=SECRET, SecretString=json.dumps(values | RENEWED))

@@ -115,35 +115,10 @@ class _Endpoint:
         self._provider, self._faults = provider, faults
 
     async def models(self, request: Request) -> Response:
-        if broken := await self._broken(request):
-            return broken
-        if self._provider == "together":
-            return JSONResponse([_together_model(name) for name in TOGETHER_MODELS])
-        data = [{"id": name, "object": "model", "created": CREATED, "owned_by": "openai"} for name in OPENAI_MODELS]
-        return JSONResponse({"object": "list", "data": data})
+        return await self._broken(request) or models(self._provider)
 
     async def chat(self, request: Request) -> Response:
-        if broken := await self._broken(request):
-            return broken
-        try:
-            given = json.loads(await request.body())
-            model, prompt = given["model"], given["messages"][-1]["content"]
-            most = int(given.get("max_completion_tokens") or given.get("max_tokens") or 1000)
-        except (ValueError, KeyError, IndexError, TypeError):
-            return _refuse(400, "model and messages are required.", "invalid_request_error", None)
-        if model not in MODELS[self._provider]:
-            return _refuse(404, f"The model {model!r} does not exist.", "invalid_request_error", "model_not_found")
-        await asyncio.sleep(THINKING_SECONDS)
-        words = f"The lab's {self._provider} stand-in read {len(str(prompt))} characters.".split()[:most]
-        usage = _usage(max(1, len(str(prompt)) // 4), len(words))
-        head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
-        if given.get("stream"):
-            with_usage = self._provider == "together" or bool((given.get("stream_options") or {}).get("include_usage"))
-            stream = _stream(head, words, usage, with_usage, own_chunk=self._provider == "openai")
-            return StreamingResponse(stream, media_type="text/event-stream")
-        message = {"role": "assistant", "content": " ".join(words)}
-        choice = {"index": 0, "message": message, "finish_reason": "length" if len(words) == most else "stop"}
-        return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+        return await self._broken(request) or await chat(self._provider, await request.body())
 
     async def _broken(self, request: Request) -> Response | None:
         fault, seconds = self._faults.of(self._provider)
@@ -154,10 +129,44 @@ class _Endpoint:
             return Cut()
         if fault == "slow":
             await asyncio.sleep(seconds)
-        return _refuse(*REFUSALS[fault]) if fault in REFUSALS else None
+        return refuse(*REFUSALS[fault]) if fault in REFUSALS else None
 
 
-def _refuse(status: int, message: str, kind: str, code: str | None) -> Response:
+def models(provider: str) -> Response:
+    """Return the list of models as the provider has it."""
+    if provider == "together":
+        return JSONResponse([_together_model(name) for name in TOGETHER_MODELS])
+    data = [{"id": name, "object": "model", "created": CREATED, "owned_by": "openai"} for name in OPENAI_MODELS]
+    return JSONResponse({"object": "list", "data": data})
+
+
+async def chat(provider: str, body: bytes) -> Response:
+    """Return the answer to a chat, whole or as a stream; an error in the provider's form for what it does not take."""
+    try:
+        given = json.loads(body)
+        model, prompt = given["model"], given["messages"][-1]["content"]
+        most = int(given.get("max_completion_tokens") or given.get("max_tokens") or 1000)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return refuse(400, "model and messages are required.", "invalid_request_error", None)
+    if model not in MODELS[provider]:
+        return refuse(404, f"The model {model!r} does not exist.", "invalid_request_error", "model_not_found")
+    await asyncio.sleep(THINKING_SECONDS)
+    words = f"The lab's {provider} stand-in read {len(str(prompt))} characters.".split()[:most]
+    usage = _usage(max(1, len(str(prompt)) // 4), len(words))
+    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
+    if given.get("stream"):
+        with_usage = provider == "together" or bool((given.get("stream_options") or {}).get("include_usage"))
+        stream = _stream(head, words, usage, with_usage, own_chunk=provider == "openai")
+        return StreamingResponse(stream, media_type="text/event-stream")
+    said = {"role": "assistant", "content": " ".join(words)} | ({"refusal": None} if provider == "openai" else {})
+    choice = {"index": 0, "message": said, "finish_reason": "length" if len(words) == most else "stop"}
+    choice |= {"logprobs": None} if provider == "openai" else {}
+    head |= {"prompt": []} if provider == "together" else {}
+    return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+
+
+def refuse(status: int, message: str, kind: str, code: str | None) -> Response:
+    """Return an error in the providers' form."""
     headers = {"Retry-After": "1"} if status in (429, 503) else None
     return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": code}}, status, headers)
 

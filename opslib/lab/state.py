@@ -37,6 +37,9 @@ SECRETS = (
     "pagerduty_key",
     "slack_token",
     "read_sentry_token",
+    "openai_admin_key",
+    "vault_aws_id",
+    "vault_aws_key",
     "kubernetes_token",
     "read_kubernetes_token",
 )

@@ -145,11 +145,11 @@ class Lab:
         passwords = states.passwords(self.folder)
         database = Database(state, passwords, self._account)
         cache = Cache(state, passwords)
-        services: tuple[Service, ...] = (database, cache, Cloud(state, passwords), Vendors(state, passwords))
-        services += (Cluster(state, passwords),)
+        vendors, cluster = Vendors(state, passwords), Cluster(state, passwords)
+        services: tuple[Service, ...] = (database, cache, Cloud(state, passwords), vendors, cluster)
         if Application.installed() or Application.name in state.services:
             application = Application(state, passwords)
-            application.connect(database, cache)
+            application.connect(database, cache, vendors, cluster)
             services += (application,)
         return services
 
@@ -212,6 +212,8 @@ class Lab:
             "AWS_SECRET_ACCESS_KEY": cloud.passwords["aws_key"],
             "OPS_READ_AWS_ACCESS_KEY_ID": cloud.passwords["read_aws_id"],
             "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
+            "OPS_VAULT_AWS_ACCESS_KEY_ID": cloud.passwords["vault_aws_id"],
+            "OPS_VAULT_AWS_SECRET_ACCESS_KEY": cloud.passwords["vault_aws_key"],
             "S3_BUCKET_NAME": BACKUPS,
             "OPS_LEASE_BUCKET": LEASES,
             "OPS_ANCHOR_BUCKET": AUDIT,

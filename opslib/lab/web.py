@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from opslib.lab.cache import Cache
+from opslib.lab.cluster.service import Cluster
 from opslib.lab.database import DATABASE, Database
 from opslib.lab.service import Service
+from opslib.lab.vendors.service import Vendors
 
 MODULE = "opslib.lab.application"
 POOL = "valuecanvas-api"
@@ -22,9 +24,9 @@ class Application(Service):
     name = "application"
     what = "the application, a stand-in"
 
-    def connect(self, database: Database, cache: Cache) -> None:
+    def connect(self, database: Database, cache: Cache, vendors: Vendors, cluster: Cluster) -> None:
         """Say which servers the stand-in uses; their ports are known once they run."""
-        self._database, self._cache = database, cache
+        self._database, self._cache, self._vendors, self._cluster = database, cache, vendors, cluster
 
     @staticmethod
     def installed() -> bool:
@@ -45,6 +47,8 @@ class Application(Service):
             "DATABASE_URL": self._database.url("postgres", DATABASE),
             "REDIS_URL": self._cache.url("default"),
             "LAB_DISK_PATH": str(self._database.data),
+            **self._vendors.providers(),
+            **self._cluster.environment(),
         }
 
     @property

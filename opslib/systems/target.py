@@ -23,7 +23,10 @@ from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.kubernetes import Cluster, ReadOnlyCluster
 from opslib.systems.names import Names
+from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
+from opslib.systems.llm_keys import Keys, ReadOnlyKeys
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
+from opslib.systems.openai import Project, ReadOnlyProject
 from opslib.systems.pagerduty import Pager
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.postgres_admin import AdminDatabase
@@ -33,6 +36,7 @@ from opslib.systems.slack import Chat, ReadOnlyChat
 from opslib.systems.status_pages import StatusPages
 from opslib.systems.supabase import ReadOnlySupabase, Supabase
 from opslib.systems.vault import Vault
+from opslib.systems.vault_writing import VaultWriter
 from opslib.systems.web import Reader
 from opslib.systems.workspace import Workspace
 from opslib.systems.workspace_writing import WorkspaceWriter
@@ -159,6 +163,21 @@ class PlanTarget(ReadTarget):
         """Which Node and npm this machine has."""
         return ReadOnlyBuilder(self._whole)
 
+    @cached_property
+    def llm_keys(self) -> ReadOnlyKeys:
+        """The providers of language models, asked by GET with a key that is handed in."""
+        return ReadOnlyKeys(self.settings)
+
+    @cached_property
+    def openai(self) -> ReadOnlyProject:
+        """OpenAI's project and its keys, asked by GET alone."""
+        return ReadOnlyProject(self.settings, self._whole.openai_admin_key)
+
+    @cached_property
+    def cluster_secrets(self) -> ReadOnlyClusterSecrets:
+        """Secrets of the cluster, which the notebooks' token may not see; asked by GET alone."""
+        return ReadOnlyClusterSecrets(self.settings, self._whole.kubernetes_token)
+
     def can_write(self, token: Literal["pagerduty_key", "slack_token"]) -> bool:
         """Tell whether the description has this credential of a vendor."""
         return getattr(self._whole, token) is not None
@@ -235,6 +254,26 @@ class WriteTarget(VerifyTarget):
     def workspace_writer(self) -> WorkspaceWriter:
         """The checkout of the development environment, to be made and removed."""
         return WorkspaceWriter(self.settings)
+
+    @cached_property
+    def vault_writer(self) -> VaultWriter:
+        """The vault's versions, put and staged."""
+        return VaultWriter(self.settings)
+
+    @cached_property
+    def key_user(self) -> Keys:
+        """The providers of language models, who also say a word."""
+        return Keys(self.settings)
+
+    @cached_property
+    def openai_writer(self) -> Project:
+        """OpenAI's project, by a token that makes and deletes service accounts."""
+        return Project(self.settings, self.settings.openai_admin_key)
+
+    @cached_property
+    def cluster_secrets_writer(self) -> ClusterSecrets:
+        """Secrets of the cluster, by a token that may set them and start pods anew."""
+        return ClusterSecrets(self.settings, self.settings.kubernetes_token)
 
     @cached_property
     def chat_writer(self) -> Chat:

@@ -20,7 +20,7 @@ from opslib.systems.object_client import opened
 from opslib.systems.object_errors import StoreError, told
 from opslib.systems.pending import Pending
 
-CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
+CURRENT, PREVIOUS, PENDING = "AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"
 SECONDS = 25.0
 LONGEST = 24_576
 """Characters of a value; Supabase takes no more."""
@@ -38,6 +38,20 @@ class Version:
 
     id: str
     _values: dict[str, Secret] = field(repr=False)
+    _rest: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What is no text, by its key."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of what it holds."""
+        return tuple(sorted({*self._values, *self._rest}))
+
+    def differs(self, other: Version) -> tuple[str, ...]:
+        """Return the names of what is not the same in both."""
+        mine, theirs = {**self._values, **self._rest}, {**other._values, **other._rest}
+        nothing = object()
+        names = sorted({*mine, *theirs})
+        return tuple(name for name in names if mine.get(name, nothing) != theirs.get(name, nothing))
 
     def shared(self, other: Version, keys: Iterable[str]) -> list[tuple[str, bool]]:
         """Return which of ``keys`` both versions have, each with whether the value is the same."""
@@ -102,9 +116,12 @@ class Vault:
                     "missing",
                 ) from None
             return None
-        return Version(str(answer["VersionId"]), self._parsed(answer.get("SecretString")))
+        said = self._parsed(answer.get("SecretString"))
+        texts = {key: Secret(value) for key, value in said.items() if isinstance(value, str)}
+        rest = {key: value for key, value in said.items() if not isinstance(value, str)}
+        return Version(str(answer["VersionId"]), texts, rest)
 
-    def _parsed(self, text: str | None) -> dict[str, Secret]:
+    def _parsed(self, text: str | None) -> dict[str, Any]:
         try:
             said = json.loads(text or "")
         except ValueError:
@@ -112,7 +129,7 @@ class Vault:
         if not isinstance(said, dict):
             # Its text is in no message: it is what must not be shown.
             raise Unreachable(f"{self.name} holds no JSON object.", "Put it there as key and value pairs.", "malformed")
-        return {str(key): Secret(value) for key, value in said.items() if isinstance(value, str)}
+        return said
 
 
 def usable(key: str, version: Version) -> Secret:

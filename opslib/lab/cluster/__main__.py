@@ -1,7 +1,8 @@
 """The cluster's stand-in as a process: ``python -m opslib.lab.cluster --port N --folder DIR``, HTTPS on loopback.
 
 Tokens come from the environment (``LAB_TOKENS``, JSON). Lab-only: ``/_lab/faults``, ``/_lab/state`` and
-``/_lab/calls``, as the vendors' stand-ins have them, and ``/_lab/reach``, by which its network is tried.
+``/_lab/calls``, as the vendors' stand-ins have them; ``/_lab/reach``, by which its network is tried; and
+``/_lab/environment``, which shows what pods were started with.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from opslib.lab.cluster import environment
 from opslib.lab.cluster.api import Kubernetes
 from opslib.lab.cluster.certificate import SERVER, ensure
 from opslib.lab.cluster.reach import reaches
@@ -53,13 +55,19 @@ class ClusterDoors(Doors):
         self._cluster.catch_up()
         return JSONResponse(reaches(Store(self._cluster.state), dict(request.query_params)))
 
+    async def environment(self, request: Request) -> Response:
+        """Show what the ready pods of ``app`` were started with."""
+        self._cluster.catch_up()
+        return JSONResponse({"pods": environment.of(Store(self._cluster.state), request.query_params.get("app", ""))})
+
 
 def application(folder: Path, tokens: dict[str, str], address: str) -> Starlette:
     """Return the application; ``tokens`` with what each may do."""
     memory, faults = Memory(folder / "cluster.json"), Faults((Kubernetes.name,))
     cluster = Kubernetes(memory, faults, tokens, address)
     memory.keep()
-    routes = [*ClusterDoors(memory, faults, cluster).routes(), Mount("/", app=cluster.application())]
+    doors = ClusterDoors(memory, faults, cluster)
+    routes = [*doors.routes(), Route("/_lab/environment", doors.environment), Mount("/", app=cluster.application())]
     return Starlette(routes=routes, middleware=[LOOPBACK])
 
 

@@ -5,8 +5,10 @@ Ten replicas of both do not fit; one deployment has no PodDisruptionBudget, and 
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+from opslib.lab.cloud import dummy
 from opslib.lab.cluster.controller import Controller
 from opslib.lab.cluster.kinds import KINDS, Object, stamp
 from opslib.lab.cluster.store import Store
@@ -31,6 +33,11 @@ DEPLOYMENTS: dict[str, tuple[int, str, str, dict[str, str] | None]] = {
 }
 BOUNDS = {"api-server": (2, 10), "llm-worker": (1, 5)}
 BUDGETS = ("api-server", "frontend")
+SECRET = "valuecanvas-secrets"  # noqa: S105 - the secret's name, not the secret
+HELD = ("TOGETHER_API_KEY", "OPENAI_API_KEY")
+"""Keys that it holds."""
+READERS = ("api-server", "llm-worker")
+"""Deployments whose pods get all of it when they start."""
 
 
 def first(now: float) -> dict[str, Any]:
@@ -79,7 +86,8 @@ def _product(store: Store, began: float) -> None:
     hard = {"pods": "40", "requests.cpu": "20", "requests.memory": "40Gi"}
     quota = {"metadata": {"name": "production"}, "spec": {"hard": hard}}
     store.create(KINDS["resourcequotas"], NAMESPACE, quota, began)
-    secret = {"metadata": {"name": "valuecanvas-secrets"}, "type": "Opaque"}
+    values = {key: base64.b64encode(dummy(key).encode()).decode() for key in HELD}
+    secret = {"metadata": {"name": SECRET}, "type": "Opaque", "data": values}
     store.create(KINDS["secrets"], NAMESPACE, secret, began)
     settings = {"metadata": {"name": "valuecanvas-config"}, "data": {"log-level": "info", "node-env": "production"}}
     store.create(KINDS["configmaps"], NAMESPACE, settings, began)
@@ -95,6 +103,8 @@ def _deployment(name: str) -> Object:
         "ports": [{"containerPort": 8000, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": "2", "memory": "2Gi"}},
     }
+    if name in READERS:
+        container["envFrom"] = [{"secretRef": {"name": SECRET}}]
     if variables:
         container["env"] = [{"name": key, "value": value} for key, value in variables.items()]
     return {

@@ -10,6 +10,7 @@ import copy
 import uuid
 from typing import Any
 
+from opslib.lab.cluster import environment
 from opslib.lab.cluster.kinds import KINDS, Object, moment, stamp
 from opslib.lab.cluster.store import Store
 from opslib.lab.cluster.ways import address, pod_address
@@ -41,7 +42,9 @@ def make(store: Store, replicas: Object, now: float) -> Object:
         "spec": {"restartPolicy": "Always", "schedulerName": "default-scheduler", **template["spec"]},
         "status": {"phase": "Pending", "qosClass": "Burstable", "conditions": []},
     }
-    return store.create(KINDS["pods"], meta["namespace"], made, now)
+    pod = store.create(KINDS["pods"], meta["namespace"], made, now)
+    environment.note(store, pod)
+    return pod
 
 
 def active(pod: Object) -> bool:

@@ -32,6 +32,10 @@ class Cluster(Service):
         """Remove the state of an interrupted start."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def environment(self) -> dict[str, str]:
+        """Return where the application finds what its pods were started with."""
+        return {"LAB_PODS_URL": f"https://127.0.0.1:{self.port}", "LAB_PODS_CA": str(self.folder / "ca.pem")}
+
     def target(self) -> dict[str, str]:
         """Return the variables of a target description that lead here."""
         return {

@@ -30,17 +30,28 @@ from opslib.lab.vendors.github import GitHub
 from opslib.lab.vendors.memory import Memory
 from opslib.lab.vendors.names import Names
 from opslib.lab.vendors.netlify import Netlify
+from opslib.lab.vendors.openai import OpenAi
 from opslib.lab.vendors.pagerduty import PagerDuty
 from opslib.lab.vendors.sentry import Sentry
 from opslib.lab.vendors.slack import Slack
 from opslib.lab.vendors.stand_in import StandIn
 from opslib.lab.vendors.status import Status
 from opslib.lab.vendors.supabase import Supabase
+from opslib.lab.vendors.together import Together
 from opslib.lab.vendors.vercel import Vercel
 
 VENDORS: tuple[type[StandIn], ...] = (
     *(GitHub, Vercel, Netlify, Cloudflare, Supabase, PagerDuty, Slack, Sentry),
     *(Status, Names),
+    GitHub,
+    Vercel,
+    Netlify,
+    Cloudflare,
+    Supabase,
+    PagerDuty,
+    Slack,
+    Together,
+    OpenAi,
 )
 """Every vendor that has a stand-in."""
 

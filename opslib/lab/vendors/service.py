@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from opslib.lab import development
 from opslib.lab.service import Service
 from opslib.lab.vendors import names, product, sentry, status
+from opslib.lab.vendors import product
+from opslib.lab.vendors.openai import PROJECT
 from opslib.lab.vendors.slack import CHANNEL
 
 READING = {"github": "read_github_token", "supabase": "read_supabase_token", "sentry": "read_sentry_token"}
@@ -21,6 +23,7 @@ WRITING = {
     "supabase": "supabase_token",
     "pagerduty": "pagerduty_key",
     "slack": "slack_token",
+    "openai": "openai_admin_key",
 }
 """Names of the lab's passwords that are tokens at a vendor."""
 
@@ -55,6 +58,10 @@ class Vendors(Service):
     def url(self) -> str:
         """The address of all of them."""
         return f"http://127.0.0.1:{self.port}"
+
+    def providers(self) -> dict[str, str]:
+        """Return where the application finds the providers of language models."""
+        return {"TOGETHER_URL": f"{self.url}/together", "OPENAI_URL": f"{self.url}/openai"}
 
     def target(self) -> dict[str, str]:
         """Return the variables of a target description that lead here."""
@@ -98,4 +105,8 @@ class Vendors(Service):
             "OPS_HOSTS": ",".join(names.HOSTS),
             "OPS_RESOLVER": f"127.0.0.1:{self.port}",
             **status.target(self.url),
+            "TOGETHER_API_URL": f"{self.url}/together/v1",
+            "OPENAI_API_URL": f"{self.url}/openai/v1",
+            "OPENAI_PROJECT_ID": PROJECT,
+            "OPENAI_ADMIN_KEY": self.passwords["openai_admin_key"],
         }

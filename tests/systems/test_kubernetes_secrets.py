@@ -1,0 +1,92 @@
+"""A secret of the cluster set by its version, and pods that find it only when they start anew."""
+
+import pytest
+
+from opslib.errors import Unreachable
+from opslib.lab.cloud import dummy
+from opslib.redaction import Secret
+from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
+from tests import specs
+from tests.llm_keys import Pods
+
+NAME, NEW = "OPENAI_API_KEY", "sk-new-9f3Kq7Zr2Lm8Xw4T"
+
+
+@pytest.fixture
+def pods(lab):
+    made = Pods(lab.settings)
+    with made.doors.restored():
+        made.doors.forget()
+        yield made
+
+
+@pytest.fixture
+def writer(lab):
+    handle = ClusterSecrets(lab.settings, lab.settings.kubernetes_token)
+    yield handle
+    handle.close()
+
+
+def restarted(writer, pods, moment="2026-11-29T02:00:00Z"):
+    for reader in writer.readers("valuecanvas-secrets"):
+        writer.restart(reader, moment)
+    pods.doors.until(lambda _: all(writer.deployment(name).done for name in ("api-server", "llm-worker")))
+
+
+def test_pods_run_with_what_the_secret_held_when_they_were_started(lab, writer, pods):
+    held = writer.secret(lab.settings.kubernetes_secret)
+    key = held.key_of(NAME)
+    assert held.value(key) == Secret(dummy(NAME))
+    after = writer.set_value(held.name, key, Secret(NEW), held.meta.version)
+    assert (after.value(key), after.meta.version != held.meta.version) == (Secret(NEW), True)
+    assert pods.held()[NAME] == NEW
+    assert set(pods.started_with(NAME)) == {dummy(NAME)}
+    assert [one.name for one in writer.readers(held.name)] == ["api-server", "llm-worker"]
+    restarted(writer, pods)
+    assert set(pods.started_with(NAME)) == {NEW} == set(pods.started_with(NAME, "llm-worker"))
+    assert pods.started_with(NAME, "frontend") == ["", ""]
+    assert len(writer.pods_of(writer.readers(held.name)[0])) == 2
+    described = specs.load("kubernetes-swagger.json")
+    sent = [call for call in pods.doors.calls("kubernetes") if "/pods" not in call["path"]]
+    assert [fault for call in sent for fault in described.faults(call)] == []
+
+
+def test_a_secret_or_a_deployment_that_somebody_changed_since_is_not_written_over(lab, writer, pods):
+    held, reader = writer.secret("valuecanvas-secrets"), writer.readers("valuecanvas-secrets")[0]
+    pods.hold(OTHER="of somebody")
+    pods.doors.edit("deployments", "api-server", replicas=3)
+    for call in (
+        lambda: writer.set_value(held.name, NAME, Secret(NEW), held.meta.version),
+        lambda: writer.restart(reader, "2026-11-29T02:00:00Z"),
+    ):
+        with pytest.raises(Unreachable) as told:
+            call()
+        assert told.value.kind == "conflict"
+    assert pods.held() == {
+        "OPENAI_API_KEY": dummy(NAME),
+        "TOGETHER_API_KEY": dummy("TOGETHER_API_KEY"),
+        "OTHER": "of somebody",
+    }
+
+
+def test_the_notebooks_token_sees_no_secret(lab, pods):
+    reading = ReadOnlyClusterSecrets(lab.settings, lab.settings.read_kubernetes_token)
+    with pytest.raises(Unreachable) as told:
+        reading.secret("valuecanvas-secrets")
+    assert told.value.kind == "forbidden"
+    reading.close()
+
+
+def test_values_are_in_no_text_of_a_secret_and_in_no_message(lab, writer, pods):
+    held = writer.secret("valuecanvas-secrets")
+    assert "lab-dummy" not in repr(held)
+    with pods.doors.fault("kubernetes", "422", method="PATCH"), pytest.raises(Unreachable) as told:
+        writer.set_value(held.name, NAME, Secret(NEW), held.meta.version)
+    assert NEW not in f"{told.value} {told.value.next_step}"
+
+
+def test_names_as_files_have_them_are_found_and_what_is_no_text_is_none(writer, pods):
+    pods.hold(**{"together-api-key": "of a file", "TOGETHER_API_KEY": None})
+    held = writer.secret("valuecanvas-secrets")
+    assert (held.key_of("TOGETHER_API_KEY"), held.key_of("JWT_SECRET")) == ("together-api-key", None)
+    assert held.value("JWT_SECRET") is None
