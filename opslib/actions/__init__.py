@@ -56,6 +56,12 @@ _KINDS: tuple[type[Action], ...] = (
     environment.StartDevServer,
     cluster.BlockAddresses,
     cluster.SetAuditLevel,
+    security.StageKey,
+    security.TryKey,
+    security.PromoteKey,
+    security.SetFunctionKey,
+    security.SetClusterKey,
+    security.RevokeOldKey,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

@@ -74,7 +74,7 @@ class SetFunctionSecret(Action):
                 "before": before,
                 "updated": held.updated if held else None,
             },
-            observed={"calls": _calls(target)},
+            observed={"calls": calls_now(target)},
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
@@ -178,7 +178,7 @@ def _current(vault: Vault) -> Version:
     return found
 
 
-def _calls(target: PlanTarget) -> dict[str, int]:
+def calls_now(target: PlanTarget) -> dict[str, int]:
     """Return what the functions that may be called answer before the step; nothing where they cannot be asked."""
     with suppress(Unreachable):
         return {slug: smoke(target, slug)["status"] for slug in target.settings.smoke_functions}

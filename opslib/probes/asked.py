@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opslib.model import Probe
-from opslib.probes import environment, frontend
+from opslib.probes import environment, frontend, security_keys
 
 _PROBES: tuple[Probe, ...] = (
     frontend.live,
@@ -22,6 +22,9 @@ _PROBES: tuple[Probe, ...] = (
     environment.server,
     environment.scripts,
     frontend.pipeline,
+    security_keys.stores,
+    *security_keys.use.values(),
+    *security_keys.previous.values(),
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}

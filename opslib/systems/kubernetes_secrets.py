@@ -1,12 +1,13 @@
 """A secret of the product's namespace, and the deployments whose pods start with it, by the executor's token.
 
 Sources: Kubernetes API description (core/v1 Secret, apps/v1 Deployment), "Distribute Credentials Securely Using
-Secrets" (variables are read when a container starts), kubectl rollout restart (the annotation).
+Secrets" (variables are read when a container starts), "Deployments" (a changed template starts pods anew).
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,6 @@ from opslib.errors import Unreachable
 from opslib.redaction import Redactor, Secret
 from opslib.systems.kubernetes import APPS, CORE, MANAGER, MERGE, Cluster, ReadOnlyCluster
 from opslib.systems.kubernetes_shapes import Meta, Part, Pod, Selector, Thing
-
-RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 
 class _Held(Thing):
@@ -76,10 +75,9 @@ class Reader(Thing):
 
     spec: _Spec
 
-    @property
-    def restarted(self) -> str | None:
-        """When its pods were last started anew on somebody's word, as its template says it."""
-        return self.spec.template.meta.annotations.get(RESTARTED)
+    def mark(self, name: str) -> str | None:
+        """Return the annotation that its pods are started with."""
+        return self.spec.template.meta.annotations.get(name)
 
     def reads(self, secret: str) -> bool:
         """Tell whether its pods get ``secret``, or a key of it, in their variables."""
@@ -123,7 +121,14 @@ class ReadOnlyClusterSecrets(ReadOnlyCluster):
 
     def readers(self, secret: str) -> list[Reader]:
         """Return the deployments whose pods are started with ``secret``."""
-        return [one for one in self._all(Reader, *self._home(APPS), "deployments") if one.reads(secret)]
+        return [one for one in self._templates() if one.reads(secret)]
+
+    def readers_named(self, names: Sequence[str]) -> list[Reader]:
+        """Return the deployments of these names, as far as there are such."""
+        return [one for one in self._templates() if one.name in names]
+
+    def _templates(self) -> list[Reader]:
+        return self._all(Reader, *self._home(APPS), "deployments")
 
     def pods_of(self, reader: Reader) -> list[Pod]:
         """Return the pods of a deployment that have not ended."""
@@ -145,12 +150,12 @@ class ClusterSecrets(ReadOnlyClusterSecrets, Cluster):
         found = self._api.read(_Held, "PATCH secrets", answer)
         return HeldSecret(found.name, found.meta, found.immutable, found.data)
 
-    def restart(self, reader: Reader, moment: str) -> None:
-        """Let its pods be started anew, one after the other; the same ``moment`` again changes nothing.
+    def restart(self, reader: Reader, name: str, value: str) -> None:
+        """Let its pods be started anew, one after the other, with an annotation; the same again changes nothing.
 
         Raises Unreachable (conflict) where the deployment was changed since it was read.
         """
-        annotations: dict[str, Any] = {"metadata": {"annotations": {RESTARTED: moment}}}
+        annotations: dict[str, Any] = {"metadata": {"annotations": {name: value}}}
         body = {"metadata": {"resourceVersion": reader.meta.version}, "spec": {"template": annotations}}
         path = (*self._home(APPS), "deployments", reader.name)
         self._api.send("PATCH", *path, query={"fieldManager": MANAGER}, body=body, kind=MERGE)

@@ -134,3 +134,7 @@ class Project(ReadOnlyProject):
     def remove(self, account: str) -> None:
         """Delete a service account with all its keys; raises Unreachable (missing) where it is gone."""
         self._api.send("DELETE", *self._home, "service_accounts", account)
+
+    def remove_key(self, key: str) -> None:
+        """Delete a person's key; raises Unreachable (rejected) for a service account's, which goes with its account."""
+        self._api.send("DELETE", *self._home, "api_keys", key)

@@ -38,7 +38,7 @@ def test_a_new_key_serves_after_the_pods_start_anew_and_not_before(lab, place):
     writer.set_value(held.name, NAME, Secret(NEW), held.meta.version)
     assert (seen(lab)["openAI"], used(lab, board, "key_new")) == ("healthy", None)
     for reader in writer.readers(held.name):
-        writer.restart(reader, "2026-11-29T02:00:00Z")
+        writer.restart(reader, "opslib/test", "2")
     pods.doors.until(lambda _: writer.deployment("api-server").done)
     assert seen(lab)["openAI"] == "healthy"
     assert used(lab, board, "key_new") is not None

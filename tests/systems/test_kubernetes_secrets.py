@@ -27,9 +27,9 @@ def writer(lab):
     handle.close()
 
 
-def restarted(writer, pods, moment="2026-11-29T02:00:00Z"):
+def restarted(writer, pods):
     for reader in writer.readers("valuecanvas-secrets"):
-        writer.restart(reader, moment)
+        writer.restart(reader, "opslib/test", "2")
     pods.doors.until(lambda _: all(writer.deployment(name).done for name in ("api-server", "llm-worker")))
 
 
@@ -45,6 +45,8 @@ def test_pods_run_with_what_the_secret_held_when_they_were_started(lab, writer, 
     restarted(writer, pods)
     assert set(pods.started_with(NAME)) == {NEW} == set(pods.started_with(NAME, "llm-worker"))
     assert pods.started_with(NAME, "frontend") == ["", ""]
+    marks = {pod.meta.annotations["opslib/test"] for pod in writer.pods_of(writer.readers(held.name)[0])}
+    assert marks == {"2"} == {one.mark("opslib/test") for one in writer.readers(held.name)}
     assert len(writer.pods_of(writer.readers(held.name)[0])) == 2
     described = specs.load("kubernetes-swagger.json")
     sent = [call for call in pods.doors.calls("kubernetes") if "/pods" not in call["path"]]
@@ -57,7 +59,7 @@ def test_a_secret_or_a_deployment_that_somebody_changed_since_is_not_written_ove
     pods.doors.edit("deployments", "api-server", replicas=3)
     for call in (
         lambda: writer.set_value(held.name, NAME, Secret(NEW), held.meta.version),
-        lambda: writer.restart(reader, "2026-11-29T02:00:00Z"),
+        lambda: writer.restart(reader, "opslib/test", "2"),
     ):
         with pytest.raises(Unreachable) as told:
             call()

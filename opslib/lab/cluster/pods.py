@@ -37,6 +37,7 @@ def make(store: Store, replicas: Object, now: float) -> Object:
         "metadata": {
             "name": f"{meta['name']}-{uuid.uuid4().hex[:5]}",
             "labels": template["metadata"]["labels"],
+            **({"annotations": said} if (said := template["metadata"].get("annotations")) else {}),
             "ownerReferences": [owner],
         },
         "spec": {"restartPolicy": "Always", "schedulerName": "default-scheduler", **template["spec"]},

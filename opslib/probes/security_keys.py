@@ -1,0 +1,230 @@
+"""Where the key of a provider of language models stands: in the vault, in each store, at the provider, in use.
+
+Values are compared by the executor and shown nowhere: a store "holds" a version of the vault, named by its id, or
+something else. No digest of a value is shown: who has one can try out guesses.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from opslib.errors import Refused, Unreachable
+from opslib.model import Probe, now
+from opslib.probes.application_traffic import address
+from opslib.redaction import Secret
+from opslib.systems.llm_keys import PROVIDERS, Provider
+from opslib.systems.openai import Listed
+from opslib.systems.supabase import Held
+from opslib.systems.target import PlanTarget
+from opslib.systems.vault import CURRENT, PENDING, PREVIOUS, Version
+
+NOT_SET, FOREIGN = "not set", "neither"
+"""What a store holds where it is no version of the vault's that counts here."""
+ROUTE = "/health/dependencies"
+SECONDS = 20.0
+_SPACE = uuid.UUID("6c0f2a5e-53a1-5c8e-9f0d-5b0e7a1c4d21")
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """A rotation as it stands: the version with the old key, and the one that has the new key or will have it."""
+
+    provider: Provider
+    old: Version
+    new: Version | None
+    version: str
+    """The new one's id."""
+    promoted: bool
+
+    @property
+    def variable(self) -> str:
+        """The variable that holds the key."""
+        return self.provider.variable
+
+    def old_key(self) -> Secret:
+        """Return the old key; raises Refused where the vault has none."""
+        value = self.old.value(self.variable)
+        if value is None:
+            raise Refused(f"The vault's version {self.old.id} has no {self.variable}.", "Put today's key there first.")
+        return value
+
+    def holds(self, found: Held | Secret | None) -> str:
+        """Return the id of the version whose key a store holds: the new one's or the old one's."""
+        if found is None:
+            return NOT_SET
+        for version in (self.new, self.old):
+            value = version.value(self.variable) if version else None
+            if version is not None and value is not None and _same(found, value):
+                return version.id
+        return FOREIGN
+
+
+def version_of(run: str, provider: Provider) -> str:
+    """Return the id that the version of a work has: the same call again makes no second one."""
+    return str(uuid.uuid5(_SPACE, f"{run}:{provider.variable}"))
+
+
+def rotation(target: PlanTarget, provider: Provider) -> Rotation:
+    """Return how the work's rotation stands. A provider without an API for keys takes what a person staged.
+
+    Raises Refused where nothing is staged, or the version of before is not there any more.
+    """
+    vault = target.vault
+    current, pending = vault.stage(CURRENT), vault.stage(PENDING)
+    if current is None:
+        raise Refused(f"{vault.name} has no current version.", "Look at it in Secrets Manager.")
+    if provider.name == "openai":
+        version = version_of(target.run, provider)
+    elif pending is not None:
+        version = pending.id
+    else:
+        raise Refused(f"{vault.name} has no version with the stage {PENDING}.", staging(provider))
+    if current.id != version:
+        new = pending if pending is not None and pending.id == version else None
+        return Rotation(provider, current, new, version, promoted=False)
+    old = vault.stage(PREVIOUS)
+    if old is None:
+        raise Refused(f"{vault.name} has no previous version: what the old key was is not known.", "Revoke it by hand.")
+    return Rotation(provider, old, current, version, promoted=True)
+
+
+def staging(provider: Provider) -> str:
+    """Return what a person does first where the provider has no API for keys."""
+    return (
+        f"{provider.title} has no API for keys: make one at {provider.keys_page}. Put today's keys, with this one "
+        f"changed, as a version with the stage {PENDING}: aws secretsmanager put-secret-value "
+        f"--version-stages {PENDING} --secret-string file://FILE, from a file that nobody else can read, never on the "
+        "command line."
+    )
+
+
+def listed(target: PlanTarget, value: Secret) -> Listed | None:
+    """Return OpenAI's entry of a key, or None where none, or more than one, can be it."""
+    found = [one for one in target.openai.listed() if one.may_be(value)]
+    return found[0] if len(found) == 1 else None
+
+
+def exposed(target: PlanTarget, provider: Provider) -> list[str]:
+    """Return the stores that hold the key under a name that a build puts into every browser."""
+    name, settings = f"VITE_{provider.variable}", target.settings
+    current = target.vault.stage(CURRENT)
+    stores = {"vault": current.keys if current else ()}
+    if settings.supabase_project is not None:
+        stores["supabase"] = tuple(target.supabase.secrets())
+    if settings.kubernetes_url is not None:
+        stores["cluster"] = target.cluster_secrets.secret(settings.kubernetes_secret).keys
+    if settings.hoster is not None:
+        stores["front end"] = tuple(one.name for one in target.hosting.variables())
+    return [f"{store}: {name}" for store, names in stores.items() if name in names]
+
+
+def _same(found: Held | Secret, value: Secret) -> bool:
+    return found.holds(value) if isinstance(found, Held) else found == value
+
+
+def _moment(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _stores(target: PlanTarget) -> list[dict[str, Any]]:
+    vault, settings = target.vault, target.settings
+    versions = {stage: vault.stage(stage) for stage in (CURRENT, PREVIOUS)}
+    rows: list[dict[str, Any]] = []
+    for provider in PROVIDERS.values():
+        name = provider.variable
+
+        def word(found: Held | Secret | None, name: str = name) -> str:
+            values = {stage: one.value(name) if one else None for stage, one in versions.items()}
+            same = (stage for stage, value in values.items() if found and value and _same(found, value))
+            return next(same, FOREIGN) if found else NOT_SET
+
+        current = versions[CURRENT]
+        rows.append({"key": name, "store": vault.name, "holds": word(current.value(name) if current else None)})
+        if settings.supabase_project is not None:
+            held = target.supabase.secrets().get(name)
+            rows.append({"key": name, "store": "supabase", "holds": word(held), "updated": held and held.updated})
+        if settings.kubernetes_url is not None:
+            secret = target.cluster_secrets.secret(settings.kubernetes_secret)
+            key = secret.key_of(name)
+            rows.append({"key": name, "store": f"cluster: {secret.name}", "holds": word(secret.value(key or name))})
+    return rows
+
+
+def application(target: PlanTarget, provider: Provider) -> str:
+    """Return what the application says of the provider, which it asks with its own key; else why nobody can say."""
+    try:
+        answer = target.web.get(address(target, ROUTE), deadline=SECONDS)
+        said = json.loads(answer.text)["dependencies"][provider.dependency]["status"]
+    except Unreachable as error:
+        return f"not told: {error.message}"
+    except (ValueError, KeyError, TypeError):
+        return f"not told: GET {ROUTE} is answered otherwise"
+    return said if isinstance(said, str) else "not told: no word"
+
+
+def _use(provider: Provider) -> Probe:
+    def read(target: PlanTarget) -> list[dict[str, Any]]:
+        current, previous = target.vault.stage(CURRENT), target.vault.stage(PREVIOUS)
+        asked = int(now().timestamp())
+        row: dict[str, Any] = {
+            "key": provider.variable,
+            "version": current.id if current else None,
+            "application": application(target, provider),
+            "asked": _moment(asked),
+            "told": provider.name == "openai",
+        }
+        if row["told"]:
+            for word, version in (("new", current), ("old", previous)):
+                value = version.value(provider.variable) if version else None
+                found = listed(target, value) if value else None
+                used = found.used if found else None
+                row |= {f"{word}_listed": found is not None, f"{word}_used": _moment(used)}
+                row[f"{word}_since"] = used is not None and used >= asked
+        return [row]
+
+    return Probe(
+        name=f"key-use-{provider.name}",
+        title=f"Which key of {provider.title} is used",
+        read=read,
+        source=f"GET {ROUTE}" + (" · GET organization/projects/ID/api_keys" if provider.name == "openai" else ""),
+        by_executor=True,
+    )
+
+
+def _previous(provider: Provider) -> Probe:
+    def read(target: PlanTarget) -> list[dict[str, Any]]:
+        found = target.vault.stage(PREVIOUS)
+        value = found.value(provider.variable) if found else None
+        if found is None or value is None:
+            raise Unreachable(f"The vault has no previous {provider.variable}.", "Nobody can try it.", "missing")
+        known = target.llm_keys.knows(provider, value)
+        said = application(target, provider)
+        return [{"key": provider.variable, "version": found.id, "taken": known, "application": said}]
+
+    return Probe(
+        name=f"previous-key-{provider.name}",
+        title=f"Whether {provider.title} still takes the key of before",
+        read=read,
+        source=f"GET models, with the previous key · GET {ROUTE}",
+        by_executor=True,
+    )
+
+
+stores = Probe(
+    name="key-stores",
+    title="What each store holds of the providers' keys",
+    read=_stores,
+    source="Secrets Manager GetSecretValue · GET projects/REF/secrets · GET namespaces/NS/secrets/NAME",
+    by_executor=True,
+)
+"""A row per key and store: the stage of the vault's version that it holds, or what else."""
+
+use = {name: _use(provider) for name, provider in PROVIDERS.items()}
+"""By provider. One row: the application's own look, and when each key was used last, where the provider tells."""
+
+previous = {name: _previous(provider) for name, provider in PROVIDERS.items()}
+"""By provider. One row: whether the previous key is taken. It is tried for that: for after its revocation only."""
