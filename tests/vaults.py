@@ -31,7 +31,15 @@ class Shelf:
     def put(self, text: str | None = None, **values: Any) -> str:
         """Make a new version, with these keys changed or with ``text`` as a whole; return its id."""
         said = json.dumps(self.values() | values) if text is None else text
-        return str(self.client.put_secret_value(SecretId=self.name, SecretString=said)["VersionId"])
+        # moto forgets which version is current once a stage was moved: a plain put would leave two of them.
+        here = self.client.get_secret_value(SecretId=self.name, VersionStage="AWSCURRENT")["VersionId"]
+        made = self.client.put_secret_value(SecretId=self.name, SecretString=said, VersionStages=["BY-HAND"])
+        self._move("AWSCURRENT", RemoveFromVersionId=here, MoveToVersionId=made["VersionId"])
+        self._move("BY-HAND", RemoveFromVersionId=made["VersionId"])
+        return str(made["VersionId"])
+
+    def _move(self, stage: str, **which: str) -> None:
+        self.client.update_secret_version_stage(SecretId=self.name, VersionStage=stage, **which)
 
 
 @contextmanager
