@@ -60,6 +60,8 @@ _KINDS: tuple[type[Action], ...] = (
     security.TryKey,
     security.PromoteKey,
     security.SetFunctionKey,
+    security.SetHostingKey,
+    security.RebuildFrontEnd,
     security.SetClusterKey,
     security.RevokeOldKey,
 )

@@ -3,6 +3,7 @@
 from opslib.actions.security_evidence import PreserveEvidence
 from opslib.actions.security_keys import StageKey, TryKey
 from opslib.actions.security_keys_cluster import SetClusterKey
+from opslib.actions.security_keys_hosting import RebuildFrontEnd, SetHostingKey
 from opslib.actions.security_keys_revoke import RevokeOldKey
 from opslib.actions.security_keys_stores import PromoteKey, SetFunctionKey
 from opslib.actions.security_logs import PreserveLogs
@@ -13,9 +14,11 @@ __all__ = [
     "PreserveEvidence",
     "PreserveLogs",
     "PromoteKey",
+    "RebuildFrontEnd",
     "RevokeOldKey",
     "SetClusterKey",
     "SetFunctionKey",
+    "SetHostingKey",
     "StageKey",
     "TryKey",
 ]

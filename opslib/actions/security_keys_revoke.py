@@ -12,7 +12,8 @@ from opslib.actions.base import Outcome, Progress, Settled
 from opslib.actions.security_keys import KeyAction, mark_of
 from opslib.errors import Refused, StepFailed
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
-from opslib.probes.security_keys import Rotation, listed
+from opslib.probes.security_keys import Rotation, hosted, listed
+from opslib.redaction import Secret
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from opslib.systems.vault import usable
 
@@ -68,7 +69,7 @@ class RevokeOldKey(KeyAction):
         if not target.llm_keys.knows(self.of, usable(now.variable, new)):
             raise Refused(f"{self.of.title} does not take the new key.", "Nothing was revoked; look at the new key.")
         if self.provider == "openai":
-            self._idle(target, now)
+            self._idle(target, now, usable(now.variable, new))
             self._delete(target, plan)
         else:
             self._wait(target, now, progress)
@@ -117,8 +118,8 @@ class RevokeOldKey(KeyAction):
             )
         return {"key": found.id, "of": "a service account", "account": account.id, "named": account.name}
 
-    def _idle(self, target: WriteTarget, now: Rotation) -> None:
-        found = listed(target, now.old_key())
+    def _idle(self, target: WriteTarget, now: Rotation, new: Secret) -> None:
+        found, mine = listed(target, now.old_key()), listed(target, new)
         if (
             found is not None
             and found.used is not None
@@ -127,6 +128,12 @@ class RevokeOldKey(KeyAction):
             raise Refused(
                 f"The old key was used {since:.0f} s ago: something that is not known here has it.",
                 f"Find out what, and let {self.idle_minutes:g} minutes pass without a use.",
+            )
+
+        if mine is None or mine.used is None or (found is not None and (found.used or 0) > mine.used):
+            raise Refused(
+                "OpenAI has seen the old key used after the new one, or the new one never.",
+                "See that the application calls with the new key; OpenAI may tell it some minutes late.",
             )
 
     def _delete(self, target: WriteTarget, plan: Plan) -> None:
@@ -149,10 +156,15 @@ class RevokeOldKey(KeyAction):
 
 
 def holders(target: PlanTarget, now: Rotation) -> list[str]:
-    """Return where the old key is still read: stores that hold it, pods that were started with another one."""
+    """Return where the old key is still read: stores that hold it, builds and pods that were made before."""
     settings, found = target.settings, []
     if settings.supabase_project is not None and now.holds(target.supabase.secrets().get(now.variable)) == now.old.id:
         found.append("the functions' secrets at Supabase")
+    variable = hosted(target, now.variable)
+    if variable is not None and variable.updated is not None:
+        live = target.hosting.current().deployment
+        if live is None or target.hosting.deployment(live).created < variable.updated:
+            found.append("the live front end, built before its variable was set")
     if settings.kubernetes_url is None:
         return found
     secret = target.cluster_secrets.secret(settings.kubernetes_secret)

@@ -11,6 +11,7 @@ from opslib.systems.vault import CURRENT, PREVIOUS
 
 WELL = ("healthy", "degraded")
 RUNBOOK = "runbooks/rotate-api-keys"
+NO_OTHER = "The vault's previous version has today's key: there is no other one yet."
 
 
 def key_stores(provider: str) -> Check:
@@ -20,12 +21,14 @@ def key_stores(provider: str) -> Check:
     def judge(reading: Reading) -> Judgement:
         rows = tuple(row for row in reading.rows if row["key"] == variable)
         held = [row for row in rows if row["holds"] != probes.NOT_SET]
-        odd = [f"{row['store']} has {_word(row)}" for row in held if row["holds"] != CURRENT]
+        odd = [f"{row['store']} has {_word(row)}" for row in held if row["holds"] not in (CURRENT, probes.UNTOLD)]
         if not held:
             return Judgement(Verdict.UNKNOWN, f"No store has {variable}.", None, rows)
         if odd:
             return Judgement(Verdict.WARNING, f"{'; '.join(odd)}.", len(odd), rows)
-        return Judgement(Verdict.OK, f"{len(held)} stores have the vault's current {variable}.", 0, rows)
+        well = sum(row["holds"] == CURRENT for row in held)
+        more = f"; {', '.join(untold)} does not tell" if (untold := [_at(row) for row in held if _at(row)]) else ""
+        return Judgement(Verdict.OK, f"{well} stores have the vault's current {variable}{more}.", 0, rows)
 
     return Check(
         name=f"key-stores-{provider}",
@@ -52,7 +55,7 @@ def key_in_use(provider: str) -> Check:
         if not row["told"]:
             said = f"{title} serves the application, and does not tell which key was used"
             return Judgement(Verdict.UNKNOWN, f"{said}.", None, reading.rows)
-        if row["old_since"]:
+        if row["old_since"] and not row["same"]:
             return Judgement(Verdict.CRITICAL, f"The old key was used at {row['old_used']}.", None, reading.rows)
         if not row["new_since"]:
             seen = row["new_used"] or "never"
@@ -77,6 +80,8 @@ def new_key_serves(provider: str) -> Check:
 
     def judge(reading: Reading) -> Judgement:
         row = reading.row
+        if row["same"]:
+            return Judgement(Verdict.UNKNOWN, NO_OTHER, None, reading.rows)
         if row["taken"]:
             return Judgement(Verdict.CRITICAL, f"{title} still takes the old key.", None, reading.rows)
         said = f"{title} serves the application and refuses the old key: what serves is the new one"
@@ -101,7 +106,7 @@ def old_key_rests(provider: str, seconds: float = 15.0) -> Watch:
         if not seen:
             return Judgement(Verdict.UNKNOWN, "Nobody could look once.", None) if last else None
         first, row, rows = seen[0].row, seen[-1].row, (seen[-1].row,)
-        if row["told"] and row["old_used"] and row["old_used"] > first["asked"]:
+        if row["told"] and not row["same"] and row["old_used"] and row["old_used"] > first["asked"]:
             return Judgement(Verdict.CRITICAL, f"The old key was used at {row['old_used']}.", None, rows)
         if not last:
             return None
@@ -133,6 +138,8 @@ def old_key_refused(provider: str) -> Check:
 
     def judge(reading: Reading) -> Judgement:
         taken = reading.row["taken"]
+        if reading.row["same"]:
+            return Judgement(Verdict.UNKNOWN, NO_OTHER, None, reading.rows)
         said = f"{title} still takes the old key." if taken else f"{title} refuses the old key (401)."
         return Judgement(Verdict.CRITICAL if taken else Verdict.OK, said, None, reading.rows)
 
@@ -155,6 +162,10 @@ def _ill(row: Row, title: str) -> Judgement | None:
             Verdict.UNKNOWN, f"Whether {title} serves the application is {row['application']}", None, (row,)
         )
     return Judgement(Verdict.CRITICAL, f"The application says of {title}: {row['application']}.", None, (row,))
+
+
+def _at(row: Row) -> str:
+    return str(row["store"]) if row["holds"] == probes.UNTOLD else ""
 
 
 def _word(row: Row) -> str:

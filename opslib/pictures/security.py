@@ -1,4 +1,4 @@
-"""Pictures of security: when the sessions that are there began."""
+"""Pictures of security: when the sessions that are there began, what the stores have of the providers' keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from datetime import datetime
 
 from opslib.model import Picture, Reading
 from opslib.pictures.charts import line_chart
+from opslib.pictures.security_keys import keys
 from opslib.pictures.svg import picture, sentence
+
+__all__ = ["keys", "sign_ins"]
 
 TITLE = "When the sessions that are there began"
 

@@ -16,6 +16,7 @@ from opslib.errors import Refused, Unreachable
 from opslib.model import Probe, now
 from opslib.probes.application_traffic import address
 from opslib.redaction import Secret
+from opslib.systems.hosting import Variable
 from opslib.systems.llm_keys import PROVIDERS, Provider
 from opslib.systems.openai import Listed
 from opslib.systems.supabase import Held
@@ -24,6 +25,8 @@ from opslib.systems.vault import CURRENT, PENDING, PREVIOUS, Version
 
 NOT_SET, FOREIGN = "not set", "neither"
 """What a store holds where it is no version of the vault's that counts here."""
+UNTOLD = "not told"
+"""What a hoster holds that shows no value, and says of no version that it set it."""
 ROUTE = "/health/dependencies"
 SECONDS = 20.0
 _SPACE = uuid.UUID("6c0f2a5e-53a1-5c8e-9f0d-5b0e7a1c4d21")
@@ -108,6 +111,13 @@ def listed(target: PlanTarget, value: Secret) -> Listed | None:
     return found[0] if len(found) == 1 else None
 
 
+def hosted(target: PlanTarget, name: str) -> Variable | None:
+    """Return the variable that production's builds get, or None where the hoster has none, or nobody is one."""
+    if target.settings.hoster is None:
+        return None
+    return next((one for one in target.hosting.variables() if one.name == name), None)
+
+
 def exposed(target: PlanTarget, provider: Provider) -> list[str]:
     """Return the stores that hold the key under a name that a build puts into every browser."""
     name, settings = f"VITE_{provider.variable}", target.settings
@@ -124,6 +134,11 @@ def exposed(target: PlanTarget, provider: Provider) -> list[str]:
 
 def _same(found: Held | Secret, value: Secret) -> bool:
     return found.holds(value) if isinstance(found, Held) else found == value
+
+
+def _alike(one: Version | None, other: Version | None, provider: Provider) -> bool:
+    values = [version.value(provider.variable) if version else None for version in (one, other)]
+    return values[0] is not None and values[0] == values[1]
 
 
 def _moment(seconds: int | None) -> str | None:
@@ -151,6 +166,10 @@ def _stores(target: PlanTarget) -> list[dict[str, Any]]:
             secret = target.cluster_secrets.secret(settings.kubernetes_secret)
             key = secret.key_of(name)
             rows.append({"key": name, "store": f"cluster: {secret.name}", "holds": word(secret.value(key or name))})
+        if (variable := hosted(target, name)) is not None:
+            of = variable.mark.version if variable.mark else None
+            stage = next((stage for stage, one in versions.items() if one and one.id == of), UNTOLD)
+            rows.append({"key": name, "store": target.hosting.hoster, "holds": stage})
     return rows
 
 
@@ -177,6 +196,7 @@ def _use(provider: Provider) -> Probe:
             "asked": _moment(asked),
             "told": provider.name == "openai",
         }
+        row["same"] = _alike(current, previous, provider)
         if row["told"]:
             for word, version in (("new", current), ("old", previous)):
                 value = version.value(provider.variable) if version else None
@@ -201,9 +221,11 @@ def _previous(provider: Provider) -> Probe:
         value = found.value(provider.variable) if found else None
         if found is None or value is None:
             raise Unreachable(f"The vault has no previous {provider.variable}.", "Nobody can try it.", "missing")
-        known = target.llm_keys.knows(provider, value)
+        # Today's key is not tried as if it were an old one.
+        same = _alike(target.vault.stage(CURRENT), found, provider)
+        taken = None if same else target.llm_keys.knows(provider, value)
         said = application(target, provider)
-        return [{"key": provider.variable, "version": found.id, "taken": known, "application": said}]
+        return [{"key": provider.variable, "version": found.id, "same": same, "taken": taken, "application": said}]
 
     return Probe(
         name=f"previous-key-{provider.name}",

@@ -65,6 +65,7 @@ STEP = {
     "variable": "TOGETHER_API_KEY",
     "key": "TOGETHER_API_KEY",
     "ref": "main",
+    "provider": "openai",
     "manifest": "0" * 64,
     "files": "0" * 64,
     "users": "none",

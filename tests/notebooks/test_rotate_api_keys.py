@@ -1,0 +1,289 @@
+"""A key's rotation as people run it: planned, applied as approved, taken back, killed, gone on with, revoked last."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from opslib.archive.store import Archive
+from opslib.archive.verify import verify
+from opslib.headless import agreement
+from opslib.headless.resume import resume
+from opslib.headless.undo import undo
+from opslib.lab.cloud import dummy
+from opslib.runs import outside
+from opslib.runs.saved_plan import parse
+from opslib.systems.llm_keys import PROVIDERS
+from tests.actions.keys import place
+from tests.headless.canaries import traces
+from tests.supabase import digest
+
+NAME = "runbooks/rotate-api-keys"
+GIVEN = ("soak_minutes=0.02", "look_seconds=0.3", "wait_seconds=60", "confirm_minutes=1", "revoke_seconds=60")
+STEPS = ["stage-key", "try-key", "promote-key", "set-function-key", "set-hosting-key", "rebuild-front-end"]
+STEPS += ["set-cluster-key", "revoke-old-key"]
+CANARY = "tg-cAnary7Kiwi9Qz-5Hd8Wq1Xv6Np"
+"""Holds what the canaries' own search looks for."""
+
+
+@pytest.fixture(params=["openai"])
+def there(house, request):
+    with place(house.settings, request.param) as made:
+        made.project.secret(made.variable, made.old)
+        yield made
+
+
+@pytest.fixture
+def together(house):
+    with place(house.settings, "together") as made:
+        made.project.secret(made.variable, made.old)
+        made.board.add("key_new", CANARY)
+        made.put_pending(TOGETHER_API_KEY=CANARY)
+        yield made
+
+
+@contextmanager
+def person(house, revokes=None):
+    """Let somebody confirm whatever a run asks, and revoke the old key when that step waits for it."""
+    stop = threading.Event()
+
+    def work():
+        while not stop.wait(0.1):
+            for path in (house.archive / "runs").glob("*/journal.jsonl"):
+                said = path.read_text()
+                if '"event":"waiting"' in said and '"event":"confirmed"' not in said:
+                    outside.say(house.archive, path.parent.name, "confirm", "ann@valuecanvas")
+                if revokes and '"event":"confirmed"' in said and revokes.board.calls("GET", "/models"):
+                    revokes.board.revoke("key_production")
+                    return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def events(folder):
+    return [json.loads(line) for line in (Path(folder) / "journal.jsonl").read_text().splitlines()]
+
+
+def verdicts(folder):
+    said = {path.stem: json.loads(path.read_text()) for path in Path(folder).glob("evidence/*.json")}
+    return {name: one["verification"]["verdict"] for name, one in said.items()}
+
+
+def made(there):
+    return [name for name in there.board.accounts() if name.startswith("ops-")]
+
+
+def in_use(there):
+    return {
+        "vault": there.new(),
+        "supabase": there.project.state["secrets"][there.variable]["value"],
+        "cluster": there.pods.held()[there.variable],
+        "pods": set(there.pods.started_with(there.variable))
+        | set(there.pods.started_with(there.variable, "llm-worker")),
+    }
+
+
+def everywhere(key):
+    return {"vault": key, "supabase": digest(key), "cluster": key, "pods": {key}}
+
+
+def everything(house):
+    files = [path for path in house.archive.rglob("*") if path.is_file()]
+    return {str(path.relative_to(house.archive)): path.read_bytes() for path in files}
+
+
+def hold(house, *keys):
+    """Demand that no byte of the archive holds a key, its digest or a part of it."""
+    parts = [part.encode() for key in keys for part in (key, digest(key), key[4:24])]
+    read = everything(house)
+    assert len(read) > 10
+    assert [name for name, data in read.items() if any(part in data for part in parts)] == []
+
+
+def test_a_plan_names_every_store_and_changes_nothing(run, fingerprint, there):
+    before, standing, held = fingerprint(), there.kept.values(), there.pods.held()
+    result, folder = run(NAME, *GIVEN, mode="plan")
+    assert result["state"] == "finished", result["reason"]
+    assert (fingerprint(), there.kept.values(), there.pods.held(), made(there)) == (before, standing, held, [])
+    saved = parse((folder / "plan.json").read_bytes())
+    assert [step.step for step in saved.steps] == STEPS
+    assert [step.plan.touches for step in saved.steps] == [2, 0, 1, 1, 0, 0, 3, 1]
+    assert saved.step("revoke-old-key").before["named"] == "valuecanvas-production"
+
+
+def test_what_was_planned_is_applied_to_its_end_and_no_byte_holds_a_key(run, house, there):
+    planned, _ = run(NAME, *GIVEN, mode="plan")
+    with person(house):
+        result = agreement.apply(planned["run"], "lab", house.archive)
+    assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
+    folder = Path(result["report"]).parent
+    assert verdicts(folder) == dict.fromkeys(STEPS, "OK")
+    new = there.new()
+    assert (new.startswith("sk-svcacct-"), in_use(there), len(made(there))) == (True, everywhere(new), 1)
+    assert "svc_production" not in there.board.state["accounts"]
+    assert [line["by"] for line in events(folder) if line["event"] == "confirmed"] == ["ann@valuecanvas"]
+    hold(house, new, there.old)
+    assert verify(house.archive).ok
+    taken = undo(result["run"], house.archive)
+    assert (taken["state"], "revoke-old-key cannot be undone" in taken["reason"]) == ("refused", True), taken
+    assert in_use(there) == everywhere(new)
+
+
+def test_without_a_persons_word_nothing_is_revoked_and_all_of_it_is_taken_back(run, house, there):
+    result, _ = run(NAME, *GIVEN[:-2], "confirm_minutes=0.05")
+    assert (result["state"], result["exit_code"]) == ("refused", 4)
+    assert "Nobody answered" in result["reason"]
+    new = there.new()
+    assert in_use(there) == everywhere(new)
+    assert "svc_production" in there.board.state["accounts"]
+    taken = undo(result["run"], house.archive)
+    assert (taken["state"], taken["exit_code"]) == ("finished", 0), taken["reason"]
+    assert (in_use(there), made(there)) == (everywhere(there.old), [])
+    hold(house, new, there.old)
+
+
+def test_an_old_key_that_is_used_in_the_soak_stops_nobody_but_is_not_revoked(run, house, there):
+    stop, old = threading.Event(), there.writing.vault.stage("AWSCURRENT").value(there.variable)
+
+    def use():
+        while not stop.wait(0.2):
+            there.writing.llm_keys.knows(PROVIDERS[there.provider], old)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    try:
+        with person(house):
+            result, folder = run(NAME, *GIVEN)
+    finally:
+        stop.set()
+        thread.join()
+    assert (result["state"], result["exit_code"]) == ("refused", 4)
+    assert "something that is not known here has it" in result["reason"]
+    assert "The old key was used at" in (folder / "journal.jsonl").read_text()
+    assert "svc_production" in there.board.state["accounts"]
+    assert undo(result["run"], house.archive)["exit_code"] == 0
+
+
+FAULTS = [
+    ("stage-key", "openai", "POST", "/service_accounts"),
+    ("try-key", "openai", "POST", "/chat/completions"),
+    ("set-function-key", "supabase", "POST", "/secrets"),
+    ("set-cluster-key", "kubernetes", "PATCH", "/deployments/llm-worker"),
+    ("revoke-old-key", "openai", "DELETE", "/service_accounts"),
+]
+
+
+@pytest.mark.parametrize(("step", "vendor", "method", "path"), FAULTS, ids=lambda one: one if "-" in one else "")
+@pytest.mark.parametrize("fault", ["500", "lost"])
+def test_a_step_that_fails_once_is_gone_on_with_and_nothing_is_made_twice(
+    run, house, there, step, vendor, method, path, fault
+):
+    doors = there.pods.doors if vendor == "kubernetes" else there.doors
+    with person(house), doors.fault(vendor, fault, method=method, path=path, times=1):
+        result, folder = run(NAME, *GIVEN)
+        if result["exit_code"] != 0:
+            again = resume(result["run"], house.archive)
+            assert (again["state"], again["exit_code"]) == ("finished", 0), again["reason"]
+            folder = Path(again["report"]).parent
+            kept = [line["step"] for line in events(folder) if line["event"] == "kept"]
+            assert kept == [one for one in STEPS[: STEPS.index(step)] if one != "try-key"]
+    assert (len(made(there)), in_use(there)) == (1, everywhere(there.new()))
+    assert len(there.board.calls("DELETE", "svc_production")) <= 2
+    assert "svc_production" not in there.board.state["accounts"]
+
+
+KILLS = {
+    "stage-key": lambda there: made(there),
+    "promote-key": lambda there: there.new() != there.old,
+    "set-function-key": lambda there: there.project.state["secrets"][there.variable]["value"] != digest(there.old),
+    "set-cluster-key": lambda there: there.pods.held()[there.variable] != there.old,
+    "revoke-old-key": lambda there: "svc_production" not in there.board.state["accounts"],
+}
+
+
+@pytest.mark.parametrize("step", KILLS)
+def test_a_run_that_is_killed_goes_on_and_there_is_one_new_key(house, there, step):
+    known = {run.run for run in Archive(house.archive).runs()}
+    command = [sys.executable, "-m", "opslib.cli", "run", NAME, "--environment", "lab"]
+    command += [word for pair in GIVEN for word in ("-p", pair)]
+    variables = {**os.environ, "OPS_ARCHIVE": str(house.archive)}
+    there.pods.doors.change(tick_seconds=0.3)
+    seen: set[str] = set()
+    with person(house):
+        running = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not KILLS[step](there):
+            assert running.poll() is None, "it ended before it was killed"
+            seen |= arguments()
+            time.sleep(0.02)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait(60)
+        there.pods.doors.change(tick_seconds=0.1)
+        (name,) = {path.name for path in (house.archive / "runs").iterdir()} - known
+        again = resume(name, house.archive)
+    assert (again["state"], again["exit_code"]) == ("finished", 0), again["reason"]
+    new = there.new()
+    assert (len(made(there)), in_use(there)) == (1, everywhere(new))
+    assert "svc_production" not in there.board.state["accounts"]
+    assert not [line for line in seen if new in line or there.old in line]
+    hold(house, new, there.old)
+    assert verify(house.archive).ok
+
+
+def arguments():
+    """Return the command lines of all processes, as ps shows them to everybody."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.add(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+        except OSError:
+            continue
+    return found
+
+
+def test_where_people_make_and_revoke_keys_the_run_waits_for_them(run, house, together):
+    """The verdict is UNKNOWN for none of the three looks at the end: a refused old key shows what serves."""
+    together.doors.forget()
+    with person(house, revokes=together):
+        result, folder = run(NAME, "provider=together", *GIVEN)
+    assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
+    assert in_use(together) == everywhere(CANARY)
+    said = [line["result"] for line in events(folder) if line["event"] == "result"]
+    looks = [
+        (one["check"], one["verdict"]) for one in said if one["check"] in ("key-in-use-together", "old-key-together")
+    ]
+    assert looks == [
+        ("key-in-use-together", "UNKNOWN"),
+        ("old-key-together", "UNKNOWN"),
+        ("old-key-together", "OK"),
+        ("key-in-use-together", "OK"),
+    ]
+    hold(house, CANARY, dummy("TOGETHER_API_KEY"))
+    assert {name: found for name, data in everything(house).items() if (found := traces(data))} == {}
+
+
+def test_without_a_staged_key_the_run_says_how_and_changes_nothing(run, house, fingerprint):
+    before = fingerprint()
+    result, _ = run(NAME, "provider=together", *GIVEN)
+    assert (result["state"], result["exit_code"]) == ("refused", 4)
+    assert "AWSPENDING" in result["reason"]
+    assert fingerprint() == before
+
+
+def test_a_store_that_is_not_there_stops_the_plan(run, there):
+    with there.pods.doors.fault("kubernetes", "404", path="/secrets"):
+        result, _ = run(NAME, *GIVEN, mode="plan")
+    assert result["exit_code"] != 0
+    assert made(there) == []
