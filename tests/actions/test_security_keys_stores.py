@@ -13,7 +13,7 @@ from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.model import Effect, Repeat, Verdict
 from opslib.runs import approval
 from opslib.runs.saved_plan import PlannedStep
-from tests.actions.keys import NEW, place, quiet
+from tests.actions.keys import NEW, Place, place, quiet
 from tests.supabase import digest
 
 WAIT = {"wait_seconds": 30.0}
@@ -366,3 +366,21 @@ def test_the_later_steps_plan_the_same_before_and_after_the_first_ones(openai):
     assert [openai.step(kind).plan(openai.reading).digest for kind in kinds] == planned
     openai.until(SetFunctionKey, SetClusterKey)
     assert openai.step(RevokeOldKey).plan(openai.reading).digest == planned[-1]
+
+
+def test_a_second_rotation_follows_the_first(deployed, lab):
+    deployed.do(RevokeOldKey, **NOW)
+    first = deployed.new()
+    again = Place(lab.settings, "openai", deployed.kept)
+    again.until(StageKey, TryKey, PromoteKey, SetFunctionKey, SetClusterKey)
+    *_, looked = again.do(RevokeOldKey, **NOW)
+    assert (looked.verdict, again.new() == first) == (Verdict.OK, False)
+    assert [name[:18] for name in again.board.accounts()] == ["ops-openai-api-key"]
+    again.close()
+
+
+def test_a_staged_key_is_rotated_to_once(together, lab):
+    again = Place(lab.settings, "together", together.kept)
+    with pytest.raises(Refused, match="No new version has the stage AWSPENDING"):
+        again.step(StageKey).plan(again.reading)
+    again.close()
