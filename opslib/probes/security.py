@@ -1,11 +1,12 @@
 """The probes of the area: how a secret stands, sessions that stand out, functions with their owner's rights, logs."""
 
 from opslib.probes.security_incident import SHOWN, came_since, definers, networks, secret, sign_ins
-from opslib.probes.security_keys import previous, stores, use
+from opslib.probes.security_keys import answers, previous, stores, use
 from opslib.probes.security_logs import pod_logs
 
 __all__ = [
     "SHOWN",
+    "answers",
     "came_since",
     "definers",
     "networks",

@@ -15,12 +15,14 @@ from typing import Any
 from opslib.errors import Refused, Unreachable
 from opslib.model import Probe, now
 from opslib.probes.application_traffic import address
+from opslib.probes.database_asking import source_of
+from opslib.probes.questions import question
 from opslib.redaction import Secret
 from opslib.systems.hosting import Variable
 from opslib.systems.llm_keys import PROVIDERS, Provider
 from opslib.systems.openai import Listed
 from opslib.systems.supabase import Held
-from opslib.systems.target import PlanTarget
+from opslib.systems.target import PlanTarget, ReadTarget
 from opslib.systems.vault import CURRENT, PENDING, PREVIOUS, Version
 
 NOT_SET, FOREIGN = "not set", "neither"
@@ -234,6 +236,20 @@ def _previous(provider: Provider) -> Probe:
         source=f"GET models, with the previous key · GET {ROUTE}",
         by_executor=True,
     )
+
+
+def answers(minutes: float) -> Probe:
+    """Return the probe of what users were answered in the last ``minutes``, by provider.
+
+    No call is made for it. No row says nothing: nobody asked, or the product kept no record.
+    """
+    asked = question("keys/answers")
+
+    def read(target: ReadTarget) -> list[dict[str, Any]]:
+        return target.database.ask(asked, {"minutes": minutes})
+
+    units = {"p95_ms": "ms", "cost_usd": "USD"}
+    return Probe("llm-answers", asked.title, read, source=source_of(asked), units=units)
 
 
 stores = Probe(

@@ -106,3 +106,13 @@ def test_a_vault_without_a_previous_version_is_unknown(openai, lab):
     with pytest.raises(Unreachable):
         probes.previous["openai"].read(target)
     target.close()
+
+
+def test_what_users_were_answered_is_counted_by_provider_without_a_call(openai, lab):
+    openai.doors.forget()
+    rows = probes.answers(3 * 24 * 60).read(lab.target)
+    assert {row["provider"] for row in rows} <= {"together_ai", "openai"}
+    assert rows
+    assert all(row["answers"] > 0 and row["p95_ms"] > 0 for row in rows)
+    assert probes.answers(0.0001).read(lab.target) == []
+    assert openai.board.calls() == []
