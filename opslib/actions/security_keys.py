@@ -12,13 +12,17 @@ from opslib.probes.security_keys import Rotation, exposed, listed, rotation, sta
 from opslib.systems.llm_keys import PROVIDERS, Provider, ProviderName
 from opslib.systems.openai import Account
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
-from opslib.systems.vault import PENDING, Version, usable
+from opslib.systems.vault import PENDING, PREVIOUS, Version, usable
 
 
 class KeyAction(Action):
-    """A step of the rotation of one provider's key. Its only parameter is the provider's name."""
+    """A step of the rotation of one provider's key, which its provider's name says.
 
-    area: ClassVar[str] = "security"
+    All steps hold one lock, that of the language models: a run holds its locks through the soak, and an hour without
+    scaling or deployments would be worse than what each step sees by itself, that somebody else changed its store.
+    """
+
+    area: ClassVar[str] = "llm"
     seconds: ClassVar[float] = 600.0
 
     provider: ProviderName
@@ -78,9 +82,9 @@ class StageKey(KeyAction):
             )
         now = self.standing(target)
         usable(now.variable, now.old)
-        if self.provider == "openai":
-            return self._made(target, now)
-        return self._given(target, now)
+        plan = self._made(target, now) if self.provider == "openai" else self._given(target, now)
+        self._finished(target, now)
+        return plan
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Make the account and put its key, once each; the value is in no variable of the notebook's process."""
@@ -144,6 +148,19 @@ class StageKey(KeyAction):
         gone = not left and (pending is None or pending.id != values["version"])
         said = "The new key is gone from the vault's stages and at OpenAI." if gone else "The new key is still there."
         return Verification(Verdict.OK if gone else Verdict.CRITICAL, said)
+
+    def _finished(self, target: PlanTarget, now: Rotation) -> None:
+        """Raise Refused where the key before today's still lives: this rotation would lose sight of it."""
+        before = target.vault.stage(PREVIOUS)
+        value = before.value(now.variable) if before else None
+        # After an undo the previous version has the key that is staged again.
+        known = (now.old_key(), now.new.value(now.variable) if now.new else None)
+        if before is None or value is None or value in known or not target.llm_keys.knows(self.of, value):
+            return
+        raise Refused(
+            f"{self.of.title} still takes the key before today's (version {before.id}): a rotation was not finished.",
+            f"Finish it (ops resume), or revoke that key at {self.of.keys_page}; then rotate.",
+        )
 
     def _made(self, target: PlanTarget, now: Rotation) -> Plan:
         pending = target.vault.stage(PENDING)

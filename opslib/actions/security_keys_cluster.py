@@ -37,7 +37,6 @@ class SetClusterKey(KeyAction):
     title: ClassVar[str] = "Give the pods the new key"
     effect: ClassVar[Effect] = Effect.CHANGE
     repeat: ClassVar[Repeat] = Repeat.ONCE
-    area: ClassVar[str] = "cluster"
     most: ClassVar[int] = 10
     seconds: ClassVar[float] = 4500.0
     items: ClassVar[tuple[str, ...]] = ("RUN-KEY-04",)

@@ -29,7 +29,6 @@ class SetHostingKey(KeyAction):
     title: ClassVar[str] = "Give the front end's builds the new key"
     effect: ClassVar[Effect] = Effect.CHANGE
     repeat: ClassVar[Repeat] = Repeat.ONCE
-    area: ClassVar[str] = "delivery"
     most: ClassVar[int] = 1
     items: ClassVar[tuple[str, ...]] = ("RUN-KEY-03",)
     guide: ClassVar[str] = "vercel env add TOGETHER_API_KEY production"
@@ -106,7 +105,6 @@ class RebuildFrontEnd(KeyAction):
     title: ClassVar[str] = "Build what is live once more, with the new key"
     effect: ClassVar[Effect] = Effect.CHANGE
     repeat: ClassVar[Repeat] = Repeat.ONCE
-    area: ClassVar[str] = "delivery"
     most: ClassVar[int] = 1
     seconds: ClassVar[float] = 3 * 3600.0
     items: ClassVar[tuple[str, ...]] = ("RUN-KEY-04",)

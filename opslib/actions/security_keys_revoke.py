@@ -41,11 +41,17 @@ class RevokeOldKey(KeyAction):
         "looked at once more, and where the provider tells, when the old key was used last."
     )
 
-    idle_minutes: float = Field(default=60.0, ge=0, le=10_080)
+    idle_minutes: float = Field(default=30.0, ge=0, le=10_080)
     wait_seconds: float = Field(default=900.0, ge=1, le=3600)
 
     def plan(self, target: PlanTarget) -> Plan:
         """Say which key it is; raises Refused where that is not certain, or where others would go with it."""
+        if self.idle_minutes >= target.plan_minutes:
+            raise Refused(
+                f"The old key is to rest for {self.idle_minutes:g} minutes, and a plan holds for "
+                f"{target.plan_minutes:g}: its approvals would be over before the revocation.",
+                "Let the old key rest for less, or let the target's owner raise OPS_PLAN_MINUTES.",
+            )
         now = self.standing(target)
         which = self._which(target, now) if self.provider == "openai" else {"key": f"of version {now.old.id}"}
         by = "this step, at OpenAI" if self.provider == "openai" else f"a person, at {self.of.keys_page}"

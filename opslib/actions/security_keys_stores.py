@@ -90,7 +90,6 @@ class SetFunctionKey(KeyAction):
     title: ClassVar[str] = "Give the functions the new key"
     effect: ClassVar[Effect] = Effect.CHANGE
     repeat: ClassVar[Repeat] = Repeat.ONCE
-    area: ClassVar[str] = "supabase"
     most: ClassVar[int] = 1
     items: ClassVar[tuple[str, ...]] = ("RUN-KEY-02",)
     guide: ClassVar[str] = "supabase secrets set TOGETHER_API_KEY=new-key"

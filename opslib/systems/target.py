@@ -182,6 +182,11 @@ class PlanTarget(ReadTarget):
         """Tell whether the description has this credential of a vendor."""
         return getattr(self._whole, token) is not None
 
+    @property
+    def plan_minutes(self) -> float:
+        """How long a plan, and what was approved with it, holds (OPS_PLAN_MINUTES)."""
+        return self._whole.plan_minutes
+
     @cached_property
     def chat(self) -> ReadOnlyChat:
         """The Slack channel that is told of incidents, asked with GET only."""

@@ -7,7 +7,16 @@ import time
 import pytest
 
 from opslib.actions.base import Outcome
-from opslib.actions.security import PromoteKey, RevokeOldKey, SetClusterKey, SetFunctionKey, StageKey, TryKey
+from opslib.actions.security import (
+    PromoteKey,
+    RebuildFrontEnd,
+    RevokeOldKey,
+    SetClusterKey,
+    SetFunctionKey,
+    SetHostingKey,
+    StageKey,
+    TryKey,
+)
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.model import Effect, Repeat, Verdict
@@ -283,6 +292,17 @@ def test_a_new_key_that_is_refused_meanwhile_keeps_the_old_one_alive(deployed):
         action.apply(deployed.writing, plan, quiet)
 
 
+def test_a_soak_that_outlasts_the_plan_is_refused_before_anything_is_done(openai):
+    with pytest.raises(Refused, match="a plan holds for 60") as told:
+        openai.step(RevokeOldKey, idle_minutes=60.0).plan(openai.reading)
+    assert "OPS_PLAN_MINUTES" in told.value.next_step
+
+
+def test_a_soak_holds_up_neither_scaling_nor_deployments_nor_an_incident():
+    kinds = (StageKey, TryKey, PromoteKey, SetFunctionKey, SetHostingKey, RebuildFrontEnd, SetClusterKey, RevokeOldKey)
+    assert {kind.area for kind in kinds} == {"llm"}
+
+
 def test_an_account_with_more_keys_is_not_deleted(deployed):
     deployed.board.add("key_second", "sk-of-another-use-9f3Kq7", account="svc_production")
     with pytest.raises(Refused, match="1 more keys"):
@@ -376,6 +396,15 @@ def test_a_second_rotation_follows_the_first(deployed, lab):
     *_, looked = again.do(RevokeOldKey, **NOW)
     assert (looked.verdict, again.new() == first) == (Verdict.OK, False)
     assert [name[:18] for name in again.board.accounts()] == ["ops-openai-api-key"]
+    again.close()
+
+
+def test_a_rotation_that_was_not_finished_is_not_forgotten_by_the_next(deployed, lab):
+    again = Place(lab.settings, "openai", deployed.kept)
+    with pytest.raises(Refused, match="still takes the key before today's") as told:
+        again.step(StageKey).plan(again.reading)
+    assert "ops resume" in told.value.next_step
+    assert len([name for name in again.board.accounts() if name.startswith("ops-")]) == 1
     again.close()
 
 
