@@ -22,9 +22,9 @@ from opslib.systems.github import ReadOnlyWorkflows, Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.kubernetes import Cluster, ReadOnlyCluster
-from opslib.systems.names import Names
 from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
 from opslib.systems.llm_keys import Keys, ReadOnlyKeys
+from opslib.systems.names import Names
 from opslib.systems.object_store import Bucket, ReadOnlyBucket
 from opslib.systems.openai import Project, ReadOnlyProject
 from opslib.systems.pagerduty import Pager

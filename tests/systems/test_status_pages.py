@@ -206,8 +206,8 @@ def test_a_document_of_another_shape_is_malformed(said):
 
 
 def test_a_vendor_without_a_page_is_told_and_nothing_is_asked(pages, there):
-    with pytest.raises(SettingsError, match="OPS_STATUS_PAGES names no page of netlify"):
-        pages.page("netlify")
+    with pytest.raises(SettingsError, match="OPS_STATUS_PAGES names no page of pagerduty"):
+        pages.page("pagerduty")
     assert there.doors.calls("status") == []
 
 

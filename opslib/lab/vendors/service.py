@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from opslib.lab import development
 from opslib.lab.service import Service
 from opslib.lab.vendors import names, product, sentry, status
-from opslib.lab.vendors import product
 from opslib.lab.vendors.openai import PROJECT
 from opslib.lab.vendors.slack import CHANNEL
 
