@@ -21,12 +21,8 @@ from urllib.parse import SplitResult, urlsplit
 from opslib.model import Verdict
 from opslib.redaction_known import weakness
 from opslib.redaction_patterns import find
+from opslib.systems.publishable import secret_by_name
 from opslib.systems.vault import placeholder
-
-SECRET_NAME = re.compile(
-    r"VITE_(?!SUPABASE_ANON_KEY$|STRIPE_PUBLISHABLE_KEY$|POSTHOG_KEY$|SENTRY_DSN$).*(KEY|SECRET|TOKEN|PASSWORD)"
-)
-"""Names that say "secret" in a build that everybody can read; the ones left out are made to be public."""
 
 Fault = str | None
 SHORT, LONG = 16, 64
@@ -179,7 +175,7 @@ def leaks(name: str, value: str) -> bool:
     role = key_of(value).get("role")
     if not value or role == "anon" or name == "VITE_SENTRY_DSN" or _SWITCH.fullmatch(value):
         return False
-    return bool(SECRET_NAME.match(name) or role or find(f"{name}={value}"))
+    return secret_by_name(name) or bool(role or find(f"{name}={value}"))
 
 
 def length(value: str) -> str:

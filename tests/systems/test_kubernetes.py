@@ -317,8 +317,9 @@ def test_a_log_is_poured_whole_where_it_is_larger_than_what_one_answer_may_be(re
     numbers = [json.loads(line.partition(" ")[2])["n"] for line in lines]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert len(numbers) >= 6 * 3600 * 2 - 5
-    (call,) = doors.calls("kubernetes")
-    assert "tailLines" not in dict(call["query"])
+    # On a busy machine it may be asked for once more, before a piece of it came.
+    asked = doors.calls("kubernetes")
+    assert [call for call in asked if "tailLines" not in dict(call["query"])] == asked != []
     with pytest.raises(Unreachable) as told:
         reading.log(pod.name)
     assert told.value.kind == "large"
@@ -328,7 +329,7 @@ def test_the_log_of_before_the_last_restart_is_another_one(reading, doors):
     doors.restart("api-server", ago=300)
     (pod, _) = reading.pods("app=api-server")
     now_, before = poured(reading, pod.name).splitlines(), poured(reading, pod.name, previous=True).splitlines()
-    assert before[-1][:30] < now_[0][:30]
+    assert before[-1][:30] <= now_[0][:30]
     assert (55 < len(now_) < 65, len(before) > 100) == (True, True)
 
 

@@ -389,4 +389,35 @@ def test_the_list_of_arguments_admits_what_runs_give():
     check_arguments("pg_dump", ["--format=custom", "--compress=gzip:1", "--snapshot=00000003-0000001B-1"])
     check_arguments("psql", ["--dbname", "shop_restore_a1", "--single-transaction", "--file=-"])
     check_arguments("pg_restore", ["--dbname", "shop.1", "--jobs=2", "/some/where/x.dump"])
-    assert set(PROGRAMS) == {"pg_dump", "pg_restore", "psql", "git"}
+    check_arguments("npm", ["ci", "--prefix=/srv/checkout", "--cache=/srv/cache"])
+    check_arguments("git-workspace", ["clone", "--quiet", "--branch=main", "https://example.com/a.git", "/srv/a"])
+    others = {"git", "git-workspace", "node", "npm", "supabase", "docker"}
+    assert set(PROGRAMS) == {"pg_dump", "pg_restore", "psql", *others}
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        ("git-workspace", ["clone", "--upload-pack=id"]),
+        ("git-workspace", ["-c", "core.sshCommand=id"]),
+        ("git-workspace", ["clone", "ext::sh -c id"]),
+        ("git-workspace", ["clone", "ssh://-oProxyCommand=id/x"]),
+        ("git-workspace", ["clone", "https://me:word@example.com/a"]),
+        ("git-workspace", ["clone", "--recurse-submodules"]),
+        ("git-workspace", ["clone", "--template=/tmp/hooks"]),
+        ("git-workspace", ["push"]),
+        ("git", ["checkout"]),
+        ("npm", ["install"]),
+        ("npm", ["run", "dev"]),
+        ("npm", ["ci", "--ignore-scripts=false"]),
+        ("npm", ["exec", "x"]),
+        ("node", ["-e", "1"]),
+        ("node", ["/tmp/x.js"]),
+        ("docker", ["run"]),
+        ("supabase", ["start"]),
+        ("supabase", ["db", "reset"]),
+    ],
+)
+def test_a_program_of_developers_is_given_only_what_looks_or_installs(program, arguments):
+    with pytest.raises(Refused):
+        check_arguments(program, arguments)
