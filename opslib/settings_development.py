@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from opslib.settings_guard import Folder
 
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+REPOSITORY = rf"^(https://{_PART}(:[0-9]{{1,5}})?|file://)(/\.?{_PART})+/?$"
+"""Addresses that git is given: no blank, no option, no user, and no part that leads upwards."""
 
 
 def _plain(path: Path) -> Path:
@@ -25,7 +27,7 @@ class DevelopmentNames(BaseModel):
         None,
         alias="OPS_REPOSITORY",
         max_length=500,
-        pattern=rf"^(https://{_PART}(:[0-9]{{1,5}})?|file://)(/{_PART})+/?$",
+        pattern=REPOSITORY,
         description="the product's repository: https://… without credentials, or file:///… of a mirror here",
     )
     workspace: Annotated[Folder, AfterValidator(_plain)] | None = Field(

@@ -151,13 +151,23 @@ def test_a_branch_that_moved_since_it_was_planned_is_not_taken(place):
     assert nothing_is_there(place)
 
 
-@pytest.mark.parametrize("address", ["ssh://git@host/x.git", "https://user:word@host/x.git", "ext::sh -c id", "-x"])
+@pytest.mark.parametrize(
+    "address",
+    ["ssh://git@host/x.git", "https://user:word@host/x.git", "ext::sh -c id", "-x", "file:///srv/../x", "file:///a b"],
+)
 def test_no_address_but_https_and_of_this_machine_is_in_a_description(lab, address):
     from opslib.settings import load_reading
 
     with pytest.raises(SettingsError, match="OPS_REPOSITORY") as told:
         load_reading({**lab.settings.reading().variables(), "OPS_REPOSITORY": address})
     assert "word" not in str(told.value)
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a/b.git", "file:///home/ann/product/.lab/vendors/checkout"])
+def test_an_address_of_a_repository_may_lie_below_a_hidden_folder(lab, address):
+    from opslib.settings import load_reading
+
+    assert load_reading({**lab.settings.reading().variables(), "OPS_REPOSITORY": address}).repository == address
 
 
 def test_a_branch_that_is_not_there_and_a_repository_that_is_not_are_told(place):

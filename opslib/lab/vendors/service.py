@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from opslib.lab.service import Service
 from opslib.lab.vendors import names, product, sentry, status
 from opslib.lab.vendors.openai import PROJECT
 from opslib.lab.vendors.slack import CHANNEL
+from opslib.settings_development import REPOSITORY
 
 READING = {"github": "read_github_token", "supabase": "read_supabase_token", "sentry": "read_sentry_token"}
 WRITING = {
@@ -64,6 +66,8 @@ class Vendors(Service):
 
     def target(self) -> dict[str, str]:
         """Return the variables of a target description that lead here."""
+        checkout = self.folder / "checkout"
+        address = f"file://{checkout}"
         return {
             "GITHUB_API_URL": f"{self.url}/github",
             "GITHUB_REPOSITORY": "valuecanvas/valuecanvas",
@@ -87,8 +91,8 @@ class Vendors(Service):
             "SUPABASE_ACCESS_TOKEN": self.passwords["supabase_token"],
             "OPS_READ_SUPABASE_TOKEN": self.passwords["read_supabase_token"],
             "VITE_SUPABASE_URL": f"{self.url}/supabase/sites/labvaluecanvaslabref",
-            "OPS_CHECKOUT": str(checkout) if (checkout := self.folder / "checkout").is_dir() else "",
-            "OPS_REPOSITORY": f"file://{checkout}" if checkout.is_dir() else "",
+            "OPS_CHECKOUT": str(checkout) if checkout.is_dir() else "",
+            "OPS_REPOSITORY": address if checkout.is_dir() and re.match(REPOSITORY, address) else "",
             "OPS_WORKSPACE": str(development.place(self.state.folder)),
             "OPS_DEVELOPMENT_PORT": str(32_000 + self.port % 700),
             "OPS_SMOKE_FUNCTIONS": "hello,llm-ready",
