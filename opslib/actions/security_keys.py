@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
-from opslib.probes.security_keys import Rotation, exposed, listed, rotation, staging
+from opslib.probes.security_keys import Rotation, exposed, listed, moment, rotation, staging
 from opslib.systems.llm_keys import PROVIDERS, Provider, ProviderName
 from opslib.systems.openai import Account
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
@@ -186,7 +186,7 @@ class StageKey(KeyAction):
             verification="The staged version differs from the current one in this key alone, and OpenAI lists the key.",
             undo="The service account is deleted with its key, and the stage is taken off the version.",
             fingerprint=self._identity(target, now, account=account, old_key=old.id),
-            observed={"old key was used": old.used},
+            observed={"old key was used": moment(old.used)},
         )
 
     def _given(self, target: PlanTarget, now: Rotation) -> Plan:

@@ -9,7 +9,7 @@ from opslib.pictures.charts import Bar, Limit, bar_list
 from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, label, picture, sentence
 
 TITLE = "Vendors at a glance"
-LEGEND = "Outline: operational. Dotted: maintenance. Hatched: degraded, partly out. Solid: out. Grey: unknown."
+LEGEND = "Outline: operational. Dotted: maintenance. Hatched: degraded, partly out.", "Solid: out. Grey: unknown."
 LEFT, LINE, SIDE, COLUMNS = 140.0, 22.0, 13.0, 3
 _TEXTURES: dict[str, Texture] = {
     "operational": "outline",
@@ -33,7 +33,7 @@ def vendors(reading: Reading) -> Picture:
         rows = [row for row in reading.rows if row["vendor"] == vendor]
         blocks.append(_vendor(vendor, rows))
         said.append(f"{vendor}: {_words(rows)}")
-    return picture(TITLE, f"{'; '.join(said)}.", *blocks, sentence(LEGEND), gap=6)
+    return picture(TITLE, f"{'; '.join(said)}.", *blocks, *map(sentence, LEGEND), gap=6)
 
 
 def _vendor(vendor: str, rows: Sequence[Row]) -> Block:

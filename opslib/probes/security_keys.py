@@ -143,7 +143,8 @@ def _alike(one: Version | None, other: Version | None, provider: Provider) -> bo
     return values[0] is not None and values[0] == values[1]
 
 
-def _moment(seconds: int | None) -> str | None:
+def moment(seconds: int | None) -> str | None:
+    """Return what a provider counts in seconds since 1970 as a time; None where it tells nothing."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
@@ -195,7 +196,7 @@ def _use(provider: Provider) -> Probe:
             "key": provider.variable,
             "version": current.id if current else None,
             "application": application(target, provider),
-            "asked": _moment(asked),
+            "asked": moment(asked),
             "told": provider.name == "openai",
         }
         row["same"] = _alike(current, previous, provider)
@@ -204,7 +205,7 @@ def _use(provider: Provider) -> Probe:
                 value = version.value(provider.variable) if version else None
                 found = listed(target, value) if value else None
                 used = found.used if found else None
-                row |= {f"{word}_listed": found is not None, f"{word}_used": _moment(used)}
+                row |= {f"{word}_listed": found is not None, f"{word}_used": moment(used)}
                 row[f"{word}_since"] = used is not None and used >= asked
         return [row]
 
