@@ -28,10 +28,13 @@ CANARY = "cAnary7Kiwi9Qz-5Hd8Wq1Xv6Np-of-the-developers"
 
 @pytest.fixture
 def there(house):
-    """The developers' vault with canaries for all that is secret; at the end nothing is left on this machine."""
+    """The developers' vault with canaries for all that is secret; what a failed test leaves is taken away."""
     with developers_vault(house.settings) as vault:
         vault.put(JWT_SECRET=CANARY, TOGETHER_API_KEY=f"tgp_v1_{CANARY}", OPENAI_API_KEY=f"sk-{CANARY}")
         yield house.settings.workspace
+    for folder in (house.archive / "runs").glob("*"):
+        dev_server.stop(folder.name)
+    shutil.rmtree(house.settings.workspace, ignore_errors=True)
 
 
 def journal(folder):
@@ -56,12 +59,13 @@ class Arguments:
     def __enter__(self):
         code = (
             "import pathlib, sys, time\n"
-            "seen = set()\n"
+            "seen, part = set(), pathlib.Path(sys.argv[1] + '.part')\n"
             "while True:\n"
             "    for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
             "        try: seen.add(path.read_bytes())\n"
             "        except OSError: pass\n"
-            "    pathlib.Path(sys.argv[1]).write_bytes(b'\\n'.join(seen))\n"
+            "    part.write_bytes(b'\\n'.join(seen))\n"
+            "    part.replace(sys.argv[1])\n"
             "    time.sleep(0.02)\n"
         )
         self.file = Path(os.environ["OPS_LAB"]).parent / "arguments"
