@@ -11,7 +11,7 @@ from pydantic import Field
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.actions.cluster_bounds import Sized, bounds_of, look, put, wait
 from opslib.errors import Refused
-from opslib.guide.thresholds import CONNECTION_USE
+from opslib.guide.thresholds import threshold
 from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.cluster import state_of
 from opslib.probes.cluster_room import (
@@ -25,6 +25,8 @@ from opslib.probes.cluster_room import (
 )
 from opslib.systems.kubernetes_shapes import Pod
 from opslib.systems.target import PlanTarget, ReadTarget, VerifyTarget, WriteTarget
+
+CONNECTION_USE = threshold("connection-use")
 
 STUCK = frozenset({"Unschedulable", "CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "Failed"})
 """States of a pod that do not end by waiting."""

@@ -10,10 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from opslib.guide.thresholds import ERROR_RATE, RESPONSE_TIME
+from opslib.guide.thresholds import threshold
 from opslib.model import Judgement, Reading, Row, Rows, Verdict, Watch
 from opslib.probes import application as probes
 from opslib.probes.application_traffic import EDGES, between
+
+ERROR_RATE = threshold("error-rate")
+RESPONSE_TIME = threshold("response-time-p95")
 
 SURE = 1.96
 """Standard deviations of a 95 % interval."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from opslib.guide.thresholds import CONNECTION_USE
+from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.probes import cluster_room as probes
+
+CONNECTION_USE = threshold("connection-use")
 
 
 def room(api: int, worker: int) -> Check:

@@ -26,10 +26,12 @@ from opslib.checks.database_replication import replication, slots
 from opslib.checks.database_sessions import blocking, connection_use, long_transactions, xmin_horizon
 from opslib.checks.database_statements import query_p95, slow_statements
 from opslib.checks.database_tables import freeze, index_bloat, materialised_views, table_bloat, vacuum
-from opslib.guide.thresholds import DISK_USE
+from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Threshold, Verdict
 from opslib.pictures.figures import duration, size
 from opslib.probes import database as probes
+
+DISK_USE = threshold("disk-use")
 
 __all__ = [
     "blocking",

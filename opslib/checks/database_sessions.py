@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from opslib.guide.thresholds import CONNECTION_USE
+from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Threshold, Verdict
 from opslib.pictures.figures import count, duration
 from opslib.probes import database_sessions as probes
+
+CONNECTION_USE = threshold("connection-use")
 
 OPEN_SECONDS = Threshold(300, 1800, "s", "ours: 5 and 30 min; an open transaction keeps dead rows and locks")
 IDLE_SECONDS = Threshold(

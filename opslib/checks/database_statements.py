@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from opslib.guide.thresholds import QUERY_P95
+from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Threshold, Verdict
 from opslib.pictures.figures import count, duration
 from opslib.probes import database_statements as probes
+
+QUERY_P95 = threshold("query-p95")
 
 FEWEST_CALLS = 100
 """Below this, 5 % of the calls are fewer than 5, and a single slow call decides."""

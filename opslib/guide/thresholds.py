@@ -1,14 +1,51 @@
-"""The guide's thresholds ("Monitoring & Alerting", key metrics), each with the item it comes from.
+"""The thresholds of all checks, one table: ``policy.tsv``, with the source of each value.
 
-The guide names a target and an alert; beyond the target is a WARNING here, beyond the alert CRITICAL.
+The first row of a figure is the one that counts: the guide's where it has one. Rows below it are what other sources
+(the product's alert rules, its playbook, a vendor) say of the same figure: shown, so that nobody believes the sources
+agree. The guide names a target and an alert; beyond the target is a WARNING here, beyond the alert CRITICAL.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
+
 from opslib.model import Threshold
 
-QUERY_P95 = Threshold(100, 500, "ms", "guide MON-DB-01T, MON-DB-01A")
-CONNECTION_USE = Threshold(80, 90, "%", "guide MON-DB-02T, MON-DB-02A")
-DISK_USE = Threshold(70, 80, "%", "guide MON-DB-03T, MON-DB-03A")
-RESPONSE_TIME = Threshold(500, 1000, "ms (P95)", "guide MON-APP-02T, MON-APP-02A")
-ERROR_RATE = Threshold(0.1, 1, "% of requests", "guide MON-APP-03T, MON-APP-03A")
+COLUMNS = ("figure", "beyond", "warning", "critical", "unit", "source")
+
+
+@cache
+def policy() -> dict[str, tuple[Threshold, ...]]:
+    """Return all thresholds, by figure: the one that counts, then what other sources say."""
+    found: dict[str, tuple[Threshold, ...]] = {}
+    lines = files("opslib.guide").joinpath("policy.tsv").read_text(encoding="utf-8").splitlines()
+    for line in lines[1:]:
+        figure, beyond, warning, critical, unit, source = line.split("\t")
+        limits = Threshold(_limit(warning), _limit(critical), unit, source, above=beyond == "above")
+        found[figure] = (*found.get(figure, ()), limits)
+    return found
+
+
+def threshold(figure: str) -> Threshold:
+    """Return the threshold that counts for a figure of ``policy.tsv``; raises KeyError for another name."""
+    return policy()[figure][0]
+
+
+def contradictions() -> list[dict[str, str]]:
+    """Return a row per figure that the sources disagree on: what counts, and what the others say."""
+    rows = []
+    for figure, (counts, *others) in policy().items():
+        said = [f"{one} ({one.source})" for one in others if _limits(one) != _limits(counts)]
+        if said:
+            row = {"figure": figure, "counts": str(counts), "source": counts.source, "others_say": "; ".join(said)}
+            rows.append(row)
+    return rows
+
+
+def _limit(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _limits(one: Threshold) -> tuple[float | None, float | None, str]:
+    return one.warning, one.critical, one.unit

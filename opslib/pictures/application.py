@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from opslib.guide.thresholds import ERROR_RATE
+from opslib.guide.thresholds import threshold
 from opslib.model import Picture, Result, Row
 from opslib.pictures.charts import Day, Limit, calendar_strip, line_chart
 from opslib.pictures.svg import Texture, heading, picture, sentence
+
+ERROR_RATE = threshold("error-rate")
 
 TITLE = "What the watch saw"
 MOST = 60
