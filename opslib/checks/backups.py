@@ -8,19 +8,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from opslib.model import Check, Judgement, Reading, Row, Threshold, Verdict
+from opslib.guide.thresholds import threshold
+from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.probes import backups as probes
 
 RUNBOOK = "runbooks/back-up-database"
 
-FRESHNESS = Threshold(80, 100, "% of the RPO", "guide DR-OBJ-01P (database: RPO 1 hour); warning before it is missed")
-PROOF_AGE = Threshold(30, 92, "days", "guide: restore tests quarterly; monthly is when a fault is still cheap")
-SHRINKAGE = Threshold(
-    None, 10, "% smaller", "ours: a database of records grows; a tenth gone is lost data or a bad dump"
-)
-GROWTH = Threshold(50, None, "% larger", "ours: a jump is seldom the business, often a runaway job")
-GAPS = Threshold(0, 2, "days", "guide BAK-LOC-01R (30 days), BAK-CRN-01 (one backup a night)")
-RECOVERY_TIME = Threshold(80, 100, "% of the RTO", "guide DR-OBJ-01T (database: RTO 5 min)")
+FRESHNESS = threshold("backup-freshness")
+PROOF_AGE = threshold("backup-proof-age")
+SHRINKAGE = threshold("backup-shrinkage")
+GROWTH = threshold("backup-growth")
+GAPS = threshold("backup-gaps")
+RECOVERY_TIME = threshold("recovery-time")
 
 
 def _source(reading: Reading) -> Judgement:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from opslib.checks.cache_content import command_times, key_census, policy, queue, slow_commands, streams, worst_of
 from opslib.checks.cache_warm import warm_up_route
-from opslib.model import Check, Judgement, Reading, Threshold, Verdict
+from opslib.guide.thresholds import threshold
+from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.pictures.figures import count, duration, size
 from opslib.probes import cache as probes
 
@@ -30,11 +31,11 @@ __all__ = [
     "warm_up_route",
 ]
 
-ANSWER = Threshold(None, 1000, "ms", "guide ENV-VER-02: redis-cli ping answers PONG, here within 1 s")
-USE = Threshold(80, 90, "%", "ours: at 100 % the server evicts or refuses writes; the guide has no limit")
-HOST_SHARE = Threshold(75, None, "%", "ours: a snapshot's copied pages and buffers come on top of maxmemory")
-HIT_RATIO = Threshold(50, None, "%", "ValueCanvas: its LLM cache is meant to answer at least half", above=False)
-CLIENT_USE = Threshold(80, 90, "%", "ours: like the guide's limits for database connections (MON-DB-02)")
+ANSWER = threshold("cache-answer")
+USE = threshold("cache-memory-use")
+HOST_SHARE = threshold("cache-share-of-host")
+HIT_RATIO = threshold("cache-hit-ratio")
+CLIENT_USE = threshold("cache-client-use")
 FRAGMENTED, SWAPPED = 1.5, 0.95
 SILENT_SECONDS = 10
 UNSAVED_SECONDS = 3600

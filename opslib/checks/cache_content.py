@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opslib.model import Check, Judgement, Reading, Threshold, Verdict
+from opslib.guide.thresholds import threshold
+from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.pictures.figures import count, duration, size
 from opslib.probes import cache as probes
 
-FULL = Threshold(80, 90, "%", "ours: with little room left, the policy decides what is lost")
-BIG_KEY = Threshold(5 * 2**20, None, "bytes", "ours: reading or deleting it holds up everybody else's commands")
-SLOW = Threshold(50, 1000, "ms", "ours: one thread serves all; over 1 s PING misses the guide's ENV-VER-02")
-P99 = Threshold(10, 100, "ms", "ours: the server's own limit for the slow log is 10 ms")
-WAITING = Threshold(300, 900, "s", "ours: 5 minutes; then the guide's DR-OBJ-03T, LLM services back in 15 minutes")
+FULL = threshold("cache-policy-use")
+BIG_KEY = threshold("cache-big-key")
+SLOW = threshold("cache-slow-command")
+P99 = threshold("cache-command-p99")
+WAITING = threshold("queue-oldest-waiting")
 STALLED_SECONDS = 60
 STALLING = ("KEYS", "FLUSHDB", "FLUSHALL", "SORT")
 """Commands whose time grows with the data; each in the slow log is worth a word."""

@@ -7,7 +7,8 @@ from.
 from __future__ import annotations
 
 from opslib.checks.cluster_room import connections, quota, room
-from opslib.model import Check, Judgement, Reading, Threshold, Verdict
+from opslib.guide.thresholds import threshold
+from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.probes import cluster as probes
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
     "room",
 ]
 
-USE = Threshold(80, 90, "%", "ours: above it a node evicts, and a container is slowed or killed")
+USE = threshold("cluster-use")
 RESTARTS = 5
 BROKEN = frozenset(
     {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError", "Unschedulable", "Failed"}

@@ -27,7 +27,7 @@ from opslib.checks.database_sessions import blocking, connection_use, long_trans
 from opslib.checks.database_statements import query_p95, slow_statements
 from opslib.checks.database_tables import freeze, index_bloat, materialised_views, table_bloat, vacuum
 from opslib.guide.thresholds import threshold
-from opslib.model import Check, Judgement, Reading, Threshold, Verdict
+from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.pictures.figures import duration, size
 from opslib.probes import database as probes
 
@@ -76,7 +76,7 @@ SUPPORTED_UNTIL = {
 }
 """Last day with corrections, by major version (postgresql.org, Versioning Policy)."""
 
-ANSWER = Threshold(1000, None, "ms", "ours: where an empty transaction takes a second, no query is fast")
+ANSWER = threshold("database-answer")
 
 
 def _judge_reachable(reading: Reading) -> Judgement:
@@ -191,9 +191,7 @@ checksums = Check(
         "with pg_amcheck, and go to disaster/recover-database; the newest backups may hold the damage too. "
         "Checksums off: pg_checksums --enable, with the server stopped."
     ),
-    threshold=Threshold(
-        None, 0, "damaged pages", "ours: one damaged page is a failing disk or memory until proven otherwise"
-    ),
+    threshold=threshold("damaged-pages"),
 )
 """Counts of pg_stat_database since the statistics were reset."""
 
@@ -222,7 +220,7 @@ guards = Check(
         "idle_in_transaction_session_timeout = '60s'. Maintenance roles keep longer ones. Only new sessions get them. "
         "Note the old values first: they are the undo."
     ),
-    threshold=Threshold(0, None, "missing guards", "ours: without them one forgotten session can block all the others"),
+    threshold=threshold("missing-guards"),
 )
 """statement_timeout and idle_in_transaction_session_timeout of each role as it gets them; lock_timeout is shown."""
 

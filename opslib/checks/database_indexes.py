@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from opslib.model import Check, Judgement, Reading, Threshold, Verdict
+from opslib.guide.thresholds import threshold
+from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.pictures.figures import count, size
 from opslib.probes import database_tables as probes
 
 UNUSED_DAYS, UNUSED_MEGABYTES = 30.0, 10.0
-MISSING_ROWS = Threshold(
-    10_000, None, "rows", "ours: a delete of the parent reads the whole child; below this it takes milliseconds"
-)
+MISSING_ROWS = threshold("missing-index-rows")
 
 
 def unused_indexes(unused_index_days: float = UNUSED_DAYS, unused_index_megabytes: float = UNUSED_MEGABYTES) -> Check:
@@ -19,12 +18,7 @@ def unused_indexes(unused_index_days: float = UNUSED_DAYS, unused_index_megabyte
     replica identity, those a table is clustered by. Statistics younger than ``unused_index_days`` prove
     nothing about a monthly report, so the answer is UNKNOWN then, unless there is no candidate at all.
     """
-    limits = Threshold(
-        unused_index_megabytes,
-        None,
-        "MiB",
-        f"ours: each costs every write; judged after {unused_index_days:g} days, so that monthly work was seen",
-    )
+    limits = threshold("index-unused", warning=unused_index_megabytes)
 
     def judge(reading: Reading) -> Judgement:
         if not reading.rows:
@@ -80,7 +74,7 @@ invalid_indexes = Check(
         "(runbooks/maintain-database does both). For a unique one, first find the duplicates that made it fail. "
         "A leftover of REINDEX (_ccnew, _ccold) is only dropped."
     ),
-    threshold=Threshold(0, None, "invalid indexes", "PostgreSQL manual, CREATE INDEX, Building Indexes Concurrently"),
+    threshold=threshold("invalid-indexes"),
 )
 """A failed CREATE INDEX CONCURRENTLY leaves an index that costs writes and serves nobody."""
 
@@ -108,7 +102,7 @@ redundant_indexes = Check(
         "CONCURRENTLY in a migration (runbooks/migrate-database). A much narrower prefix that is scanned very often "
         "may stay, on purpose."
     ),
-    threshold=Threshold(0, None, "redundant indexes", "ours: every write pays twice for what one index can do"),
+    threshold=threshold("redundant-indexes"),
 )
 """Duplicates, and prefixes of a longer B-tree; indexes that serve a constraint are never proposed."""
 
@@ -179,6 +173,6 @@ collations = Check(
         "unique ones first; one that fails has found duplicates, which are to be settled by hand. Then ALTER DATABASE "
         "or ALTER COLLATION … REFRESH VERSION, never before. If the system was changed by mistake, go back instead."
     ),
-    threshold=Threshold(None, 0, "indexes", "PostgreSQL manual, ALTER COLLATION: an index out of order is corrupt"),
+    threshold=threshold("drifted-indexes"),
 )
 """Partitions by range of text and constraints that compare text may be wrong as well; they are not looked at."""

@@ -6,15 +6,14 @@ one's are not, and that a file is still the one that was applied, nobody looks a
 
 from __future__ import annotations
 
-from opslib.model import Check, Judgement, Reading, Row, Threshold, Verdict
+from opslib.guide.thresholds import threshold
+from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.probes import database_migrations as probes
 from opslib.probes.database_migration_standing import ABSENT, APPLIED, EDITED, HALF, LATE, PENDING, TWICE, WRONG
 
 RUNBOOK = "runbooks/migrate-database"
 
-LARGE = Threshold(
-    None, 10_000, "rows", "ours: below it a table is read and locked for some milliseconds, whatever the statement"
-)
+LARGE = threshold("migration-large-table")
 """Above it a statement that locks while it reads or writes the table is CRITICAL; squawk knows no sizes."""
 
 OFF = ("prefer-", "require-lock-timeout", "require-statement-timeout", "ban-char-field")

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opslib.model import Check, Judgement, Reading, Row, Threshold, Verdict
+from opslib.guide.thresholds import threshold
+from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import duration, size
 from opslib.probes import database as probes
 
-GAP = Threshold(
-    50,
-    100,
-    "% of max_wal_size",
-    "ours: beyond max_wal_size the primary recycles what a standby without slot still needs",
-)
-SLOT_SECONDS = Threshold(3600, None, "s inactive", "ours: an hour without consumer is no restart any more")
+GAP = threshold("replication-gap")
+SLOT_SECONDS = threshold("replication-slot-inactive")
 
 
 def _judge_replication(reading: Reading) -> Judgement:

@@ -9,10 +9,8 @@ from opslib.probes import database_sessions as probes
 
 CONNECTION_USE = threshold("connection-use")
 
-OPEN_SECONDS = Threshold(300, 1800, "s", "ours: 5 and 30 min; an open transaction keeps dead rows and locks")
-IDLE_SECONDS = Threshold(
-    60, 300, "s", "ours: 1 and 5 min; a transaction at rest waits for its client, not for the server"
-)
+OPEN_SECONDS = threshold("transaction-open")
+IDLE_SECONDS = threshold("transaction-idle")
 
 
 def _judge_connections(reading: Reading) -> Judgement:
@@ -49,7 +47,7 @@ def blocking(warning_seconds: float = 5, critical_seconds: float = 30) -> Check:
     WARNING above ``warning_seconds`` of waiting, CRITICAL above ``critical_seconds``, or as soon as it is
     WARNING if the root is idle in transaction: that root waits for its client and may never end.
     """
-    limits = Threshold(warning_seconds, critical_seconds, "s", "ours: users notice 5 s, and give up before 30 s")
+    limits = threshold("session-waits", warning=warning_seconds, critical=critical_seconds)
 
     def judge(reading: Reading) -> Judgement:
         return _judge_blocking(reading, limits)

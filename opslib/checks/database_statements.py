@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from opslib.guide.thresholds import threshold
-from opslib.model import Check, Judgement, Reading, Row, Threshold, Verdict
+from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import count, duration
 from opslib.probes import database_statements as probes
-
-QUERY_P95 = threshold("query-p95")
 
 FEWEST_CALLS = 100
 """Below this, 5 % of the calls are fewer than 5, and a single slow call decides."""
 
-WORTH_A_LOOK = Threshold(
-    QUERY_P95.warning,
-    None,
-    "ms on average",
-    "ours: slower on average than the guide's P95 target, in at least 20 calls and 5 % of all time",
-)
+WORTH_A_LOOK = threshold("statement-mean")
 FEWEST_REPEATS, LEAST_SHARE = 20, 5.0
 
 
@@ -83,12 +76,7 @@ def query_p95(window_seconds: float = 0, target_ms: float | None = None, alert_m
     This is never a measured P95. Times are the server's, without network and pool; calls that failed or
     were cancelled are not counted; statements on another server are not seen.
     """
-    limits = Threshold(
-        target_ms if target_ms is not None else QUERY_P95.warning,
-        alert_ms if alert_ms is not None else QUERY_P95.critical,
-        "ms",
-        QUERY_P95.source,
-    )
+    limits = threshold("query-p95", warning=target_ms, critical=alert_ms)
     assert limits.warning is not None
     assert limits.critical is not None
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Probe, Reading, Row, Threshold, Verdict
 from opslib.pictures.figures import count, size
 from opslib.probes import database_tables as probes
 
 BLOAT_PERCENT, BLOAT_MEGABYTES = 40.0, 100.0
-DEAD = Threshold(1, 3, "times its trigger", "ours: at 1 autovacuum is due, at 3 it does not keep up")
+DEAD = threshold("dead-rows")
 PATIENCE_SECONDS, FEWEST_DEAD = 600, 10_000
-WRAPAROUND = Threshold(
-    1.5, None, "times autovacuum_freeze_max_age", "ours: autovacuum has failed to keep its promise; CRITICAL at 1.0e9"
-)
+WRAPAROUND = threshold("wraparound")
 FAILSAFE = 1_000_000_000
 """Transactions; VACUUM's failsafe sets in at 1.6e9 and the server refuses writes near 2.1e9 (PostgreSQL manual)."""
 
@@ -47,8 +46,7 @@ def index_bloat(percent: float = BLOAT_PERCENT, megabytes: float = BLOAT_MEGABYT
 
 def _bloat(name: str, title: str, probe: Probe, named: str, least: tuple[float, float], remedy: str) -> Check:
     percent, megabytes = least
-    why = f"ours: and at least {megabytes:g} MiB empty; less is not worth a rewrite, and estimates err"
-    limits = Threshold(percent, None, "% empty", why)
+    limits = threshold("bloat", warning=percent)
 
     def judge(reading: Reading) -> Judgement:
         return _judge_bloat(reading, named, limits, megabytes * probes.MEGABYTE)
@@ -191,7 +189,7 @@ materialised_views = Check(
         "by REFRESH MATERIALIZED VIEW in a quiet hour, for that locks readers out. Then runbooks/maintain-database "
         "refreshes it."
     ),
-    threshold=Threshold(0, None, "views that lock readers out", "PostgreSQL manual, REFRESH MATERIALIZED VIEW"),
+    threshold=threshold("view-refresh-locks"),
     items=("MNT-DB-02",),
 )
 """Without a unique index REFRESH … CONCURRENTLY fails, which is why the guide's function does (GH-22)."""

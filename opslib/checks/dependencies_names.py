@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opslib.model import Check, Judgement, Reading, Row, Threshold, Verdict
+from opslib.guide.thresholds import threshold
+from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.probes import dependencies_names as probes
 
-DAYS_LEFT = Threshold(
-    30,
-    14,
-    "days left",
-    "ours: time to renew by hand; a third and a sixth of the lifetime where that is shorter (47 days from 2029)",
-    above=False,
-)
+DAYS_LEFT = threshold("certificate-days")
 
 Finding = tuple[Verdict, str]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Threshold, Verdict
 from opslib.pictures.figures import count
 from opslib.probes import dependencies_sentry as probes
 from opslib.systems.sentry import MOST
 
-DROPPED = Threshold(1, 10, "% of error events dropped", "ours: what is dropped is not seen; a tenth is a blind eye")
+DROPPED = threshold("sentry-dropped")
 LOSING = ("rate_limited", "abuse", "cardinality_limited", "invalid")
 """Outcomes of events that somebody wanted to keep; ``filtered`` ones nobody did."""
 HELD_BACK = ("ratelimit_backoff", "queue_overflow", "network_error")
@@ -19,7 +20,7 @@ def new_issues(hours: int = 24, critical_users: int = 25) -> Check:
 
     One that touches more than ``critical_users``, or is fatal, is CRITICAL; any other is a WARNING.
     """
-    limit = Threshold(0, critical_users, "users of a new issue", "ours: the guide looks daily, and names no number")
+    limit = threshold("new-issue-users", critical=critical_users)
     return Check(
         name="dependencies-new-issues",
         title="Sentry has no new unresolved issue",

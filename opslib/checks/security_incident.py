@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from opslib.model import Check, Judgement, Reading, Threshold, Verdict
+from opslib.guide.thresholds import threshold
+from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.probes import security as probes
 
 MANY_NETWORKS = 3.0
@@ -10,7 +11,7 @@ MANY_NETWORKS = 3.0
 
 def networks(hours: float, most: float = MANY_NETWORKS) -> Check:
     """Return the check that no user signed in from more than ``most`` networks within the last ``hours``."""
-    limit = Threshold(most, None, "networks", "ours: home, office and telephone; more is worth a look, and no proof")
+    limit = threshold("networks-of-a-person", warning=most)
 
     def judge(reading: Reading) -> Judgement:
         if not reading.rows:
@@ -52,7 +53,7 @@ definers = Check(
         "Compare the function with its migration; then ALTER FUNCTION … SET search_path = '' in a migration, with "
         "every name in it qualified."
     ),
-    threshold=Threshold(0, None, "functions", "PostgreSQL manual, CREATE FUNCTION, Writing SECURITY DEFINER Functions"),
+    threshold=threshold("definer-functions"),
 )
 """Whoever may create objects in a schema of the caller's path runs code as the function's owner."""
 

@@ -7,6 +7,7 @@ agree. The guide names a target and an alert; beyond the target is a WARNING her
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -27,9 +28,18 @@ def policy() -> dict[str, tuple[Threshold, ...]]:
     return found
 
 
-def threshold(figure: str) -> Threshold:
-    """Return the threshold that counts for a figure of ``policy.tsv``; raises KeyError for another name."""
-    return policy()[figure][0]
+def threshold(figure: str, *, warning: float | None = None, critical: float | None = None) -> Threshold:
+    """Return the threshold that counts for a figure of ``policy.tsv``; raises KeyError for another name.
+
+    ``warning`` and ``critical`` may be a run's own (a notebook's parameters); the source says so where they differ.
+    """
+    known = policy()[figure][0]
+    own = replace(
+        known,
+        warning=known.warning if warning is None else warning,
+        critical=known.critical if critical is None else critical,
+    )
+    return own if own == known else replace(own, source=f"this run's own limit; else {known.source}")
 
 
 def contradictions() -> list[dict[str, str]]:
