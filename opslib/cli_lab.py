@@ -60,6 +60,42 @@ def lab_status(as_json: bool) -> int:
     return 0 if rows and all(row.get("state") == "up" for row in rows) else int(ExitCode.UNKNOWN)
 
 
+@lab.command("break")
+@click.argument("fault", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@answering
+def lab_break(fault: str | None, as_json: bool) -> None:
+    """Break the lab on purpose, or list what can be broken.
+
+    It stays broken until it is mended: by ops lab mend, or by the notebook that mends it in the real system.
+    """
+    from opslib.lab import broken
+    from opslib.lab.supervisor import Lab
+
+    if fault is None:
+        rows = [{"fault": one.name, "area": one.area, "what": one.title} for one in broken.faults().values()]
+        print_json({"faults": rows}) if as_json else print_rows(rows)
+        return
+    one = broken.find(fault)
+    one.make(Lab(settings.lab_folder()).settings())
+    said = {"fault": one.name, "what": one.title, "check": one.check, "mended_by": one.notebook}
+    print_json(said) if as_json else print_rows([said])
+
+
+@lab.command("mend")
+@click.argument("fault", required=False)
+@answering
+def lab_mend(fault: str | None) -> None:
+    """Mend one FAULT of the lab, or all of them."""
+    from opslib.lab import broken
+    from opslib.lab.supervisor import Lab
+
+    known = Lab(settings.lab_folder()).settings()
+    for one in [broken.find(fault)] if fault else broken.faults().values():
+        one.mend(known)
+        tell(f"mended: {one.name}")
+
+
 def lab_progress(text: str, done: int, total: int) -> None:
     """Show how far the lab is."""
     tell(f"lab: {text}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
-import ssl
 import time
 import urllib.parse
 import urllib.request
@@ -21,8 +19,7 @@ class ClusterDoors(Doors):
     """What a test may do behind the cluster's back."""
 
     def __init__(self, settings: Any) -> None:
-        self.url = settings.kubernetes_url
-        self._trusted = ssl.create_default_context(cafile=settings.kubernetes_ca)
+        super().__init__(settings, cluster=True)
 
     def cluster(self) -> dict[str, Any]:
         """Return what the cluster remembers, as it is now."""
@@ -102,12 +99,6 @@ class ClusterDoors(Doors):
             assert time.monotonic() < end, "the cluster did not come to it"
             time.sleep(0.05)
         return objects
-
-    def _ask(self, method: str, door: str, said: Any = None) -> Any:
-        data = None if said is None else json.dumps(said).encode()
-        request = urllib.request.Request(f"{self.url}/_lab/{door}", data, method=method)
-        with urllib.request.urlopen(request, timeout=20, context=self._trusted) as answer:
-            return json.loads(answer.read())
 
 
 def replicas(objects: dict[str, Any], name: str) -> int:

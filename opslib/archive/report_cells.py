@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from opslib.archive.record import Record, steps
 from opslib.archive.report_outputs import of_ours, rendered, text_at
-from opslib.runs.cards import text_of
+from opslib.runs.cards import rows_of, text_of
 from opslib.runs.display import html_of
 from opslib.runs.markup import Html, esc, shorten, slug, tag, visible
 from opslib.runs.tables import shown
@@ -174,6 +174,10 @@ def _unproven(record: Record, kind: str, value: Said) -> str:
         claims = (value.get("check"), value.get("verdict"))
         lines = (line.get("result") for line in record.events("result"))
         proven = any(isinstance(said, dict) and (said.get("check"), said.get("verdict")) == claims for said in lines)
+    elif kind == "survey":
+        results = [said for line in record.events("result") if isinstance(said := line.get("result"), dict)]
+        known = {(said.get("title"), said.get("verdict")) for said in results}
+        proven = all((row.get("check"), row.get("verdict")) in known for row in rows_of(value))
     elif kind == "evidence":
         status = value.get("status")
         proven = any(step.plan.get("action") == value.get("action") and step.status == status for step in steps(record))

@@ -220,3 +220,6 @@ protections = Check(
     _protections,
     "Switch the missing protection on for the bucket; UNKNOWN means that the reading role may not look.",
 )
+
+DECISIVE = (freshness, proof_age, shrinkage, coverage, protections)
+"""What tells most of the backups without reading one, most telling first."""

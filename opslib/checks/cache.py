@@ -273,3 +273,7 @@ def replication(replicas_expected: int = 0) -> Check:
         judge=judge,
         remedy="Look at the replica's log, network and backlog size; fail over by disaster/recover-everything.",
     )
+
+
+DECISIVE = (reachable, memory, policy(seconds=2.0), clients, queue(), persistence)
+"""What tells most of the cache without waiting for traffic, most telling first."""

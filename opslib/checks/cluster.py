@@ -138,7 +138,8 @@ pods = Check(
     judge=_judge_pods,
     remedy=(
         "CrashLoopBackOff: kubectl logs --previous of that pod. OOMKilled (137): its memory limit is too low, or it "
-        "leaks. Unschedulable: nodes are full; add one, or lower what is asked for. ImagePull: see tag and registry."
+        "leaks. Unschedulable: nodes are full; add one, or lower what is asked for. ImagePull: see tag and registry; "
+        "runbooks/force-full-deployment builds it again. Since a deployment: runbooks/roll-back-deployment."
     ),
 )
 """What does not end by waiting is CRITICAL; not ready yet, or more than five restarts, a WARNING."""
@@ -202,3 +203,6 @@ pod_use = Check(
     items=("RUN-SCL-05",),
 )
 """Use of each pod against its limits; what has no limit is not judged."""
+
+DECISIVE = (pods, rollouts, node_use, autoscalers)
+"""What tells most of the cluster without waiting, most telling first."""

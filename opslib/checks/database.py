@@ -249,3 +249,6 @@ guide_objects = Check(
     items=("IMP-OBJ-04", "IMP-OBJ-05", "IMP-OBJ-06", "IMP-OBJ-07", "IMP-OBJ-08"),
 )
 """Tables, function and extension that the guide takes for granted; some are of an older schema."""
+
+DECISIVE = (reachable, blocking(), connection_use, long_transactions(), disk, invalid_indexes)
+"""What tells most of the database without waiting, most telling first."""

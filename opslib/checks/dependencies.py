@@ -5,3 +5,6 @@ from opslib.checks.dependencies_pages import ready_to_deploy, vendors
 from opslib.checks.dependencies_sentry import intake, new_issues
 
 __all__ = ["certificates", "intake", "names", "new_issues", "ready_to_deploy", "vendors"]
+
+DECISIVE = (names, certificates, vendors(), intake())
+"""What tells most of what depends on others, nearest first."""

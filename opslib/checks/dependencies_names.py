@@ -86,7 +86,8 @@ names = Check(
     judge=_judge_names,
     remedy=(
         "CRITICAL: look at the zone where the name is kept; users and servers stop finding the host as their kept "
-        "answers run out (the column ttl). UNKNOWN: the name server failed, which says nothing of the name."
+        "answers run out (the column ttl). A model provider's: disaster/recover-llm meanwhile. UNKNOWN: the name "
+        "server failed, which says nothing of the name."
     ),
     items=("IMP-HOST-01", "IMP-HOST-02"),
 )

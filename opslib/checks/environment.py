@@ -215,3 +215,7 @@ def _versions(reading: Reading) -> Judgement:
 
 def _is(said: str) -> str:
     return said if said.startswith(("is ", "has ")) else f"is {said}"
+
+
+DECISIVE = (tools_ready(), scripts_defined())
+"""What tells most of the environment on any machine, most telling first."""

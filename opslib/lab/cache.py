@@ -26,14 +26,15 @@ dir {folder}
 appendonly yes
 appendfsync no
 save ""
-maxmemory 64mb
-maxmemory-policy volatile-lru
+maxmemory {limit}
+maxmemory-policy {policy}
 latency-monitor-threshold 100
 slowlog-log-slower-than 10000
 user default on #{writer} ~* &* +@all
 user ops_reader on #{reader} ~* resetchannels {rules}
 """
 
+MAXMEMORY, POLICY = 64 * 1024 * 1024, "volatile-lru"
 MODELS = ("meta-llama/Llama-3-70b-chat-hf", "meta-llama/Llama-3-8b-chat-hf", "mistralai/Mixtral-8x7B-Instruct-v0.1")
 QUEUE = "bull:llm-processing"
 DAY = 86_400
@@ -54,6 +55,8 @@ class Cache(Service):
         wanted = [rule for rule in reader_rules() if "valkey" in find_valkey().name or "commandlog" not in rule]
         text = CONFIGURATION.format(
             port=self.port,
+            limit=MAXMEMORY,
+            policy=POLICY,
             folder=json.dumps(str(self.folder)),
             writer=digests["cache"],
             reader=digests["cache_reader"],

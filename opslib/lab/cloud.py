@@ -13,6 +13,7 @@ from typing import Any
 
 from opslib.lab import development
 from opslib.lab.service import Service
+from opslib.settings import Settings
 
 REGION = "us-east-1"
 BACKUPS = "valuecanvas-backups"
@@ -97,14 +98,7 @@ class Cloud(Service):
         self._zone(self._client("route53"))
 
     def _client(self, service: str) -> Any:
-        import boto3
-
-        session: Any = boto3.Session(
-            aws_access_key_id=self.passwords["aws_id"],
-            region_name=REGION,
-            aws_secret_access_key=self.passwords["aws_key"],
-        )
-        return session.client(service, endpoint_url=self.url)
+        return _client(service, self.url, self.passwords["aws_id"], self.passwords["aws_key"])
 
     def _buckets(self, s3: Any) -> None:
         for bucket in (*LOCKED, LEASES):
@@ -121,21 +115,7 @@ class Cloud(Service):
                 Bucket=bucket,
                 PublicAccessBlockConfiguration=dict.fromkeys(PRIVATE, True),
             )
-        s3.put_bucket_lifecycle_configuration(
-            Bucket=BACKUPS,
-            LifecycleConfiguration={
-                "Rules": [
-                    {
-                        "ID": "backups",
-                        "Status": "Enabled",
-                        "Filter": {"Prefix": "backups/"},
-                        "Expiration": {"Days": 90},
-                        "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}],
-                        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
-                    }
-                ]
-            },
-        )
+        s3.put_bucket_lifecycle_configuration(Bucket=BACKUPS, LifecycleConfiguration=lifecycle())
 
     def _logs(self, logs: Any) -> None:
         stream = f"api-{self.state.clock:%Y-%m-%d}"
@@ -172,3 +152,23 @@ class Cloud(Service):
             HostedZoneId=zone,
             ChangeBatch={"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record} for record in records]},
         )
+
+
+def lifecycle(days: int = 90) -> dict[str, Any]:
+    """Return the rule of the bucket of backups, which deletes after so many days."""
+    kept = {"Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]} if days > 30 else {}
+    rule = {"ID": "backups", "Status": "Enabled", "Filter": {"Prefix": "backups/"}, "Expiration": {"Days": days}}
+    return {"Rules": [{**rule, **kept, "NoncurrentVersionExpiration": {"NoncurrentDays": 30}}]}
+
+
+def client(settings: Settings, service: str) -> Any:
+    """Return a client of one of the lab's AWS services that may do anything there."""
+    key = settings.aws_access_key_id, settings.aws_secret_access_key
+    return _client(service, str(settings.aws_endpoint_url), *(part.reveal() for part in key if part is not None))
+
+
+def _client(service: str, url: str, *key: str) -> Any:
+    import boto3
+
+    session: Any = boto3.Session(aws_access_key_id=key[0], aws_secret_access_key=key[1], region_name=REGION)
+    return session.client(service, endpoint_url=url)

@@ -85,7 +85,7 @@ __all__ = [
     "xmin_horizon",
 ]
 
-DOWN = frozenset({"refused", "full", "recovering", "no-database"})
+DOWN = frozenset({"refused", "full", "recovering", "shut", "no-database"})
 """Failures that an application meets as well; the others (name, password, TLS, network) may be the reader's own."""
 
 PINGS = 5

@@ -123,11 +123,12 @@ def reading(said: Said) -> Html:
     if said.get("unknown"):
         head = tag("p", badge("UNKNOWN"), " ", tag("strong", title), class_="ops-head")
         return tag("div", head, tag("p", text_of(said, "unknown")), _origin(said), class_="ops ops-card ops-UNKNOWN")
-    shows = table(rows_of(said), title, units_of(said), _more(said))
+    shows = table(rows_of(said), title, units_of(said), more_of(said))
     return tag("div", shows, _origin(said), class_="ops")
 
 
-def _more(said: Said) -> int:
+def more_of(said: Said) -> int:
+    """Return how many rows were cut off."""
     more = said.get("more_rows")
     return more if isinstance(more, int) and more > 0 else 0
 
@@ -157,7 +158,7 @@ def result(said: Said) -> Html:
         tag("p", badge(verdict), " ", tag("strong", text_of(said, "title")), class_="ops-head"),
         tag("p", text_of(said, "summary")),
         about,
-        table(rows, "What it saw", units_of(taken), _more(said)) if rows or _more(said) else None,
+        table(rows, "What it saw", units_of(taken), more_of(said)) if rows or more_of(said) else None,
         _origin(taken),
         class_=f"ops ops-card ops-{verdict if verdict in SHAPES else 'UNKNOWN'}",
     )

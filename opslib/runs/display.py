@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from opslib.canonical import to_json
 from opslib.model import Evidence, Picture, Plan, Reading, Result
-from opslib.runs import cards, cards_steps
+from opslib.runs import cards, cards_steps, cards_survey
 from opslib.runs.markup import Html, shorten, tag, visible
+from opslib.runs.survey import Survey
 from opslib.runs.tables import MOST_ROWS, columns, moment, text_table
 
 MIME: Final = "application/vnd.opslib.v1+json"
@@ -38,6 +39,7 @@ class Note:
 _HTML: Final[dict[str, Callable[[Said], Html]]] = {
     "reading": cards.reading,
     "result": cards.result,
+    "survey": cards_survey.survey,
     "evidence": cards_steps.evidence,
     "plan": cards_steps.plan,
     "picture": cards.picture,
@@ -47,6 +49,7 @@ _HTML: Final[dict[str, Callable[[Said], Html]]] = {
 _KINDS: Final[dict[type, str]] = {
     Reading: "reading",
     Result: "result",
+    Survey: "survey",
     Evidence: "evidence",
     Plan: "plan",
     Picture: "picture",
@@ -116,6 +119,9 @@ def _dumped(value: Any) -> str:
 def _with_digest(value: Any, said: dict[str, Any]) -> dict[str, Any]:
     if isinstance(value, Plan):
         return {**said, "digest": value.digest}
+    if isinstance(value, Survey):
+        # Its results stand in the journal, each with its reading; here their rows and the first one are enough.
+        return {**said, "results": {}, "first": _cut(said["first"]) if said["first"] else None}
     if isinstance(value, Evidence):
         return {**said, "plan": {**said["plan"], "digest": value.plan.digest}}
     return said
@@ -157,6 +163,11 @@ def _result_text(said: Said) -> str:
     return "\n".join([*map(visible, lines), *([rows] if rows else [])])
 
 
+def _survey_text(said: Said) -> str:
+    rows = text_table(said["rows"], {}, said.get("more_rows", 0)) if said["rows"] else ""
+    return "\n".join([visible(f"[{said['verdict']}] {said['title']}: {said['summary']}"), *([rows] if rows else [])])
+
+
 def _plan_text(said: Said, status: str = "planned") -> str:
     lines = [
         f"[{status}] {said['title']} ({said['action']}, {said['effect']})",
@@ -185,6 +196,7 @@ def _summary_text(said: Said) -> str:
 _TEXT: Final[dict[str, Callable[[Said], str]]] = {
     "reading": _reading_text,
     "result": _result_text,
+    "survey": _survey_text,
     "evidence": _evidence_text,
     "plan": _plan_text,
     "picture": lambda said: visible(f"{said['title']}: {said['alternative']}"),

@@ -26,6 +26,7 @@ from opslib.runs import asked
 from opslib.runs.channel import Tell
 from opslib.runs.journal import Journal
 from opslib.runs.locks import Locks
+from opslib.runs.looking_back import look_back
 from opslib.runs.stepping import Stepper
 from opslib.runs.steps import StepRecord
 from opslib.runs.waiting import Waiting
@@ -69,6 +70,7 @@ class Executor:
             "reading": self._reading,
             "take": self._take,
             "result": self._result,
+            "look back": self._look_back,
             "note": self._note,
             "confirm": self._confirm,
             "rest": self._rest,
@@ -171,6 +173,11 @@ class Executor:
         self._latest[f"check {result['check']}"] = verdict
         self._said[f"check {result['check']}"] = f"{result['summary']} ({result['title']})"
         return seq
+
+    def _look_back(self, request: Mapping[str, Any], progress: Tell) -> Any:
+        folder, checks = self.work.folder, [str(name) for name in request["checks"]]
+        said = look_back(folder.parent, folder.name, self.settings.environment, checks)
+        return self.redactor.tree(said)
 
     def _note(self, request: Mapping[str, Any], progress: Tell) -> int:
         return self.journal.append("note", text=str(request["text"]))

@@ -16,10 +16,12 @@ from opslib import errors, settings
 from opslib.actions.base import Action
 from opslib.canonical import to_json
 from opslib.errors import Refused, UsageError
-from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, Watch
-from opslib.runs import display, kernel, reading
+from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, Watch, now
+from opslib.runs import display, kernel, reading, survey, surveying
 from opslib.runs.channel import Client
 from opslib.runs.evidence import evidence_of
+from opslib.runs.survey import Survey
+from opslib.runs.surveying import Areas
 from opslib.systems.target import ReadTarget
 
 SOCKET = "OPS_RUN_SOCKET"
@@ -27,6 +29,9 @@ SOCKET = "OPS_RUN_SOCKET"
 
 LONGEST_WATCH = 24 * 60.0
 """Minutes that one watch may last at most."""
+
+LONGEST_SURVEY = 600.0
+"""Seconds that one survey may take at most."""
 
 _begun: set[str] = set()
 """The environment that this process has handles of: a name left in a cell must not lead to another one."""
@@ -60,6 +65,48 @@ class Run:
         result = reading.judge(check, taken)
         self._ask("result", result=to_json(result))
         return result
+
+    def survey(self, areas: Areas, seconds: float = 25.0, title: str = "Survey") -> Survey:
+        """Make the checks of many areas at once, journal each result, and show them worst first.
+
+        ``areas`` are the checks by area, causes before effects. What did not answer within ``seconds`` is UNKNOWN.
+        Raises UsageError for a time that is not possible.
+        """
+        if not 0 < seconds <= LONGEST_SURVEY:
+            raise UsageError(f"A survey of {seconds:g} s is not possible.", f"At most {LONGEST_SURVEY:g}.")
+        cell, started = kernel.current_cell(), time.monotonic()
+        count, found = sum(map(len, areas.values())), list[tuple[str, Result]]()
+
+        def take(probe: Probe) -> Reading:
+            return reading.reading_of(self._line.ask("take", cell=cell, probe=probe.name))
+
+        with kernel.progress(title) as tell:
+            for area, result in surveying.look(areas, self.target.settings, self.id, take, seconds):
+                found.append((area, result))
+                self._ask("result", result=to_json(result))
+                tell({"text": f"{len(found)} of {count} checks", "done": len(found), "total": count})
+        took, order = time.monotonic() - started, [check.name for checks in areas.values() for check in checks]
+        found.sort(key=lambda one: order.index(one[1].check))
+        good = self._ask("look back", checks=[result.check for _, result in found])["good"]
+        return survey.survey_of(title, found, good, took)
+
+    def changes(self, found: Survey) -> Reading:
+        """Return what runs of this archive changed since all of a survey's checks were last OK, newest first.
+
+        It says what went through this program and nothing of what people or others changed by hand.
+        """
+        said = self._ask("look back", checks=list(found.results))
+        taken = Reading(
+            probe="changes",
+            title="Changed since by runs of this archive",
+            environment=self.environment,
+            taken_at=now(),
+            seconds=0.0,
+            rows=tuple(said["changes"]),
+            source="the journals of the archive's newest runs",
+        )
+        self._ask("reading", reading=to_json(taken))
+        return taken
 
     def require(self, check: Check) -> Result:
         """Check, and stop the run (Refused) unless the result is OK or WARNING."""

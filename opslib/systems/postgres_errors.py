@@ -42,6 +42,12 @@ _KINDS: tuple[tuple[str, str, str, str], ...] = (
         "Wait, then look again.",
     ),
     (
+        "shut",
+        r"not currently accepting connections",
+        "takes no connections for this database",
+        "Somebody shut it: look in pg_database for datallowconn, and who works on it.",
+    ),
+    (
         "no-database",
         r"3D000|database .* does not exist",
         "has no such database",

@@ -7,17 +7,24 @@ it names.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from opslib.errors import UsageError
+from opslib.model import Verdict
 from opslib.settings import Settings
+
+AREAS = ("dependencies", "cluster", "database", "cache", "backups")
+"""The areas that have faults, each in a module of its name."""
 
 
 @dataclass(frozen=True)
 class Fault:
     """One way to break the lab.
 
-    ``check`` is the name of the check that must find it, ``notebook`` the one that mends it in the real system.
+    ``check`` is the name of the check that must find it, with ``verdict``; ``notebook`` is the one that mends it in
+    the real system, "" where a person has to.
     ``make`` and ``mend`` get the lab's whole target description; both may be called again without harm.
     """
 
@@ -28,3 +35,18 @@ class Fault:
     notebook: str
     make: Callable[[Settings], None] = field(repr=False)
     mend: Callable[[Settings], None] = field(repr=False)
+    verdict: Verdict = Verdict.CRITICAL
+
+
+def faults() -> dict[str, Fault]:
+    """Return all faults, by name."""
+    modules = [importlib.import_module(f"opslib.lab.broken.{area}") for area in AREAS]
+    return {fault.name: fault for module in modules for fault in module.FAULTS}
+
+
+def find(name: str) -> Fault:
+    """Return the fault of this name; raises UsageError with all names for another one."""
+    known = faults()
+    if name not in known:
+        raise UsageError(f"There is no fault {name!r}.", f"There are: {', '.join(known)}.")
+    return known[name]

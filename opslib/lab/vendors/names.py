@@ -23,17 +23,22 @@ HOSTS = ("app.valuecanvas.test", "api.valuecanvas.test", "api.together.test", "a
 LONGEST_CHAIN = 8
 
 
+def planted() -> dict[str, Any]:
+    """Return what is known at the beginning: names with RFC 5737 addresses, one of them by an alias."""
+    names = {name: _name([f"192.0.2.{10 + number}"]) for number, name in enumerate(HOSTS)}
+    names["app.valuecanvas.test"] = _name([], alias="cname.hoster.test")
+    names["cname.hoster.test"] = _name(["192.0.2.76", "192.0.2.77"], ["2001:db8::76"], ttl=60)
+    return names
+
+
 class Names(StandIn):
     """State: ``names``, each with ``a``, ``aaaa`` (addresses), ``alias``, ``ttl``, ``answer`` (SERVFAIL, none)."""
 
     name = "names"
 
     def first(self) -> dict[str, Any]:
-        """Return names that lead somewhere (RFC 5737 addresses), one of them by an alias."""
-        names = {name: _name([f"192.0.2.{10 + number}"]) for number, name in enumerate(HOSTS)}
-        names["app.valuecanvas.test"] = _name([], alias="cname.hoster.test")
-        names["cname.hoster.test"] = _name(["192.0.2.76", "192.0.2.77"], ["2001:db8::76"], ttl=60)
-        return {"names": names}
+        """Return names that lead somewhere."""
+        return {"names": planted()}
 
     def routes(self) -> list[Route]:
         """Return none: it is asked by DNS."""

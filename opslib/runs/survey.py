@@ -1,0 +1,80 @@
+"""What a survey of many checks found: ranked, counted, the first finding whole. Pure: results in, one value out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opslib.model import Result, Row, Rows, Verdict
+
+_NOTEBOOK = re.compile(r"\b(?:runbooks|disaster|diagnostics)/[a-z]+(?:-[a-z]+)*\b")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a survey found: its worst verdict, one sentence, a row per check, worst first, and the first result whole.
+
+    Rows have area, verdict, check, finding, next (the notebook that the remedy names) and last_good (when the check
+    was last OK here, as the archive's journals have it). ``results`` are those of the checks by their names.
+    """
+
+    title: str
+    verdict: Verdict
+    summary: str
+    seconds: float
+    rows: Rows = ()
+    first: Result | None = None
+    results: Mapping[str, Result] = field(default_factory=dict, repr=False)
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdict of each check, by its name."""
+        return {name: result.verdict for name, result in self.results.items()}
+
+
+def ranked(found: Sequence[tuple[str, Result]], good: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Result]]:
+    """Return area and result, worst first.
+
+    CRITICAL comes before all else. Then, and among CRITICAL ones, what was OK when a run looked before (``good``, by
+    check): what is new explains an incident better than what was never well. Among equals the areas' order counts,
+    which is that of cause and effect, and within an area that of its checks.
+    """
+
+    def rank(one: tuple[int, tuple[str, Result]]) -> tuple[bool, bool, int, int]:
+        place, (_, result) = one
+        fresh = result.verdict is not Verdict.OK and result.check in good
+        return result.verdict is not Verdict.CRITICAL, not fresh, -list(Verdict).index(result.verdict), place
+
+    return [one for _, one in sorted(enumerate(found), key=rank)]
+
+
+def survey_of(
+    title: str, found: Sequence[tuple[str, Result]], good: Mapping[str, Mapping[str, Any]], seconds: float
+) -> Survey:
+    """Return the survey of what was found, ranked. Without any check it is UNKNOWN."""
+    ordered = ranked(found, good)
+    results = [result for _, result in ordered]
+    verdict = Verdict.worst([result.verdict for result in results])
+    counts = [(word, sum(result.verdict is word for result in results)) for word in reversed(Verdict)]
+    told = ", ".join(f"{number} {word}" for word, number in counts if number)
+    areas = len({area for area, _ in ordered})
+    said = f"{len(results)} checks of {areas} areas in {seconds:.1f} s: {told or 'none was made'}."
+    if results and results[0].verdict is not Verdict.OK:
+        said += f" First: {results[0].summary}"
+    rows = tuple(_row(area, result, good.get(result.check)) for area, result in ordered)
+    first = results[0] if results and results[0].verdict is not Verdict.OK else None
+    return Survey(title, verdict, said, round(seconds, 2), rows, first, {one.check: one for one in results})
+
+
+def _row(area: str, result: Result, good: Mapping[str, Any] | None) -> Row:
+    notebook = _NOTEBOOK.search(result.remedy)
+    return {
+        "area": area,
+        "verdict": result.verdict.value,
+        "check": result.title,
+        "finding": result.summary,
+        "next": notebook[0] if notebook else "",
+        "last_good": good["taken_at"] if good else None,
+    }

@@ -1,0 +1,204 @@
+"""A survey as a notebook asks for it: many checks at once, each journalled, worst first, nobody waited for for ever."""
+
+import json
+import threading
+
+import pytest
+
+from opslib.errors import Unreachable, UsageError
+from opslib.model import Check, Judgement, Probe, Verdict
+from opslib.runs import display, journal, reading, survey
+from opslib.runs.channel import Client, Server
+from opslib.runs.run import Run
+from opslib.systems.target import ReadTarget
+from tests.descriptions import description
+
+OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, Verdict.CRITICAL
+NEVER = threading.Event()
+
+
+def check(name, verdict=OK, read=lambda target: [{"number": 1}], remedy="Open runbooks/maintain-cache."):
+    return Check(name, f"{name} is well", Probe(name, name, read), lambda taken: Judgement(verdict, f"{name}!"), remedy)
+
+
+def away(target):
+    raise Unreachable("It is away.", "Look.")
+
+
+def broken(target):
+    raise KeyError("used")
+
+
+@pytest.fixture(autouse=True)
+def free():
+    NEVER.clear()
+    yield
+    NEVER.set()
+
+
+@pytest.fixture
+def begin(executor, tmp_path):
+    """Make a run of a notebook over a real line."""
+    made = []
+
+    def start(**more):
+        one = executor(**more)
+        server = Server(tmp_path / "line", one)
+        line = Client(str(tmp_path / "line"))
+        made.extend((line, server))
+        return one, Run(line, ReadTarget(description("lab").reading(), "r"), line.ask("hello"))
+
+    yield start
+    for one in made:
+        one.close()
+
+
+def names(found):
+    return [row["check"].split()[0] for row in found.rows]
+
+
+def test_all_checks_are_journalled_counted_and_shown_worst_first(begin, tmp_path):
+    one, run = begin()
+    areas = {
+        "database": (check("fine"), check("ill", CRITICAL)),
+        "cache": (check("worry", WARNING), check("gone", read=away)),
+    }
+    found = run.survey(areas, 20)
+    assert (found.verdict, one.verdict) == (CRITICAL, CRITICAL)
+    assert names(found) == ["ill", "gone", "worry", "fine"]
+    assert found.first.check == "ill"
+    assert found.summary.startswith("4 checks of 2 areas in ")
+    assert found.summary.endswith("1 CRITICAL, 1 UNKNOWN, 1 WARNING, 1 OK. First: ill!")
+    assert {row["next"] for row in found.rows if row["verdict"] != "OK"} == {"runbooks/maintain-cache"}
+    lines = [line for line in journal.read(tmp_path / "journal.jsonl") if line.event == "result"]
+    assert {line.said["result"]["check"]: line.said["result"]["verdict"] for line in lines} == {
+        name: verdict.value for name, verdict in found.verdicts.items()
+    }
+
+
+def test_areas_are_looked_at_at_the_same_time(begin):
+    _, run = begin()
+    met = threading.Barrier(3)
+
+    def meet(target):
+        met.wait(timeout=20)
+        return [{"number": 1}]
+
+    found = run.survey({name: (check(name, read=meet),) for name in ("a", "b", "c")}, 30)
+    assert found.verdicts == {"a": OK, "b": OK, "c": OK}
+
+
+def test_what_does_not_answer_in_time_is_unknown_and_holds_up_nobody(begin):
+    _, run = begin()
+    areas = {
+        "slow": (check("stuck", read=lambda target: [{"number": NEVER.wait(60)}]), check("behind")),
+        "quick": (check("quick"),),
+    }
+    found = run.survey(areas, 0.5)
+    assert found.verdicts == {"stuck": UNKNOWN, "behind": UNKNOWN, "quick": OK}
+    assert "no answer within the survey's 0.5 s; run diagnostics/slow" in found.results["behind"].summary
+
+
+def test_a_probes_defect_is_that_checks_unknown_and_not_the_others(begin):
+    _, run = begin()
+    found = run.survey({"cache": (check("defect", read=broken), check("fine"))}, 20)
+    assert found.verdicts == {"defect": UNKNOWN, "fine": OK}
+    assert "KeyError: 'used'" in found.results["defect"].summary
+
+
+def test_a_check_that_stands_in_two_areas_is_made_once(begin):
+    _, run = begin()
+    looks = []
+    same = check("same", read=lambda target: [{"number": looks.append(1) or 1}])
+    found = run.survey({"cache": (same,), "agents": (same,)}, 20)
+    assert (len(looks), [row["area"] for row in found.rows]) == (1, ["cache"])
+
+
+def test_without_a_check_it_is_unknown(begin):
+    _, run = begin()
+    found = run.survey({"cache": ()}, 5)
+    assert (found.verdict, found.rows, found.first) == (UNKNOWN, (), None)
+    assert "none was made" in found.summary
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 601])
+def test_a_time_that_is_not_possible_is_refused(begin, seconds):
+    _, run = begin()
+    with pytest.raises(UsageError, match="not possible"):
+        run.survey({}, seconds)
+
+
+def test_what_was_well_before_comes_before_what_never_was_but_not_before_critical():
+    def made(name, verdict):
+        taken = reading.take(check(name).probe, ReadTarget(description("lab").reading(), "r"))
+        return name, reading.judge(check(name, verdict), taken)
+
+    found = [made("old", UNKNOWN), made("new", WARNING), made("old-ill", CRITICAL), made("new-ill", CRITICAL)]
+    good = {"new": {"taken_at": "2026-11-28T10:00:00Z"}, "new-ill": {"taken_at": "2026-11-27T10:00:00Z"}}
+    ordered = [area for area, _ in survey.ranked(found, good)]
+    assert ordered == ["new-ill", "old-ill", "new", "old"]
+    rows = survey.survey_of("Survey", found, good, 1.0).rows
+    assert [row["last_good"] for row in rows] == ["2026-11-27T10:00:00Z", None, "2026-11-28T10:00:00Z", None]
+
+
+def test_it_is_shown_with_its_first_finding_whole_and_no_result_twice(begin):
+    _, run = begin()
+    hostile = check("<script>alert(1)</script>", CRITICAL)
+    bundle = display.bundle(run.survey({"cache": (hostile, check("fine"))}, 20))
+    said = bundle[display.MIME]
+    assert said["kind"] == "survey"
+    assert said["value"]["results"] == {}
+    page = bundle["text/html"]
+    assert "<script>" not in page
+    assert "Do next" in page
+    assert page.count("runbooks/maintain-cache") == 2
+    assert bundle["text/plain"].startswith("[CRITICAL] Survey: 2 checks of 1 areas")
+
+
+def earlier(runs, name, *lines, environment="lab"):
+    folder = runs / name
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"environment": environment}))
+    (folder / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def at(day, hour):
+    return f"2026-11-{day}T{hour:02}:00:00Z"
+
+
+def result(check, verdict, at):
+    said = {"check": check, "verdict": verdict, "summary": "s", "value": 1, "reading": {"taken_at": at}}
+    return {"event": "result", "time": at, "result": said}
+
+
+def intent(action, at):
+    return {"event": "intent", "time": at, "action": action}
+
+
+@pytest.fixture
+def runs(tmp_path, begin):
+    """The folder of runs, with this run's own folder in it."""
+    folder = tmp_path / "runs"
+    own = folder / "20261129T120000Z-diagnostics-triage-aaaaaa"
+    own.mkdir(parents=True)
+    return folder, begin(work={"folder": own})[1]
+
+
+def test_it_knows_when_a_check_was_last_well_and_what_was_changed_since(runs):
+    folder, run = runs
+    earlier(folder, "20261126T1", result("fine", "OK", at(26, 10)), intent("too-old", at(26, 9)))
+    earlier(folder, "20261127T1", intent("migrate", at(27, 10)), result("ill", "OK", at(27, 11)))
+    earlier(folder, "20261128T1", intent("deploy", at(28, 10)), result("ill", "WARNING", at(28, 11)))
+    earlier(folder, "20261128T2", result("ill", "OK", at(28, 12)), environment="staging")
+    (folder / "20261128T3").mkdir()
+    earlier(folder, "20261128T4")
+    (folder / "20261128T4" / "journal.jsonl").write_text("no json\n")
+    found = run.survey({"cache": (check("ill", WARNING), check("fine"), check("never"))}, 20)
+    assert {row["check"].split()[0]: row["last_good"] for row in found.rows} == {
+        "ill": "2026-11-27T11:00:00Z",
+        "fine": "2026-11-26T10:00:00Z",
+        "never": None,
+    }
+    taken = run.changes(found)
+    assert [row["action"] for row in taken.rows] == ["deploy", "migrate"]
+    assert taken.unknown is None
