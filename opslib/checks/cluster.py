@@ -6,6 +6,7 @@ from.
 
 from __future__ import annotations
 
+from opslib.checks.cluster_objects import images, named, warnings
 from opslib.checks.cluster_room import connections, quota, room
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Verdict
@@ -15,12 +16,15 @@ __all__ = [
     "autoscalers",
     "connections",
     "disruption_budgets",
+    "images",
+    "named",
     "node_use",
     "pod_use",
     "pods",
     "quota",
     "rollouts",
     "room",
+    "warnings",
 ]
 
 USE = threshold("cluster-use")

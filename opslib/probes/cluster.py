@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from opslib.model import Probe
+from opslib.probes.cluster_objects import images, named, warnings
 from opslib.probes.cluster_room import connections, quota, room
 from opslib.probes.cluster_ways import sources
 from opslib.systems.kubernetes_shapes import Pod
@@ -20,6 +21,8 @@ __all__ = [
     "autoscalers",
     "connections",
     "disruption_budgets",
+    "images",
+    "named",
     "node_use",
     "pod_use",
     "pods",
@@ -27,6 +30,7 @@ __all__ = [
     "rollouts",
     "room",
     "sources",
+    "warnings",
 ]
 
 

@@ -18,7 +18,7 @@ from opslib.systems.api import Api, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
 from opslib.systems.kubernetes_policies import Ingress, NetworkPolicy, Rule, Service
 from opslib.systems.kubernetes_shapes import Node, Pod, Selector
-from opslib.systems.kubernetes_workloads import Autoscaler, Budget, Deployment, NodeUse, PodUse, Quota, Scale
+from opslib.systems.kubernetes_workloads import Autoscaler, Budget, Deployment, Event, NodeUse, PodUse, Quota, Scale
 
 READING = Vendor("Kubernetes", "OPS_READ_KUBERNETES_TOKEN", words=(("message",),))
 WRITING = Vendor("Kubernetes", "OPS_KUBERNETES_TOKEN", words=(("message",),))
@@ -120,6 +120,10 @@ class ReadOnlyCluster:
     def ingresses(self) -> list[Ingress]:
         """Return the ingresses of the namespace."""
         return self._all(Ingress, *self._home(NETWORK), "ingresses")
+
+    def warnings(self) -> list[Event]:
+        """Return the warnings of the namespace that the cluster still has."""
+        return [one for one in self._all(Event, *self._home(CORE), "events") if one.kind == "Warning"]
 
     def pour_log(
         self, take: Callable[[bytes], None], pod: str, container: str, *, since: int, previous: bool, seconds: float

@@ -57,6 +57,39 @@ class Deployment(Thing):
         return said.observed >= self.meta.generation and same
 
 
+class _About(Part):
+    kind: str = ""
+    name: str = ""
+
+
+class _Series(Part):
+    count: int = 1
+    last: datetime | None = Field(None, alias="lastObservedTime")
+
+
+class Event(Part):
+    """What the cluster tells of an object; it is kept for an hour. ``last`` is None where nobody says when."""
+
+    about: _About = Field(_About(), alias="involvedObject")
+    kind: str = Field("", alias="type")
+    reason: str = ""
+    message: str = ""
+    counted: int = Field(1, alias="count")
+    seen: datetime | None = Field(None, alias="lastTimestamp")
+    began: datetime | None = Field(None, alias="eventTime")
+    series: _Series | None = None
+
+    @property
+    def last(self) -> datetime | None:
+        """When it was told last."""
+        return (self.series.last if self.series else None) or self.seen or self.began
+
+    @property
+    def count(self) -> int:
+        """How often it was told."""
+        return self.series.count if self.series else self.counted
+
+
 class _Ref(Part):
     kind: str
     name: str
