@@ -46,8 +46,11 @@ def test_what_is_amiss_is_found_each_by_its_own_check(run, doors):
     doors.edit("horizontalpodautoscalers", "llm-worker", maxReplicas=2)
     doors.until(lambda objects: [one for one in objects["events"].values() if one["reason"] == "BackOff"])
     state = doors.cluster()
-    for event in state["objects"]["events"].values():
-        event |= {"message": HOSTILE, "count": 99}
+    (told, *_) = (one for one in state["objects"]["events"].values() if one["reason"] == "BackOff")
+    about = {**told["involvedObject"], "name": "frontend"}
+    hostile = {**told, "involvedObject": about, "reason": "Hostile", "message": HOSTILE, "count": 99}
+    hostile["metadata"] = {**told["metadata"], "name": "hostile", "uid": "hostile"}
+    state["objects"]["events"]["production/hostile"] = hostile
     doors.put(kubernetes=state)
     result, folder = run(NAME, "worker_replicas=10")
     assert (result["state"], result["exit_code"]) == ("finished", 2), result
