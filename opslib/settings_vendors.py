@@ -99,6 +99,12 @@ class VendorNames(Dependencies, DevelopmentNames):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9/_+=.@-]{0,255}$",
         description="secret in AWS Secrets Manager that holds the product's keys",
     )
+    log_group: str = Field(
+        "/valuecanvas/application",
+        alias="OPS_LOG_GROUP",
+        pattern=r"^[A-Za-z0-9_/.#-]{1,512}$",
+        description="group in CloudWatch that the product's logs are kept in; the product's own code names another",
+    )
 
     kubernetes_url: Address | None = Field(None, alias="OPS_KUBERNETES_URL", description="of the API server")
     kubernetes_ca: Path | None = Field(

@@ -8,9 +8,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from opslib.checks.backups_elsewhere import automatic, logs, places, point_in_time
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.probes import backups as probes
+
+__all__ = [
+    "automatic",
+    "coverage",
+    "freshness",
+    "logs",
+    "overdue",
+    "places",
+    "point_in_time",
+    "proof_age",
+    "protections",
+    "recovery_time",
+    "shrinkage",
+    "source",
+]
 
 RUNBOOK = "runbooks/back-up-database"
 
@@ -221,5 +237,5 @@ protections = Check(
     "Switch the missing protection on for the bucket; UNKNOWN means that the reading role may not look.",
 )
 
-DECISIVE = (freshness, proof_age, shrinkage, coverage, protections)
+DECISIVE = (freshness, proof_age, shrinkage, coverage, protections, automatic, places)
 """What tells most of the backups without reading one, most telling first."""

@@ -217,5 +217,5 @@ def _is(said: str) -> str:
     return said if said.startswith(("is ", "has ")) else f"is {said}"
 
 
-DECISIVE = (tools_ready(), scripts_defined())
+DECISIVE = (tools_ready(),)
 """What tells most of the environment on any machine, most telling first."""

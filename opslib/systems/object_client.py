@@ -6,7 +6,7 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from opslib.errors import Unreachable
+from opslib.errors import Refused, Unreachable
 from opslib.redaction import Secret
 from opslib.settings import ReadSettings
 from opslib.systems.object_wire import demand_whole_answers
@@ -33,7 +33,7 @@ def connect(
 
 
 def opened(
-    service: Literal["s3", "secretsmanager"],
+    service: Literal["s3", "secretsmanager", "logs"],
     settings: ReadSettings,
     key: Secret | None,
     secret: Secret | None,
@@ -65,6 +65,21 @@ def opened(
         )
     demand_whole_answers(client)
     return client
+
+
+def only(client: Any, service: str, operations: frozenset[str], next_step: str) -> None:
+    """Let a client call ``operations`` and nothing else: inside botocore, before a request is built or signed.
+
+    ``service`` is the name in botocore's events. Another call raises Refused with what to do instead (``next_step``).
+    """
+
+    def refuse(event_name: str, **_: Any) -> None:
+        operation = event_name.rsplit(".", 1)[-1]
+        if operation not in operations:
+            raise Refused(f"A handle that looks may not call {service} {operation}.", next_step)
+
+    for event in (f"provide-client-params.{service}", f"before-sign.{service}"):
+        client.meta.events.register_first(event, refuse)
 
 
 def _stop(request: Any, **_: Any) -> None:

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from opslib.errors import Refused
 from opslib.settings import ReadSettings
-from opslib.systems.object_client import opened
+from opslib.systems.object_client import only, opened
 from opslib.systems.object_errors import StoreError, told
 from opslib.systems.pending import Pending
 
@@ -55,8 +54,7 @@ class ReadOnlySecrets:
         self._client = opened(
             "secretsmanager", settings, settings.read_aws_access_key_id, settings.read_aws_secret_access_key
         )
-        for event in ("provide-client-params.secretsmanager", "before-sign.secretsmanager"):
-            self._client.meta.events.register_first(event, refuse_values)
+        only(self._client, "secrets-manager", LOOKS, "Rotate it by its runbook.")
 
     def standing(self, name: str) -> Standing | None:
         """Return how the secret stands, or None where there is none; raises Unreachable with the kind of failure."""
@@ -87,13 +85,6 @@ class ReadOnlySecrets:
         what = f"Secrets Manager {operation} of {parameters['SecretId']}"
         work = partial(getattr(self._client, operation), **parameters)
         return Pending(what, SECONDS, lambda: told(work, what)).result()
-
-
-def refuse_values(event_name: str, **_: Any) -> None:
-    """Event handler for botocore that lets only the looks pass; raises Refused for all others."""
-    operation = event_name.rsplit(".", 1)[-1]
-    if operation not in LOOKS:
-        raise Refused(f"A handle that looks may not call Secrets Manager {operation}.", "Rotate it by its runbook.")
 
 
 def _moment(value: datetime | None) -> datetime | None:

@@ -78,6 +78,26 @@ class Function(Shape):
     import_map_path: str | None = None
 
 
+class Snapshot(Shape):
+    """A backup that Supabase takes by itself: COMPLETED, or what else became of it, and when it was begun."""
+
+    status: str
+    at: str = Field(alias="inserted_at")
+
+
+class _Window(Shape):
+    earliest: int | None = Field(None, alias="earliest_physical_backup_date_unix")
+    latest: int | None = Field(None, alias="latest_physical_backup_date_unix")
+
+
+class Automatic(Shape):
+    """Supabase's own backups: whether any point in time can be gone back to (``window``, in Unix seconds)."""
+
+    point_in_time: bool = Field(alias="pitr_enabled")
+    snapshots: list[Snapshot] = Field(alias="backups")
+    window: _Window = Field(_Window(), alias="physical_backup_data")
+
+
 class ReadOnlySupabase:
     """The project of a target description; only GET is sent."""
 
@@ -106,6 +126,10 @@ class ReadOnlySupabase:
         """Return the health of :data:`SERVICES`, as they are now."""
         query: Query = {"services": SERVICES, "timeout_ms": HEALTH_MILLISECONDS}
         return self._api.get(list[Health], *self._home, "health", query=query)
+
+    def backups(self) -> Automatic:
+        """Return the project's automatic backups, and whether there is point-in-time recovery."""
+        return self._api.get(Automatic, *self._home, "database", "backups")
 
     def secrets(self) -> dict[str, Held]:
         """Return the functions' secrets by name."""

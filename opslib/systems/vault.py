@@ -16,7 +16,7 @@ from opslib.errors import Refused, Unreachable
 from opslib.redaction import Secret
 from opslib.redaction_known import weakness
 from opslib.settings import Settings
-from opslib.systems.object_client import opened
+from opslib.systems.object_client import only, opened
 from opslib.systems.object_errors import StoreError, told
 from opslib.systems.pending import Pending
 
@@ -82,7 +82,7 @@ class Vault:
         self._client = opened(
             "secretsmanager", settings, settings.aws_access_key_id, settings.aws_secret_access_key, seconds=10
         )
-        self._client.meta.events.register_first("provide-client-params.secrets-manager", _only_values)
+        only(self._client, "secrets-manager", frozenset({"GetSecretValue"}), "It reads values only.")
 
     def stage(self, stage: str) -> Version | None:
         """Return the version that has ``stage`` now; None where no version has it.
@@ -159,9 +159,3 @@ def _fault(value: str) -> str | None:
     if placeholder(value):
         return "is a placeholder"
     return weakness(value)
-
-
-def _only_values(event_name: str, **_: Any) -> None:
-    operation = event_name.rsplit(".", 1)[-1]
-    if operation != "GetSecretValue":
-        raise Refused(f"This handle does not call Secrets Manager {operation}.", "It reads values only.")

@@ -176,9 +176,10 @@ def test_what_is_sent_and_answered_is_as_supabase_describes_it(writing, there):
     spec = specs.load("supabase-management.json", "/supabase")
     writing.set_secret("A_KEY", Secret(VALUE))
     writing.project(), writing.health(), writing.secrets(), writing.functions(), writing.function("hello")
+    writing.backups()
     writing.deploy("new", FILES, ENTRY)
     writing.delete_function("new")
     writing.delete_secret("A_KEY")
     calls = there.doors.calls("supabase")
-    assert len(calls) == 9
+    assert len(calls) == 10
     assert [fault for call in calls for fault in spec.faults(call)] == []

@@ -6,6 +6,7 @@ from typing import Any
 
 from opslib.lab.broken import Fault
 from opslib.lab.cloud import PRIVATE, client, lifecycle
+from opslib.lab.doors import Doors
 from opslib.settings import Settings
 
 
@@ -31,6 +32,21 @@ def keep(settings: Settings) -> None:
     _rule(settings, None)
 
 
+def stop_automatic(settings: Settings) -> None:
+    """Let Supabase's own backups fail for three days."""
+    _automatic(settings, [["FAILED", 0.3], ["FAILED", 1.3], ["FAILED", 2.3], ["COMPLETED", 3.3]])
+
+
+def restart_automatic(settings: Settings) -> None:
+    """Let them be whole, one a day."""
+    _automatic(settings, [["COMPLETED", 0.3 + day] for day in range(7)])
+
+
+def _automatic(settings: Settings, taken: list[list[object]]) -> None:
+    doors = Doors(settings)
+    doors.put(supabase={**doors.state()["supabase"], "backups": taken})
+
+
 def _rule(settings: Settings, days: int | None) -> None:
     said = lifecycle() if days is None else lifecycle(days)
     _store(settings).put_bucket_lifecycle_configuration(Bucket=settings.backup_bucket, LifecycleConfiguration=said)
@@ -41,6 +57,15 @@ def _store(settings: Settings) -> Any:
 
 
 FAULTS = (
+    Fault(
+        "automatic-backups-fail",
+        "backups",
+        "Supabase's own backups have failed for three days.",
+        "backup-automatic",
+        "runbooks/back-up-database",
+        stop_automatic,
+        restart_automatic,
+    ),
     Fault(
         "backups-public",
         "backups",

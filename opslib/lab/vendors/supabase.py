@@ -23,6 +23,7 @@ from opslib.errors import Unreachable
 from opslib.lab.cloud import PROJECT, RENEWED
 from opslib.lab.vendors.product import DEPLOYED, HELLO, LLM
 from opslib.lab.vendors.stand_in import Refusal, StandIn
+from opslib.lab.vendors.supabase_backups import automatic
 from opslib.systems.multipart import Part, decode, encode
 
 REF = PROJECT
@@ -56,6 +57,8 @@ class Supabase(StandIn):
             "secrets": secrets,
             "functions": functions,
             "limit": PLAN_LIMIT,
+            "backups": [["COMPLETED", 0.3 + day] for day in range(7)],
+            "point_in_time": True,
         }
 
     def routes(self) -> list[Route]:
@@ -65,6 +68,7 @@ class Supabase(StandIn):
         return [
             Route(home, self.project),
             Route(f"{home}/health", self.health),
+            Route(f"{home}/database/backups", self.backups),
             Route(f"{home}/secrets", self.secrets),
             Route(f"{home}/secrets", self.set_secrets, methods=["POST"]),
             Route(f"{home}/secrets", self.delete_secrets, methods=["DELETE"]),
@@ -112,6 +116,11 @@ class Supabase(StandIn):
         states = {name: self.state["health"][name] for name in asked}
         shown = [{"name": n, "healthy": s == "ACTIVE_HEALTHY", "status": s} for n, s in states.items()]
         return JSONResponse([one if one["healthy"] else {**one, "error": "connection refused"} for one in shown])
+
+    async def backups(self, request: Request) -> Response:
+        """Return its own backups (state ``backups``: status, age in days) and the window of ``point_in_time``."""
+        self._here(request)
+        return JSONResponse(automatic(self.state["backups"], self.state["point_in_time"]))
 
     async def secrets(self, request: Request) -> Response:
         """Return names, digests, and when each was set."""

@@ -1,0 +1,110 @@
+"""The handles of a notebook on one target: none of them can write. Each is opened at its first use."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from opslib.settings import ReadSettings
+from opslib.systems.cache import ReadOnlyCache
+from opslib.systems.certificates import Certificates
+from opslib.systems.checkout import Checkout
+from opslib.systems.github import ReadOnlyWorkflows
+from opslib.systems.kubernetes import ReadOnlyCluster
+from opslib.systems.log_groups import ReadOnlyLogs
+from opslib.systems.names import Names
+from opslib.systems.object_store import ReadOnlyBucket
+from opslib.systems.postgres import ReadOnlyDatabase
+from opslib.systems.secret_store import ReadOnlySecrets
+from opslib.systems.sentry import ReadOnlySentry
+from opslib.systems.status_pages import StatusPages
+from opslib.systems.supabase import ReadOnlySupabase
+from opslib.systems.web import Reader
+
+
+class ReadTarget:
+    """Handles that cannot write, each opened at its first use; close with :meth:`close`."""
+
+    def __init__(self, settings: ReadSettings, run: str) -> None:
+        self.settings = settings
+        self.environment = settings.environment
+        self.run = run
+
+    @cached_property
+    def database(self) -> ReadOnlyDatabase:
+        """PostgreSQL as the reading role."""
+        return ReadOnlyDatabase(self.settings.read_database_url, f"opslib:{self.run}")
+
+    @cached_property
+    def cache(self) -> ReadOnlyCache:
+        """Redis or Valkey as the reading user."""
+        return ReadOnlyCache(self.settings.read_cache_url, f"opslib:{self.run}")
+
+    @cached_property
+    def backups(self) -> ReadOnlyBucket:
+        """The bucket of the database backups."""
+        return ReadOnlyBucket(self.settings, self.settings.backup_bucket)
+
+    @cached_property
+    def secrets(self) -> ReadOnlySecrets:
+        """How secrets stand in Secrets Manager; never their values."""
+        return ReadOnlySecrets(self.settings)
+
+    @cached_property
+    def logs(self) -> ReadOnlyLogs:
+        """How groups of logs stand in CloudWatch; never an event."""
+        return ReadOnlyLogs(self.settings)
+
+    @cached_property
+    def web(self) -> Reader:
+        """HTTP with safe methods only."""
+        return Reader()
+
+    @cached_property
+    def workflows(self) -> ReadOnlyWorkflows:
+        """GitHub Actions, by a token that only reads."""
+        return ReadOnlyWorkflows(self.settings, self.settings.read_github_token)
+
+    @cached_property
+    def supabase(self) -> ReadOnlySupabase:
+        """Supabase's project, by a token that only reads."""
+        return ReadOnlySupabase(self.settings, self.settings.read_supabase_token)
+
+    @cached_property
+    def checkout(self) -> Checkout:
+        """The commits of the product's repository on this machine."""
+        return Checkout(self.settings.checkout)
+
+    @cached_property
+    def cluster(self) -> ReadOnlyCluster:
+        """Kubernetes, by a token that only reads."""
+        return ReadOnlyCluster(self.settings, self.settings.read_kubernetes_token)
+
+    @cached_property
+    def status_pages(self) -> StatusPages:
+        """The vendors' public status pages."""
+        return StatusPages(self.settings)
+
+    @cached_property
+    def sentry(self) -> ReadOnlySentry:
+        """The project's errors at Sentry, by a token that only reads."""
+        return ReadOnlySentry(self.settings, self.settings.read_sentry_token)
+
+    @cached_property
+    def names(self) -> Names:
+        """DNS, asked of one name server."""
+        return Names(self.settings.resolver)
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """The certificates that hosts show."""
+        return Certificates()
+
+    def close(self) -> None:
+        """Close every handle that was opened."""
+        for name in [name for name in self.__dict__ if name in self._handles()]:
+            self.__dict__.pop(name).close()
+
+    @classmethod
+    def _handles(cls) -> frozenset[str]:
+        kinds = (vars(kind).items() for kind in cls.__mro__)
+        return frozenset(name for said in kinds for name, value in said if isinstance(value, cached_property))
