@@ -35,6 +35,7 @@ _KINDS: tuple[type[Action], ...] = (
     database.ApplyMigrations,
     database.ApplyDestructiveMigrations,
     database.RollBackMigration,
+    database.EndBlockingSession,
     cache.ClearFamily,
     delivery.DispatchWorkflow,
     frontend.BuildFrontEnd,

@@ -7,6 +7,7 @@ from opslib.actions.database_migrate import ApplyDestructiveMigrations, ApplyMig
 from opslib.actions.database_migrating import ALL, NONE
 from opslib.actions.database_rehearse import RehearseMigrations
 from opslib.actions.database_roll_back import RollBackMigration
+from opslib.actions.database_sessions import EndBlockingSession
 from opslib.actions.database_vacuum import VacuumTables
 from opslib.actions.database_views import RefreshViews
 from opslib.errors import Refused
@@ -16,6 +17,7 @@ __all__ = [
     "ApplyMigrations",
     "CreateIndex",
     "DropInvalidIndexes",
+    "EndBlockingSession",
     "RefreshViews",
     "RehearseMigrations",
     "RollBackMigration",

@@ -58,11 +58,10 @@ def blocking(warning_seconds: float = 5, critical_seconds: float = 30) -> Check:
         probe=probes.blocking,
         judge=judge,
         remedy=(
-            "End the root, not its victims; first note who it is and what is lost. A root at work: SELECT "
-            "pg_cancel_backend(pid). A root idle in transaction: SELECT pg_terminate_backend(pid), for cancelling "
-            "does nothing there. Process 0: ROLLBACK PREPARED 'name' (pg_prepared_xacts). Then look again: victims "
-            "must be 0. If an ALTER TABLE waits, cancel it, and repeat it with a lock_timeout "
-            "(runbooks/migrate-database)."
+            "End the root, not its victims: runbooks/end-blocking-session shows who it is and what is lost. A root at "
+            "work may be cancelled instead, one idle in transaction not: pg_cancel_backend says true there and does "
+            "nothing. Process 0: ROLLBACK PREPARED 'name' (pg_prepared_xacts). If an ALTER TABLE waits, cancel it, and "
+            "repeat it with a lock_timeout (runbooks/migrate-database)."
         ),
         threshold=limits,
     )

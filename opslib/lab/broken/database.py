@@ -80,7 +80,7 @@ FAULTS = (
         "database",
         "A session has locked the cases and is idle in its transaction; another waits for it.",
         "database-blocking",
-        "",
+        "runbooks/end-blocking-session",
         block,
         unblock,
     ),

@@ -1,5 +1,7 @@
 """Each fault of the lab is found by the check that it names, and gone when it is mended."""
 
+from pathlib import Path
+
 import pytest
 
 from opslib.areas import AREAS
@@ -13,7 +15,9 @@ from opslib.systems.target import VerifyTarget
 from tests.waiting import until
 
 FAULTS = broken.faults()
+FOLDER = Path(__file__).resolve().parents[3] / "notebooks"
 NOTEBOOKS = {item.notebook for item in catalogue.items().values()}
+NOTEBOOKS |= {path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.ipynb")}
 
 
 @pytest.fixture
