@@ -17,6 +17,8 @@ from opslib.redaction import Secret
 from opslib.settings_dependencies import Dependencies
 from opslib.settings_development import DevelopmentNames
 from opslib.settings_guard import Address, split
+from opslib.settings_observability import ADDRESSES as WATCHING
+from opslib.settings_observability import Observability
 
 
 def _network(text: str) -> str:
@@ -46,7 +48,7 @@ Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 """A name that Supabase allows for a function."""
 
 
-class VendorNames(Dependencies, DevelopmentNames):
+class VendorNames(Dependencies, DevelopmentNames, Observability):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")
@@ -207,6 +209,7 @@ ADDRESSES = (
     "SENTRY_URL",
     "TOGETHER_API_URL",
     "OPENAI_API_URL",
+    *WATCHING,
 )
 """Variables that lead to a vendor, or to what it serves."""
 

@@ -37,6 +37,7 @@ SECRETS = (
     "pagerduty_key",
     "slack_token",
     "read_sentry_token",
+    "read_prometheus_token",
     "openai_admin_key",
     "vault_aws_id",
     "vault_aws_key",

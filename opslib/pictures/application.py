@@ -1,11 +1,14 @@
-"""Pictures of the application: what a watch saw."""
+"""Pictures of the application: what a watch saw; its objective and its histogram are offered here as well."""
 
 from __future__ import annotations
 
 from opslib.guide.thresholds import threshold
 from opslib.model import Picture, Result, Row
+from opslib.pictures.application_objective import days, histogram, objective
 from opslib.pictures.charts import Day, Limit, calendar_strip, line_chart
 from opslib.pictures.svg import Texture, heading, picture, sentence
+
+__all__ = ["days", "histogram", "objective", "watched"]
 
 ERROR_RATE = threshold("error-rate")
 

@@ -5,10 +5,10 @@ Readiness fails when one provider of language models is away though the other se
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from opslib.model import Probe, Row
+from opslib.probes import application_shapes as shapes
 from opslib.probes.application_traffic import address
 from opslib.systems.target import ReadTarget
 
@@ -16,7 +16,6 @@ ROUTE = "/health/ready"
 SECONDS = 10.0
 SPARE = "togetherAI"
 """Readiness fails without it, though OpenAI serves in its stead."""
-_WORDS = {401: "not allowed", 403: "not allowed", 404: "absent", 405: "absent", 426: "not allowed", 429: "limited"}
 
 
 def state(row: Row) -> str:
@@ -30,43 +29,23 @@ def state(row: Row) -> str:
 
 def ill(row: Row) -> list[str]:
     """Return the dependencies that a row of the probe calls neither healthy nor degraded."""
-    return sorted(name for name, said in row["parts"].items() if said not in ("healthy", "degraded"))
+    return sorted(name for name, said in row["parts"].items() if said not in shapes.WELL)
 
 
 def read(target: ReadTarget) -> list[dict[str, Any]]:
     """Ask the route; raises Unreachable where there is no answer or no address."""
     where = address(target, ROUTE)
     answer = target.web.get(where, deadline=SECONDS)
-    said = _said(answer.text)
-    word = said.get("status") if isinstance(said.get("status"), str) else None
-    if answer.status in (200, 503) and word is not None:
-        route = "there"
-    else:
-        odd = "unhealthy" if answer.status >= 500 else "odd"
-        route = _WORDS.get(answer.status, odd)
-    parts = said.get("dependencies")
+    said = shapes.document(answer.text)
     return [
         {
             "address": where,
             "status": answer.status,
-            "route": route,
-            "word": word,
-            "parts": {name: _state(one) for name, one in parts.items()} if isinstance(parts, dict) else {},
+            "route": shapes.route(answer.status, said),
+            "word": shapes.word(said),
+            "parts": shapes.parts(said),
         }
     ]
-
-
-def _said(text: str) -> dict[str, Any]:
-    try:
-        said = json.loads(text)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _state(one: Any) -> str:
-    found = one.get("status") if isinstance(one, dict) else one
-    return found if isinstance(found, str) else "?"
 
 
 ready = Probe(name="application-ready", title="Answer of the API's readiness route", read=read, source=f"GET {ROUTE}")

@@ -35,11 +35,19 @@ class Window:
     processes: int
 
 
-def counted(text: str, prefix: str) -> dict[str, Any]:
-    """Return the counters of Prometheus ``text``: requests, failures (5xx), slow by edge, and whose they are.
+@dataclass(frozen=True)
+class Counters:
+    """What a process has counted since it began. ``within`` is how many took at most so many milliseconds."""
 
-    Raises Unreachable when the text has no counter of that prefix.
-    """
+    process: float | None
+    requests: float
+    failures: float
+    durations: float
+    within: dict[float, float]
+
+
+def counters(text: str, prefix: str) -> Counters:
+    """Return the counters of Prometheus ``text``; raises Unreachable when it has no counter of that prefix."""
     from prometheus_client.parser import text_string_to_metric_families
 
     requests = failures = durations = 0.0
@@ -70,8 +78,16 @@ def counted(text: str, prefix: str) -> dict[str, Any]:
             "Correct OPS_METRICS_PREFIX, or look at /metrics.",
             "other",
         )
-    slow = {f"over_{edge:g}_ms": int(durations - within[edge]) if edge in within else None for edge in EDGES}
-    return {"process": process, "requests": int(requests), "failures": int(failures), **slow}
+    return Counters(process, requests, failures, durations, within)
+
+
+def counted(text: str, prefix: str) -> dict[str, Any]:
+    """Return the counters of Prometheus ``text``: requests, failures (5xx), slow by edge, and whose they are."""
+    said = counters(text, prefix)
+    slow = {
+        f"over_{edge:g}_ms": int(said.durations - said.within[edge]) if edge in said.within else None for edge in EDGES
+    }
+    return {"process": said.process, "requests": int(said.requests), "failures": int(said.failures), **slow}
 
 
 def between(rows: Sequence[Row]) -> Window | None:
@@ -111,10 +127,19 @@ def address(target: ReadTarget, path: str) -> str:
     return base.rstrip("/") + path
 
 
-def counts(target: ReadTarget) -> dict[str, Any]:
+def looked(target: ReadTarget) -> Counters:
     """Return the application's counters as they stand now; raises Unreachable where it serves none."""
+    return counters(_text(target), target.settings.metrics_prefix)
+
+
+def counts(target: ReadTarget) -> dict[str, Any]:
+    """Return the same as one row; raises Unreachable as :func:`looked`."""
+    return counted(_text(target), target.settings.metrics_prefix)
+
+
+def _text(target: ReadTarget) -> str:
     where = address(target, "/metrics")
     answer = target.web.get(where)
     if answer.status != 200:
         raise Unreachable(f"{where} answered {answer.status}.", "Look whether metrics are served there.", "other")
-    return counted(answer.text, target.settings.metrics_prefix)
+    return answer.text

@@ -104,6 +104,23 @@ class EnvVar(Part):
     source: dict[str, Any] | None = Field(None, alias="valueFrom", repr=False)
 
 
+class _HttpGet(Part):
+    path: str = "/"
+
+
+class PodProbe(Part):
+    """What a node asks a container: an HTTP path (``get``), else a command or a port."""
+
+    get: _HttpGet | None = Field(None, alias="httpGet")
+    period: float = Field(10.0, alias="periodSeconds")
+    failures: int = Field(3, alias="failureThreshold")
+
+    @property
+    def seconds(self) -> float:
+        """For how long it fails before anything is done."""
+        return self.period * self.failures
+
+
 class Container(Part):
     """A container of a pod. ``restart`` is Always for one that runs beside the others though it starts first."""
 
@@ -112,6 +129,8 @@ class Container(Part):
     resources: Resources = Resources()
     restart: str = Field("", alias="restartPolicy")
     env: tuple[EnvVar, ...] = ()
+    liveness: PodProbe | None = Field(None, alias="livenessProbe")
+    readiness: PodProbe | None = Field(None, alias="readinessProbe")
 
     def variables(self, name: str) -> list[EnvVar]:
         """Return each entry of that name: a list that was added to carelessly has several, and the last one counts."""

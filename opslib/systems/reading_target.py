@@ -18,10 +18,11 @@ from opslib.systems.secret_store import ReadOnlySecrets
 from opslib.systems.sentry import ReadOnlySentry
 from opslib.systems.status_pages import StatusPages
 from opslib.systems.supabase import ReadOnlySupabase
+from opslib.systems.target_watching import Watching
 from opslib.systems.web import Reader
 
 
-class ReadTarget:
+class ReadTarget(Watching):
     """Handles that cannot write, each opened at its first use; close with :meth:`close`."""
 
     def __init__(self, settings: ReadSettings, run: str) -> None:

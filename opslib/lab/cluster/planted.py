@@ -95,6 +95,10 @@ def _product(store: Store, began: float) -> None:
         store.create(KINDS[plural], NAMESPACE, made, began)
 
 
+PROBES = {"api-server": {"livenessProbe": "/health/live", "readinessProbe": "/health/startup"}}
+"""What is asked of whose pods: routes that depend on nobody else. (The product's manifests ask ``/health``.)"""
+
+
 def _deployment(name: str) -> Object:
     replicas, cpu, memory, variables = DEPLOYMENTS[name]
     container: Object = {
@@ -103,6 +107,11 @@ def _deployment(name: str) -> Object:
         "ports": [{"containerPort": 8000, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": "2", "memory": "2Gi"}},
     }
+    if name in PROBES:
+        container |= {
+            kind: {"httpGet": {"path": path, "port": 8000}, "periodSeconds": 10, "failureThreshold": 3}
+            for kind, path in PROBES[name].items()
+        }
     if name in READERS:
         container["envFrom"] = [{"secretRef": {"name": SECRET}}]
     if variables:

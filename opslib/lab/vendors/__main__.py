@@ -32,6 +32,7 @@ from opslib.lab.vendors.names import Names
 from opslib.lab.vendors.netlify import Netlify
 from opslib.lab.vendors.openai import OpenAi
 from opslib.lab.vendors.pagerduty import PagerDuty
+from opslib.lab.vendors.prometheus import Prometheus
 from opslib.lab.vendors.sentry import Sentry
 from opslib.lab.vendors.slack import Slack
 from opslib.lab.vendors.stand_in import StandIn
@@ -42,16 +43,8 @@ from opslib.lab.vendors.vercel import Vercel
 
 VENDORS: tuple[type[StandIn], ...] = (
     *(GitHub, Vercel, Netlify, Cloudflare, Supabase, PagerDuty, Slack, Sentry),
-    *(Status, Names),
-    GitHub,
-    Vercel,
-    Netlify,
-    Cloudflare,
-    Supabase,
-    PagerDuty,
-    Slack,
-    Together,
-    OpenAi,
+    *(Status, Names, Together, OpenAi),
+    Prometheus,
 )
 """Every vendor that has a stand-in."""
 
@@ -70,6 +63,7 @@ def application(folder: Path, tokens: dict[str, dict[str, str]], address: str) -
     ]
     names = next(vendor for vendor in vendors if isinstance(vendor, Names))
     port = urlsplit(address).port or 0
+    next(vendor for vendor in vendors if isinstance(vendor, Prometheus)).scrapes(folder.parent / "lab.json")
 
     @asynccontextmanager
     async def with_names(_: Starlette) -> AsyncIterator[None]:

@@ -15,7 +15,12 @@ from opslib.lab.vendors.openai import PROJECT
 from opslib.lab.vendors.slack import CHANNEL
 from opslib.settings_development import REPOSITORY
 
-READING = {"github": "read_github_token", "supabase": "read_supabase_token", "sentry": "read_sentry_token"}
+READING = {
+    "github": "read_github_token",
+    "supabase": "read_supabase_token",
+    "sentry": "read_sentry_token",
+    "prometheus": "read_prometheus_token",
+}
 WRITING = {
     "github": "github_token",
     "vercel": "vercel_token",
@@ -105,6 +110,8 @@ class Vendors(Service):
             "SENTRY_ORG": sentry.ORGANIZATION,
             "SENTRY_PROJECT": sentry.PROJECT,
             "OPS_READ_SENTRY_TOKEN": self.passwords["read_sentry_token"],
+            "OPS_PROMETHEUS_URL": f"{self.url}/prometheus",
+            "OPS_READ_PROMETHEUS_TOKEN": self.passwords["read_prometheus_token"],
             "OPS_HOSTS": ",".join(names.HOSTS),
             "OPS_RESOLVER": f"127.0.0.1:{self.port}",
             **status.target(self.url),

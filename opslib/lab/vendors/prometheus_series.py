@@ -1,0 +1,188 @@
+"""The series of the lab's Prometheus: a planted month of two API pods, and what it scrapes from the application.
+
+The planted ones are computed from the state: a steady traffic, and ``episodes`` in which it was otherwise. Moments are
+said in hours before now, so that a lab that stays up keeps its month. The scraped ones are in memory only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opslib.lab.vendors.prometheus_promql import Labels, Samples, Select
+
+DAYS = 31
+PLANTED_STEP, SCRAPE_STEP = 60.0, 5.0
+"""Seconds between two samples of a pod, and between two scrapes of the application."""
+PODS = ("api-server-0:8000", "api-server-1:8000")
+PREFIX = "valuecanvas_http_"
+REQUEST = {"method": "GET", "route": "/api/cases", "tenant_id": "unknown"}
+MOST_SAMPLES = 4000
+KINDS = ("failing", "slow", "quiet", "down", "lost")
+"""Of an episode: requests fail (``share``), take longer than every bucket (``share``), stay away; no scrape, no pod."""
+
+BUCKETS = {"10": 0.31, "50": 0.62, "100": 0.81, "200": 0.936, "500": 0.986, "1000": 0.9985}
+"""The share of the planted requests that took at most so many milliseconds; the product's edges."""
+
+
+def first() -> dict[str, Any]:
+    """Return a month of an API that is well: 600 requests a minute, one of 12 500 fails."""
+    return {
+        "per_minute": 600.0,
+        "failing": 0.00008,
+        "buckets": dict(BUCKETS),
+        "episodes": [],
+        "stopped_hours": 0.0,
+    }
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """The last look at the application: whose, when (epoch seconds), and what went wrong."""
+
+    instance: str
+    at: float
+    error: str
+
+
+class Series:
+    """All series, planted and scraped. ``lab`` is the lab's own record of where the application is."""
+
+    def __init__(self, state: dict[str, Any], lab: Path | None) -> None:
+        self._state, self._lab = state, lab
+        self._scraped: dict[tuple[tuple[str, str], ...], Samples] = {}
+        self._lock = threading.Lock()
+        self.scrape = Scrape("", 0.0, "")
+        self.declared: set[str] = set()
+
+    def select(self, wanted: Select, since: float, until: float, job: str) -> list[tuple[Labels, Samples]]:
+        """Return the series that ``wanted`` selects, with their samples after ``since`` and up to ``until``."""
+        found = [(labels, samples) for labels, samples in self._planted(wanted, since, until, job) if samples]
+        with self._lock:
+            kept = [(dict(key), list(samples)) for key, samples in self._scraped.items()]
+        for labels, samples in kept:
+            if wanted.fits(labels):
+                within = [(t, v) for t, v in samples if since < t <= until]
+                found += [(labels, within)] if within else []
+        return found
+
+    def names(self) -> set[str]:
+        """Return the names of all series."""
+        with self._lock:
+            scraped = {dict(key)["__name__"] for key in self._scraped}
+        planted = {"up", f"{PREFIX}requests_total", f"{PREFIX}request_duration_ms_bucket"}
+        return scraped | planted | {f"{PREFIX}request_duration_ms_{tail}" for tail in ("count", "sum")}
+
+    @property
+    def stopped(self) -> float:
+        """Seconds for which nothing has been scraped."""
+        return 3600.0 * float(self._state.get("stopped_hours", 0.0))
+
+    def look(self, job: str) -> None:
+        """Scrape the application where that is due."""
+        now = time.time()
+        with self._lock:
+            if self.stopped or now - self.scrape.at < SCRAPE_STEP:
+                return
+            address = self._address()
+            if address:
+                self._scrape(address, now, job)
+
+    def _address(self) -> str:
+        try:
+            said = json.loads(self._lab.read_text(encoding="utf-8")) if self._lab else {}
+            return f"127.0.0.1:{int(said['services']['application']['port'])}"
+        except (OSError, ValueError, KeyError):
+            return ""
+
+    def _scrape(self, address: str, now: float, job: str) -> None:
+        from prometheus_client.parser import text_string_to_metric_families
+
+        own = {"job": job, "instance": address}
+        values: list[tuple[Labels, float]] = []
+        error = ""
+        try:
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
+                text = answer.read().decode()
+            self.declared |= set(re.findall(r"(?m)^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) ", text))
+            for family in text_string_to_metric_families(text):
+                values += [({**one.labels, **own, "__name__": one.name}, one.value) for one in family.samples]
+        except (OSError, ValueError) as failure:
+            error = str(failure)
+        values.append(({**own, "__name__": "up"}, 0.0 if error else 1.0))
+        for labels, value in values:
+            kept = self._scraped.setdefault(tuple(sorted(labels.items())), [])
+            kept.append((now, value))
+            del kept[:-MOST_SAMPLES]
+        self.scrape = Scrape(address, now, error)
+
+    def _planted(self, wanted: Select, since: float, until: float, job: str) -> Iterator[tuple[Labels, Samples]]:
+        now = time.time()
+        plan = Plan(self._state, now)
+        for pod in PODS:
+            for labels, rate in self._kinds():
+                whole = {**labels, "job": job, "instance": pod}
+                if wanted.fits(whole):
+                    yield whole, plan.samples(since, min(until, now - self.stopped), labels["__name__"], rate)
+
+    def _kinds(self) -> Iterator[tuple[Labels, tuple[str, float]]]:
+        """Yield each planted series' labels, with the share of requests that it counts: (kind, share)."""
+        yield {"__name__": "up"}, ("up", 1.0)
+        for status, kind in (("200", "good"), ("503", "failed")):
+            yield {"__name__": f"{PREFIX}requests_total", **REQUEST, "status_code": status}, (kind, 1.0)
+        buckets = {**self._state["buckets"], "+Inf": 1.0}
+        for edge, share in buckets.items():
+            said = {"__name__": f"{PREFIX}request_duration_ms_bucket", **REQUEST, "status_code": "200"}
+            # A scraped edge is a float's text, as the client libraries write it.
+            yield {**said, "le": edge if edge == "+Inf" else f"{float(edge)}"}, ("within", share)
+
+
+class Plan:
+    """What a pod has counted by any moment: steady, but for the episodes."""
+
+    def __init__(self, state: dict[str, Any], now: float) -> None:
+        self._per_second = float(state["per_minute"]) / 60 / len(PODS)
+        self._failing = float(state["failing"])
+        self._origin = now - DAYS * 86400
+        self._episodes = [
+            (now - 3600 * one["from"], now - 3600 * one["to"], one["kind"], float(one.get("share", 1.0)))
+            for one in state["episodes"]
+        ]
+
+    def samples(self, since: float, until: float, name: str, what: tuple[str, float]) -> Samples:
+        """Return the samples of one series after ``since`` and up to ``until``."""
+        first = math.floor(max(since, self._origin) / PLANTED_STEP) + 1
+        moments = (step * PLANTED_STEP for step in range(first, math.floor(until / PLANTED_STEP) + 1))
+        found: Samples = []
+        for at in moments:
+            during = [kind for begin, end, kind, _ in self._episodes if begin <= at < end]
+            if "lost" in during or ("down" in during and name != "up"):
+                continue
+            value = float("down" not in during) if name == "up" else float(math.floor(self._counted(at, *what)))
+            found.append((at, value))
+        return found
+
+    def _counted(self, at: float, kind: str, share: float) -> float:
+        total = self._per_second * self._part(kind, share, "", 0.0) * (at - self._origin)
+        for begin, end, what, strength in self._episodes:
+            length = max(0.0, min(at, end) - max(begin, self._origin))
+            other = self._part(kind, share, what, strength) - self._part(kind, share, "", 0.0)
+            total += self._per_second * other * length
+        return total
+
+    def _part(self, kind: str, share: float, during: str, strength: float) -> float:
+        """Return which part of the usual traffic a series counts while an episode of that kind lasts."""
+        if during in ("quiet", "down"):
+            return 0.0
+        failing = strength if during == "failing" else self._failing
+        if kind == "within":
+            return 1.0 if share == 1.0 else share * (1 - strength) if during == "slow" else share
+        return failing if kind == "failed" else 1 - failing
