@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from opslib.guide.objectives import MONTH, PAIRS, Pair
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import count
 from opslib.probes import application as probes
-from opslib.probes.application_burn import MONTH, PAIRS, Pair
 
 UPTIME = threshold("uptime")
 MISSED = threshold("metrics-missed")

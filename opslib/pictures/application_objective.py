@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from opslib.guide.objectives import MONTH, PAIRS
 from opslib.guide.thresholds import threshold
 from opslib.model import Picture, Reading, Row
 from opslib.pictures.charts import Bar, Day, Part, bar_list, budget_bar, calendar_strip
 from opslib.pictures.figures import count
 from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, heading, label, line, picture, sentence
-from opslib.probes.application_burn import MONTH, PAIRS
 
 UPTIME, RESPONSE_TIME = threshold("uptime"), threshold("response-time-p95")
 DAY_MINUTES = 1440

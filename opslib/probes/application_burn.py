@@ -1,36 +1,15 @@
-"""How fast the budget of failures is used up, in pairs of windows: a long one that is sure, a short one that is quick.
-
-Source: Google's SRE workbook, chapter 5 (multiwindow, multi-burn-rate alerts).
-"""
+"""How fast the budget of failures is used up, window by window (:mod:`opslib.guide.objectives`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from opslib.guide.thresholds import threshold
-from opslib.model import Probe, Threshold
+from opslib.guide.objectives import MONTH, PAIRS
+from opslib.model import Probe
 from opslib.probes.application_fresh import alive
 from opslib.probes.application_window import answered, summed
 from opslib.probes.series_questions import series_question
 from opslib.systems.target import ReadTarget
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A long and a short window, and how many times the budget's pace is too fast in both."""
-
-    long: str
-    short: str
-
-    @property
-    def limit(self) -> Threshold:
-        """The threshold of the pair: critical for a page, warning for a ticket."""
-        return threshold(f"burn-rate-{self.long}")
-
-
-PAIRS = (Pair("1h", "5m"), Pair("6h", "30m"), Pair("1d", "2h"), Pair("3d", "6h"))
-MONTH = "30d"
 
 
 def burn(objective: float, month: bool = True) -> Probe:

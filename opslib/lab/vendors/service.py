@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from opslib.lab import development
 from opslib.lab.service import Service
-from opslib.lab.vendors import names, product, sentry, status
+from opslib.lab.vendors import names, product, sentry, status, watching
 from opslib.lab.vendors.openai import PROJECT
 from opslib.lab.vendors.slack import CHANNEL
 from opslib.settings_development import REPOSITORY
@@ -19,7 +19,7 @@ READING = {
     "github": "read_github_token",
     "supabase": "read_supabase_token",
     "sentry": "read_sentry_token",
-    "prometheus": "read_prometheus_token",
+    **watching.TOKENS,
 }
 WRITING = {
     "github": "github_token",
@@ -110,8 +110,7 @@ class Vendors(Service):
             "SENTRY_ORG": sentry.ORGANIZATION,
             "SENTRY_PROJECT": sentry.PROJECT,
             "OPS_READ_SENTRY_TOKEN": self.passwords["read_sentry_token"],
-            "OPS_PROMETHEUS_URL": f"{self.url}/prometheus",
-            "OPS_READ_PROMETHEUS_TOKEN": self.passwords["read_prometheus_token"],
+            **watching.target(self.url, self.passwords),
             "OPS_HOSTS": ",".join(names.HOSTS),
             "OPS_RESOLVER": f"127.0.0.1:{self.port}",
             **status.target(self.url),
