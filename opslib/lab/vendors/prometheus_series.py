@@ -65,6 +65,7 @@ class Series:
 
     def select(self, wanted: Select, since: float, until: float, job: str) -> list[tuple[Labels, Samples]]:
         """Return the series that ``wanted`` selects, with their samples after ``since`` and up to ``until``."""
+        until = min(until, time.time() - self.stopped)
         found = [(labels, samples) for labels, samples in self._planted(wanted, since, until, job) if samples]
         with self._lock:
             kept = [(dict(key), list(samples)) for key, samples in self._scraped.items()]
@@ -125,13 +126,12 @@ class Series:
         self.scrape = Scrape(address, now, error)
 
     def _planted(self, wanted: Select, since: float, until: float, job: str) -> Iterator[tuple[Labels, Samples]]:
-        now = time.time()
-        plan = Plan(self._state, now)
+        plan = Plan(self._state, time.time())
         for pod in PODS:
             for labels, rate in self._kinds():
                 whole = {**labels, "job": job, "instance": pod}
                 if wanted.fits(whole):
-                    yield whole, plan.samples(since, min(until, now - self.stopped), labels["__name__"], rate)
+                    yield whole, plan.samples(since, until, labels["__name__"], rate)
 
     def _kinds(self) -> Iterator[tuple[Labels, tuple[str, float]]]:
         """Yield each planted series' labels, with the share of requests that it counts: (kind, share)."""
