@@ -162,5 +162,5 @@ def _rows(edges: dict[str, float]) -> tuple[Row, ...]:
     total = edges.get("+Inf", 0.0)
     return tuple(
         {"at_most_ms": edge, "requests": number, "above": round(100 * (total - number) / total, 3) if total else None}
-        for edge, number in edges.items()
+        for edge, number in sorted(edges.items(), key=lambda one: float(one[0]))
     )

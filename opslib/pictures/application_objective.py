@@ -87,7 +87,7 @@ def histogram(reading: Reading) -> Picture:
     if reading.unknown is not None or not total:
         return _unknown(title, reading, "no request was measured")
     parts, below = [], 0.0
-    for edge, number in edges.items():
+    for edge, number in sorted(edges.items(), key=lambda one: float(one[0])):
         parts.append((edge, max(0.0, 100 * (number - below) / total)))
         below = number
     words = [f"{'more' if edge == '+Inf' else f'at most {edge} ms'}: {share:.2f} %" for edge, share in parts]

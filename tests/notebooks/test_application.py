@@ -63,9 +63,8 @@ def test_what_is_amiss_is_found_each_by_its_own_check_and_hostile_text_stays_tex
     assert "\x1b" not in page
 
 
-def test_where_nobody_answers_nothing_is_green(house, run, there):
+def test_where_nobody_answers_nothing_is_green(run, there):
     doors = there.doors
-    house.lab.settings()
     with doors.fault("prometheus", "401"):
         result, folder = run(NAME)
     assert (result["state"], result["exit_code"]) == ("finished", 3), result

@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -146,43 +147,50 @@ class Series:
 
 
 class Plan:
-    """What a pod has counted by any moment: steady, but for the episodes."""
+    """What a pod has counted by any moment: steady, but for the episodes, which may overlap."""
 
     def __init__(self, state: dict[str, Any], now: float) -> None:
         self._per_second = float(state["per_minute"]) / 60 / len(PODS)
         self._failing = float(state["failing"])
         self._origin = now - DAYS * 86400
-        self._episodes = [
-            (now - 3600 * one["from"], now - 3600 * one["to"], one["kind"], float(one.get("share", 1.0)))
-            for one in state["episodes"]
-        ]
+        episodes = [(now - 3600 * one["from"], now - 3600 * one["to"], one) for one in state["episodes"]]
+        inner = {moment for begin, end, _ in episodes for moment in (begin, end) if self._origin < moment < now}
+        self._parts: list[tuple[float, float, dict[str, float]]] = []
+        """Stretches of time, each with the kinds of episodes that it is in and their share."""
+        for begin, end in pairwise(sorted({self._origin, *inner, math.inf})):
+            during = {one["kind"]: float(one.get("share", 1.0)) for since, to, one in episodes if since <= begin < to}
+            self._parts.append((begin, end, during))
 
     def samples(self, since: float, until: float, name: str, what: tuple[str, float]) -> Samples:
         """Return the samples of one series after ``since`` and up to ``until``."""
         first = math.floor(max(since, self._origin) / PLANTED_STEP) + 1
-        moments = (step * PLANTED_STEP for step in range(first, math.floor(until / PLANTED_STEP) + 1))
         found: Samples = []
-        for at in moments:
-            during = [kind for begin, end, kind, _ in self._episodes if begin <= at < end]
+        for begin, end, during, before in self._counted(*what):
+            low, high = max(first, math.ceil(begin / PLANTED_STEP)), min(end, until)
             if "lost" in during or ("down" in during and name != "up"):
                 continue
-            value = float("down" not in during) if name == "up" else float(math.floor(self._counted(at, *what)))
-            found.append((at, value))
+            rate = self._per_second * self._part(*what, during)
+            for step in range(low, math.floor(high / PLANTED_STEP) + 1):
+                at = step * PLANTED_STEP
+                if at < end:
+                    value = (
+                        float("down" not in during) if name == "up" else float(math.floor(before + rate * (at - begin)))
+                    )
+                    found.append((at, value))
         return found
 
-    def _counted(self, at: float, kind: str, share: float) -> float:
-        total = self._per_second * self._part(kind, share, "", 0.0) * (at - self._origin)
-        for begin, end, what, strength in self._episodes:
-            length = max(0.0, min(at, end) - max(begin, self._origin))
-            other = self._part(kind, share, what, strength) - self._part(kind, share, "", 0.0)
-            total += self._per_second * other * length
-        return total
+    def _counted(self, kind: str, share: float) -> Iterator[tuple[float, float, dict[str, float], float]]:
+        """Yield each stretch with what had been counted when it began."""
+        total = 0.0
+        for begin, end, during in self._parts:
+            yield begin, end, during, total
+            total += 0.0 if math.isinf(end) else self._per_second * self._part(kind, share, during) * (end - begin)
 
-    def _part(self, kind: str, share: float, during: str, strength: float) -> float:
-        """Return which part of the usual traffic a series counts while an episode of that kind lasts."""
-        if during in ("quiet", "down"):
+    def _part(self, kind: str, share: float, during: dict[str, float]) -> float:
+        """Return which part of the usual traffic a series counts in a stretch."""
+        if "quiet" in during or "down" in during:
             return 0.0
-        failing = strength if during == "failing" else self._failing
         if kind == "within":
-            return 1.0 if share == 1.0 else share * (1 - strength) if during == "slow" else share
+            return 1.0 if share == 1.0 else share * (1 - during.get("slow", 0.0))
+        failing = during.get("failing", self._failing)
         return failing if kind == "failed" else 1 - failing
