@@ -153,6 +153,11 @@ class ReadOnlyPrometheus:
         declared: dict[str, list[object]] = self._get(dict[str, list[object]], "metadata")
         return frozenset(seen) | frozenset(declared)
 
+    def edges(self, metric: str) -> list[float]:
+        """Return the upper edges of a histogram's buckets (``…_bucket``), in order; none where it has no series."""
+        found = self._get(list[str], "label", "le", "values", query={"match[]": metric})
+        return sorted(float(edge) for edge in found)
+
     def ready(self) -> str:
         """Return what it says of its readiness; raises Unreachable where it is not ready."""
         return self._api.text("-", "ready").strip()

@@ -23,10 +23,13 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from opslib.lab.providers import LOOPBACK
+from opslib.lab.vendors.alertmanager import Alertmanager
 from opslib.lab.vendors.cloudflare import Cloudflare
 from opslib.lab.vendors.doors import Doors
 from opslib.lab.vendors.faults import Faults
 from opslib.lab.vendors.github import GitHub
+from opslib.lab.vendors.grafana import Grafana
+from opslib.lab.vendors.jaeger import Jaeger
 from opslib.lab.vendors.memory import Memory
 from opslib.lab.vendors.names import Names
 from opslib.lab.vendors.netlify import Netlify
@@ -44,7 +47,7 @@ from opslib.lab.vendors.vercel import Vercel
 VENDORS: tuple[type[StandIn], ...] = (
     *(GitHub, Vercel, Netlify, Cloudflare, Supabase, PagerDuty, Slack, Sentry),
     *(Status, Names, Together, OpenAi),
-    Prometheus,
+    *(Prometheus, Alertmanager, Grafana, Jaeger),
 )
 """Every vendor that has a stand-in."""
 

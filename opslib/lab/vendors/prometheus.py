@@ -62,6 +62,7 @@ class Prometheus(StandIn):
             Route(f"{api}/alerts", self.alerts),
             Route(f"{api}/alertmanagers", self.alertmanagers),
             Route(f"{api}/label/__name__/values", self.names),
+            Route(f"{api}/label/le/values", self.edges),
             Route(f"{api}/series", self.found),
             Route(f"{api}/metadata", self.metadata),
             Route(f"{api}/status/buildinfo", self.build),
@@ -115,7 +116,7 @@ class Prometheus(StandIn):
         scrape = self.series.scrape
         if scrape.instance:
             said.append(_target(JOB, scrape.instance, not scrape.error, scrape.at - stopped, SCRAPE_STEP, scrape.error))
-        for job, one in self.state["exporters"].items():
+        for job, one in self._exporters():
             said.append(
                 _target(job, one["instance"], one["health"] == "up", now - stopped - 7, 15.0, one.get("error", ""))
             )
@@ -160,6 +161,12 @@ class Prometheus(StandIn):
             labels += [found for found, _ in self._select(selected, now - 300, now)]
         return _good(labels)
 
+    async def edges(self, request: Request) -> Response:
+        """Return the values of the label ``le`` of the series that ``match[]`` selects."""
+        now = time.time()
+        every = [self._select(_selector(text), now - 300, now) for text in request.query_params.getlist("match[]")]
+        return _good(sorted({labels["le"] for found in every for labels, _ in found if "le" in labels}))
+
     async def metadata(self, request: Request) -> Response:
         """Return kind and help of each metric, by name."""
         said = {}
@@ -183,17 +190,18 @@ class Prometheus(StandIn):
         except BadQuery as error:
             raise Refusal(400, f'invalid parameter "query": {error}') from None
 
+    def _exporters(self) -> list[tuple[str, dict[str, Any]]]:
+        return list(self.state["exporters"].items())
+
     def _select(self, wanted: Select, since: float, until: float) -> list[tuple[Labels, Samples]]:
         found = self.series.select(wanted, since, until, JOB)
-        now = time.time() - self.series.stopped
-        for job, one in self.state["exporters"].items():
-            labels = {"__name__": "up", "job": job, "instance": one["instance"]}
-            if wanted.fits(labels) and since < now <= until:
-                found.append((labels, [(now, float(one["health"] == "up"))]))
-        for name in self.state["exported"]:
-            labels = {"__name__": name, "job": "exporters", "instance": "exporters:9100"}
-            if wanted.fits(labels) and since < now <= until:
-                found.append((labels, [(now - 15, 1.0), (now, 1.0)]))
+        newest = min(until, time.time() - self.series.stopped) - 1
+        others = {(job, one["instance"], "up"): float(one["health"] == "up") for job, one in self._exporters()}
+        others |= {("exporters", "exporters:9100", name): 1.0 for name in self.state["exported"]}
+        for (job, instance, name), value in others.items():
+            labels = {"__name__": name, "job": job, "instance": instance}
+            if wanted.fits(labels) and since < newest:
+                found.append((labels, [(newest - 15, value), (newest, value)]))
         return found
 
 

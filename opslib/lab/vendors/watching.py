@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-TOKENS = {"prometheus": "read_prometheus_token"}
+TOKENS = {name: f"read_{name}_token" for name in ("prometheus", "alertmanager", "grafana", "jaeger")}
 """Whose token is which of the lab's passwords."""
 
 

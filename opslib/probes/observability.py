@@ -1,0 +1,7 @@
+"""Who watches the product: the stack's parts, what is scraped, alert rules, whom they tell, dashboards."""
+
+from opslib.probes.observability_dashboards import dashboards
+from opslib.probes.observability_rules import contradictions, firing, rules, told
+from opslib.probes.observability_stack import stack, targets
+
+__all__ = ["contradictions", "dashboards", "firing", "rules", "stack", "targets", "told"]
