@@ -20,6 +20,10 @@ class Watchers:
         """Change fields of Prometheus' state."""
         change(self.settings, "prometheus", **said)
 
+    def put(self, name: str, **said: Any) -> None:
+        """Change fields of another stand-in's state."""
+        change(self.settings, name, **said)
+
     def episode(self, kind: str, begin: float, end: float = 0, share: float = 1.0) -> None:
         """Let the planted traffic be otherwise from so many hours ago until so many hours ago."""
         episode(self.settings, f"{kind}-{begin}-{end}", kind=kind, share=share, **{"from": begin, "to": end})

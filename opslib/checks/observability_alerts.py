@@ -106,18 +106,20 @@ def _alert(alert: Alert, reading: Reading) -> tuple[Verdict, Row]:
     best = min(able, key=lambda one: _distance(limit_of(one, alert), wanted))
     limit = limit_of(best, alert)
     row |= {"rule": best["rule"], "limit": limit, "query": best["query"], "state": "can fire"}
+    odd = "; ".join(_oddities(alert, best, limit, wanted))
+    return (Verdict.WARNING, {**row, "state": f"{best['rule']} {odd}"}) if odd else (Verdict.OK, row)
+
+
+def _oddities(alert: Alert, best: Row, limit: float | None, wanted: float | None) -> Iterator[str]:
+    """Yield what a rule that can fire has otherwise than the guide."""
     if alert.severity in PAGING and best["severity"] not in PAGING:
-        label = best["severity"] or "nothing"
-        return Verdict.WARNING, {**row, "state": f"{best['rule']} is labelled {label}, so it pages nobody"}
+        yield f"is labelled {best['severity'] or 'nothing'}, so it pages nobody"
     if wanted is None or alert.limit is None:
-        return Verdict.OK, row
+        return
     if limit is None:
-        return Verdict.WARNING, {**row, "state": f"{best['rule']}: its limit cannot be read from the query"}
-    if _distance(limit, wanted) > NEAR:
-        unit = alert.limit.unit.split(" of ")[0]
-        said = f"{best['rule']} fires at {limit:g} {unit}, the guide at {wanted:g}"
-        return Verdict.WARNING, {**row, "state": said}
-    return Verdict.OK, row
+        yield "has a limit that cannot be read from its query"
+    elif _distance(limit, wanted) > NEAR:
+        yield f"fires at {limit:g} {alert.limit.unit.split(' of ')[0]}, the guide at {wanted:g}"
 
 
 def _distance(limit: float | None, wanted: float | None) -> float:

@@ -37,4 +37,4 @@ def _line(y: float, row: Row) -> list[Node]:
 def _texture(row: Row) -> Texture:
     if row["state"] == "can fire":
         return "solid"
-    return "hatch" if " fires at " in row["state"] or "cannot be read" in row["state"] else "outline"
+    return "outline" if "there is no rule" in row["state"] or "can never fire" in row["state"] else "hatch"

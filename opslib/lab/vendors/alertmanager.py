@@ -73,6 +73,7 @@ class Alertmanager(StandIn):
                     "endsAt": _in(one["hours"]),
                     "updatedAt": _in(-1),
                     "createdBy": one["by"],
+                    "annotations": {},
                     "comment": one.get("comment", "planned work"),
                 }
                 for number, one in enumerate(self.state["silences"])
