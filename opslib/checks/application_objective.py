@@ -93,6 +93,10 @@ def burn(objective: float = OBJECTIVE, month: bool = True) -> Check:
         if all(row["state"] == "no requests" for row in rows):
             said = "No window holds a request (or the series are not there): nobody knows"
             return Judgement(Verdict.UNKNOWN, f"{said}.", None, rows)
+        seen, fewest = max(row["requests"] or 0.0 for row in rows), 100 / (100 - objective)
+        if seen < fewest:
+            said = f"{count(round(seen))} requests in the longest window cannot show a share of {100 - objective:g} %"
+            return Judgement(Verdict.UNKNOWN, f"{said}: it takes {count(round(fewest))}.", None, rows)
         worst = max((row["pace"] for row in rows if row["pace"] is not None), default=None)
         burning = [row for row in rows if row["state"] in ("page", "ticket")]
         verdict = Verdict.CRITICAL if any(row["state"] == "page" for row in burning) else Verdict.WARNING

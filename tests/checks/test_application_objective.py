@@ -105,6 +105,11 @@ def test_where_nobody_asked_anything_no_budget_lasts():
     assert (result.verdict, "nobody knows" in result.summary) == (Verdict.UNKNOWN, True)
 
 
+def test_too_few_requests_cannot_show_that_a_budget_lasts():
+    result = judge(BURN, paces(requests=900.0, failures=0.0))
+    assert (result.verdict, "it takes 1\u202f000" in result.summary) == (Verdict.UNKNOWN, True), result.summary
+
+
 def test_how_much_of_the_month_is_used_is_said():
     assert "12 % of the month's budget is used (100 failures" in judge(BURN, paces(w30d=0.12)).summary
     assert "month's budget is used" not in judge(BURN, paces(month=False)).summary
