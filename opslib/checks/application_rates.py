@@ -70,7 +70,8 @@ def _few(row: Row, least: int, figure: float | None) -> str:
 def error_rate(hours: int = 1, seconds: float = 5.0, least: int = LEAST) -> Check:
     """Return the check of the share of requests that ended in a 5xx, over ``hours`` (else ``seconds``).
 
-    UNKNOWN without requests, with fewer than ``least``, and where the 95 % interval reaches over the guide's alert.
+    UNKNOWN without requests, with fewer than ``least``, and where the 95 % interval, or what new series hide, reaches
+    over the guide's alert.
     """
 
     def judge(reading: Reading) -> Judgement:
@@ -78,10 +79,11 @@ def error_rate(hours: int = 1, seconds: float = 5.0, least: int = LEAST) -> Chec
         rows = _statuses(row)
         if few := _few(row, least, row["requests"]):
             return Judgement(Verdict.UNKNOWN, few, None, rows)
-        share = Share(round(row["failures"]), round(row["requests"]))
-        verdict = share.against(ERROR_RATE.warning or 0.0, ERROR_RATE.critical or 0.0)
+        failures, requests, more = (round(row[name]) for name in ("failures", "requests", "uncounted"))
+        share = Share(failures, requests)
         said = f"{row['source']}: {share} of the requests failed"
-        return Judgement(verdict, f"{said}.", share.percent, rows)
+        said += f", and at most {count(more)} more, of series that began within the window" if more else ""
+        return Judgement(_with(share, Share(failures + more, requests + more)), f"{said}.", share.percent, rows)
 
     return Check(
         name="application-error-rate",
@@ -95,6 +97,14 @@ def error_rate(hours: int = 1, seconds: float = 5.0, least: int = LEAST) -> Chec
         threshold=ERROR_RATE,
         items=("MON-APP-03T", "MON-APP-03A"),
     )
+
+
+def _with(least: Share, most: Share) -> Verdict:
+    """Return the verdict on a share that is known to lie between two; UNKNOWN where an alert depends on which."""
+    low, high = (one.against(ERROR_RATE.warning or 0.0, ERROR_RATE.critical or 0.0) for one in (least, most))
+    if low is high or Verdict.CRITICAL not in (low, high):
+        return Verdict.worst((low, high))
+    return Verdict.UNKNOWN
 
 
 def _statuses(row: Row) -> tuple[Row, ...]:

@@ -24,7 +24,8 @@ LOOKS = 4
 def window(hours: int = 1, seconds: float = 5.0) -> Probe:
     """Return the probe of the last ``hours`` at Prometheus or, where there is none, of ``seconds`` between two scrapes.
 
-    One row: source, requests (None: no such series), failures, statuses, edges (cumulative counts by milliseconds).
+    One row: source, requests (None: no such series), failures, uncounted (at most so many more: series that began with
+    a failure), statuses, edges (cumulative counts by milliseconds).
     """
 
     def read(target: ReadTarget) -> list[dict[str, Any]]:
@@ -38,12 +39,13 @@ def window(hours: int = 1, seconds: float = 5.0) -> Probe:
                 "source": f"Prometheus, the last {hours} h",
                 "seconds": hours * 3600.0,
                 **summed(statuses),
+                "uncounted": _uncounted(target, span),
                 "statuses": statuses,
                 "edges": _edges(target, span),
             }
         ]
 
-    questions = " · ".join(series_question(name).text for name in ("requests", "durations"))
+    questions = " · ".join(series_question(name).text for name in ("requests", "new-failures", "durations"))
     return Probe(
         "application-window",
         "What the API answered, and how fast",
@@ -100,9 +102,15 @@ def _between(first: Counters, last: Counters, seconds: float) -> dict[str, Any]:
         "seconds": seconds,
         "requests": last.requests - first.requests,
         "failures": last.failures - first.failures,
+        "uncounted": 0.0,
         "statuses": {},
         "edges": edges,
     }
+
+
+def _uncounted(target: ReadTarget, span: str) -> float:
+    found = target.prometheus.ask(series_question("new-failures").filled(target.settings, span))
+    return round(sum(one.number for one in found if not math.isnan(one.number)), 1)
 
 
 def _edges(target: ReadTarget, span: str) -> dict[str, float]:

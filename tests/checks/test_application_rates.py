@@ -22,7 +22,7 @@ FAST = edges(1000, 2000, 5000, 9000, 9800, 9990, 10_000)
 
 def window(requests=10_000, failures=0, edges=FAST, **said):
     row = {"source": "Prometheus, the last 1 h", "seconds": 3600.0, "requests": requests, "failures": failures}
-    row |= {"statuses": {}, "edges": edges, **said}
+    row |= {"uncounted": 0.0, "statuses": {}, "edges": edges, **said}
     return Reading("application-window", "Window", "lab", now(), 0.1, (row,))
 
 
@@ -47,6 +47,22 @@ def test_failures_are_judged_by_their_interval_and_nothing_is_green_for_want_of_
     result = judge(ERRORS, window(requests, failures))
     assert (result.verdict, said in result.summary) == (verdict, True), result.summary
     assert bool(result.remedy) is (verdict is not Verdict.OK)
+
+
+@pytest.mark.parametrize(
+    ("failures", "uncounted", "verdict"),
+    [
+        (3, 2, Verdict.OK),
+        # Forty tenants whose first request failed: increase() says that nothing did.
+        (0, 100, Verdict.WARNING),
+        (0, 900, Verdict.UNKNOWN),
+        (100, 900, Verdict.UNKNOWN),
+        (1800, 900, Verdict.CRITICAL),
+    ],
+)
+def test_failures_that_a_new_series_hides_count_as_what_could_be_missing(failures, uncounted, verdict):
+    result = judge(ERRORS, window(36_000, failures, uncounted=float(uncounted)))
+    assert (result.verdict, f"at most {uncounted} more" in result.summary) == (verdict, True), result.summary
 
 
 def test_statuses_are_shown_with_their_shares():

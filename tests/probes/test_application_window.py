@@ -15,7 +15,7 @@ from opslib.runs.reading import take
 from opslib.systems.target import ReadTarget
 from tests.watchers import watchers
 
-QUESTIONS = ("newest", "uptime", "requests", "durations")
+QUESTIONS = ("newest", "uptime", "requests", "new-failures", "durations")
 METRICS = """\
 # TYPE process_start_time_seconds gauge
 process_start_time_seconds {process}
@@ -95,6 +95,15 @@ def test_prometheus_tells_of_a_window_by_status_and_by_edge(target, there):
     assert list(row["edges"])[-2:] == ["1000", "+Inf"]
 
 
+def test_failures_of_a_series_that_began_within_the_window_are_told_apart(target, there):
+    assert take(probes.window(hours=1), target).row["uncounted"] == 0.0
+    there.prometheus(newborn=[{"tenant": f"t{n}", "hours": 0.5, "count": 3} for n in range(40)])
+    row = take(probes.window(hours=1), target).row
+    assert (row["uncounted"], row["failures"] < 10) == (120.0, True)
+    there.prometheus(newborn=[{"tenant": "t1", "hours": 5, "count": 3}])
+    assert take(probes.window(hours=1), target).row["uncounted"] == 0.0
+
+
 def test_no_traffic_is_zero_and_no_series_is_none(lab, target, there):
     there.episode("quiet", 3, 0)
     quiet = take(probes.window(hours=1), target).row
@@ -158,7 +167,7 @@ def test_a_query_is_filled_from_the_description_alone(lab, name):
 
 
 def test_queries_leave_out_what_only_monitoring_asks():
-    for name in ("requests", "durations"):
+    for name in ("requests", "new-failures", "durations"):
         text = series_question(name).text
         (left_out,) = [part.split('"')[1] for part in text.split(",") if part.startswith("route!~")]
         beginnings = {one.removesuffix(".*") for one in left_out.split("|")}

@@ -21,7 +21,8 @@ from starlette.routing import Route
 from opslib.lab.vendors import prometheus_rules, prometheus_series
 from opslib.lab.vendors.faults import Faults
 from opslib.lab.vendors.memory import Memory
-from opslib.lab.vendors.prometheus_promql import BadQuery, Evaluation, Labels, Samples, Select, parse, seconds
+from opslib.lab.vendors.prometheus_parse import BadQuery, Labels, Select, parse, seconds
+from opslib.lab.vendors.prometheus_promql import Evaluation, Samples
 from opslib.lab.vendors.prometheus_series import PLANTED_STEP, PODS, SCRAPE_STEP, Series
 from opslib.lab.vendors.stand_in import Refusal, StandIn
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opslib.lab.vendors.prometheus_promql import seconds
+from opslib.lab.vendors.prometheus_parse import seconds
 
 REQUESTS, BUCKETS = "valuecanvas_http_requests_total", "valuecanvas_http_request_duration_ms"
 FAILED = f'sum(rate({REQUESTS}{{status_code=~"5.."}}[5m]))'

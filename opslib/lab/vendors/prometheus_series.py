@@ -14,11 +14,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
-from opslib.lab.vendors.prometheus_promql import Labels, Samples, Select
+from opslib.lab.vendors.prometheus_parse import Labels, Select
+from opslib.lab.vendors.prometheus_promql import Samples
 
 DAYS = 31
 PLANTED_STEP, SCRAPE_STEP = 60.0, 5.0
@@ -41,6 +42,7 @@ def first() -> dict[str, Any]:
         "failing": 0.00008,
         "buckets": dict(BUCKETS),
         "episodes": [],
+        "newborn": [],
         "stopped_hours": 0.0,
     }
 
@@ -67,7 +69,8 @@ class Series:
     def select(self, wanted: Select, since: float, until: float, job: str) -> list[tuple[Labels, Samples]]:
         """Return the series that ``wanted`` selects, with their samples after ``since`` and up to ``until``."""
         until = min(until, time.time() - self.stopped)
-        found = [(labels, samples) for labels, samples in self._planted(wanted, since, until, job) if samples]
+        planted = chain(self._planted(wanted, since, until, job), self._newborn(wanted, since, until, job))
+        found = [(labels, samples) for labels, samples in planted if samples]
         with self._lock:
             kept = [(dict(key), list(samples)) for key, samples in self._scraped.items()]
         for labels, samples in kept:
@@ -133,6 +136,17 @@ class Series:
                 whole = {**labels, "job": job, "instance": pod}
                 if wanted.fits(whole):
                     yield whole, plan.samples(since, until, labels["__name__"], rate)
+
+    def _newborn(self, wanted: Select, since: float, until: float, job: str) -> Iterator[tuple[Labels, Samples]]:
+        """Yield the series that began ``hours`` ago with ``count`` failures of one ``tenant``, and stood still."""
+        now = time.time()
+        for one in self._state["newborn"]:
+            said = {"__name__": f"{PREFIX}requests_total", **REQUEST, "status_code": "503", "tenant_id": one["tenant"]}
+            labels = {**said, "job": job, "instance": PODS[0]}
+            first = math.floor(max(since, now - 3600 * one["hours"]) / PLANTED_STEP) + 1
+            steps = range(first, math.floor(until / PLANTED_STEP) + 1)
+            if wanted.fits(labels):
+                yield labels, [(step * PLANTED_STEP, float(one["count"])) for step in steps]
 
     def _kinds(self) -> Iterator[tuple[Labels, tuple[str, float]]]:
         """Yield each planted series' labels, with the share of requests that it counts: (kind, share)."""

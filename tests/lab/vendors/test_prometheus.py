@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from opslib.lab.vendors.prometheus_promql import parse
+from opslib.lab.vendors.prometheus_parse import parse
 from opslib.lab.vendors.prometheus_series import Series, first
 from opslib.systems.prometheus import ReadOnlyPrometheus
 from tests import specs

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from opslib.lab.vendors.prometheus_promql import BadQuery, Evaluation, increase, instant, parse, quantile, seconds
+from opslib.lab.vendors.prometheus_parse import BadQuery, parse, seconds
+from opslib.lab.vendors.prometheus_promql import Evaluation, increase, instant, quantile
 
 SERIES = [
     ({"__name__": "up", "job": "api", "instance": "a"}, [(60.0 * i, 1.0) for i in range(11)]),
@@ -87,6 +88,7 @@ def test_a_quantile_of_nothing_is_not_a_number(buckets):
     [
         "",
         "up or vector(0)",
+        "up unless",
         "sum(up",
         "increase(up)",
         "up{job}",
@@ -105,6 +107,19 @@ def test_durations_have_a_unit_or_are_seconds():
     assert [seconds(text) for text in ("15s", "5m", "2h", "3d", "250ms", "7")] == [15, 300, 7200, 259200, 0.25, 7]
     with pytest.raises(BadQuery):
         seconds("soon")
+
+
+def test_what_was_not_there_before_is_what_began_since():
+    late = ({"__name__": "hits_total", "code": "500", "job": "api"}, [(480.0, 4.0), (540.0, 7.0), (600.0, 7.0)])
+    born = "sum(max_over_time(hits_total[5m]) unless hits_total offset 5m)"
+
+    def with_late(select, since, until):
+        found = store(select, since, until)
+        inside = [(t, v) for t, v in late[1] if since < t <= until]
+        return [*found, (late[0], inside)] if select.fits(late[0]) and inside else found
+
+    assert instant(parse(born), 600.0, with_late) == [({}, 7.0)]
+    assert instant(parse(born), 600.0, store) == []
 
 
 def test_one_evaluation_serves_many_moments():
