@@ -76,7 +76,7 @@ def objective(reading: Reading, target: float = UPTIME.warning or 0.0) -> Pictur
 
 def _budget(used: float, allowed: float) -> Block:
     texture: Texture = "hatch" if used > allowed else "solid"
-    return budget_bar([Part("used", used, count(round(used)), texture)], max(allowed, 1e-9), free="left")
+    return budget_bar([Part("used", round(used), count(round(used)), texture)], max(round(allowed), 1e-9), free="left")
 
 
 def histogram(reading: Reading) -> Picture:

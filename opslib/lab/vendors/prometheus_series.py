@@ -172,7 +172,10 @@ class Plan:
         self._parts: list[tuple[float, float, dict[str, float]]] = []
         """Stretches of time, each with the kinds of episodes that it is in and their share."""
         for begin, end in pairwise(sorted({self._origin, *inner, math.inf})):
-            during = {one["kind"]: float(one.get("share", 1.0)) for since, to, one in episodes if since <= begin < to}
+            during: dict[str, float] = {}
+            for since, to, one in episodes:
+                if since <= begin < to:
+                    during[one["kind"]] = max(during.get(one["kind"], 0.0), float(one.get("share", 1.0)))
             self._parts.append((begin, end, during))
 
     def samples(self, since: float, until: float, name: str, what: tuple[str, float]) -> Samples:
