@@ -52,6 +52,11 @@ class VendorNames(Dependencies, DevelopmentNames, Observability):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")
+    read_application_token: Secret | None = Field(
+        None,
+        alias="OPS_READ_APPLICATION_TOKEN",
+        description="bearer token of a user of the product who only looks: its LLM router tells its state to users",
+    )
     hoster: Hoster | None = Field(None, alias="OPS_HOSTER", description="who serves the front end")
     vercel_url: Address | None = Field(None, alias="VERCEL_API_URL", description="unset: api.vercel.com")
     vercel_project: Word | None = Field(None, alias="VERCEL_PROJECT_ID")

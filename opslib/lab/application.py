@@ -56,7 +56,9 @@ class Application:
         self._store = Store(options.database_url, seconds=times.database, size=options.pool_size)
         self._cache = Cache(options.cache_url, ttl=times.cache_ttl)
         self._gateway = Gateway(options, self._store, self._cache)
-        self._sessions = Sessions(idle=times.session_idle, absolute=times.session_absolute)
+        self._sessions = Sessions(
+            idle=times.session_idle, absolute=times.session_absolute, monitor=options.monitor_token
+        )
         self._minute = MinuteLimit(times.rate_window)
         self._metrics, self._audit = RequestMetrics(), AuditTrail(self._store)
 

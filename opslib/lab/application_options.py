@@ -58,6 +58,8 @@ class Options:
     """Where the cluster's stand-in tells what the application's pods were started with; unset: the keys here."""
     pods_ca: str = ""
     service_token: str = field(default="", repr=False)
+    monitor_token: str = field(default="", repr=False)
+    """Bearer token of a user who looks and has no session: health and stats are told, chat and reset are not."""
     health_shape: str = "router"
     open_llm_health: bool = False
     load_per_second: float = 5.0
@@ -84,6 +86,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Options:
         pods_url=given.get("LAB_PODS_URL", "").rstrip("/"),
         pods_ca=given.get("LAB_PODS_CA", ""),
         service_token=given.get("SERVICE_IDENTITY_TOKEN", ""),
+        monitor_token=given.get("LAB_MONITOR_TOKEN", ""),
         health_shape=shape,
         open_llm_health=given.get("LAB_OPEN_LLM_HEALTH", "0") not in ("", "0"),
         load_per_second=_number(given, "LAB_LOAD_PER_SECOND", 24.0, most=100.0),

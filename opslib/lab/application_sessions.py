@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 ROLES = ("member", "admin")
 MANY = 1000
+MONITOR = "00000000-0000-4000-8000-00000000a11c"
+"""The user who only looks."""
 
 
 @dataclass(eq=False)
@@ -31,9 +33,13 @@ class Session:
 class Sessions:
     """The logins of this process; a restart forgets them. The bearer token outlives the session, as a JWT does."""
 
-    def __init__(self, *, idle: float, absolute: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, idle: float, absolute: float, clock: Callable[[], float] = time.monotonic, monitor: str = ""
+    ) -> None:
+        """``monitor`` is the bearer token of a user who is always known and has neither session nor consent."""
         self._idle, self._absolute, self._clock = idle, absolute, clock
         self._all: list[Session] = []
+        self._monitor = Session(MONITOR, None, "member", "anonymous", False, 0, 0, token=monitor) if monitor else None
         self._logins = 0
 
     def login(self, role: str, tier: str, consent: bool, members: Sequence[tuple[str, str]]) -> Session:
@@ -50,7 +56,9 @@ class Sessions:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             return None
-        return next((known for known in self._all if secrets.compare_digest(known.token, token.strip())), None)
+        every = [*self._all, *([self._monitor] if self._monitor else [])]
+        mine = token.strip().encode()
+        return next((known for known in every if secrets.compare_digest(known.token.encode(), mine)), None)
 
     def refusal(self, cookie: str) -> tuple[int, str] | None:
         """Return (status, error) when the session of ``cookie`` is missing or over; else note that it was used."""

@@ -46,6 +46,7 @@ SECRETS = (
     "vault_aws_key",
     "kubernetes_token",
     "read_kubernetes_token",
+    "read_application_token",
 )
 
 

@@ -220,6 +220,7 @@ class Lab:
             "OPS_ANCHOR_AWS_ACCESS_KEY_ID": cloud.passwords["anchor_aws_id"],
             "OPS_ANCHOR_AWS_SECRET_ACCESS_KEY": cloud.passwords["anchor_aws_key"],
             "VITE_API_BASE_URL": url,
+            "OPS_READ_APPLICATION_TOKEN": cloud.passwords["read_application_token"] if url else "",
             "OPS_DATABASE_STANDBYS": "0",
             "OPS_MIGRATIONS": str(self.folder / "supabase"),
             "OPS_APPLICATION_NAMES": POOL if url else "",

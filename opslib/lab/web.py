@@ -47,6 +47,7 @@ class Application(Service):
             "DATABASE_URL": self._database.url("postgres", DATABASE),
             "REDIS_URL": self._cache.url("default"),
             "LAB_DISK_PATH": str(self._database.data),
+            "LAB_MONITOR_TOKEN": self.passwords["read_application_token"],
             **self._vendors.providers(),
             **self._cluster.environment(),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opslib.model import Probe
-from opslib.probes import environment, frontend, security_keys
+from opslib.probes import environment, frontend, llm_keys, security_keys
 
 _PROBES: tuple[Probe, ...] = (
     frontend.live,
@@ -25,6 +25,8 @@ _PROBES: tuple[Probe, ...] = (
     security_keys.stores,
     *security_keys.use.values(),
     *security_keys.previous.values(),
+    *llm_keys.valid.values(),
+    *llm_keys.words.values(),
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}

@@ -111,7 +111,7 @@ class ReadOnlyKeys:
 
     def models(self, provider: Provider, key: Secret) -> list[str]:
         """Return the models that the key may use; raises Unreachable."""
-        api = Api(_vendor(provider), provider.base(self._settings), key)
+        api = Api(vendor(provider), provider.base(self._settings), key)
         try:
             found = api.get(list[_Model] | _Models, "models")  # type: ignore[arg-type]
         finally:
@@ -135,7 +135,7 @@ class Keys(ReadOnlyKeys):
         if model is None:
             said = ", ".join(provider.models)
             raise Refused(f"The key may use none of {provider.title}'s cheap models ({said}).", "Look at its project.")
-        api = WritingApi(_vendor(provider), provider.base(self._settings), key)
+        api = WritingApi(vendor(provider), provider.base(self._settings), key)
         body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "ping"}], "max_tokens": 1}
         try:
             answer = api.send("POST", "chat", "completions", body=body)
@@ -145,5 +145,6 @@ class Keys(ReadOnlyKeys):
         return Spoken(model, chat.usage.total_tokens, answer.headers.get("openai-project", ""))
 
 
-def _vendor(provider: Provider) -> Vendor:
+def vendor(provider: Provider) -> Vendor:
+    """Return the provider as messages name it; of its refusals only the code is repeated."""
     return Vendor(provider.title, provider.variable, words=CODES)

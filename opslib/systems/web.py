@@ -120,7 +120,7 @@ class Reader:
 class Asker(Reader):
     """Also sends a question that needs a body to a service that changes nothing by answering it.
 
-    For the executor's declared calls (time stamps); a notebook holds a :class:`Reader`.
+    For the executor's declared calls (time stamps, a model's few words); a notebook holds a :class:`Reader`.
     """
 
     _methods: ClassVar[frozenset[str]] = frozenset({"GET", "HEAD", "POST"})
@@ -128,6 +128,18 @@ class Asker(Reader):
     def post(self, url: str, content: bytes, kind: str, *, deadline: float = 5.0) -> Answer:
         """Return what ``url`` answers to a body of media type ``kind``; raises as :meth:`get`."""
         return self._ask("POST", url, deadline, {"content-type": kind}, content)
+
+    def stream(
+        self,
+        url: str,
+        content: bytes,
+        take: Callable[[bytes], None],
+        *,
+        deadline: float,
+        headers: Mapping[str, str | Secret],
+    ) -> Answer:
+        """Hand the answer to a body to ``take`` piece by piece, as it comes; as :meth:`pour`."""
+        return self._ask("POST", url, deadline, headers, content, take)
 
 
 class Writer(Asker):

@@ -182,3 +182,13 @@ def test_faults_are_shown_and_unknown_ones_refused(start_application: Any) -> No
     for given in ({"provider": "openai", "fault": "flood"}, {"provider": "nobody", "fault": "503"}, ["503"]):
         assert running.http.post("/_lab/faults", json=given).status_code == 400
     assert running.http.delete("/_lab/faults").json()["faults"]["openai"]["fault"] == "none"
+
+
+def test_a_user_who_only_looks_is_told_the_state_and_can_neither_chat_nor_reset(start_application: Any) -> None:
+    running = start_application(LAB_MONITOR_TOKEN="looks-only-9f3Kq7Zr2Lm8")
+    looks = {"Authorization": "Bearer looks-only-9f3Kq7Zr2Lm8", "X-CSRF-Token": "x", "Cookie": "csrf_token=x"}
+    assert running.http.get(HEALTH, headers=looks).status_code == 200
+    assert running.http.get(STATS, headers=looks).status_code == 200
+    assert running.http.post(RESET, headers=looks).status_code == 401
+    assert running.http.post(CHAT, headers=looks, json={"prompt": "a", "model": MODEL}).status_code == 401
+    assert running.http.get(HEALTH, headers={"Authorization": "Bearer another"}).status_code == 401

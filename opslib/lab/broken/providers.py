@@ -1,0 +1,110 @@
+"""What the faults of the language models do: at the stand-ins' doors, at the application's, in the rows of usage."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from opslib.lab.processes import LabError
+from opslib.settings import Settings
+from opslib.systems.postgres import connect
+from opslib.systems.web import Writer
+from opslib.systems.web_exchange import Answer, Method
+
+SECONDS = 40.0
+MODEL = "meta-llama/Llama-3-70b-chat-hf"
+_COOKIE = re.compile(r"(session|csrf_token)=([^;,]+)")
+
+# The rows of a fault are known by its name in their metadata.
+INSERT = """
+INSERT INTO public.llm_usage (organization_id, provider, model, prompt_tokens, completion_tokens, total_tokens, cost,
+                              latency_ms, request_metadata, created_at)
+SELECT (SELECT id FROM public.organizations ORDER BY id LIMIT 1), %(provider)s, %(model)s, %(prompt)s, %(completion)s,
+       %(prompt)s + %(completion)s, %(cost)s, %(latency)s, jsonb_build_object('lab-fault', %(fault)s::text),
+       now() - make_interval(secs => %(age)s)
+"""
+DELETE = "DELETE FROM public.llm_usage WHERE request_metadata->>'lab-fault' = %(fault)s"
+
+
+def set_key(settings: Settings, provider: str, known: bool) -> None:
+    """Let a provider forget every key that it knows, or know them again."""
+    state = _door(settings, "GET", "state")[provider]
+    have, put = ("revoked", "keys") if known else ("keys", "revoked")
+    if state.get(have):
+        _door(settings, "PUT", "state", {provider: {**state, put: state[have], have: {}}})
+
+
+def set_fault(settings: Settings, provider: str, fault: str) -> None:
+    """Let a provider's chat go wrong in one way, once and for good."""
+    said = {"vendor": provider, "fault": fault, "path": "chat/completions"}
+    if not any(known["vendor"] == provider for known in _door(settings, "GET", "faults")["faults"]):
+        _door(settings, "POST", "faults", said)
+
+
+def clear_fault(settings: Settings, provider: str) -> None:
+    """Let a provider's chat be well again; faults of other vendors stay."""
+    every = _door(settings, "GET", "faults")["faults"]
+    _door(settings, "DELETE", "faults")
+    for known in every:
+        if known["vendor"] != provider:
+            _door(settings, "POST", "faults", {name: value for name, value in known.items() if value is not None})
+
+
+def chat(settings: Settings, times: int) -> None:
+    """Ask the application's chat so many times, each a prompt of its own, whatever it answers."""
+    person = _login(settings, "member")
+    for _ in range(times):
+        body = {"prompt": f"lab {uuid.uuid4()}", "model": MODEL}
+        _ask(f"{settings.application_url}/api/llm/chat", "POST", body, person)
+
+
+def reset(settings: Settings) -> None:
+    """Close the application's breakers, as an administrator does."""
+    _ask(f"{settings.application_url}/api/llm/reset", "POST", None, _login(settings, "admin"))
+
+
+def put_usage(settings: Settings, fault: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put rows of usage into the database, once; each has provider, model, prompt, completion, cost, latency, age."""
+    with connect(settings.database_url, "lab") as database, database.transaction():
+        database.execute(DELETE, {"fault": fault})
+        with database.cursor() as cursor:
+            cursor.executemany(INSERT, [{**row, "fault": fault} for row in rows])
+
+
+def remove_usage(settings: Settings, fault: str) -> None:
+    """Take these rows away again."""
+    with connect(settings.database_url, "lab") as database:
+        database.execute(DELETE, {"fault": fault})
+
+
+def _login(settings: Settings, role: str) -> dict[str, str]:
+    answer = _ask(f"{settings.application_url}/_lab/session?role={role}&tier=enterprise", "POST")
+    said = json.loads(answer.text)
+    cookies = _COOKIE.findall(answer.headers["set-cookie"])
+    return {
+        "authorization": f"Bearer {said['token']}",
+        "x-csrf-token": said["csrfToken"],
+        "cookie": "; ".join(f"{name}={value}" for name, value in cookies),
+    }
+
+
+def _door(settings: Settings, method: Method, door: str, said: Any = None) -> Any:
+    if settings.together_url is None:
+        raise LabError("The lab's description has no TOGETHER_API_URL.", "Take the lab down and up.")
+    parts = urlsplit(settings.together_url)
+    return json.loads(_ask(f"{parts.scheme}://{parts.netloc}/_lab/{door}", method, said).text)
+
+
+def _ask(url: str, method: Method, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+    data = None if body is None else json.dumps(body).encode()
+    writer = Writer()
+    try:
+        return writer.send(
+            method, url, data, deadline=SECONDS, headers={"content-type": "application/json", **(headers or {})}
+        )
+    finally:
+        writer.close()
