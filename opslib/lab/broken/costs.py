@@ -1,0 +1,30 @@
+"""Faults of cost: an hour that is too dear, one that is dearer than usual, and answers stored at another's price."""
+
+from __future__ import annotations
+
+from opslib.lab.broken import Fault, providers
+
+GPT = "gpt-4"
+STEP = 40
+"""Seconds between two answers: all of them within the last hour."""
+
+
+def _answered(name: str, title: str, check: str, many: int, tokens: tuple[int, int], cost: float) -> Fault:
+    one = {"provider": "openai", "model": GPT, "prompt": tokens[0], "completion": tokens[1], "cost": cost}
+    rows = [{**one, "latency": 900, "age": 20 + STEP * number} for number in range(many)]
+    return Fault(
+        name=name,
+        area="costs",
+        title=title,
+        check=check,
+        notebook="diagnostics/llm",
+        make=lambda settings: providers.put_usage(settings, name, rows),
+        mend=lambda settings: providers.remove_usage(settings, name),
+    )
+
+
+FAULTS: tuple[Fault, ...] = (
+    _answered("cost-jump", "The last hour cost 72 USD", "costs-hour", 80, (20_000, 5_000), 0.9),
+    _answered("cost-growth", "The last hour cost many times the usual", "costs-baseline", 10, (8_000, 1_000), 0.3),
+    _answered("mispriced", "OpenAI's answers are stored too cheap", "costs-stored", 20, (500, 300), 0.0008),
+)

@@ -1,0 +1,110 @@
+"""Cost: by tokens and a dated price; what has no price or no row is unknown, never nothing."""
+
+import pytest
+
+from opslib.checks import costs as checks
+from opslib.model import Verdict
+from opslib.runs.reading import evaluate
+from opslib.systems.target import PlanTarget
+from tests.llm import reading, usage, used
+
+OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, Verdict.CRITICAL
+
+
+def spent(usd, stored=None, unpriced=0, **said):
+    one = {"provider": "openai", "model": "gpt-4", "ago": 0, "answers": 5, "tokens": 500, "models": "openai: gpt-9"}
+    return {**one, "usd": usd, "stored_usd": stored, "unpriced": unpriced, **said}
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "words"),
+    [
+        ([], UNKNOWN, "not 0 USD"),
+        ([spent(3.0, ago=1)], UNKNOWN, "not 0 USD"),
+        ([spent(9.9, 9.9), spent(0.1, 0.1)], OK, "10.00 USD"),
+        ([spent(10.01)], WARNING, "no cost is stored"),
+        ([spent(50.01, 0.9)], CRITICAL, "stored as 0.9 USD"),
+        ([spent(1.0, unpriced=3)], UNKNOWN, "3 answers have no price (openai: gpt-9)"),
+        ([spent(20.0, unpriced=3)], UNKNOWN, "so it is more"),
+        ([spent(60.0, unpriced=3)], CRITICAL, "so it is more"),
+    ],
+)
+def test_an_hour_is_held_against_the_guides_limits_and_a_missing_price_is_never_nothing(rows, verdict, words):
+    judged = checks.hour.judge(reading(*rows))
+    assert judged.verdict is verdict
+    assert words in judged.summary
+
+
+def usual(now, before, hours=4, unpriced=0, answers=5):
+    said = {"basis": "the same hour of the weeks before", "hours": hours, "baseline_usd": before, "history_hours": 700}
+    return spent(now, unpriced=unpriced, answers=answers) | said
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (usual(3.0, 2.0), OK),
+        (usual(3.1, 2.0), WARNING),
+        (usual(90.0, 2.0), WARNING),
+        (usual(0.9, 0.01), OK),
+        (usual(0.9, 0.01, unpriced=1), WARNING),
+        (usual(2.0, 2.0, unpriced=1), UNKNOWN),
+        (usual(5.0, None, hours=0), UNKNOWN),
+        (usual(5.0, 0.0), WARNING),
+        (usual(0.0, 2.0, answers=0), UNKNOWN),
+    ],
+)
+def test_growth_is_held_against_the_median_of_earlier_hours(row, verdict):
+    assert checks.baseline.judge(reading(row)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "words"),
+    [
+        ([], UNKNOWN, "nothing to compare"),
+        ([spent(1.0, 1.05, rounding=0.0)], OK, "+5 %"),
+        ([spent(1.0, 1.06, rounding=0.0)], WARNING, "+6 %"),
+        ([spent(1.0, 0.03, rounding=0.0)], WARNING, "-97 %"),
+        ([spent(0.0000036, 0.000004, rounding=0.0000005)], OK, "+0 %"),
+        ([spent(0.0, 0.5, unpriced=5, rounding=0.0)], UNKNOWN, "no price: openai: gpt-9"),
+        ([spent(1.0, 1.0, rounding=0.0), spent(0.0, 0.5, unpriced=5, rounding=0.0)], UNKNOWN, "no price"),
+        ([spent(1.0, None, rounding=0.0)], UNKNOWN, "no cost stored"),
+        ([spent(1.0, 3.0, rounding=0.0), spent(0.0, 0.5, unpriced=5, rounding=0.0)], WARNING, "+200 %"),
+    ],
+)
+def test_the_stored_cost_is_held_against_the_tokens_and_rounding_is_no_divergence(rows, verdict, words):
+    judged = checks.stored().judge(reading(*rows))
+    assert judged.verdict is verdict
+    assert words in judged.summary
+
+
+@pytest.mark.parametrize(
+    ("day", "month", "person", "verdict"),
+    [
+        (spent(90), spent(900), spent(9), OK),
+        (spent(101), spent(900), spent(9), WARNING),
+        (spent(90), spent(5001), spent(9), CRITICAL),
+        (spent(90), spent(900), spent(11), WARNING),
+        (spent(90), spent(900, unpriced=2), spent(9), UNKNOWN),
+        (spent(0, answers=0), spent(0, answers=0), spent(0, answers=0), UNKNOWN),
+    ],
+)
+def test_a_day_a_month_and_a_user_have_the_products_limits(day, month, person, verdict):
+    rows = [one | {"span": span, "whose": "x"} for one, span in ((day, "day"), (month, "month"), (person, "person"))]
+    assert checks.spent().judge(reading(*rows)).verdict is verdict
+
+
+def test_a_model_without_a_price_is_unknown_on_the_real_rows_too(lab):
+    with used(lab.settings, usage(5, provider="openai", model="gpt-9")):
+        found = {check.name: evaluate(check, lab.target) for check in (checks.hour, checks.stored())}
+    assert {result.verdict for result in found.values()} == {UNKNOWN}
+    assert all("gpt-9" in result.summary for result in found.values())
+
+
+def test_without_the_database_every_check_says_so(lab):
+    nowhere = type(lab.settings.read_database_url)("postgresql://nobody@127.0.0.1:9/none")
+    target = PlanTarget(lab.settings.model_copy(update={"read_database_url": nowhere}), "test")
+    for check in (*checks.DECISIVE, checks.spent()):
+        result = evaluate(check, target)
+        assert (result.verdict, "refuses connections" in result.summary) == (UNKNOWN, True)
+    target.close()

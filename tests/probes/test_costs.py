@@ -1,0 +1,88 @@
+"""What tokens cost is counted by hour, model, tenant and user, whatever the columns are called."""
+
+import pytest
+
+from opslib.errors import Unreachable
+from opslib.probes import costs as probes
+from tests.llm import GPT, usage, used
+
+ALL = (probes.hours(), probes.models(), probes.parts("tenant"), probes.parts("person"), probes.baseline, probes.spent())
+
+
+@pytest.fixture
+def renamed(lab):
+    """Rename columns until the test ends."""
+    done = []
+    with lab.admin() as database:
+
+        def rename(old, new):
+            database.execute(f'ALTER TABLE public.llm_usage RENAME COLUMN "{old}" TO "{new}"')
+            done.append((new, old))
+
+        yield rename
+        for old, new in reversed(done):
+            database.execute(f'ALTER TABLE public.llm_usage RENAME COLUMN "{old}" TO "{new}"')
+
+
+@pytest.mark.parametrize("probe", ALL, ids=[probe.name for probe in ALL])
+def test_other_names_of_columns_give_the_same_amounts(lab, renamed, probe):
+    before = probe.read(lab.target)
+    renamed("created_at", "timestamp")
+    renamed("cost", "estimated_cost")
+    assert before
+    assert [row["usd"] for row in probe.read(lab.target)] == [row["usd"] for row in before]
+    assert any(row["stored_usd"] for row in probe.read(lab.target)) is any(row["stored_usd"] for row in before)
+
+
+def test_a_table_that_keeps_no_cost_cannot_be_compared_and_is_counted_all_the_same(lab, renamed):
+    renamed("cost", "price")
+    with pytest.raises(Unreachable, match="neither cost nor estimated_cost"):
+        probes.models().read(lab.target)
+    rows = probes.hours().read(lab.target)
+    assert rows
+    assert {row["stored_usd"] for row in rows} == {None}
+    assert sum(row["usd"] for row in rows) > 0
+
+
+def gpt(lab):
+    found = [row for row in probes.models().read(lab.target) if row["model"] == GPT]
+    return found[0] if found else {"usd": 0.0, "stored_usd": 0.0, "answers": 0, "rounding": 0.0}
+
+
+def test_tokens_cost_what_the_table_says_beside_what_was_stored(lab):
+    before = gpt(lab)
+    with used(lab.settings, usage(10, provider="openai", model=GPT, prompt=1000, completion=500, cost=0.0015)):
+        after = gpt(lab)
+    assert after["answers"] - before["answers"] == 10
+    assert after["usd"] - before["usd"] == pytest.approx(0.6)
+    assert after["stored_usd"] - before["stored_usd"] == pytest.approx(0.015)
+    assert after["rounding"] - before["rounding"] == pytest.approx(10 * 0.0000005)
+
+
+def test_shares_are_of_the_whole_and_at_most_ten(lab):
+    for name in ("tenant", "person"):
+        rows = probes.parts(name).read(lab.target)
+        assert 0 < len(rows) <= 10
+        assert [row["usd"] for row in rows] == sorted((row["usd"] for row in rows), reverse=True)
+        assert 0 < sum(row["share"] for row in rows) <= 100.5
+
+
+def test_a_short_history_falls_back_to_the_week_before_and_none_is_no_baseline(lab):
+    (row,) = probes.baseline.read(lab.target)
+    # The small lab's usage goes back two days: not one same hour of a week.
+    assert row["basis"] == "the hours of the week before"
+    assert 24 <= row["hours"] <= 49
+    assert row["baseline_usd"] > 0
+
+
+def test_four_weeks_of_the_same_hour_are_the_baseline(lab):
+    weeks = [
+        {**one, "age": 600 + week * 7 * 86_400}
+        for week in range(1, 5)
+        for one in usage(1, provider="openai", model=GPT, prompt=10_000 * week, completion=0)
+    ]
+    with used(lab.settings, weeks):
+        (row,) = probes.baseline.read(lab.target)
+    assert (row["basis"], row["hours"]) == ("the same hour of the weeks before", 4)
+    # 0.3, 0.6, 0.9 and 1.2 USD.
+    assert row["baseline_usd"] == pytest.approx(0.75)
