@@ -35,7 +35,7 @@ def _judged(limits: Threshold, usd: float, unpriced: int) -> Verdict:
 def _unpriced(row: Row) -> str:
     if not row["unpriced"]:
         return ""
-    return f"; {count(row['unpriced'])} answers have no price ({row['models']}), so it is more"
+    return f"; {count(row['unpriced'])} answers have no price ({row['without_price']}), so it is more"
 
 
 def usd(amount: float) -> str:
@@ -135,7 +135,7 @@ def _judge_stored(reading: Reading, hours: int) -> Judgement:
     lacking = [row for row in reading.rows if row["unpriced"]]
     empty = [row for row in reading.rows if row["stored_usd"] is None]
     rows: Rows = tuple({**row, "off_percent": _off(row)} for row in reading.rows)
-    more = f"; no price: {', '.join(row['models'] for row in lacking)}" if lacking else ""
+    more = f"; no price: {', '.join(row['without_price'] for row in lacking)}" if lacking else ""
     more += f"; no cost stored for {', '.join(row['model'] for row in empty)}" if empty else ""
     worst = max(priced, key=lambda row: abs(_off(row) or 0.0), default=None)
     if worst is None:
@@ -153,9 +153,10 @@ def _off(row: Row) -> float | None:
     """Return by how many percent the stored cost is off, without what rounding may explain."""
     if row["stored_usd"] is None or row["unpriced"] or not row["usd"]:
         return None
-    apart = row["stored_usd"] - row["usd"]
+    apart = float(row["stored_usd"] - row["usd"])
     beyond = max(0.0, abs(apart) - row["rounding"])
-    return round(100 * beyond / row["usd"] * (1 if apart >= 0 else -1), 1)
+    percent = 100 * beyond / float(row["usd"])
+    return round(percent if apart >= 0 else -percent, 1)
 
 
 def spent(days: int = 30) -> Check:

@@ -7,7 +7,10 @@ from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, label, line, p
 
 TITLE = "Cost of language models, hour by hour"
 PLOT, HIGH = WIDTH - 110, 130.0
-LEGEND = "Solid: Together.ai. Hatched: OpenAI. Dotted: others. Dash across a bar: what the product stored. Gap: no row."
+LEGEND = (
+    "Solid: Together.ai. Hatched: OpenAI. Dotted: others. Gap: nobody was answered.",
+    "The dash across a bar is what the product stored.",
+)
 _TEXTURES: dict[str, Texture] = {"together_ai": "solid", "openai": "hatch"}
 
 
@@ -28,7 +31,7 @@ def hours(reading: Reading, many: int = 24, target: float = 10, alert: float = 5
         f"{sum(totals.values()):.2f} USD in {len(totals)} hours with answers; most in one: {totals[worst]:.2g} USD, "
         f"{worst} h ago; target {target:g}, alert {alert:g} USD"
     )
-    notes = [LEGEND]
+    notes = [*LEGEND]
     notes += [f"Beyond the scale: {', '.join(beyond)} an hour; the highest bar is {top:.2g} USD."] if beyond else []
     notes += [f"{unpriced} answers have no price and are in no bar."] if unpriced else []
     block = Block(HIGH + 24, tuple(_bars(reading, many, scale, stored) + _limits(drawn, scale)))

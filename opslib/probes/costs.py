@@ -75,7 +75,7 @@ class Sum:
             "usd": round(float(self.own), 6),
             "stored_usd": round(float(self.stored), 6) if self.told else None,
             "unpriced": self.unpriced,
-            "models": ", ".join(sorted(self.models)),
+            "without_price": ", ".join(sorted(self.models)),
         }
 
 
