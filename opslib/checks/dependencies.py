@@ -1,10 +1,10 @@
 """Checks of what depends on others being well: vendors, names and certificates, error tracking."""
 
 from opslib.checks.dependencies_names import certificates, names
-from opslib.checks.dependencies_pages import ready_to_deploy, vendors
+from opslib.checks.dependencies_pages import language_models, ready_to_deploy, vendors
 from opslib.checks.dependencies_sentry import intake, new_issues
 
-__all__ = ["certificates", "intake", "names", "new_issues", "ready_to_deploy", "vendors"]
+__all__ = ["certificates", "intake", "language_models", "names", "new_issues", "ready_to_deploy", "vendors"]
 
 DECISIVE = (names, certificates, vendors(), intake())
 """What tells most of what depends on others, nearest first."""

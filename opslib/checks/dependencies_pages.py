@@ -70,6 +70,21 @@ def vendors(hours: float = 24.0, stale_days: float = 30.0) -> Check:
     )
 
 
+def language_models(stale_days: float = 30.0) -> Check:
+    """Return the check of the pages of Together.ai and OpenAI alone; judged as :func:`vendors`, plans left out."""
+    return Check(
+        name="dependencies-llm",
+        title="Together.ai and OpenAI report nothing amiss",
+        probe=probes.pages("together", "openai"),
+        judge=lambda reading: _judge(reading, _Rule(reading.taken_at, 0.0, stale_days, strict=False)),
+        remedy=(
+            "Follow the incident on the vendor's page; disaster/recover-llm while it lasts. UNKNOWN: read the page in "
+            "a browser, then mend OPS_STATUS_PAGES. A page that says that all is well proves little: see the keys."
+        ),
+        items=("TRB-AGT-01",),
+    )
+
+
 def ready_to_deploy(hours: float = 2.0, stale_days: float = 30.0) -> Check:
     """Return the precondition of a deployment: hoster, Supabase and GitHub report no open incident on what it needs.
 

@@ -17,7 +17,7 @@ TREES: tuple[Tree, ...] = (
         name="slow-answers",
         symptom="High LLM latency",
         branches=(
-            Branch(dependencies.vendors(), "A provider is slow and says so"),
+            Branch(dependencies.language_models(), "A provider is slow and says so"),
             Branch(latency(), "One provider or model answers slowly"),
             Branch(fallback(), "The first provider fails after its time-out, and the fallback answers after that"),
             Branch(breakers(), "A breaker is open: each question is one for the fallback"),

@@ -7,11 +7,11 @@ a key is accepted. Source: the guide's "Troubleshooting", which ends in advice; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from opslib.model import Check, Verdict
+from opslib.model import Check, Result, Row, Verdict
 
 State = Literal["explains", "excluded", "not seen", "not reached"]
 
@@ -52,3 +52,18 @@ class Tree:
             else:
                 found[branch.check.name] = "excluded" if verdict is Verdict.OK else "explains"
         return found
+
+    def rows(self, results: Iterable[Result]) -> tuple[Row, ...]:
+        """Return a row per branch with its state and what its check said, as ``pictures.triage.tree`` draws them."""
+        made = {result.check: result for result in results}
+        states = self.states({name: result.verdict for name, result in made.items()})
+        return tuple(
+            {
+                "check": branch.check.name,
+                "cause": branch.cause,
+                "after": branch.after,
+                "state": states[branch.check.name],
+                "summary": made[branch.check.name].summary if branch.check.name in made else "This was not asked.",
+            }
+            for branch in self.branches
+        )

@@ -12,7 +12,7 @@ OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, V
 
 
 def spent(usd, stored=None, unpriced=0, **said):
-    one = {"provider": "openai", "model": "gpt-4", "ago": 0, "answers": 5, "tokens": 500, "without_price": "openai: gpt-9"}
+    one = {"provider": "openai", "model": "gpt-4", "ago": 0, "answers": 5, "without_price": "openai: gpt-9"}
     return {**one, "usd": usd, "stored_usd": stored, "unpriced": unpriced, **said}
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from opslib.checks.tree import Branch, Tree
-from opslib.model import Check, Judgement, Probe, Verdict
+from opslib.model import Check, Judgement, Probe, Reading, Result, Verdict, now
 
 OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, Verdict.CRITICAL
 
@@ -35,3 +35,17 @@ TREE = Tree(
 def test_a_branch_counts_only_where_the_one_before_it_was_excluded(verdicts, states):
     made = dict(zip(("name", "certificate", "key"), verdicts, strict=False))
     assert tuple(TREE.states(made).values()) == states
+
+
+def test_rows_tell_each_branchs_state_and_what_its_check_said():
+    made = [
+        Result("name", "name", OK, "It resolves.", Reading("p", "p", "lab", now(), 0.1)),
+        Result("certificate", "certificate", CRITICAL, "It expired.", Reading("p", "p", "lab", now(), 0.1)),
+    ]
+    rows = TREE.rows(made)
+    assert [(row["check"], row["state"], row["summary"]) for row in rows] == [
+        ("name", "excluded", "It resolves."),
+        ("certificate", "explains", "It expired."),
+        ("key", "not reached", "This was not asked."),
+    ]
+    assert (rows[1]["after"], rows[1]["cause"]) == ("name", "the certificate has expired")

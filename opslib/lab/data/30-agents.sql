@@ -19,6 +19,12 @@ select pg_temp.key('episode', n), pg_temp.key('organization', pg_temp.home(perso
 from (select count as total, n, pg_temp.hash('session-user', n) % pg_temp.users() as person
       from pg_temp.rows_of(0.02) count, generate_series(0, count - 1) n) e;
 
+-- Who is at work was answered at once: a session of which nothing comes is a fault.
+insert into public.episodic_memory (id, organization_id, session_id, episode, importance, created_at)
+select md5(current_setting('lab.seed') || 'first-episode' || id)::uuid, organization_id, id, '{"summary": "begun"}', 0.1,
+  least(started_at + interval '40 seconds', pg_temp.clock())
+from public.agent_sessions where status = 'active';
+
 -- 1536 numbers a row: 48 hashes of 32 bytes.
 insert into public.agent_memory (id, organization_id, agent_id, content, embedding, created_at)
 select pg_temp.key('memory', n), pg_temp.key('organization', n % (pg_temp.organizations() * 6) / 6),
