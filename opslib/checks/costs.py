@@ -154,7 +154,7 @@ def _off(row: Row) -> float | None:
     if row["stored_usd"] is None or row["unpriced"] or not row["usd"]:
         return None
     apart = float(row["stored_usd"] - row["usd"])
-    beyond = max(0.0, abs(apart) - row["rounding"])
+    beyond = max(0.0, abs(apart) - float(row["rounding"]))
     percent = 100 * beyond / float(row["usd"])
     return round(percent if apart >= 0 else -percent, 1)
 
