@@ -2,12 +2,23 @@
 
 from opslib.checks import dependencies
 from opslib.checks.llm_answers import fallback, latency, tokens
-from opslib.checks.llm_gateway import breakers, errors
+from opslib.checks.llm_gateway import breakers, errors, provider_errors
 from opslib.checks.llm_keys import answers, key
 from opslib.checks.tree import Branch, Tree
 from opslib.model import Check
 
-__all__ = ["DECISIVE", "TREES", "answers", "breakers", "errors", "fallback", "key", "latency", "tokens"]
+__all__ = [
+    "DECISIVE",
+    "TREES",
+    "answers",
+    "breakers",
+    "errors",
+    "fallback",
+    "key",
+    "latency",
+    "provider_errors",
+    "tokens",
+]
 
 DECISIVE: tuple[Check, ...] = (breakers(), key("together"), key("openai"), fallback(), latency(), errors())
 """What tells most, most telling first; none of them waits for a window."""
@@ -20,6 +31,7 @@ TREES: tuple[Tree, ...] = (
             Branch(dependencies.language_models(), "A provider is slow and says so"),
             Branch(latency(), "One provider or model answers slowly"),
             Branch(fallback(), "The first provider fails after its time-out, and the fallback answers after that"),
+            Branch(provider_errors(), "Calls to a provider fail, each after up to 25 s"),
             Branch(breakers(), "A breaker is open: each question is one for the fallback"),
             Branch(tokens(), "Requests have grown, and take as much longer"),
         ),

@@ -115,13 +115,54 @@ def _judge_errors(rows: Sequence[Row], least: int) -> Judgement:
     for row in rows:
         by[row["about"]] = by.get(row["about"], 0) + row["requests"]
     failed = Share(by.get("the server", 0), requests)
-    verdict = failed.against(ERROR_RATE.warning or 0.0, ERROR_RATE.critical or 0.0)
-    if verdict is Verdict.UNKNOWN:
-        # The interval reaches beyond the alert: not certain, and no reason to be silent.
-        verdict = Verdict.WARNING if failed.percent > (ERROR_RATE.warning or 0.0) else Verdict.OK
+    verdict = _certain(failed)
     others = {name: many for name, many in by.items() if name not in ("answered", "the server")}
     words = ", ".join(f"{count(many)} for the sake of {name}" for name, many in others.items())
     said = f"Failed {failed} of the chat requests{since}" + (f"; refused: {words}." if words else ".")
     if sum(others.values()) > requests / 2:
         verdict = Verdict.worst([verdict, Verdict.WARNING])
     return Judgement(verdict, said, failed.percent, tuple(rows))
+
+
+def provider_errors(least: int = FEWEST) -> Check:
+    """Return the check of the product's calls to each provider since its process began, failures by the guide's limits.
+
+    This is the guide's "LLM API error rate": users see nothing of it while the other provider answers. A provider
+    with fewer than ``least`` calls is not judged; without any other, UNKNOWN.
+    """
+    return Check(
+        name="llm-provider-errors",
+        title="The product's calls to the providers succeed",
+        probe=probes.stats,
+        judge=lambda reading: _judge_provider_errors(reading, least),
+        remedy=(
+            "The provider fails, refuses or is too slow (25 s): its key and its page say which. While its breaker is "
+            "open it is not called, so the share stands still. Counted by one replica, anew with each process."
+        ),
+        threshold=ERROR_RATE,
+        items=("MON-LLM-03T", "MON-LLM-03A"),
+    )
+
+
+def _judge_provider_errors(reading: Reading, least: int) -> Judgement:
+    told = [row for row in reading.rows if row["provider"] in TITLES and row["calls"] is not None]
+    judged = [row for row in told if row["calls"] >= least]
+    enough = {row["provider"]: Share(int(row["failures"] or 0), int(row["calls"])) for row in judged}
+    few = ", ".join(f"{TITLES[row['provider']]} {count(row['calls'])}" for row in told if row["calls"] < least)
+    if not enough:
+        said = f"Too few calls to say (at least {least}): {few}." if few else "The counters hold no calls."
+        return Judgement(Verdict.UNKNOWN, said, None, reading.rows)
+    verdicts = {name: _certain(share) for name, share in enough.items()}
+    words = ", ".join(f"{TITLES[name]} failed {share} of the calls" for name, share in enough.items())
+    worst = max(share.percent for share in enough.values())
+    more = f"; too few to judge: {few}" if few else ""
+    return Judgement(Verdict.worst([*verdicts.values()]), f"{words}{more}.", worst, reading.rows)
+
+
+def _certain(share: Share) -> Verdict:
+    """Return the verdict by the guide's limits; where the interval reaches beyond the alert, what is likely counts."""
+    target = ERROR_RATE.warning or 0.0
+    verdict = share.against(target, ERROR_RATE.critical or 0.0)
+    if verdict is Verdict.UNKNOWN:
+        return Verdict.WARNING if share.percent > target else Verdict.OK
+    return verdict

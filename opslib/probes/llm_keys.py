@@ -72,7 +72,7 @@ def _words(provider: Provider) -> Probe:
         value, _ = _key(target, provider)
         blank = {"provider": row_name(provider), "model": "", "first_ms": None, "whole_ms": None}
         try:
-            said = llm_words.Words(target.settings).first(provider, value)
+            said = llm_words.Words(target.settings, target.run).first(provider, value)
         except Unreachable as error:
             return [{**blank, "tokens": None, "usd": None, "why": str(error)}]
         cost = price(row_name(provider), said.model, now().date())

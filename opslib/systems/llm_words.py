@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from opslib.errors import Unreachable
+from opslib.errors import Refused, Unreachable
 from opslib.redaction import Secret
 from opslib.settings import ReadSettings
 from opslib.systems.api_errors import fault
@@ -21,9 +22,14 @@ from opslib.systems.web import Asker
 
 SECONDS = 25.0
 """As long as the product's own client waits."""
+MOST = 10
+"""Questions of one run."""
 TOKENS = 16
 """One token would come at once and show nothing of the stream."""
 PROMPT = "This is a test of the connection, number {nonce}. Answer with the numbers from one to ten in words."
+
+
+_asked: Counter[str] = Counter()
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,17 @@ class Words:
     """The providers, each asked with the key that is handed in."""
 
     settings: ReadSettings = field(repr=False)
+    run: str
 
     def first(self, provider: Provider, key: Secret) -> Said:
         """Ask the cheapest model that the key may use for at most :data:`TOKENS` tokens; a prompt never asked before.
 
-        Raises Unreachable where the provider does not answer, does not take the key, or says nothing.
+        Raises Unreachable where the provider does not answer, does not take the key, or says nothing, and Refused
+        after :data:`MOST` questions of one run: what is paid for has an end, whatever a notebook says.
         """
+        _asked[self.run] += 1
+        if _asked[self.run] > MOST:
+            raise Refused(f"This run has asked providers for words {MOST} times.", "Begin another run.")
         offered = ReadOnlyKeys(self.settings).models(provider, key)
         model = next((one for one in provider.models if one in offered), None)
         if model is None:

@@ -79,6 +79,28 @@ def test_failures_are_held_against_the_guides_limits_and_refusals_are_told_by_cl
     assert words in judged.summary
 
 
+def calls(provider, calls, failures):
+    return {"provider": provider, "calls": calls, "failures": failures}
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "words"),
+    [
+        ([calls("together_ai", 0, 0), calls("openai", 0, 0)], UNKNOWN, "Together.ai 0, OpenAI 0"),
+        ([calls("together_ai", None, None), calls("openai", None, None)], UNKNOWN, "no calls"),
+        ([calls("together_ai", 900, 3), calls("openai", 3, 3)], OK, "too few to judge: OpenAI 3"),
+        ([calls("together_ai", 900, 27), calls("openai", 27, 0)], WARNING, "3.00 %"),
+        ([calls("together_ai", 900, 300), calls("openai", 300, 0)], CRITICAL, "33.33 %"),
+        ([calls("together_ai", 900, 0), calls("openai", 40, 40)], CRITICAL, "OpenAI failed 100.00 %"),
+        ([calls("together_ai", 900, 0), {"provider": "cache", "calls": None, "failures": 70}], OK, "0.00 %"),
+    ],
+)
+def test_calls_that_fail_count_though_the_other_provider_answers(rows, verdict, words):
+    judged = checks.provider_errors().judge(reading(*rows))
+    assert judged.verdict is verdict
+    assert words in judged.summary
+
+
 def away(lab, **where):
     return PlanTarget(lab.settings.model_copy(update=where), "test")
 

@@ -16,7 +16,7 @@ from tests.vendors import Doors
 NAME = "diagnostics/llm"
 KEYS = {"llm-key-together", "llm-key-openai"}
 ROWS = {"llm-breakers", "llm-fallback", "llm-latency", "llm-tokens", "llm-answer-together", "llm-answer-openai"}
-CHECKS = {*KEYS, *ROWS, "llm-errors"}
+CHECKS = {*KEYS, *ROWS, "llm-errors", "llm-provider-errors"}
 HOSTILE = "<script>alert(1)</script>\x1b[2J"
 
 
@@ -97,7 +97,7 @@ def test_where_nobody_tells_anything_nothing_is_green_and_the_rest_is_looked_at(
     with doors.fault("together", "malformed"), away(house):
         result, folder = run(NAME)
     assert (result["state"], result["exit_code"]) == ("finished", 3), result
-    seen = {"llm-errors", "llm-key-openai"}
+    seen = {"llm-errors", "llm-provider-errors", "llm-key-openai"}
     assert verdicts(folder) == {**dict.fromkeys(CHECKS, "UNKNOWN"), **dict.fromkeys(seen, "OK")}
 
 
