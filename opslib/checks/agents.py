@@ -148,8 +148,8 @@ LIMITED = Tree(
     symptom="Rate limit exceeded",
     branches=(
         Branch(limits(), "The product's own limits turn users away"),
-        Branch(llm.key("together"), "Together.ai refuses for the account's sake"),
-        Branch(llm.key("openai"), "OpenAI refuses for the account's sake"),
+        Branch(llm.key("together"), "Together.ai refuses the product's key or its account"),
+        Branch(llm.key("openai"), "OpenAI refuses the product's key or its account"),
         Branch(llm.breakers(), "A breaker is open: a provider limits the product, and was left alone for 60 s"),
     ),
     codes=("AGENT_002",),

@@ -12,9 +12,10 @@ from opslib.model import Check, Judgement, Reading, Row, Rows, Threshold, Verdic
 from opslib.pictures.figures import count
 from opslib.probes import costs as probes
 
-__all__ = ["DECISIVE", "TREES", "baseline", "hour", "spent", "stored"]
+__all__ = ["DECISIVE", "TREES", "baseline", "hour", "prices", "spent", "stored"]
 
 HOUR, BASELINE, DIVERGENCE = (threshold(f"llm-cost-{name}") for name in ("hour", "baseline", "divergence"))
+PRICES = threshold("llm-price-divergence")
 SPANS = {
     "day": (threshold("llm-cost-day"), "in 24 h"),
     "month": (threshold("llm-cost-month"), "in the month"),
@@ -182,6 +183,40 @@ def _judge_spent(reading: Reading) -> Judgement:
     words = [f"{usd(row['usd'])} {SPANS[row['span']][1]}{_unpriced(row)}" for row in rows]
     return Judgement(Verdict.worst(verdicts), f"{', '.join(words)}.", rows[0]["usd"], reading.rows)
 
+
+def _judge_prices(reading: Reading) -> Judgement:
+    told = [row for row in reading.rows if row["told_input"] is not None]
+    if not told:
+        return Judgement(Verdict.UNKNOWN, "Together.ai tells no price of a model that we know.", None, reading.rows)
+    row = max(told, key=_apart)
+    worst = _apart(row)
+    silent = len(reading.rows) - len(told)
+    more = f"; {silent} are not offered to this key" if silent else ""
+    if PRICES.judge(worst) is Verdict.OK:
+        return Judgement(Verdict.OK, f"{len(told)} prices are as Together.ai tells them{more}.", worst, reading.rows)
+    theirs, ours = (f"{row[f'{of}input']:g} and {row[f'{of}output']:g}" for of in ("told_", ""))
+    said = f"{row['model']}: {theirs} USD per million tokens, not {ours}{more}."
+    return Judgement(PRICES.judge(worst), said, worst, reading.rows)
+
+
+def _apart(row: Row) -> float:
+    """Return by how many percent the price that is further off is off."""
+    pairs = ((float(row[f"told_{of}"]), float(row[of])) for of in ("input", "output"))
+    return max(round(100 * abs(told - ours) / ours, 3) for told, ours in pairs)
+
+
+prices = Check(
+    name="costs-prices",
+    title="Our prices are the provider's",
+    probe=probes.told,
+    judge=_judge_prices,
+    remedy=(
+        "Add a row to opslib/guide/prices.tsv with the day from which the new price holds, and tell the team that "
+        "keeps the product's own table. OpenAI's interface tells no prices: compare its page once a month."
+    ),
+    threshold=PRICES,
+)
+"""Together.ai's prices, asked by the executor with the product's key (GET models, no cost)."""
 
 DECISIVE: tuple[Check, ...] = (hour, stored(), baseline)
 """What tells most, most telling first."""

@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -32,6 +32,7 @@ TOGETHER_MODELS = (
     "mistralai/Mixtral-8x7B-Instruct-v0.1",
     "meta-llama/Llama-3.3-70B-Instruct-Turbo",
 )
+TOGETHER_PRICES = dict(zip(TOGETHER_MODELS, (0.9, 0.2, 0.6, 0.88), strict=True))
 OPENAI_MODELS = ("gpt-4", "gpt-3.5-turbo")
 MODELS = {"together": TOGETHER_MODELS, "openai": OPENAI_MODELS}
 CREATED = 1_713_398_400
@@ -132,10 +133,11 @@ class _Endpoint:
         return refuse(*REFUSALS[fault]) if fault in REFUSALS else None
 
 
-def models(provider: str) -> Response:
-    """Return the list of models as the provider has it."""
+def models(provider: str, prices: Mapping[str, float] | None = None) -> Response:
+    """Return the list of models as the provider has it; ``prices``, by model, are other than Together.ai's usual."""
     if provider == "together":
-        return JSONResponse([_together_model(name) for name in TOGETHER_MODELS])
+        told = TOGETHER_PRICES | dict(prices or {})
+        return JSONResponse([_together_model(name, told[name]) for name in TOGETHER_MODELS])
     data = [{"id": name, "object": "model", "created": CREATED, "owned_by": "openai"} for name in OPENAI_MODELS]
     return JSONResponse({"object": "list", "data": data})
 
@@ -171,8 +173,8 @@ def refuse(status: int, message: str, kind: str, code: str | None) -> Response:
     return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": code}}, status, headers)
 
 
-def _together_model(name: str) -> dict[str, object]:
-    pricing = {"hourly": 0, "input": 0.9, "output": 0.9, "base": 0, "finetune": 0}
+def _together_model(name: str, price: float) -> dict[str, object]:
+    pricing = {"hourly": 0, "input": price, "output": price, "base": 0, "finetune": 0}
     shown = {"display_name": name.partition("/")[2], "context_length": 8192, "pricing": pricing}
     return {"id": name, "object": "model", "created": CREATED, "type": "chat", **shown}
 

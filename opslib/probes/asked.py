@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opslib.model import Probe
-from opslib.probes import environment, frontend, llm_keys, security_keys
+from opslib.probes import costs, environment, frontend, llm_keys, security_keys
 
 _PROBES: tuple[Probe, ...] = (
     frontend.live,
@@ -25,6 +25,7 @@ _PROBES: tuple[Probe, ...] = (
     security_keys.stores,
     *security_keys.use.values(),
     *security_keys.previous.values(),
+    costs.told,
     *llm_keys.valid.values(),
     *llm_keys.words.values(),
 )

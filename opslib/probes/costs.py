@@ -14,12 +14,14 @@ from statistics import median
 from typing import Any
 
 from opslib.errors import Unreachable
-from opslib.guide.prices import price
-from opslib.model import Probe
+from opslib.guide.prices import price, prices
+from opslib.model import Probe, now
 from opslib.probes.database_asking import source_of
 from opslib.probes.llm_answers import COSTS, TABLE, columns
 from opslib.probes.questions import question
-from opslib.systems.target import ReadTarget
+from opslib.systems.llm_keys import PROVIDERS
+from opslib.systems.target import PlanTarget, ReadTarget
+from opslib.systems.vault import CURRENT
 
 WEEK = 168
 SAME_HOUR = tuple(WEEK * weeks for weeks in range(5))
@@ -199,4 +201,42 @@ baseline = Probe(
 """One row: the last 60 minutes, and the median of earlier hours (``baseline_usd``; None without enough of them).
 
 An hour in which nobody asked counts as 0, if usage goes back that far; one with a model without a price does not count.
+"""
+
+
+def _told(target: PlanTarget) -> list[dict[str, Any]]:
+    provider = PROVIDERS["together"]
+    version = target.vault.stage(CURRENT)
+    value = version.value(provider.variable) if version else None
+    if value is None:
+        raise Unreachable(f"The vault has no {provider.variable}.", "See runbooks/rotate-api-keys.", "missing")
+    told, day = target.llm_keys.prices(provider, value), now().date()
+    rows = []
+    for model in sorted({one.model for one in prices() if one.provider == "together_ai"}):
+        ours, theirs = price("together_ai", model, day), told.get(model)
+        if ours is not None:
+            asked, answered = (theirs.input, theirs.output) if theirs else (None, None)
+            rows.append(
+                {
+                    "model": model,
+                    "since": ours.since.isoformat(),
+                    "input": float(ours.input),
+                    "output": float(ours.output),
+                    "told_input": None if asked is None else float(asked),
+                    "told_output": None if answered is None else float(answered),
+                }
+            )
+    return rows
+
+
+told = Probe(
+    "costs-prices",
+    "Our prices, and those that Together.ai tells",
+    _told,
+    source="opslib/guide/prices.tsv · GET models, with TOGETHER_API_KEY of the vault (pricing)",
+    by_executor=True,
+)
+"""A row per model of Together.ai in the price table, USD per million tokens; told prices are None where it tells none.
+
+OpenAI's interface tells no prices.
 """

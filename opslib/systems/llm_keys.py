@@ -7,6 +7,7 @@ Of a refusal only the provider's code is repeated: its sentence shows a part of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from opslib.errors import Refused, SettingsError, Unreachable
@@ -77,8 +78,16 @@ class Spoken:
     project: str
 
 
+class Pricing(Shape):
+    """USD per million tokens that are asked and answered, as Together.ai tells them with each model."""
+
+    input: Decimal
+    output: Decimal
+
+
 class _Model(Shape):
     id: str
+    pricing: Pricing | None = None
 
 
 class _Models(Shape):
@@ -111,12 +120,19 @@ class ReadOnlyKeys:
 
     def models(self, provider: Provider, key: Secret) -> list[str]:
         """Return the models that the key may use; raises Unreachable."""
+        return [one.id for one in self._listed(provider, key)]
+
+    def prices(self, provider: Provider, key: Secret) -> dict[str, Pricing]:
+        """Return the prices that a provider tells with its models, by model (OpenAI tells none); raises Unreachable."""
+        return {one.id: one.pricing for one in self._listed(provider, key) if one.pricing is not None}
+
+    def _listed(self, provider: Provider, key: Secret) -> list[_Model]:
         api = Api(vendor(provider), provider.base(self._settings), key)
         try:
             found = api.get(list[_Model] | _Models, "models")  # type: ignore[arg-type]
         finally:
             api.close()
-        return [one.id for one in (found.data if isinstance(found, _Models) else found)]
+        return found.data if isinstance(found, _Models) else found
 
     def close(self) -> None:
         """Nothing stays open between two questions."""

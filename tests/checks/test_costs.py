@@ -94,6 +94,28 @@ def test_a_day_a_month_and_a_user_have_the_products_limits(day, month, person, v
     assert checks.spent().judge(reading(*rows)).verdict is verdict
 
 
+def listed(told=0.9, output=0.9):
+    return {"model": "a-model", "input": 0.9, "output": 0.9, "told_input": told, "told_output": output}
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "words"),
+    [
+        ([listed()], OK, "1 prices are as"),
+        ([listed(0.908)], OK, "as Together.ai tells"),
+        ([listed(0.91)], WARNING, "0.91 and 0.9 USD per million tokens, not 0.9 and 0.9"),
+        ([listed(0.9, 1.8), listed()], WARNING, "1.8"),
+        ([listed(None, None)], UNKNOWN, "no price"),
+        ([listed(), listed(None, None)], OK, "1 are not offered"),
+        ([], UNKNOWN, "no price"),
+    ],
+)
+def test_our_prices_are_held_against_those_that_are_told(rows, verdict, words):
+    judged = checks.prices.judge(reading(*rows))
+    assert judged.verdict is verdict
+    assert words in judged.summary
+
+
 def test_a_model_without_a_price_is_unknown_on_the_real_rows_too(lab):
     with used(lab.settings, usage(5, provider="openai", model="gpt-9")):
         found = {check.name: evaluate(check, lab.target) for check in (checks.hour, checks.stored())}

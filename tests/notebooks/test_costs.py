@@ -10,7 +10,7 @@ from opslib.systems.postgres import connect
 from tests.llm import usage, used
 
 NAME = "diagnostics/costs"
-CHECKS = {"costs-hour", "costs-baseline", "costs-stored", "costs-spent"}
+CHECKS = {"costs-hour", "costs-baseline", "costs-stored", "costs-spent", "costs-prices"}
 HOSTILE = "<script>alert(1)</script>\x1b[2J"
 
 
@@ -58,6 +58,7 @@ def test_an_hour_that_is_too_dear_and_stored_wrongly_is_found_by_each_check(hous
         "costs-baseline": "WARNING",
         "costs-stored": "WARNING",
         "costs-spent": "UNKNOWN",
+        "costs-prices": "OK",
     }
     page = (folder / "report.html").read_text()
     assert "<script>alert" not in page
@@ -66,11 +67,11 @@ def test_an_hour_that_is_too_dear_and_stored_wrongly_is_found_by_each_check(hous
     assert "have no price" in page
 
 
-def test_without_the_table_nothing_is_green(house, run):
+def test_without_the_table_no_amount_is_green(house, run):
     with away(house):
         result, folder = run(NAME)
     assert (result["state"], result["exit_code"]) == ("finished", 3), result
-    assert verdicts(folder) == dict.fromkeys(CHECKS, "UNKNOWN")
+    assert verdicts(folder) == dict.fromkeys(CHECKS, "UNKNOWN") | {"costs-prices": "OK"}
 
 
 def test_the_archive_of_all_these_runs_verifies(house):

@@ -3,8 +3,12 @@
 import pytest
 
 from opslib.errors import Unreachable
+from opslib.probes import asked
 from opslib.probes import costs as probes
+from opslib.systems.target import PlanTarget
 from tests.llm import GPT, usage, used
+from tests.vaults import Shelf
+from tests.vendors import Doors
 
 ALL = (probes.hours(), probes.models(), probes.parts("tenant"), probes.parts("person"), probes.baseline, probes.spent())
 
@@ -86,3 +90,22 @@ def test_four_weeks_of_the_same_hour_are_the_baseline(lab):
     assert (row["basis"], row["hours"]) == ("the same hour of the weeks before", 4)
     # 0.3, 0.6, 0.9 and 1.2 USD.
     assert row["baseline_usd"] == pytest.approx(0.75)
+
+
+def test_prices_are_told_by_get_with_a_key_that_is_in_no_row(lab):
+    assert probes.told.by_executor
+    assert asked.ASKED[probes.told.name] is probes.told
+    doors, target = Doors(lab.settings), PlanTarget(lab.settings, "test")
+    doors.forget()
+    rows = probes.told.read(target)
+    target.close()
+    assert {call["method"] for call in doors.calls("together")} == {"GET"}
+    assert [row["told_input"] for row in rows if row["model"] == "meta-llama/Llama-3-8b-chat-hf"] == [0.2]
+    assert Shelf(lab.settings).values()["TOGETHER_API_KEY"] not in str(rows)
+
+
+def test_where_the_provider_cannot_be_asked_no_price_is_told(lab):
+    target = PlanTarget(lab.settings, "test")
+    with Doors(lab.settings).fault("together", "503", path="models"), pytest.raises(Unreachable):
+        probes.told.read(target)
+    target.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opslib.lab.broken import Fault, providers
 
 GPT = "gpt-4"
+MODEL = "meta-llama/Llama-3-70b-chat-hf"
 STEP = 40
 """Seconds between two answers: all of them within the last hour."""
 
@@ -24,6 +25,15 @@ def _answered(name: str, title: str, check: str, many: int, tokens: tuple[int, i
 
 
 FAULTS: tuple[Fault, ...] = (
+    Fault(
+        name="price-raised",
+        area="costs",
+        title="Together.ai asks twice as much for a model",
+        check="costs-prices",
+        notebook="diagnostics/costs",
+        make=lambda settings: providers.set_prices(settings, {MODEL: 1.8}),
+        mend=lambda settings: providers.set_prices(settings, {}),
+    ),
     _answered("cost-jump", "The last hour cost 72 USD", "costs-hour", 80, (20_000, 5_000), 0.9),
     _answered("cost-growth", "The last hour cost many times the usual", "costs-baseline", 10, (8_000, 1_000), 0.3),
     _answered("mispriced", "OpenAI's answers are stored too cheap", "costs-stored", 20, (500, 300), 0.0008),

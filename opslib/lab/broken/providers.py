@@ -38,6 +38,13 @@ def set_key(settings: Settings, provider: str, known: bool) -> None:
         _door(settings, "PUT", "state", {provider: {**state, put: state[have], have: {}}})
 
 
+def set_prices(settings: Settings, prices: Mapping[str, float]) -> None:
+    """Let Together.ai tell these prices instead of its usual ones (USD per million tokens, by model)."""
+    state = _door(settings, "GET", "state")["together"]
+    kept = {name: value for name, value in state.items() if name != "prices"}
+    _door(settings, "PUT", "state", {"together": kept | ({"prices": dict(prices)} if prices else {})})
+
+
 def set_fault(settings: Settings, provider: str, fault: str) -> None:
     """Let a provider's chat go wrong in one way, once and for good."""
     said = {"vendor": provider, "fault": fault, "path": "chat/completions"}

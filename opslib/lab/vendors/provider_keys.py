@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -54,8 +55,8 @@ def unknown(request: Request) -> Response:
     return refuse(401, f"Incorrect API key provided: {value[:8]}***.", "invalid_request_error", "invalid_api_key")
 
 
-async def answered(provider: str, request: Request) -> Response:
-    """Return the list of models, or the answer to a chat."""
+async def answered(provider: str, request: Request, prices: Mapping[str, float] | None = None) -> Response:
+    """Return the list of models, with these prices where they are not the usual ones, or the answer to a chat."""
     if request.method == "GET":
-        return models(provider)
+        return models(provider, prices)
     return await chat(provider, await request.body())
