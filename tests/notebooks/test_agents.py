@@ -76,7 +76,7 @@ def test_all_is_well_nothing_is_changed_and_the_tree_says_so(house, run, fingerp
 
 def test_the_tree_names_what_explains_it(house, run, well):
     faults = {fault.name: fault for fault in (*agents.FAULTS, *llm.FAULTS)}
-    broken = [faults[name] for name in ("sessions-stuck", "openai-key-revoked", "slow-answers")]
+    broken = [faults[name] for name in ("agent-sessions-stuck", "openai-key-revoked", "slow-models")]
     for fault in broken:
         fault.make(house.settings)
     try:

@@ -69,7 +69,7 @@ def test_a_look_finds_all_well_pays_for_nothing_changes_nothing_and_shows_no_sec
 
 
 def test_what_is_amiss_is_found_each_by_its_own_check_and_a_trial_is_asked_for_when_told_to(house, run, doors):
-    broken = [one for one in FAULTS if one.name in ("together-key-revoked", "fallback-serves", "slow-answers")]
+    broken = [one for one in FAULTS if one.name in ("together-key-revoked", "fallback-serves", "slow-models")]
     for fault in broken:
         fault.make(house.settings)
     try:

@@ -50,7 +50,7 @@ def _forget(settings: Settings) -> None:
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
-        name="sessions-stuck",
+        name="agent-sessions-stuck",
         area="agents",
         title="Agents begin sessions, and nothing comes of them",
         check="agents-sessions",
@@ -59,7 +59,7 @@ FAULTS: tuple[Fault, ...] = (
         mend=_unstuck,
     ),
     Fault(
-        name="steps-fail",
+        name="agent-steps-fail",
         area="agents",
         title="The agents' tool calls fail",
         check="agents-errors",

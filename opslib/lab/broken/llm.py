@@ -72,6 +72,6 @@ FAULTS: tuple[Fault, ...] = (
         mend=_both_well,
     ),
     _answered("fallback-serves", "OpenAI serves what Together.ai should", "llm-fallback", "openai", "gpt-4", 900, 400),
-    _answered("slow-answers", "Together.ai takes twelve seconds", "llm-latency", "together_ai", TOGETHER, 12_000, 400),
+    _answered("slow-models", "Together.ai takes twelve seconds", "llm-latency", "together_ai", TOGETHER, 12_000, 400),
     _answered("grown-prompts", "Prompts have grown tenfold", "llm-tokens", "together_ai", TOGETHER, 900, 20_000),
 )
