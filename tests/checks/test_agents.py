@@ -1,6 +1,9 @@
 """Agents: what stands still, what fails, who is turned away; and a tree in which each fault lights its own branch."""
 
+import time
+
 import pytest
+import redis
 
 from opslib.checks import agents as checks
 from opslib.lab.broken.agents import FAULTS
@@ -9,6 +12,7 @@ from opslib.model import Verdict
 from opslib.runs.reading import evaluate
 from opslib.systems.target import PlanTarget
 from tests.agents import begun
+from tests.dependencies import elsewhere
 from tests.llm import reading, router, usage, used
 
 OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, Verdict.CRITICAL
@@ -137,3 +141,26 @@ def test_the_trees_have_the_guides_codes_and_checks_of_different_names():
     for tree in checks.TREES:
         names = [branch.check.name for branch in tree.branches]
         assert len(set(names)) == len(names)
+
+
+def test_an_incident_of_a_provider_lights_its_page_alone(lab):
+    with begun(lab, 10), used(lab.settings, usage(60)), elsewhere(lab.settings) as there:
+        before = lit(lab, checks.NOT_RESPONDING)
+        there.incident("together", "Chat completions", status="downtime")
+        during = lit(lab, checks.NOT_RESPONDING)
+    changed = {name: state for name, state in during.items() if before[name] != state}
+    assert changed == {"dependencies-llm": "explains"}
+
+
+def test_a_job_that_nobody_works_off_lights_the_queue_alone(lab):
+    with begun(lab, 10), used(lab.settings, usage(60)), redis.Redis.from_url(lab.settings.cache_url.reveal()) as cache:
+        before = lit(lab, checks.NOT_RESPONDING)
+        cache.hset("bull:llm-processing:job-of-a-test", "timestamp", int(time.time() - 3600) * 1000)
+        cache.rpush("bull:llm-processing:wait", "job-of-a-test")
+        try:
+            during = lit(lab, checks.NOT_RESPONDING)
+        finally:
+            cache.lrem("bull:llm-processing:wait", 0, "job-of-a-test")
+            cache.delete("bull:llm-processing:job-of-a-test")
+    changed = {name: state for name, state in during.items() if before[name] != state}
+    assert changed == {"cache-queue": "explains"}
