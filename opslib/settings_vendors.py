@@ -11,7 +11,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from opslib.redaction import Secret
 from opslib.settings_dependencies import Dependencies
@@ -19,6 +19,7 @@ from opslib.settings_development import DevelopmentNames
 from opslib.settings_guard import Address, split
 from opslib.settings_observability import ADDRESSES as WATCHING
 from opslib.settings_observability import Observability
+from opslib.settings_supabase import ProjectAccess, ProjectSecrets
 
 
 def _network(text: str) -> str:
@@ -49,6 +50,7 @@ Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 
 
 class VendorNames(Dependencies, DevelopmentNames, Observability):
+class VendorNames(ProjectAccess, Dependencies, DevelopmentNames):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")
@@ -84,7 +86,8 @@ class VendorNames(Dependencies, DevelopmentNames, Observability):
     read_supabase_token: Secret | None = Field(
         None,
         alias="OPS_READ_SUPABASE_TOKEN",
-        description="scoped: project admin, edge functions and edge functions secrets, each to read",
+        description="scoped, each to read: project admin, auth config, edge functions and their secrets, network bans "
+        "and restrictions",
     )
     supabase_site: Address | None = Field(
         None, alias="VITE_SUPABASE_URL", description="of the project itself, for calls of its functions"
@@ -170,7 +173,7 @@ class VendorNames(Dependencies, DevelopmentNames, Observability):
     )
 
 
-class VendorTokens(BaseModel):
+class VendorTokens(ProjectSecrets):
     """Credentials that can change something at the vendors; the executor's."""
 
     vercel_token: Secret | None = Field(None, alias="VERCEL_TOKEN")

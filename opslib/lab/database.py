@@ -118,7 +118,8 @@ class Database(Service):
     def fill(self) -> None:
         """Create the database, its roles, its schema and its data."""
         with self.session("postgres") as session:
-            filling.create_database(session, DATABASE, {"ops_reader": self.passwords["ops_reader"]})
+            logins = {role: self.passwords[role] for role in ("ops_reader", "authenticator")}
+            filling.create_database(session, DATABASE, logins)
         filling.fill(lambda: self.session(DATABASE), self.state.rows, self.state.clock, self.state.seed)
 
     def discard(self) -> None:

@@ -34,6 +34,8 @@ SECRETS = (
     "cloudflare_token",
     "supabase_token",
     "read_supabase_token",
+    "jwt_secret",
+    "authenticator",
     "pagerduty_key",
     "slack_token",
     "read_sentry_token",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opslib.model import Probe
 from opslib.probes import costs, environment, frontend, llm_keys, security_keys
+from opslib.probes import environment, frontend, security_keys, supabase_keys
 
 _PROBES: tuple[Probe, ...] = (
     frontend.live,
@@ -22,6 +23,8 @@ _PROBES: tuple[Probe, ...] = (
     environment.server,
     environment.scripts,
     frontend.pipeline,
+    supabase_keys.keys,
+    supabase_keys.network,
     security_keys.stores,
     *security_keys.use.values(),
     *security_keys.previous.values(),

@@ -20,7 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from opslib.errors import SettingsError, Unreachable, UsageError
 from opslib.redaction import Redactor, Secret
 from opslib.systems.api_errors import RETRIED, Vendor, fault, told, wait_of
-from opslib.systems.web import Reader, Writer
+from opslib.systems.web import Asker, Reader, Writer
 from opslib.systems.web_exchange import Answer, Method
 
 ATTEMPTS = 4
@@ -158,6 +158,23 @@ class Api:
                 raise error
             time.sleep(wait)
         raise AssertionError("counts for ever")
+
+
+class AskingApi(Api):
+    """Also asks what a vendor wants asked by POST though nothing changes; for the executor's declared calls."""
+
+    def __init__(self, vendor: Vendor, base: str, token: Secret | None) -> None:
+        self._asker = Asker()
+        super().__init__(vendor, base, token, reader=self._asker)
+
+    def ask(self, shape: type[T], *path: str) -> T:
+        """Return what ``path`` answers to POST without a body, read as ``shape``; raises as :meth:`get`."""
+        url = self.url(*path)
+
+        def ask(left: float) -> Answer:
+            return self._asker.post(url, b"", "application/json", deadline=left, headers=self._headers)
+
+        return self.read(shape, f"POST {url}", self._tried(ask, f"POST {url}", self.seconds, RETRIED))
 
 
 class WritingApi(Api):

@@ -19,7 +19,7 @@ from opslib.errors import SettingsError, Unreachable
 from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems import multipart
-from opslib.systems.api import Api, Query, Shape, WritingApi
+from opslib.systems.api import Api, AskingApi, Query, Shape, WritingApi
 from opslib.systems.api_errors import Vendor
 
 PUBLIC = "https://api.supabase.com"
@@ -98,6 +98,27 @@ class Automatic(Shape):
     window: _Window = Field(_Window(), alias="physical_backup_data")
 
 
+class Ranges(Shape):
+    """From where the database may be reached, as CIDR."""
+
+    four: list[str] = Field([], alias="dbAllowedCidrs")
+    six: list[str] = Field([], alias="dbAllowedCidrsV6")
+
+
+class Restrictions(Shape):
+    """The network restrictions: whether the plan allows any, what was asked for, whether it is applied or stored."""
+
+    entitlement: str
+    config: Ranges
+    status: str
+
+
+class Bans(Shape):
+    """Addresses that Supabase bans for a while, for wrong passwords of the database."""
+
+    addresses: list[str] = Field(alias="banned_ipv4_addresses")
+
+
 class ReadOnlySupabase:
     """The project of a target description; only GET is sent."""
 
@@ -149,9 +170,26 @@ class ReadOnlySupabase:
         parts = multipart.decode(answer.headers.get("content-type", ""), answer.data)
         return {part.file: part.data for part in parts if part.file}
 
+    def restrictions(self) -> Restrictions:
+        """Return from where the database may be reached."""
+        return self._api.get(Restrictions, *self._home, "network-restrictions")
+
     def close(self) -> None:
         """Close every connection."""
         self._api.close()
+
+
+class AskingSupabase(ReadOnlySupabase):
+    """Also asks for the banned addresses, which the API wants asked by POST; the executor's."""
+
+    _api: AskingApi
+
+    def _opened(self, settings: VendorNames, token: Secret | None) -> AskingApi:
+        return AskingApi(READING, settings.supabase_url or PUBLIC, token)
+
+    def bans(self) -> Bans:
+        """Return the addresses that are banned now."""
+        return self._api.ask(Bans, *self._home, "network-bans", "retrieve")
 
 
 class Supabase(ReadOnlySupabase):

@@ -30,6 +30,9 @@ from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.reading_target import ReadTarget
 from opslib.systems.slack import Chat, ReadOnlyChat
 from opslib.systems.supabase import Supabase
+from opslib.systems.status_pages import StatusPages
+from opslib.systems.supabase import Supabase
+from opslib.systems.target_supabase import SupabaseLooking, SupabaseReading
 from opslib.systems.vault import Vault
 from opslib.systems.vault_writing import VaultWriter
 from opslib.systems.workspace import Workspace
@@ -37,7 +40,7 @@ from opslib.systems.workspace_writing import WorkspaceWriter
 
 __all__ = ["PlanTarget", "ReadTarget", "VerifyTarget", "WriteTarget"]
 
-class ReadTarget:
+class ReadTarget(SupabaseReading):
     """Handles that cannot write, each opened at its first use; close with :meth:`close`."""
 
     def __init__(self, settings: ReadSettings, run: str) -> None:
@@ -74,11 +77,6 @@ class ReadTarget:
     def workflows(self) -> ReadOnlyWorkflows:
         """GitHub Actions, by a token that only reads."""
         return ReadOnlyWorkflows(self.settings, self.settings.read_github_token)
-
-    @cached_property
-    def supabase(self) -> ReadOnlySupabase:
-        """Supabase's project, by a token that only reads."""
-        return ReadOnlySupabase(self.settings, self.settings.read_supabase_token)
 
     @cached_property
     def checkout(self) -> Checkout:
@@ -123,7 +121,7 @@ class ReadTarget:
             self.__dict__.pop(name).close()
 
 
-class PlanTarget(ReadTarget):
+class PlanTarget(ReadTarget, SupabaseLooking):
     """What ``plan`` and the probes that the executor takes get: the reading handles, and the vendors'."""
 
     def __init__(self, settings: Settings, run: str) -> None:

@@ -117,6 +117,16 @@ class Reader:
         return self._client
 
 
+class Preflights(Reader):
+    """Also asks as a browser does before it calls another origin: with OPTIONS, which changes nothing (RFC 9110)."""
+
+    _methods: ClassVar[frozenset[str]] = frozenset({"GET", "HEAD", "OPTIONS"})
+
+    def preflight(self, url: str, headers: Mapping[str, str | Secret], *, deadline: float = 5.0) -> Answer:
+        """Return what ``url`` answers to OPTIONS with these headers; raises as :meth:`get`."""
+        return self._ask("OPTIONS", url, deadline, headers)
+
+
 class Asker(Reader):
     """Also sends a question that needs a body to a service that changes nothing by answering it.
 
@@ -125,9 +135,17 @@ class Asker(Reader):
 
     _methods: ClassVar[frozenset[str]] = frozenset({"GET", "HEAD", "POST"})
 
-    def post(self, url: str, content: bytes, kind: str, *, deadline: float = 5.0) -> Answer:
+    def post(
+        self,
+        url: str,
+        content: bytes,
+        kind: str,
+        *,
+        deadline: float = 5.0,
+        headers: Mapping[str, str | Secret] | None = None,
+    ) -> Answer:
         """Return what ``url`` answers to a body of media type ``kind``; raises as :meth:`get`."""
-        return self._ask("POST", url, deadline, {"content-type": kind}, content)
+        return self._ask("POST", url, deadline, {**(headers or {}), "content-type": kind}, content)
 
     def stream(
         self,

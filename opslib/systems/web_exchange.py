@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PIECES = 64
 """Pieces of a body (64 KiB each at most) that wait to be taken."""
 
-Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from opslib.systems.postgres import Question, connect
 from opslib.systems.postgres_statements import ACTS, why_refused
 from opslib.systems.program_inputs import PROGRAMS, check_arguments
 from opslib.systems.target import ReadTarget, VerifyTarget
-from opslib.systems.web import Asker, Reader
+from opslib.systems.web import Asker, Preflights, Reader
 from tests.caches import admin
 from tests.databases import schema
 
@@ -318,6 +318,14 @@ def test_the_readers_client_sends_no_method_but_get_and_head_even_past_its_metho
     with pytest.raises(Refused):
         reader._ask("POST", "http://127.0.0.1:9/", 2.0, None)
     reader.close()
+
+
+def test_the_handle_that_asks_before_a_browser_would_call_sends_nothing_else_that_is_not_safe():
+    handle = Preflights()
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        with pytest.raises(Refused):
+            handle._opened().request(method, "http://127.0.0.1:9/")
+    handle.close()
 
 
 def test_the_one_handle_that_sends_a_body_sends_nothing_but_it():

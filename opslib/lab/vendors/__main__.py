@@ -91,6 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
         port=given.port,
         log_config=None,
         access_log=False,
+        date_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return 0

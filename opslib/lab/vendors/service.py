@@ -9,8 +9,12 @@ import sys
 from collections.abc import Mapping
 
 from opslib.lab import development
+from opslib.lab.cloud import PROJECT as REF
+from opslib.lab.database import DATABASE
 from opslib.lab.service import Service
 from opslib.lab.vendors import names, product, sentry, status, watching
+from opslib.lab.tokens import project_key
+from opslib.lab.vendors import names, product, sentry, status
 from opslib.lab.vendors.openai import PROJECT
 from opslib.lab.vendors.slack import CHANNEL
 from opslib.settings_development import REPOSITORY
@@ -50,7 +54,13 @@ class Vendors(Service):
         for known, may in ((READING, "read"), (WRITING, "write")):
             for vendor, name in known.items():
                 tokens.setdefault(vendor, {})[self.passwords[name]] = may
-        return {"LAB_TOKENS": json.dumps(tokens)}
+        gateway = {
+            "state": str(self.state.folder / "lab.json"),
+            "database": DATABASE,
+            "password": self.passwords["authenticator"],
+            "jwt_secret": self.passwords["jwt_secret"],
+        }
+        return {"LAB_TOKENS": json.dumps(tokens), "LAB_GATEWAY": json.dumps(gateway)}
 
     def fill(self) -> None:
         """Write the product's repository, from which functions are deployed."""
@@ -91,16 +101,11 @@ class Vendors(Service):
             "CLOUDFLARE_ACCOUNT_ID": "023e105f4ecef8ad9ca31a8372d0c353",
             "CLOUDFLARE_PAGES_PROJECT": "valuecanvas",
             "CLOUDFLARE_API_TOKEN": self.passwords["cloudflare_token"],
-            "SUPABASE_API_URL": f"{self.url}/supabase",
-            "SUPABASE_PROJECT_REF": "labvaluecanvaslabref",
-            "SUPABASE_ACCESS_TOKEN": self.passwords["supabase_token"],
-            "OPS_READ_SUPABASE_TOKEN": self.passwords["read_supabase_token"],
-            "VITE_SUPABASE_URL": f"{self.url}/supabase/sites/labvaluecanvaslabref",
+            **self._supabase(),
             "OPS_CHECKOUT": str(checkout) if checkout.is_dir() else "",
             "OPS_REPOSITORY": address if checkout.is_dir() and re.match(REPOSITORY, address) else "",
             "OPS_WORKSPACE": str(development.place(self.state.folder)),
             "OPS_DEVELOPMENT_PORT": str(32_000 + self.port % 700),
-            "OPS_SMOKE_FUNCTIONS": "hello,llm-ready",
             "PAGERDUTY_EVENTS_URL": f"{self.url}/pagerduty/v2",
             "PAGERDUTY_ROUTING_KEY": self.passwords["pagerduty_key"],
             "SLACK_API_URL": f"{self.url}/slack/api",
@@ -118,4 +123,17 @@ class Vendors(Service):
             "OPENAI_API_URL": f"{self.url}/openai/v1",
             "OPENAI_PROJECT_ID": PROJECT,
             "OPENAI_ADMIN_KEY": self.passwords["openai_admin_key"],
+        }
+
+    def _supabase(self) -> dict[str, str]:
+        return {
+            "SUPABASE_API_URL": f"{self.url}/supabase",
+            "SUPABASE_PROJECT_REF": REF,
+            "VITE_SUPABASE_ANON_KEY": project_key(REF, "anon", self.passwords["jwt_secret"]),
+            "SUPABASE_SERVICE_ROLE_KEY": project_key(REF, "service_role", self.passwords["jwt_secret"]),
+            "JWT_SECRET": self.passwords["jwt_secret"],
+            "SUPABASE_ACCESS_TOKEN": self.passwords["supabase_token"],
+            "OPS_READ_SUPABASE_TOKEN": self.passwords["read_supabase_token"],
+            "VITE_SUPABASE_URL": f"{self.url}/supabase/sites/{REF}",
+            "OPS_SMOKE_FUNCTIONS": "hello,llm-ready",
         }

@@ -7,6 +7,7 @@ import hmac
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import formatdate
 from typing import Any, ClassVar
 
 from starlette.applications import Starlette
@@ -20,7 +21,8 @@ from opslib.lab.vendors.faults import SLOW_SECONDS, STATUSES, Fault, Faults
 from opslib.lab.vendors.memory import Memory
 
 KEPT_CALLS = 2000
-SAFE = ("GET", "HEAD")
+SAFE = ("GET", "HEAD", "OPTIONS")
+HIDDEN = ("authorization", "cookie", "apikey")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -42,6 +44,8 @@ class StandIn:
     name: ClassVar[str]
     retry_header: ClassVar[str] = "Retry-After"
     scheme: ClassVar[str] = "bearer"
+    asking: ClassVar[tuple[str, ...]] = ()
+    """How paths end that are questions in spite of their method."""
 
     def __init__(self, memory: Memory, faults: Faults, tokens: Mapping[str, str], base: str) -> None:
         """``base`` is this stand-in's own address, for what it says of itself."""
@@ -82,6 +86,7 @@ class StandIn:
             answer = await self._answer(request, endpoint, fault)
             if request.method not in SAFE:
                 self._memory.keep()
+            answer.headers.setdefault("date", formatdate(usegmt=True))
             self._note(request, path, body, answer)
             if fault is not None and fault.fault == "lost":
                 return Cut()
@@ -120,7 +125,8 @@ class StandIn:
         may = [what for known, what in self._tokens.items() if hmac.compare_digest(known.encode(), token.encode())]
         if scheme.lower() != self.scheme or not may:
             return self.error(401, "The token is not known.", "unauthorized")
-        if may[0] == "read" and request.method not in SAFE:
+        question = request.method in SAFE or request.url.path.endswith(self.asking)
+        if may[0] == "read" and not question:
             return self.error(403, "The token may only read.", "forbidden")
         return None
 
@@ -131,7 +137,7 @@ class StandIn:
                 "method": request.method,
                 "path": path,
                 "query": [list(pair) for pair in request.query_params.multi_items()],
-                "headers": {k: v for k, v in request.headers.items() if k not in ("authorization", "cookie")},
+                "headers": {k: v for k, v in request.headers.items() if k not in HIDDEN},
                 "body": body.decode("utf-8", "replace"),
                 "status": answer.status_code,
                 "answer": bytes(answer.body).decode("utf-8", "replace") if hasattr(answer, "body") else "",

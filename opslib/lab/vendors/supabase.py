@@ -21,9 +21,12 @@ from starlette.routing import Route
 
 from opslib.errors import Unreachable
 from opslib.lab.cloud import PROJECT, RENEWED
+from opslib.lab.vendors import supabase_config, supabase_gateway
 from opslib.lab.vendors.product import DEPLOYED, HELLO, LLM
 from opslib.lab.vendors.stand_in import Refusal, StandIn
 from opslib.lab.vendors.supabase_backups import automatic
+from opslib.lab.vendors.supabase_config import Config
+from opslib.lab.vendors.supabase_gateway import Gateway
 from opslib.systems.multipart import Part, decode, encode
 
 REF = PROJECT
@@ -41,6 +44,7 @@ class Supabase(StandIn):
 
     name = "supabase"
     retry_header = "x-ratelimit-reset"
+    asking = ("/network-bans/retrieve",)
 
     def first(self) -> dict[str, Any]:
         """Return the project as it is: two functions, one key that was renewed in the vault since, one not set yet."""
@@ -59,6 +63,8 @@ class Supabase(StandIn):
             "limit": PLAN_LIMIT,
             "backups": [["COMPLETED", 0.3 + day] for day in range(7)],
             "point_in_time": True,
+            **supabase_gateway.STATE,
+            **supabase_config.STATE,
         }
 
     def routes(self) -> list[Route]:
@@ -79,6 +85,8 @@ class Supabase(StandIn):
             Route(one, self.delete_function, methods=["DELETE"]),
             Route(f"{one}/body", self.body),
             Route("/sites/{ref}/functions/v1/{slug}", self.call, methods=["GET", "POST"]),
+            *Config(self.state, REF).routes(),
+            *Gateway(self.state, REF).routes(),
         ]
 
     def error(self, status: int, message: str, code: str = "") -> Response:

@@ -1,0 +1,131 @@
+"""What breaks at the lab's Supabase: project, keys, grants and policies, preflights, clock, bans."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from opslib.lab.broken import Fault
+from opslib.settings import Settings
+from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.web import Writer
+
+AREA = "supabase"
+TABLE = "billing_plans"
+"""A table that anybody may read in a healthy lab."""
+
+
+def state(settings: Settings, **said: Any) -> None:
+    """Change what the stand-in of the project remembers."""
+    parts = urlsplit(settings.supabase_url or "")
+    door, writer = f"{parts.scheme}://{parts.netloc}/_lab/state", Writer()
+    try:
+        known = json.loads(writer.get(door).text)[AREA]
+        writer.send("PUT", door, json.dumps({AREA: {**known, **said}}).encode())
+    finally:
+        writer.close()
+
+
+def _health(settings: Settings, status: str) -> None:
+    parts = urlsplit(settings.supabase_url or "")
+    reader = Writer()
+    try:
+        known = json.loads(reader.get(f"{parts.scheme}://{parts.netloc}/_lab/state").text)[AREA]["health"]
+    finally:
+        reader.close()
+    state(settings, health={**known, "rest": status})
+
+
+def _grant(settings: Settings) -> None:
+    with AdminDatabase(settings.database_url, "opslib:lab") as session:
+        session.execute("GRANT SELECT ON public.billing_plans TO anon", what="grant")
+
+
+def _revoke(settings: Settings) -> None:
+    with AdminDatabase(settings.database_url, "opslib:lab") as session:
+        session.execute("REVOKE SELECT ON public.billing_plans FROM anon", what="revoke")
+
+
+def _drop_policy(settings: Settings) -> None:
+    with AdminDatabase(settings.database_url, "opslib:lab") as session:
+        session.execute("DROP POLICY IF EXISTS plans_read ON public.billing_plans", what="drop the policy")
+
+
+def _create_policy(settings: Settings) -> None:
+    _drop_policy(settings)
+    with AdminDatabase(settings.database_url, "opslib:lab") as session:
+        session.execute(
+            "CREATE POLICY plans_read ON public.billing_plans FOR SELECT TO anon, authenticated USING (true)",
+            what="create the policy",
+        )
+
+
+def _told(name: str, title: str, check: str, broken: dict[str, Any], well: dict[str, Any], notebook: str = "") -> Fault:
+    return Fault(
+        f"supabase-{name}",
+        AREA,
+        title,
+        check,
+        notebook or "diagnostics/supabase",
+        make=lambda settings: state(settings, **broken),
+        mend=lambda settings: state(settings, **well),
+    )
+
+
+FAULTS: tuple[Fault, ...] = (
+    _told("paused", "The project is paused", "supabase-project", {"status": "INACTIVE"}, {"status": "ACTIVE_HEALTHY"}),
+    _told(
+        "key-rotated",
+        "The project's keys were rotated, and the front end has the old one",
+        "supabase-apikey",
+        {"jwt_generation": 1},
+        {"jwt_generation": 0},
+        "runbooks/deploy-new-version",
+    ),
+    _told(
+        "origins",
+        "What stands before the project allows no origin",
+        "supabase-cors",
+        {"origins": []},
+        {"origins": "*"},
+    ),
+    _told(
+        "clock", "The project's clock is five minutes ahead", "supabase-clock", {"clock_skew": 300}, {"clock_skew": 0}
+    ),
+    _told(
+        "banned",
+        "An address is banned from the database",
+        "supabase-network",
+        {"banned": ["203.0.113.7"]},
+        {"banned": []},
+    ),
+    Fault(
+        "supabase-rest-down",
+        AREA,
+        "The project's REST interface is down",
+        "supabase-services",
+        "diagnostics/supabase",
+        make=lambda settings: _health(settings, "UNHEALTHY"),
+        mend=lambda settings: _health(settings, "ACTIVE_HEALTHY"),
+    ),
+    Fault(
+        "supabase-grant",
+        AREA,
+        f"Nobody may read {TABLE} any more: the grant is gone",
+        "supabase-tables",
+        "runbooks/migrate-database",
+        make=_revoke,
+        mend=_grant,
+    ),
+    Fault(
+        "supabase-policy",
+        AREA,
+        f"{TABLE} is empty for everybody: its policy is gone",
+        "supabase-tables",
+        "runbooks/migrate-database",
+        make=_drop_policy,
+        mend=_create_policy,
+    ),
+)
+"""Each is mended by its own ``mend``; what the real system needs is in the check's remedy."""

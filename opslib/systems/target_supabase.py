@@ -1,0 +1,43 @@
+"""A target's handles on its Supabase project: for a notebook, and for the probes that the executor takes."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from opslib.settings import ReadSettings, Settings
+from opslib.systems.supabase import AskingSupabase, ReadOnlySupabase
+from opslib.systems.supabase_keys import ProjectKeys
+from opslib.systems.supabase_site import Site
+
+
+class SupabaseReading:
+    """Handles that cannot write."""
+
+    settings: ReadSettings
+
+    @cached_property
+    def supabase(self) -> ReadOnlySupabase:
+        """Supabase's project, by a token that only reads."""
+        return ReadOnlySupabase(self.settings, self.settings.read_supabase_token)
+
+    @cached_property
+    def supabase_site(self) -> Site:
+        """Supabase's project at its own address, asked as a browser does."""
+        return Site(self.settings)
+
+
+class SupabaseLooking:
+    """What the executor also looks at."""
+
+    settings: ReadSettings
+    _whole: Settings
+
+    @property
+    def project_keys(self) -> ProjectKeys:
+        """What the description's keys of the project say of themselves; never their values."""
+        return ProjectKeys(self._whole)
+
+    @cached_property
+    def supabase_asked(self) -> AskingSupabase:
+        """Supabase's project, by the token that only reads, also asked by POST what changes nothing."""
+        return AskingSupabase(self.settings, self.settings.read_supabase_token)
