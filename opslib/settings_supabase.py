@@ -11,9 +11,31 @@ from opslib.settings_guard import split
 
 Relation = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 """A table or view of the schema public, as PostgREST serves it."""
+Exception_ = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}=[A-Za-z][A-Za-z0-9 .;:/_-]{3,99}$")]
+"""A table and why others may see it."""
 
 
-class ProjectAccess(BaseModel):
+class Tenancy(BaseModel):
+    """Whose a row is, and what may be seen by others all the same."""
+
+    exposed_schemas: Annotated[tuple[Relation, ...], BeforeValidator(split)] = Field(
+        ("public",), alias="OPS_EXPOSED_SCHEMAS", description="schemas that the API serves (PostgREST's db-schemas)"
+    )
+    tenant_columns: Annotated[tuple[Relation, ...], BeforeValidator(split)] = Field(
+        ("organization_id",), alias="OPS_TENANT_COLUMNS", description="columns that say whose a row is"
+    )
+    tenant_exceptions: Annotated[tuple[Exception_, ...], BeforeValidator(split)] = Field(
+        ("billing_plans=prices are public", "roles=names of roles only"),
+        alias="OPS_TENANT_EXCEPTIONS",
+        description="tables that others may see, each with its reason: table=reason, several by commas",
+    )
+
+    def exceptions(self) -> dict[str, str]:
+        """Return the reasons by table."""
+        return {table: reason for table, _, reason in (one.partition("=") for one in self.tenant_exceptions)}
+
+
+class ProjectAccess(Tenancy):
     """What may be known in a notebook's process: the key that every browser gets, and what it must be able to read."""
 
     supabase_anon_key: Secret | None = Field(

@@ -18,7 +18,7 @@ from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
 from opslib.redaction import Secret
 from opslib.systems.building import BUILD, INSTALL
-from opslib.systems.publishable import ANON_KEY, URL
+from opslib.systems.publishable import ANON_KEY, URL, secrets_in
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 OUTPUT, PACKAGE, LOCK = "dist", "package.json", "package-lock.json"
@@ -104,10 +104,8 @@ class BuildFrontEnd(Action):
         with tempfile.TemporaryDirectory(prefix="opslib-build-") as place:
             content = self._made(target, Path(place), plan, values, progress)
         progress("looking for secrets")
-        anon = target.settings.supabase_anon_key
-        whole = (one for one in target.settings.secrets() if one is not anon)
-        known = built.known_secrets(target, whole, VAULT_KEY, VAULT_URL)
-        if found := built.secrets_in(content, known, values.values()):
+        known = built.known_secrets(target, target.hidden(), VAULT_KEY, VAULT_URL)
+        if found := secrets_in(content, known, values.values()):
             raise StepFailed(
                 f"What would be served to everybody holds a secret: {'; '.join(found[:5])}.",
                 "Take it out of the build; if it was ever deployed, rotate it (GH-04).",

@@ -14,14 +14,12 @@ import opslib.actions.backups_folder as private
 from opslib import files
 from opslib.canonical import digest
 from opslib.errors import Refused, StepFailed
-from opslib.redaction import Redactor, Secret
+from opslib.redaction import Secret
 from opslib.systems.target import PlanTarget
 
 INDEX = "index.html"
 MOST_FILES, MOST_BYTES, LARGEST = 5_000, 200 * 1024 * 1024, 25 * 1024 * 1024
 """Of one build; and bytes of one file."""
-READ_AS_TEXT = frozenset([".js", ".mjs", ".css", ".html", ".json", ".map", ".txt", ".svg", ".xml", ".webmanifest"])
-"""Files that are looked through for what looks like a credential; every file is, for those that are known."""
 
 
 def place(run: str) -> str:
@@ -51,25 +49,6 @@ def taken(folder: Path) -> dict[str, bytes]:
     if INDEX not in found:
         raise StepFailed(f"The build left no {INDEX}.", "See what npm run build makes.")
     return found
-
-
-def secrets_in(content: Mapping[str, bytes], known: Iterable[Secret], public: Iterable[Secret]) -> list[str]:
-    """Return where a secret stands in what would be served to everybody: file and kind, never what it is.
-
-    ``known`` are looked for in every file, in whatever spelling; ``public`` values may stand there.
-    """
-    redactor, open_ = Redactor(known), Redactor(())
-    shown = [part for value in public for part in value.parts()]
-    said = []
-    for path, data in sorted(content.items()):
-        if redactor.leaks(data):
-            said.append(f"{path}: a secret that the target description or the vault holds")
-        if Path(path).suffix.lower() in READ_AS_TEXT:
-            text = data.decode("utf-8", "replace")
-            for value in shown:
-                text = text.replace(value, "")
-            said += [f"{path}: {kind}" for kind in dict.fromkeys(one.rule for one in open_.suspicious(text))]
-    return said
 
 
 def keep(run: str, commit: str, content: Mapping[str, bytes]) -> None:

@@ -1,17 +1,38 @@
-"""The checks of the area: whether a secret rotates, sign-ins from many networks, unguarded functions, logs, keys."""
+"""The checks of the area: who sees whose rows, secrets in the open, browsers, an incident's signs, keys."""
 
 from opslib.checks.security_incident import definers, networks, rotation
 from opslib.checks.security_keys import key_in_use, key_stores, new_key_serves, old_key_refused, old_key_rests
 from opslib.checks.security_logs import pod_logs
+from opslib.checks.security_secrets import bundle, tracked
+from opslib.checks.security_tenants import matrix, open_policies, row_security, views
+from opslib.checks.security_web import cors, headers
+from opslib.checks.tree import Tree
+from opslib.model import Check
+
+DECISIVE: tuple[Check, ...] = (matrix, bundle, cors, row_security, views, open_policies)
+"""What tells most, most first."""
+
+TREES: tuple[Tree, ...] = ()
+"""The guide has no common issue of this area."""
 
 __all__ = [
+    "DECISIVE",
+    "TREES",
+    "bundle",
+    "cors",
     "definers",
+    "headers",
     "key_in_use",
     "key_stores",
+    "matrix",
     "networks",
     "new_key_serves",
     "old_key_refused",
     "old_key_rests",
+    "open_policies",
     "pod_logs",
     "rotation",
+    "row_security",
+    "tracked",
+    "views",
 ]

@@ -86,6 +86,6 @@ rotation = Check(
         "Rotate by runbooks/rotate-api-keys: a new key beside the old one, proven in use everywhere, then the old one "
         "revoked. A rotation that consumers do not load changes nothing for who holds the old keys (GH-28)."
     ),
-    items=("RUN-SEC-01",),
+    items=("RUN-SEC-01", "IMP-OBJ-09"),
 )
 """The guide's ``rotate-secret`` needs a rotation function; without one AWS refuses it, whatever the lab's does."""

@@ -28,6 +28,7 @@ from starlette.routing import Route
 from opslib.errors import OpsError, Unreachable
 from opslib.lab.application_audit import AuditTrail
 from opslib.lab.application_cache import Cache
+from opslib.lab.application_front import Front, FrontState
 from opslib.lab.application_gateway import Gateway
 from opslib.lab.application_health import Health, now
 from opslib.lab.application_limits import PER_HOUR, MinuteLimit
@@ -61,6 +62,7 @@ class Application:
         )
         self._minute = MinuteLimit(times.rate_window)
         self._metrics, self._audit = RequestMetrics(), AuditTrail(self._store)
+        self._front = FrontState(options.origins)
 
     def asgi(self) -> Starlette:
         """Return the web application."""
@@ -74,11 +76,14 @@ class Application:
             Route("/node-metrics", self._show_node),
             Route("/_lab/session", self._login, methods=["POST"]),
             Route("/_lab/providers", self._show_providers),
+            Route("/_lab/front", self._front.door, methods=["GET", "PUT"]),
+            Route("/login", self._front.login),
         ]
         if self._faults is not None:
             routes.append(Route("/_lab/faults", control(self._faults), methods=["GET", "POST", "DELETE"]))
         surroundings = [
             LOOPBACK,
+            Middleware(Front, state=self._front),
             Middleware(Envelope, metrics=self._metrics, audit=self._audit),
             Middleware(ApiGate, sessions=self._sessions, open_health=self._options.open_llm_health),
         ]

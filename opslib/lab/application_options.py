@@ -64,6 +64,8 @@ class Options:
     open_llm_health: bool = False
     load_per_second: float = 5.0
     pool_size: int = 4
+    origins: tuple[str, ...] = ()
+    """Origins of front ends that may call this one from a browser (CORS_ALLOWED_ORIGINS)."""
     version: str = "1.0.0"
     environment: str = "lab"
     times: Times = Times()
@@ -85,6 +87,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Options:
         openai_key=given.get("OPENAI_API_KEY", "lab-openai-key"),
         pods_url=given.get("LAB_PODS_URL", "").rstrip("/"),
         pods_ca=given.get("LAB_PODS_CA", ""),
+        origins=tuple(filter(None, given.get("CORS_ALLOWED_ORIGINS", "").split(","))),
         service_token=given.get("SERVICE_IDENTITY_TOKEN", ""),
         monitor_token=given.get("LAB_MONITOR_TOKEN", ""),
         health_shape=shape,

@@ -46,6 +46,7 @@ class Application(Service):
         return given | {
             "DATABASE_URL": self._database.url("postgres", DATABASE),
             "REDIS_URL": self._cache.url("default"),
+            "CORS_ALLOWED_ORIGINS": self._vendors.url,
             "LAB_DISK_PATH": str(self._database.data),
             "LAB_MONITOR_TOKEN": self.passwords["read_application_token"],
             **self._vendors.providers(),

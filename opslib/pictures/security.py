@@ -7,9 +7,10 @@ from datetime import datetime
 from opslib.model import Picture, Reading
 from opslib.pictures.charts import line_chart
 from opslib.pictures.security_keys import keys
+from opslib.pictures.security_posture import headers, tenants
 from opslib.pictures.svg import picture, sentence
 
-__all__ = ["keys", "sign_ins"]
+__all__ = ["headers", "keys", "sign_ins", "tenants"]
 
 TITLE = "When the sessions that are there began"
 

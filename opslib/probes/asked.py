@@ -5,6 +5,7 @@ from __future__ import annotations
 from opslib.model import Probe
 from opslib.probes import costs, environment, frontend, llm_keys, security_keys
 from opslib.probes import environment, frontend, security_keys, supabase_keys
+from opslib.probes import environment, frontend, security_keys, security_secrets, security_tenants, supabase_keys
 
 _PROBES: tuple[Probe, ...] = (
     frontend.live,
@@ -25,6 +26,8 @@ _PROBES: tuple[Probe, ...] = (
     frontend.pipeline,
     supabase_keys.keys,
     supabase_keys.network,
+    security_tenants.matrix,
+    security_secrets.bundle,
     security_keys.stores,
     *security_keys.use.values(),
     *security_keys.previous.values(),

@@ -11,10 +11,12 @@ import base64
 import json
 import re
 import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from opslib.redaction import Secret
+from opslib.redaction import Redactor, Secret
 
 PREFIX = "VITE_"
 URL, ANON_KEY = "VITE_SUPABASE_URL", "VITE_SUPABASE_ANON_KEY"
@@ -22,6 +24,9 @@ PUBLIC = (URL, ANON_KEY)
 """The names that are set for a build from here; every other one that begins with VITE_ is refused."""
 MADE_PUBLIC = (ANON_KEY, "VITE_STRIPE_PUBLISHABLE_KEY", "VITE_POSTHOG_KEY", "VITE_SENTRY_DSN")
 """Names that say "key" and are none: their vendors mean them to be read by everybody."""
+
+READ_AS_TEXT = frozenset([".js", ".mjs", ".css", ".html", ".json", ".map", ".txt", ".svg", ".xml", ".webmanifest"])
+"""Files that are looked through for what looks like a credential; every file is, for those that are known."""
 
 _SECRET = re.compile(r"VITE_.*(KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|SERVICE_ROLE|PRIVATE|DATABASE|REDIS)")
 _PUBLISHABLE, _HIDDEN = re.compile(r"sb_publishable_[A-Za-z0-9_-]{10,}"), "sb_secret_"
@@ -70,3 +75,22 @@ def _claims(token: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return said if isinstance(said, dict) else None
+
+
+def secrets_in(content: Mapping[str, bytes], known: Iterable[Secret], public: Iterable[Secret]) -> list[str]:
+    """Return where a secret stands in what would be served to everybody: file and kind, never what it is.
+
+    ``known`` are looked for in every file, in whatever spelling; ``public`` values may stand there.
+    """
+    redactor, open_ = Redactor(known), Redactor(())
+    shown = [part for value in public for part in value.parts()]
+    said = []
+    for path, data in sorted(content.items()):
+        if redactor.leaks(data):
+            said.append(f"{path}: a secret that the target description or the vault holds")
+        if Path(path).suffix.lower() in READ_AS_TEXT:
+            text = data.decode("utf-8", "replace")
+            for value in shown:
+                text = text.replace(value, "")
+            said += [f"{path}: {kind}" for kind in dict.fromkeys(one.rule for one in open_.suspicious(text))]
+    return said

@@ -35,6 +35,7 @@ from opslib.systems.supabase import Supabase
 from opslib.systems.target_supabase import SupabaseLooking, SupabaseReading
 from opslib.systems.vault import Vault
 from opslib.systems.vault_writing import VaultWriter
+from opslib.systems.web import Preflights, Reader
 from opslib.systems.workspace import Workspace
 from opslib.systems.workspace_writing import WorkspaceWriter
 
@@ -72,6 +73,11 @@ class ReadTarget(SupabaseReading):
     def web(self) -> Reader:
         """HTTP with safe methods only."""
         return Reader()
+
+    @cached_property
+    def browser(self) -> Preflights:
+        """HTTP as a browser asks before it calls another origin: safe methods, preflights among them."""
+        return Preflights()
 
     @cached_property
     def workflows(self) -> ReadOnlyWorkflows:

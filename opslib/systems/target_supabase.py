@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opslib.redaction import Secret
 from opslib.settings import ReadSettings, Settings
+from opslib.systems.postgres_tenants import TenantSight
 from opslib.systems.supabase import AskingSupabase, ReadOnlySupabase
 from opslib.systems.supabase_keys import ProjectKeys
 from opslib.systems.supabase_site import Site
@@ -30,12 +32,23 @@ class SupabaseLooking:
     """What the executor also looks at."""
 
     settings: ReadSettings
+    run: str
     _whole: Settings
 
     @property
     def project_keys(self) -> ProjectKeys:
         """What the description's keys of the project say of themselves; never their values."""
         return ProjectKeys(self._whole)
+
+    def hidden(self) -> list[Secret]:
+        """Return every secret of the description but the key that browsers get, to look for where none may stand."""
+        anon = self._whole.supabase_anon_key
+        return [one for one in self._whole.secrets() if one is not anon]
+
+    @cached_property
+    def tenants(self) -> TenantSight:
+        """Rows counted with others' eyes, read only; as the role that may become them."""
+        return TenantSight(self._whole.database_url, f"opslib:{self.run}")
 
     @cached_property
     def supabase_asked(self) -> AskingSupabase:

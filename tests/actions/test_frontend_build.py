@@ -16,6 +16,7 @@ from opslib.lab.vendors.product import commit, git
 from opslib.model import Verdict
 from opslib.redaction import Secret
 from opslib.systems.building import Builder
+from opslib.systems.publishable import secrets_in
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.hosters import of
 from tests.vaults import shelf
@@ -258,5 +259,5 @@ def test_only_two_commands_of_npm_are_started(netlify, tmp_path):
 
 def test_a_secret_is_found_in_a_file_that_is_no_text():
     secret = Secret("tg-v1-old-9f3Kq7Zr2Lm8")
-    assert built.secrets_in({"a.wasm": b"\x00tg-v1-old-9f3Kq7Zr2Lm8\xff"}, [secret], [])
-    assert not built.secrets_in({"a.js": b"const a = 'nothing here';"}, [secret], [])
+    assert secrets_in({"a.wasm": b"\x00tg-v1-old-9f3Kq7Zr2Lm8\xff"}, [secret], [])
+    assert not secrets_in({"a.js": b"const a = 'nothing here';"}, [secret], [])

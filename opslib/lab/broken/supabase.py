@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-from urllib.parse import urlsplit
 
 from opslib.lab.broken import Fault
+from opslib.lab.knock import change, remembered
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
-from opslib.systems.web import Writer
 
 AREA = "supabase"
 TABLE = "billing_plans"
 """A table that anybody may read in a healthy lab."""
 
 
-def state(settings: Settings, **said: Any) -> None:
-    """Change what the stand-in of the project remembers."""
-    parts = urlsplit(settings.supabase_url or "")
-    door, writer = f"{parts.scheme}://{parts.netloc}/_lab/state", Writer()
-    try:
-        known = json.loads(writer.get(door).text)[AREA]
-        writer.send("PUT", door, json.dumps({AREA: {**known, **said}}).encode())
-    finally:
-        writer.close()
-
-
 def _health(settings: Settings, status: str) -> None:
-    parts = urlsplit(settings.supabase_url or "")
-    reader = Writer()
-    try:
-        known = json.loads(reader.get(f"{parts.scheme}://{parts.netloc}/_lab/state").text)[AREA]["health"]
-    finally:
-        reader.close()
-    state(settings, health={**known, "rest": status})
+    change(settings, AREA, health={**remembered(settings, AREA)["health"], "rest": status})
 
 
 def _grant(settings: Settings) -> None:
@@ -68,8 +49,8 @@ def _told(name: str, title: str, check: str, broken: dict[str, Any], well: dict[
         title,
         check,
         notebook or "diagnostics/supabase",
-        make=lambda settings: state(settings, **broken),
-        mend=lambda settings: state(settings, **well),
+        make=lambda settings: change(settings, AREA, **broken),
+        mend=lambda settings: change(settings, AREA, **well),
     )
 
 

@@ -13,7 +13,7 @@ import time
 from typing import Any, ClassVar
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from opslib.lab.vendors.stand_in import Refusal, StandIn
@@ -52,12 +52,24 @@ PAGE = """<!doctype html>
 """
 
 
+HEADERS = {
+    "content-security-policy": "default-src 'self'; connect-src 'self' http://127.0.0.1:*; object-src 'none'; "
+    "base-uri 'self'; frame-ancestors 'none'",
+    "strict-transport-security": "max-age=63072000; includeSubDomains; preload",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+"""What every answer below /sites carries for browsers."""
+
+
 class Hoster(StandIn):
     """State: deployments, variables, the one that production points at, the last request to move it.
 
     ``move_seconds`` is how long a request takes; ``fails``: it ends without having moved anything; ``build_seconds``
     is how long a build takes, ``build_fails``: it ends without a deployment that could be used; ``hobby``:
-    production goes back one step only; ``protected``: who opens a deployment's own address must log in.
+    production goes back one step only; ``headers`` of what is served, ``bundle`` what its files also hold, ``login``
+    (well, loop); ``protected``: who opens a deployment's own address must log in.
     """
 
     ids: ClassVar[dict[str, str]]
@@ -93,15 +105,27 @@ class Hoster(StandIn):
             "fails": False,
             "hobby": False,
             "protected": False,
+            "headers": dict(HEADERS),
+            "bundle": "",
+            "login": "well",
         }
 
     def sites(self) -> list[Route]:
         """Return the routes that the world uses."""
-        paths = ("/sites/{site}", "/sites/{site}/", "/sites/{site}/assets/{name}")
+        paths = ("/sites/{site}", "/sites/{site}/", "/sites/{site}/login", "/sites/{site}/assets/{name}")
         return [Route(path, self.site) for path in paths]
 
     async def site(self, request: Request) -> Response:
-        """Return a deployment's document, or a file of its build."""
+        """Return a deployment's document, or a file of its build, with the headers of its configuration."""
+        if self.state["login"] == "loop" and request.url.path.endswith("/login"):
+            other = "login" if request.query_params else "login?again=1"
+            return RedirectResponse(other, 307)
+        answer = self._served(request)
+        for name, value in self.state["headers"].items():
+            answer.headers.setdefault(name, value)
+        return answer
+
+    def _served(self, request: Request) -> Response:
         site = request.path_params["site"]
         if self.state["protected"] and site != "production":
             return HTMLResponse("<title>Authentication Required</title>", 401)
@@ -114,7 +138,7 @@ class Hoster(StandIn):
             name = request.path_params["name"]
             kind = "text/css" if name.endswith(".css") else "text/javascript"
             forever = {"cache-control": "public, max-age=31536000, immutable"}
-            return Response(f"/* {one['sha']} */", media_type=kind, headers=forever)
+            return Response(f"/* {one['sha']} */{self.state['bundle']}", media_type=kind, headers=forever)
         page = PAGE.format(sha=one["sha"], mark=one["sha"][:8])
         return HTMLResponse(page, headers={"cache-control": "public, max-age=0, must-revalidate"})
 

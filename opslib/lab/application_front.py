@@ -1,0 +1,91 @@
+"""What the application's answers carry for browsers: who may call it (CORS), headers that protect, and its sign-in.
+
+GET ``/login`` leads to the front end with a session's cookie. The lab's own door ``/_lab/front`` shows and changes how
+all this is set: ``cors`` (list, reflect, prefix, any, none), ``headers``, ``cookie``, ``login`` (well, loop).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+COOKIE = "session={value}; Path=/; HttpOnly; Secure; SameSite=Lax"
+METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
+
+
+class FrontState:
+    """How the answers are made now."""
+
+    def __init__(self, origins: tuple[str, ...]) -> None:
+        self.origins = origins
+        self.said: dict[str, Any] = {"cors": "list", "headers": dict(HEADERS), "cookie": COOKIE, "login": "well"}
+
+    async def door(self, request: Request) -> Response:
+        """GET shows it, PUT changes what the body names."""
+        if request.method == "PUT":
+            self.said |= json.loads(await request.body())
+        return JSONResponse(self.said)
+
+    async def login(self, request: Request) -> Response:
+        """Lead to the front end, with a cookie; in a loop, to itself."""
+        if self.said["login"] == "loop":
+            other = "/login?again=1" if "again" not in request.query_params else "/login"
+            return RedirectResponse(other, 302)
+        answer = RedirectResponse(f"{self.origins[0]}/vercel/sites/production" if self.origins else "/health", 302)
+        if self.said["cookie"]:
+            answer.raw_headers.append((b"set-cookie", self.said["cookie"].format(value="lab" * 8).encode()))
+        return answer
+
+    def allowed(self, origin: str) -> dict[str, str]:
+        """Return the headers that allow ``origin``, or none."""
+        how = self.said["cors"]
+        if how == "any":
+            return {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "true"}
+        listed = origin in self.origins
+        prefixed = how == "prefix" and origin.startswith(self.origins)
+        if how == "none" or not (listed or prefixed or how == "reflect"):
+            return {}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Vary": "Origin",
+        }
+
+
+class Front:
+    """Answers preflights, and gives each answer what browsers look for."""
+
+    def __init__(self, app: ASGIApp, state: FrontState) -> None:
+        self._app, self._state = app, state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        if scope["type"] != "http" or scope["path"].startswith("/_lab/"):
+            return await self._app(scope, receive, send)
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        allowed = self._state.allowed(origin) if origin is not None else {}
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            asked = headers.get("access-control-request-headers", "")
+            more = {"Access-Control-Allow-Methods": METHODS, "Access-Control-Allow-Headers": asked} if allowed else {}
+            return await Response(status_code=204, headers={**allowed, **more})(scope, receive, send)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                made = MutableHeaders(scope=message)
+                for name, value in {**self._state.said["headers"], **allowed}.items():
+                    made.setdefault(name, value)
+            await send(message)
+
+        return await self._app(scope, receive, answer)
