@@ -8,7 +8,7 @@ from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, label, picture
 MATRIX = "Who sees whose rows"
 MATRIX_LEGEND = (
     "Outline: nothing, or denied. Dotted: own rows, or rows of no tenant's table.",
-    ("Solid: rows of others. Hatched: rows that are nobody's. Grey: not seen. “meant”: excepted with a reason."),
+    ("Solid: rows of others. Hatched: nobody's rows. Grey: not seen. “meant”: excepted, with reason."),
 )
 SCORE = "Headers that protect people's browsers"
 SCORE_LEGEND = "Solid: sent. Hatched: not sent. Grey: not seen. Whether its value is good is the check's word."

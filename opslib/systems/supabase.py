@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -119,6 +120,37 @@ class Bans(Shape):
     addresses: list[str] = Field(alias="banned_ipv4_addresses")
 
 
+class AuthConfig(Shape):
+    """How the sign-in is set: where people may be sent back to, and how long tokens and sessions last.
+
+    ``jwt_exp`` and the reuse interval are in seconds, the sessions' ends in hours (supabase/cli reads them so).
+    """
+
+    site_url: str | None = None
+    uri_allow_list: str | None = None
+    jwt_exp: int | None = None
+    sessions_timebox: float | None = None
+    sessions_inactivity_timeout: float | None = None
+    sessions_single_per_user: bool | None = None
+    refresh_token_rotation_enabled: bool | None = None
+    security_refresh_token_reuse_interval: int | None = None
+    external_email_enabled: bool | None = None
+
+
+class Event(Shape):
+    """How often the sign-in gave one answer."""
+
+    path: str
+    status: int
+    said: str
+    events: int
+
+
+class _Logs(Shape):
+    result: list[Event] = Field(default_factory=list)
+    error: Any = None
+
+
 class ReadOnlySupabase:
     """The project of a target description; only GET is sent."""
 
@@ -169,6 +201,22 @@ class ReadOnlySupabase:
         answer = self._api.raw(*self._home, "functions", slug, "body", accept=FORM)
         parts = multipart.decode(answer.headers.get("content-type", ""), answer.data)
         return {part.file: part.data for part in parts if part.file}
+
+    def auth_config(self) -> AuthConfig:
+        """Return how the sign-in is set."""
+        return self._api.get(AuthConfig, *self._home, "config", "auth")
+
+    def logs(self, sql: str, start: datetime, end: datetime) -> list[Event]:
+        """Return what a packaged question finds in the project's logs between two moments, 24 hours at most.
+
+        Raises Unreachable (rejected) where the logs do not take it.
+        """
+        moments = {"iso_timestamp_start": start.isoformat(), "iso_timestamp_end": end.isoformat()}
+        path = (*self._home, "analytics", "endpoints", "logs.all")
+        found = self._api.get(_Logs, *path, query={"sql": sql, **moments})
+        if found.error:
+            raise Unreachable("Supabase's logs did not take the question.", "Look at its Logs Explorer.", "rejected")
+        return found.result
 
     def restrictions(self) -> Restrictions:
         """Return from where the database may be reached."""

@@ -27,13 +27,17 @@ Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What an address answered: status, headers (lower-case names), body as text, seconds to the last byte, body."""
+    """What an address answered: status, headers (lower-case names), body as text, seconds to the last byte, body.
+
+    ``cookies`` are its Set-Cookie headers, one by one: joined they cannot be told apart.
+    """
 
     status: int
     headers: Mapping[str, str]
     text: str
     seconds: float
     data: bytes = b""
+    cookies: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass
@@ -95,7 +99,9 @@ class Exchange:
                 self._know(response.extensions.get("network_stream"))
                 data = self._poured(response) if self.pieces and response.is_success else self._body(response)
             text = data.decode(response.encoding or "utf-8", "replace")
-            self.answer = Answer(response.status_code, dict(response.headers), text, time.monotonic() - started, data)
+            cookies = tuple(response.headers.get_list("set-cookie"))
+            seconds = time.monotonic() - started
+            self.answer = Answer(response.status_code, dict(response.headers), text, seconds, data, cookies)
         except Exception as error:
             self.error = error
         finally:

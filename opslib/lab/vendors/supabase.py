@@ -65,6 +65,7 @@ class Supabase(StandIn):
             "point_in_time": True,
             **supabase_gateway.STATE,
             **supabase_config.STATE,
+            "auth": supabase_config.sign_in(self.base.replace("/supabase", "/vercel/sites/production")),
         }
 
     def routes(self) -> list[Route]:

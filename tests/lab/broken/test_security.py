@@ -9,7 +9,7 @@ from opslib.runs.reading import evaluate
 from opslib.systems.target import VerifyTarget
 from tests.vendors import Doors
 
-CHECKS = {check.name: check for check in (*checks.DECISIVE, checks.headers)}
+CHECKS = {check.name: check for check in (*checks.DECISIVE, checks.headers, checks.matrix)}
 
 
 @pytest.fixture

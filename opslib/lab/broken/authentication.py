@@ -1,0 +1,108 @@
+"""What keeps people from signing in, or sends them back: circles, cookies, redirect URLs, tokens, guesses."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+from urllib.parse import urlsplit
+
+from opslib.lab.application_front import COOKIE
+from opslib.lab.broken import Fault
+from opslib.lab.knock import change, front
+from opslib.lab.vendors.supabase_config import EVENTS, sign_in
+from opslib.settings import Settings
+from opslib.systems.postgres_admin import AdminDatabase
+
+AREA = "authentication"
+HERE = "diagnostics/authentication"
+GUESSED = [
+    {"path": "/token", "status": 200, "said": "", "events": 60},
+    {"path": "/token", "status": 400, "said": "Invalid login credentials", "events": 940},
+]
+
+
+def _front(settings: Settings, **said: str) -> None:
+    front(settings, **said)
+
+
+def _sign_in(settings: Settings, **said: str) -> None:
+    """Set the sign-in as at first, but for what is ``said``."""
+    parts = urlsplit(settings.supabase_url or "")
+    first = sign_in(f"{parts.scheme}://{parts.netloc}/vercel/sites/production")
+    change(settings, "supabase", auth={**first, **said})
+
+
+def _sql(settings: Settings, statement: LiteralString) -> None:
+    with AdminDatabase(settings.database_url, "opslib:lab") as session:
+        session.execute(statement, what="break or mend the lab")
+
+
+def _again(settings: Settings) -> None:
+    _not_again(settings)
+    _sql(
+        settings,
+        "INSERT INTO auth.sessions (user_id, user_agent)"
+        " SELECT (SELECT min(id::text)::uuid FROM auth.users), 'lab: again' FROM generate_series(1, 25)",
+    )
+
+
+def _not_again(settings: Settings) -> None:
+    _sql(settings, "DELETE FROM auth.sessions WHERE user_agent = 'lab: again'")
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "authentication-circle",
+        AREA,
+        "The sign-in leads back to itself",
+        "authentication-way",
+        HERE,
+        make=lambda settings: _front(settings, login="loop"),
+        mend=lambda settings: _front(settings, login="well"),
+    ),
+    Fault(
+        "authentication-cookie",
+        AREA,
+        "The session's cookie is one that browsers drop (SameSite=None without Secure)",
+        "authentication-cookies",
+        "runbooks/deploy-new-version",
+        make=lambda settings: _front(settings, cookie="session={value}; Path=/; HttpOnly; SameSite=None"),
+        mend=lambda settings: _front(settings, cookie=COOKIE),
+    ),
+    Fault(
+        "authentication-redirect",
+        AREA,
+        "The front end is not in the list of redirect URLs any more",
+        "authentication-redirects",
+        HERE,
+        make=lambda settings: _sign_in(settings, site_url="http://localhost:3000", uri_allow_list=""),
+        mend=lambda settings: _sign_in(settings),
+    ),
+    Fault(
+        "authentication-revoked",
+        AREA,
+        "All refresh tokens are revoked",
+        "authentication-refresh",
+        HERE,
+        make=lambda settings: _sql(settings, "UPDATE auth.refresh_tokens SET revoked = true"),
+        mend=lambda settings: _sql(settings, "UPDATE auth.refresh_tokens SET revoked = false"),
+    ),
+    Fault(
+        "authentication-again",
+        AREA,
+        "One user signs in again and again",
+        "authentication-sign-ins",
+        HERE,
+        make=_again,
+        mend=_not_again,
+    ),
+    Fault(
+        "authentication-guesses",
+        AREA,
+        "Most sign-ins are refused: somebody guesses passwords",
+        "authentication-credentials",
+        "runbooks/respond-to-security-incident",
+        make=lambda settings: change(settings, "supabase", events=GUESSED),
+        mend=lambda settings: change(settings, "supabase", events=EVENTS),
+    ),
+)
+"""Each is found by the look that it names; a healthy lab has no revoked refresh token."""

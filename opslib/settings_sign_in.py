@@ -1,0 +1,16 @@
+"""The part of a target's description that says where people sign in."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class SignIn(BaseModel):
+    """Where the way of a sign-in begins."""
+
+    sign_in_path: str = Field(
+        "/login",
+        alias="OPS_SIGN_IN_PATH",
+        pattern=r"^(/[A-Za-z0-9._~-]{1,60}){1,6}$",
+        description="path at the front end and at the API where signing in begins; looked at by GET, nobody signs in",
+    )

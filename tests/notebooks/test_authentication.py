@@ -1,0 +1,84 @@
+"""Signing in as people look at it: the loop that is by design, one evening with much amiss, one without answers."""
+
+import json
+
+import pytest
+
+from opslib.archive.verify import verify
+from opslib.lab import knock
+from opslib.lab.broken.authentication import FAULTS
+from opslib.redaction import Redactor
+from tests.supabase import project
+
+NAME = "diagnostics/authentication"
+DESIGN = "authentication-lifetimes"
+CHECKS = {
+    *("authentication-way", "authentication-cookies", "authentication-redirects", DESIGN, "supabase-clock"),
+    *("authentication-refresh", "supabase-keys", "authentication-sign-ins", "authentication-credentials"),
+    "authentication-expired",
+}
+HOSTILE = "<script>alert(1)</script>\x1b[2J"
+
+
+@pytest.fixture
+def there(house):
+    with project(house.settings) as made:
+        yield made
+
+
+def verdicts(folder):
+    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
+
+
+def test_a_look_finds_only_the_loop_by_design_changes_nothing_and_shows_no_secret(house, run, fingerprint, there):
+    before = fingerprint()
+    result, folder = run(NAME)
+    assert (result["state"], result["exit_code"]) == ("finished", 1), result
+    assert fingerprint() == before
+    assert verdicts(folder) == dict.fromkeys(CHECKS, "OK") | {DESIGN: "WARNING"}
+    page = (folder / "report.html").read_text()
+    ref = house.settings.supabase_project
+    for words in ("Where signing in leads", "A loop by design", f"sb-{ref}-auth-token", "private window"):
+        assert words in page
+    redactor = Redactor(house.settings.secrets())
+    assert [p.name for p in folder.rglob("*") if p.is_file() and redactor.leaks(p.read_bytes())] == []
+    assert {call["method"] for call in there.doors.calls("supabase")} == {"GET"}
+
+
+def test_what_is_amiss_is_found_each_by_its_own_check(house, run, there):
+    first = knock.front(house.settings)
+    try:
+        for fault in FAULTS:
+            fault.make(house.settings)
+        knock.front(house.settings, login="well")
+        knock.change(house.settings, "vercel", login="loop")
+        knock.change(house.settings, "supabase", auth={**there.state["auth"], "site_url": f"https://{HOSTILE}"})
+        result, folder = run(NAME)
+    finally:
+        for fault in FAULTS:
+            fault.mend(house.settings)
+        knock.front(house.settings, **first)
+        knock.change(house.settings, "vercel", login="well")
+    assert (result["state"], result["exit_code"]) == ("finished", 2), result
+    red = {fault.check for fault in FAULTS}
+    assert {name for name, verdict in verdicts(folder).items() if verdict == "CRITICAL"} == red
+    page = (folder / "report.html").read_text()
+    assert "<script>" not in page
+    assert "\x1b" not in page
+    assert "alert(1)" in page
+    assert "a circle" in page
+
+
+def test_where_supabase_does_not_answer_its_part_is_unknown_and_the_rest_is_looked_at(run, there):
+    with there.doors.fault("supabase", "401"):
+        result, folder = run(NAME)
+    assert (result["state"], result["exit_code"]) == ("finished", 3), result
+    found = verdicts(folder)
+    unknown = {DESIGN, "authentication-redirects", "authentication-credentials", "authentication-expired"}
+    assert {name for name, verdict in found.items() if verdict == "UNKNOWN"} == unknown
+    assert found["authentication-way"] == "OK"
+
+
+def test_the_archive_of_all_these_runs_verifies(house):
+    assert verify(house.archive).ok
