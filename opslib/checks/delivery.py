@@ -1,5 +1,42 @@
 """Delivery: whether a change may go to its users, and whether it got there."""
 
+from opslib.checks.delivery_changes import change, uncovered
+from opslib.checks.delivery_runs import durations, run_stages
+from opslib.checks.delivery_scenarios import scenarios
+from opslib.checks.delivery_stages import change_detection, filters, pinned, stages
 from opslib.checks.delivery_workflow import last_run, nothing_under_way, takes_input, tested
+from opslib.checks.tree import Tree
+from opslib.model import Check
 
-__all__ = ["last_run", "nothing_under_way", "takes_input", "tested"]
+WORKFLOW, BRANCH, FLAG = "deploy-production.yml", "main", "force_full_deploy"
+"""As the guide names them."""
+
+DECISIVE: tuple[Check, ...] = (
+    last_run(WORKFLOW),
+    run_stages(WORKFLOW),
+    stages(WORKFLOW, BRANCH),
+    scenarios(WORKFLOW, BRANCH, FLAG),
+    uncovered(WORKFLOW, BRANCH, 50),
+)
+TREES: tuple[Tree, ...] = ()
+
+__all__ = [
+    "BRANCH",
+    "DECISIVE",
+    "FLAG",
+    "TREES",
+    "WORKFLOW",
+    "change",
+    "change_detection",
+    "durations",
+    "filters",
+    "last_run",
+    "nothing_under_way",
+    "pinned",
+    "run_stages",
+    "scenarios",
+    "stages",
+    "takes_input",
+    "tested",
+    "uncovered",
+]

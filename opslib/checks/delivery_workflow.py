@@ -33,7 +33,7 @@ def takes_input(file: str, branch: str, name: str) -> Check:
             f"Declare {name} under on.workflow_dispatch.inputs of {file}, and read it where the jobs decide what to "
             "deploy; or dispatch without it, which deploys only what changed."
         ),
-        items=("CI-FRC-01",),
+        items=("CI-FRC-01", "IMP-OBJ-11"),
     )
 
 

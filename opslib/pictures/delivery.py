@@ -1,12 +1,15 @@
-"""Pictures of delivery: a workflow run job by job."""
+"""Pictures of delivery: a workflow run job by job, and what a change would run."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from opslib.model import Picture, Reading, Row
+from opslib.pictures.delivery_change import files, graph
 from opslib.pictures.figures import duration
 from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, label, picture, sentence
+
+__all__ = ["files", "graph", "run_by_job"]
 
 TITLE = "The newest run, job by job"
 LEGEND = "Solid: success. Hatched: failed or cancelled. Dotted: going on or waiting. Skipped or queued: no bar."

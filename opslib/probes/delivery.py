@@ -1,5 +1,8 @@
 """Delivery: how a change gets to its users."""
 
+from opslib.probes.delivery_changes import change, replay
+from opslib.probes.delivery_durations import durations, pace
+from opslib.probes.delivery_stages import graph, scenarios
 from opslib.probes.delivery_workflow import commit, jobs, runs, workflow
 
-__all__ = ["commit", "jobs", "runs", "workflow"]
+__all__ = ["change", "commit", "durations", "graph", "jobs", "pace", "replay", "runs", "scenarios", "workflow"]

@@ -1,7 +1,8 @@
 """The product's git repository: files as a commit has them, read from git's own objects.
 
 The working tree and the index are not looked at, so whatever an operator has open or half changed there counts for
-nothing, and nothing is checked out or put back. Source: git's manual (rev-parse, ls-tree, cat-file --batch).
+nothing, and nothing is checked out or put back. Source: git's manual (rev-parse, ls-tree, cat-file --batch, rev-list,
+diff-tree).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from opslib.errors import SettingsError, StepFailed, Unreachable
@@ -34,6 +36,16 @@ class Entry:
     identity: str
     size: int
     path: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """One commit of a branch's own line: when it was made, and the files that it changed, each with git's letter."""
+
+    commit: str
+    parent: str | None
+    moment: datetime
+    changes: tuple[tuple[str, str], ...]
 
 
 class Checkout:
@@ -77,6 +89,30 @@ class Checkout:
             raise Unreachable("git lists what is no entry.", "Look at the repository: git fsck", "malformed")
         parts = [one.groups() for one in found if one]
         return [Entry(m.decode(), i.decode(), int(s) if s != b"-" else 0, os.fsdecode(p)) for m, i, s, p in parts]
+
+    def changed(self, base: str, head: str) -> list[tuple[str, str]]:
+        """Return the files that differ between two commits, each with git's letter (A, M, D, T)."""
+        return _changes(self._git(["diff-tree", "-r", "-z", "--no-renames", "--name-status", base, head]))
+
+    def history(self, commit: str, most: int) -> list[Made]:
+        """Return the last ``most`` (at most 500) commits up to one, newest first, with what each changed."""
+        asked = ["rev-list", "--first-parent", "--parents", "--timestamp", f"--max-count={most}", commit]
+        lines = [line.split() for line in self._git(asked).decode().splitlines()][:500]
+        # The whole line of a commit is its id and those that it is held against: of several parents the first.
+        given = "".join(f"{' '.join(line[1:3])}\n" for line in lines).encode()
+        said = self._git(["diff-tree", "--stdin", "--root", "-r", "-z", "--no-renames", "--name-status"], given)
+        found: dict[str, list[tuple[str, str]]] = {line[1]: [] for line in lines}
+        pieces, into = iter(said.split(b"\0")), list[tuple[str, str]]()
+        for piece in filter(None, pieces):
+            # Where a letter may stand, an id begins the next commit; a path always follows a letter.
+            if len(piece) > 1:
+                into = found[piece.decode("ascii", "replace").strip()]
+            else:
+                into.append((next(pieces).decode("utf-8", "replace"), piece.decode()))
+        return [
+            Made(line[1], next(iter(line[2:]), None), datetime.fromtimestamp(int(line[0]), UTC), tuple(found[line[1]]))
+            for line in lines
+        ]
 
     def staged(self) -> dict[str, tuple[str, str]]:
         """Return mode and object's id of what stands in the index, by path."""
@@ -158,6 +194,11 @@ class Checkout:
             raise
         except OSError as error:
             raise Unreachable(f"{self.folder} cannot be read: {error.strerror}.", "Look at OPS_CHECKOUT.") from error
+
+
+def _changes(said: bytes) -> list[tuple[str, str]]:
+    parts = [part for part in said.split(b"\0") if part]
+    return [(path.decode("utf-8", "replace"), how.decode()) for how, path in zip(parts[::2], parts[1::2], strict=True)]
 
 
 def _matched(line: bytes) -> tuple[bytes, bytes, str, str]:

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import AliasPath, Field
 
 from opslib.errors import SettingsError
 from opslib.redaction import Secret
@@ -35,6 +35,8 @@ class Run(Shape):
     branch: str | None = Field(alias="head_branch")
     commit: str = Field(alias="head_sha")
     created: datetime = Field(alias="created_at")
+    updated: datetime = Field(alias="updated_at")
+    committed: datetime | None = Field(default=None, validation_alias=AliasPath("head_commit", "timestamp"))
     address: str = Field(alias="html_url")
 
     @property

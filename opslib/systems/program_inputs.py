@@ -59,7 +59,8 @@ ARGUMENTS: dict[str, str] = {
     # Only what reads objects: no working tree, and so no filter or hook that a checkout's configuration names.
     "git": rf"--git-dir={_PATH}|rev-parse|--verify|--end-of-options|{_REF}\^\{{commit\}}|ls-tree|-r|-z|--full-tree|"
     r"[0-9a-f]{40}|supabase/|cat-file|--batch|-l|-s|ls-files|for-each-ref|--format=%\(refname\) %\(objectname\)|"
-    r"config|--local|--get|remote\.origin\.url",
+    r"config|--local|--get|remote\.origin\.url|rev-list|--first-parent|--parents|--timestamp|--max-count=[0-9]{1,4}|"
+    r"diff-tree|--stdin|--name-status|--no-renames|--root",
     "git-workspace": rf"ls-remote|--exit-code|{_REMOTE}|refs/heads/{_REF}|clone|--quiet|--no-checkout|--no-tags|"
     rf"--template=|--no-recurse-submodules|--single-branch|--no-hardlinks|--branch={_REF}|{_PATH}|--git-dir={_PATH}|"
     rf"--work-tree={_PATH}|reset|--hard|[0-9a-f]{{40}}|check-ignore|--no-index|\.env\.local",

@@ -79,7 +79,7 @@ def test_a_whole_commit_is_written_without_what_stands_in_the_working_tree(folde
     (folder / "package.json").write_text("{}")
     (folder / "node_modules").mkdir()
     place.mkdir()
-    whole = product.COMMITTED | product.FILES | product.FRONT_END
+    whole = product.COMMITTED | product.FILES | product.FRONT_END | product.DELIVERED
     assert checkout.write(checkout.commit("main"), place) == len(whole)
     assert {p.relative_to(place).as_posix(): p.read_bytes() for p in place.rglob("*") if p.is_file()} == whole
     assert checkout.file(checkout.commit("main"), "package.json") == product.FILES["package.json"]

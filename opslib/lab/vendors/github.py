@@ -6,8 +6,10 @@ Sources: GitHub REST API description (actions/workflows, workflow-runs, workflow
 from __future__ import annotations
 
 import base64
+import hashlib
 import time
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any
 
 from starlette.requests import Request
@@ -23,30 +25,33 @@ PATH = f".github/workflows/{FILE}"
 MAIN = "5f0d0f6a7b1c4e3d9a8b7c6d5e4f3a2b1c0d9e8f"
 JOBS = (
     *("test", "security-scan", "detect-changes", "build-frontend", "build-images"),
-    *("deploy-infrastructure", "deploy-kubernetes", "deploy-frontend", "deployment-summary", "smoke-tests", "notify"),
+    *("deploy-infrastructure", "deploy-kubernetes", "deploy-frontend", "smoke-tests", "deployment-summary", "notify"),
 )
-"""The product's jobs, in the order in which they run (its summary stands before the smoke tests)."""
+"""The workflow's jobs, in the order in which they run."""
 JOB_SECONDS = 0.2
 
 PLAIN = "on:\n  push:\n    branches: [main]\n  workflow_dispatch:\njobs: {}\n"
-"""As the product has it: it can be dispatched, and takes no input (GH-09)."""
-WITH_INPUT = """on:
-  push:
-    branches: [main]
-  workflow_dispatch:
-    inputs:
-      force_full_deploy:
-        description: Deploy everything, whatever changed
-        type: boolean
-        default: false
-jobs: {}
-"""
+"""A file without inputs, as the product's is (GH-09), and without anything else."""
+WORKFLOW, PRODUCT = (
+    files("opslib.lab").joinpath("workflows", name).read_text(encoding="utf-8")
+    for name in ("deploy-production.yml", "as-the-product-has-it.yml")
+)
+SERVICES, FRONT_END = ("build-images", "deploy-kubernetes"), ("build-frontend", "deploy-frontend")
+INFRASTRUCTURE = ("deploy-infrastructure",)
+EARLIER = (
+    # what changed, days ago, seconds a job, the job that failed
+    *(("frontend", 12, 19, ""), ("", 11, 17, ""), ("opportunity", 10, 31, ""), ("infrastructure", 9.5, 26, "")),
+    *(("frontend", 9, 21, ""), ("target realization", 8, 48, ""), ("", 7, 18, ""), ("expansion", 6, 33, "smoke-tests")),
+    *(("expansion", 5.9, 30, ""), ("frontend", 4, 18, ""), ("integrity", 3, 34, ""), ("", 2, 16, "")),
+)
+"""Pushes of the weeks before, oldest first: what changed decides which jobs were skipped."""
 
 
 class GitHub(StandIn):
     """The repository ``valuecanvas/valuecanvas``. State: files of the branch ``main``, and runs.
 
-    A run's jobs come one after the other, ``job_seconds`` each. ``fails`` names the job that fails in new runs,
+    A run's jobs come one after the other, ``job_seconds`` each; ``changed``, if it is there, are the services and areas
+    that its change touched, and jobs of others were skipped. ``fails`` names the job that fails in new runs,
     ``waits`` the one that waits for an environment's approval; ``sha_of_runs`` the commit that a push slips in under
     new runs.
     """
@@ -54,7 +59,7 @@ class GitHub(StandIn):
     name = "github"
 
     def first(self) -> dict[str, Any]:
-        """Return the repository as the product has it, with one run of a push that went well."""
+        """Return the repository with a good workflow, and some weeks of pushes, the newest of which went well."""
         done = {
             "id": 7_000_001,
             "event": "push",
@@ -63,9 +68,12 @@ class GitHub(StandIn):
             "conclusion": "success",
         }
         return {
-            "files": {PATH: PLAIN},
+            "files": {PATH: WORKFLOW},
             "heads": {"main": MAIN},
-            "runs": [{**done, "branch": "main", "sha": MAIN, "job_seconds": JOB_SECONDS, "fails": "", "waits": ""}],
+            "runs": [
+                *(_earlier(number, *said) for number, said in enumerate(EARLIER)),
+                {**done, "branch": "main", "sha": MAIN, "job_seconds": JOB_SECONDS, "fails": "", "waits": ""},
+            ],
             "job_seconds": JOB_SECONDS,
             "fails": "",
             "waits": "",
@@ -142,9 +150,10 @@ class GitHub(StandIn):
         self._workflow(request)
         given = await said(request)
         sha, inputs = self._sha(str(given["ref"]), 422), dict(given.get("inputs") or {})
-        if unknown := sorted(name for name in inputs if f"      {name}:" not in self.state["files"][PATH]):
+        head = self.state["files"][PATH].partition("\njobs:")[0]
+        if unknown := sorted(name for name in inputs if f"      {name}:" not in head):
             raise Refusal(422, f"Unexpected inputs provided: {unknown}".replace("'", '"'))
-        if "workflow_dispatch" not in self.state["files"][PATH]:
+        if "workflow_dispatch" not in head:
             raise Refusal(422, "Workflow does not have 'workflow_dispatch' trigger")
         made = {
             "id": max((one["id"] for one in self.state["runs"]), default=7_000_000) + 1,
@@ -212,14 +221,52 @@ class GitHub(StandIn):
         return run(self.base, OWNER, NAME, PATH, one, status, conclusion, moment)
 
 
+def _earlier(number: int, changed: str, days: float, seconds: float, fails: str) -> dict[str, Any]:
+    return {
+        "id": 7_000_001 - len(EARLIER) + number,
+        "event": "push",
+        "created": time.time() - days * 86_400,
+        "inputs": {},
+        "conclusion": "failure" if fails else "success",
+        "branch": "main",
+        "sha": hashlib.sha256(f"{number} {changed}".encode()).hexdigest()[:40],
+        "job_seconds": seconds,
+        "fails": fails,
+        "waits": "",
+        "changed": changed.split(),
+    }
+
+
+def _names(one: dict[str, Any]) -> list[tuple[str, bool]]:
+    """Return the names of a run's jobs, and whether each is skipped; a matrix is a job for each of its values."""
+    if "changed" not in one:
+        return [(name, False) for name in JOBS]
+    changed = one["changed"]
+    services = [name for name in changed if name not in ("frontend", "infrastructure")]
+    wanted = {
+        **dict.fromkeys(SERVICES, bool(services)),
+        **dict.fromkeys(FRONT_END, "frontend" in changed),
+        **dict.fromkeys(INFRASTRUCTURE, "infrastructure" in changed),
+        "smoke-tests": bool(changed),
+    }
+    found: list[tuple[str, bool]] = []
+    for name in JOBS:
+        legs = [f"{name} ({service})" for service in services] if name == "build-images" and services else [name]
+        found += [(leg, not wanted.get(name, True)) for leg in legs]
+    return found
+
+
 def _jobs(one: dict[str, Any]) -> list[tuple[str, str, str | None, float, float | None]]:
     """Return (name, status, conclusion, start, end) of each job of a run, by the clock."""
     begun, each, now = one["created"], one["job_seconds"], one.get("cancelled") or time.time()
     found: list[tuple[str, str, str | None, float, float | None]] = []
     failed = held = False
-    for number, name in enumerate(JOBS):
+    number = 0
+    for name, skipped in _names(one):
         start, end = begun + number * each, begun + (number + 1) * each
-        if failed:
+        number += not skipped
+        if failed or skipped:
+            end = start if skipped else end
             found.append((name, "completed", "skipped", end, end))
         elif held or now < start:
             cancelled = one["conclusion"] == "cancelled"

@@ -1,4 +1,4 @@
-"""The product's repository: its front end, and its functions as they are deployed at the lab's Supabase and by now.
+"""The product's repository: its front end, its workflow, and its functions as they are deployed and by now.
 
 Of the deployed ones ``hello`` is older than the repository's, ``llm-ready`` is the same, ``summarise`` is not deployed.
 """
@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from opslib.lab.development import FILES
+from opslib.lab.vendors.github import PATH, WORKFLOW
 
 FOLDER = "supabase/functions"
 HELLO, LLM, NEW = (f"{FOLDER}/{name}/index.ts" for name in ("hello", "llm-ready", "summarise"))
@@ -85,7 +86,34 @@ COMMITTED = {
     **{f"supabase/migrations/{version}_applied.sql": b"-- In the lab's schema.\n" for version in MIGRATIONS},
 }
 """Files of the repository's newest commit, beside the front end's."""
+_SERVICE = "blueprint/infra/backend/services/{}/main.py"
+DELIVERED = {
+    PATH: WORKFLOW.encode(),
+    **{
+        _SERVICE.format(name): f'NAME = "{name}"\nRELEASE = 2\n'.encode()
+        for name in ("opportunity", "target", "realization", "expansion", "integrity", "orchestrator")
+    },
+    "blueprint/infra/backend/shared/log.py": b"LEVEL = 20\n",
+    "infrastructure/main.tf": b'variable "nodes" {\n  default = 3\n}\n',
+    "docs/operations.md": b"# Operations\n\nSee the operations guide.\n",
+    "public/robots.txt": b"User-agent: *\nDisallow: /\n",
+}
+"""Files that the deployment workflow deploys, and its own."""
+HISTORY = (
+    ("Scores of opportunities", (_SERVICE.format("opportunity"),)),
+    ("What operators read", ("docs/operations.md",)),
+    ("Larger letters", ("src/main.css",)),
+    ("Three nodes", ("infrastructure/main.tf",)),
+    ("Targets and their realization", (_SERVICE.format("target"), _SERVICE.format("realization"))),
+    ("Newer packages", ("package.json", "package-lock.json")),
+    ("Functions", (HELLO,)),
+    ("What is shown without settings", ("src/main.js", "public/robots.txt")),
+)
+"""The commits after the first, oldest first, each with the files that it brought to what they are now."""
 
+NEWEST = 1_793_523_600
+"""When the newest commit was made: 2026-11-01 09:00 UTC."""
+_WHO = "Release Captain <release@valuecanvas.example>"
 _PERSON = {
     f"GIT_{who}_{what}": said
     for who in ("AUTHOR", "COMMITTER")
@@ -98,12 +126,31 @@ _PERSON = {
 
 
 def write(folder: Path) -> None:
-    """Make the repository, with one commit on ``main``; nothing is made where git is not installed."""
+    """Make the repository, with some commits on ``main``; nothing is made where git is not installed."""
     if shutil.which("git") is None or folder.is_dir():
         return
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
-    commit(folder, COMMITTED | FILES | FRONT_END)
+    git(folder, "fast-import", "--quiet", given=_stream(COMMITTED | FILES | FRONT_END | DELIVERED))
+    git(folder, "reset", "--quiet", "--hard")
+
+
+def _stream(files: dict[str, bytes]) -> bytes:
+    """Return the history as git's fast-import reads it: at first, what a later commit brings is a little shorter."""
+    later = {path for _, paths in HISTORY for path in paths}
+    first = {path: data[: -len(data) // 4] if path in later else data for path, data in files.items()}
+    commits = [("The product", first), *((title, {path: files[path] for path in paths}) for title, paths in HISTORY)]
+    said = b""
+    for number, (title, changed) in enumerate(commits):
+        moment = NEWEST - (len(commits) - 1 - number) * 86_400
+        said += f"commit refs/heads/main\ncommitter {_WHO} {moment} +0000\n".encode() + _data(title.encode())
+        for path, data in sorted(changed.items()):
+            said += f"M 100644 inline {path}\n".encode() + _data(data)
+    return said
+
+
+def _data(data: bytes) -> bytes:
+    return f"data {len(data)}\n".encode() + data + b"\n"
 
 
 def commit(folder: Path, files: dict[str, bytes]) -> str:
@@ -116,12 +163,13 @@ def commit(folder: Path, files: dict[str, bytes]) -> str:
     return git(folder, "rev-parse", "HEAD").strip()
 
 
-def git(folder: Path, *arguments: str) -> str:
-    """Run git there, without anybody's settings, and return what it says."""
+def git(folder: Path, *arguments: str, given: bytes = b"") -> str:
+    """Run git there, without anybody's settings, and return what it says to ``given``."""
     return subprocess.run(
         [shutil.which("git") or "git", *arguments],
         cwd=folder,
         env={"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(folder), **_PERSON},
+        input=given,
         capture_output=True,
         check=True,
         timeout=60,

@@ -1,0 +1,88 @@
+"""The kinds of text that a notebook may be given: a closed list, each with the whole of what it may look like."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_NAMED = r"[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){1,4}"
+_USER = rf"([0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_NAMED})"
+_FOUR = r"[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
+_NETWORK = rf"({_FOUR}|[0-9a-f]{{0,4}}(:[0-9a-f]{{0,4}}){{2,7}}(/[0-9]{{1,3}})?)"
+_PART = r"\.?[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
+_PATH = rf"{_PART}(/{_PART})*"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A sort of text: what it is in words, and the whole of what it may look like."""
+
+    says: str
+    pattern: re.Pattern[str]
+
+
+KINDS: dict[str, Kind] = {
+    "name": Kind(
+        "a name of lower-case letters, digits and single hyphens, at most 63 characters",
+        re.compile(r"(?=.{1,63}\Z)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII),
+    ),
+    "backup": Kind(
+        "latest, a backup's name or a dump's key: letters, digits, - and _, parted by single dots and slashes, "
+        "at most 300 characters",
+        re.compile(r"(?=.{1,300}\Z)[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*", re.ASCII),
+    ),
+    "cache-key": Kind(
+        "a key's beginning: names of letters, digits, - and _, parted by single colons, at most 100 characters",
+        re.compile(r"(?=.{1,100}\Z)[A-Za-z0-9_][A-Za-z0-9_-]*(:[A-Za-z0-9_-]+)*", re.ASCII),
+    ),
+    "key-family": Kind(
+        "a key family with its last colon, such as llm:cache: or llm:cache:meta-llama/Llama-3-8b: names of letters, "
+        "digits, - and _, parted by single colons, dots and slashes, at most 100 characters",
+        re.compile(r"(?=.{1,100}\Z)[A-Za-z0-9_][A-Za-z0-9_-]*([:./][A-Za-z0-9_-]+)*:", re.ASCII),
+    ),
+    "table": Kind(
+        "a table with its schema, such as public.cases: letters, digits and _",
+        re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
+    ),
+    "due-table": Kind(
+        "due, or a table with its schema, such as public.cases: letters, digits and _",
+        re.compile(r"due|[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
+    ),
+    "deployment": Kind(
+        "previous, or a deployment's id: letters, digits, - and _, at most 64 characters",
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII),
+    ),
+    "columns": Kind(
+        "one to eight columns, such as user_id,status: letters, digits and _, parted by commas without blanks",
+        re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(,[A-Za-z_][A-Za-z0-9_]{0,62}){0,7}", re.ASCII),
+    ),
+    "users": Kind(
+        "none, or up to 25 users by commas without blanks, each by id or by e-mail address in lower case",
+        re.compile(rf"(?=.{{1,1000}}\Z)(none|{_USER}(,{_USER}){{0,24}})", re.ASCII),
+    ),
+    "networks": Kind(
+        "none, or up to 25 addresses or ranges by commas without blanks, such as 203.0.113.9 or 2001:db8:4::/48",
+        re.compile(rf"(?=.{{1,1000}}\Z)(none|{_NETWORK}(,{_NETWORK}){{0,24}})", re.ASCII),
+    ),
+    "workflow-file": Kind(
+        "a workflow's file name, such as deploy-production.yml: letters, digits, - and _, parted by single dots",
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}(\.[A-Za-z0-9_-]+){0,3}\.ya?ml", re.ASCII),
+    ),
+    "branch": Kind(
+        "a branch or tag, such as main or release/2026-11: letters, digits, - and _, parted by single dots and "
+        "slashes, at most 100 characters",
+        re.compile(r"(?=.{1,100}\Z)[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*", re.ASCII),
+    ),
+    "input": Kind(
+        "a workflow input's name: letters, digits, - and _",
+        re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,60}", re.ASCII),
+    ),
+    "paths": Kind(
+        "none, or up to 25 paths from the repository's root by commas without blanks, such as src/main.ts,package.json",
+        re.compile(rf"(?=.{{1,1000}}\Z)(none|{_PATH}(,{_PATH}){{0,24}})", re.ASCII),
+    ),
+    "migrations": Kind(
+        "all, or a migration's version of 14 digits, such as 20260401090000", re.compile(r"all|[0-9]{14}", re.ASCII)
+    ),
+}
+"""The kinds of text. There is none for addresses to ask: a run asks only what the target's description names."""
