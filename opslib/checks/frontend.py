@@ -5,10 +5,32 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from opslib.checks.frontend_loading import compressed, former, grown, kept, painted, size, timing, whole
+from opslib.checks.tree import Branch, Tree
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import duration
 from opslib.probes import frontend as probes
 
+__all__ = [
+    "DECISIVE",
+    "TREES",
+    "compressed",
+    "former",
+    "grown",
+    "held_back",
+    "kept",
+    "live",
+    "migrations",
+    "painted",
+    "pipeline",
+    "public",
+    "served",
+    "size",
+    "timing",
+    "variables",
+    "way_back",
+    "whole",
+]
 COMMAND, OUTPUT = "npm run build", "dist"
 """What builds the front end, and where its files then are (the guide's; the product's package.json)."""
 OLDEST_NODE = 20
@@ -239,3 +261,24 @@ public = Check(
     items=("DEP-VCL-05",),
 )
 """CRITICAL where a variable that a build makes public has a name that says key, secret, token or password."""
+
+_SHOTS = 5
+DECISIVE: tuple[Check, ...] = (whole, size, kept, timing(_SHOTS))
+"""What tells most in the shortest time, and needs no credential."""
+
+TREES: tuple[Tree, ...] = (
+    Tree(
+        name="slow-page-loads",
+        symptom="Slow page loads",
+        branches=(
+            Branch(timing(_SHOTS), "the document itself comes late: the way there, or the hoster"),
+            Branch(whole, "a file is not there, and the page waits for it or stays empty"),
+            Branch(size, "too much has to come before anything works"),
+            Branch(compressed, "text comes uncompressed"),
+            Branch(kept, "files are asked for again and again, or an old document names files that are gone"),
+            Branch(former, "the former deployment's files are gone for those who still have its document"),
+            Branch(painted(), "the browser itself needs long to show something"),
+        ),
+        items=("TRB-PPL-00",),
+    ),
+)

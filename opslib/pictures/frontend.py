@@ -6,7 +6,10 @@ from datetime import datetime
 
 from opslib.model import Picture, Reading, Row
 from opslib.pictures.charts import Day, calendar_strip
+from opslib.pictures.frontend_bundle import bundle
 from opslib.pictures.svg import Texture, picture, sentence
+
+__all__ = ["bundle", "deployments"]
 
 MOST = 30
 LEGEND = "● live   ↩ the previous one that was live   ○ was live, may come back   ✗ failed   – deleted   · never live"

@@ -28,6 +28,7 @@ _PROBES: tuple[Probe, ...] = (
     supabase_keys.network,
     security_tenants.matrix,
     security_secrets.bundle,
+    frontend.former,
     security_keys.stores,
     *security_keys.use.values(),
     *security_keys.previous.values(),

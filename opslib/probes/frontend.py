@@ -13,12 +13,27 @@ from typing import Any
 from opslib.errors import Unreachable
 from opslib.model import Probe
 from opslib.probes.frontend_documents import compared, look
+from opslib.probes.frontend_loading import browser, bundle, former, timing
 from opslib.probes.frontend_targets import obstacle, previous
 from opslib.probes.questions import question
 from opslib.systems.hosting import Stage
 from opslib.systems.publishable import PREFIX, secret_by_name
 from opslib.systems.target import PlanTarget
 
+__all__ = [
+    "browser",
+    "bundle",
+    "deployments",
+    "documents",
+    "former",
+    "front_end",
+    "live",
+    "migrations",
+    "pipeline",
+    "public",
+    "timing",
+    "variables",
+]
 _VERSION = re.compile(r"(\d{14})(?!\d)")
 
 

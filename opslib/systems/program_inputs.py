@@ -15,16 +15,28 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from opslib.errors import Refused
 from opslib.redaction import SecretUrl
 from opslib.systems.postgres import LOOPBACK
 
-Program = Literal["pg_dump", "pg_restore", "psql", "git", "git-workspace", "node", "npm", "supabase", "docker"]
-TOOLS = {name: name for name in ("git", "node", "npm", "supabase", "docker")} | {"git-workspace": "git"}
+Browser = Literal["chromium", "chromium-browser", "google-chrome"]
+Program = (
+    Literal["pg_dump", "pg_restore", "psql", "git", "git-workspace", "node", "npm", "supabase", "docker"] | Browser
+)
+BROWSERS: tuple[Browser, ...] = get_args(Browser)
+TOOLS = {name: name for name in ("git", "node", "npm", "supabase", "docker", *BROWSERS)} | {"git-workspace": "git"}
 """Programs that are found on the PATH alone, and their names there; ``git-workspace`` is git that makes a checkout."""
+# Spoken to over two pipes; it asks for nothing of its own, keeps nothing, and opens what it is told and no more.
+_QUIETLY = (
+    *("--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check", "--mute-audio"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync"),
+    *("--disable-extensions", "--disable-domain-reliability", "--disable-breakpad", "--disable-dev-shm-usage"),
+    *("--no-pings", "--no-proxy-server", "--password-store=basic", "--deny-permission-prompts", "--disable-gpu"),
+    *("--block-new-web-contents", "--window-size=1280,800"),
+)
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "pg_dump": ("--no-password",),
     # A restored subscription would name the saved database's own slot, and keep its database from being dropped.
@@ -43,6 +55,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "node": (),
     "supabase": (),
     "docker": (),
+    **dict.fromkeys(BROWSERS, _QUIETLY),
     # No script of a package runs, and nothing is sent but requests for the packages that the lock file names.
     "npm": ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--logs-max=0", "--loglevel=error"),
 }
@@ -67,6 +80,10 @@ ARGUMENTS: dict[str, str] = {
     "node": r"--version",
     "supabase": r"--version",
     "docker": r"--version",
+    **dict.fromkeys(
+        BROWSERS,
+        rf"--user-data-dir={_PATH}|--host-resolver-rules=MAP \* ~NOTFOUND , EXCLUDE [A-Za-z0-9.-]+|--no-sandbox",
+    ),
     "npm": rf"--version|ci|--prefix={_PATH}|--cache={_PATH}",
 }
 """What may follow a program's name, whole and unabbreviated. ``--dbname NAME`` counts as ``--dbname=NAME``."""

@@ -29,7 +29,8 @@ Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 class Answer:
     """What an address answered: status, headers (lower-case names), body as text, seconds to the last byte, body.
 
-    ``cookies`` are its Set-Cookie headers, one by one: joined they cannot be told apart.
+    ``cookies`` are its Set-Cookie headers, one by one: joined they cannot be told apart. ``first`` is the seconds until
+    status and headers were there.
     """
 
     status: int
@@ -38,6 +39,7 @@ class Answer:
     seconds: float
     data: bytes = b""
     cookies: tuple[str, ...] = field(default=(), repr=False)
+    first: float = 0.0
 
 
 @dataclass
@@ -96,12 +98,13 @@ class Exchange:
                 timeout=self.seconds,
                 extensions={"trace": self._trace},
             ) as response:
+                first = time.monotonic() - started
                 self._know(response.extensions.get("network_stream"))
                 data = self._poured(response) if self.pieces and response.is_success else self._body(response)
             text = data.decode(response.encoding or "utf-8", "replace")
             cookies = tuple(response.headers.get_list("set-cookie"))
-            seconds = time.monotonic() - started
-            self.answer = Answer(response.status_code, dict(response.headers), text, seconds, data, cookies)
+            took = time.monotonic() - started
+            self.answer = Answer(response.status_code, dict(response.headers), text, took, data, cookies, first)
         except Exception as error:
             self.error = error
         finally:

@@ -1,5 +1,6 @@
 """The hosters' clients against the lab's stand-ins: one behaviour, three vendors, each failure in its own words."""
 
+import re
 import time
 
 import pytest
@@ -96,7 +97,9 @@ def test_a_deployment_is_served_under_its_own_address_and_production_under_anoth
     assert len({page.text for page in pages}) == len(pages)
     production = lab.target.web.get(hoster.settings.front_end_url)
     assert production.text == lab.target.web.get(reading.deployment(hoster.ids["now"]).address).text
-    assert lab.target.web.get(f"{hoster.settings.front_end_url}/assets/index-x.js").status == 200
+    files = re.findall(r"\./(assets/[^\"]+)", production.text)
+    assert [lab.target.web.get(f"{hoster.settings.front_end_url}/{file}").status for file in files] == [200] * 3
+    assert lab.target.web.get(f"{hoster.settings.front_end_url}/assets/index-x.js").status == 404
     assert lab.target.web.get(f"{hoster.doors.url}/{hoster.name}/sites/{hoster.ids['gone']}/").status == 404
 
 

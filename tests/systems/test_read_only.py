@@ -14,7 +14,7 @@ from opslib.systems import programs
 from opslib.systems.cache_commands import why_refused as why_no_command
 from opslib.systems.postgres import Question, connect
 from opslib.systems.postgres_statements import ACTS, why_refused
-from opslib.systems.program_inputs import PROGRAMS, check_arguments
+from opslib.systems.program_inputs import BROWSERS, PROGRAMS, check_arguments
 from opslib.systems.target import ReadTarget, VerifyTarget
 from opslib.systems.web import Asker, Preflights, Reader
 from tests.caches import admin
@@ -399,7 +399,7 @@ def test_the_list_of_arguments_admits_what_runs_give():
     check_arguments("pg_restore", ["--dbname", "shop.1", "--jobs=2", "/some/where/x.dump"])
     check_arguments("npm", ["ci", "--prefix=/srv/checkout", "--cache=/srv/cache"])
     check_arguments("git-workspace", ["clone", "--quiet", "--branch=main", "https://example.com/a.git", "/srv/a"])
-    others = {"git", "git-workspace", "node", "npm", "supabase", "docker"}
+    others = {"git", "git-workspace", "node", "npm", "supabase", "docker", *BROWSERS}
     assert set(PROGRAMS) == {"pg_dump", "pg_restore", "psql", *others}
 
 

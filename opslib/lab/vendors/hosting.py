@@ -7,6 +7,7 @@ production points at by the clock.
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import re
 import time
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from opslib.lab.vendors import pages
 from opslib.lab.vendors.stand_in import Refusal, StandIn
 
 DAY = 86_400.0
@@ -43,24 +45,9 @@ PIPELINE = {
     "node": "22.x",
 }
 """What commits are built from, and with what."""
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>ValueCanvas</title>
-<meta name="build" content="{sha}">
-<script type="module" crossorigin src="./assets/index-{mark}.js"></script>
-<link rel="stylesheet" href="./assets/index-{mark}.css">
-</head><body><div id="root"></div></body></html>
-"""
-
-
-HEADERS = {
-    "content-security-policy": "default-src 'self'; connect-src 'self' http://127.0.0.1:*; object-src 'none'; "
-    "base-uri 'self'; frame-ancestors 'none'",
-    "strict-transport-security": "max-age=63072000; includeSubDomains; preload",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "strict-origin-when-cross-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-}
-"""What every answer below /sites carries for browsers."""
+KINDS = {"css": "text/css", "js": "text/javascript"}
+SMALLEST = 1000
+"""Bytes under which nothing is compressed."""
 
 
 class Hoster(StandIn):
@@ -69,7 +56,8 @@ class Hoster(StandIn):
     ``move_seconds`` is how long a request takes; ``fails``: it ends without having moved anything; ``build_seconds``
     is how long a build takes, ``build_fails``: it ends without a deployment that could be used; ``hobby``:
     production goes back one step only; ``headers`` of what is served, ``bundle`` what its files also hold, ``login``
-    (well, loop); ``protected``: who opens a deployment's own address must log in.
+    (well, loop); ``protected``: who opens a deployment's own address must log in; ``site``: what is served otherwise
+    than :data:`opslib.lab.vendors.pages.GOOD` says.
     """
 
     ids: ClassVar[dict[str, str]]
@@ -105,9 +93,10 @@ class Hoster(StandIn):
             "fails": False,
             "hobby": False,
             "protected": False,
-            "headers": dict(HEADERS),
+            "headers": dict(pages.HEADERS),
             "bundle": "",
             "login": "well",
+            "site": {},
         }
 
     def sites(self) -> list[Route]:
@@ -132,15 +121,37 @@ class Hoster(StandIn):
         one = self.find(self.live() if site == "production" else site)
         if one is None or one["state"] != "ready":
             return HTMLResponse("<title>404: deployment not found</title>", 404)
+        name = request.path_params.get("name")
         if "files" in one:
-            return self._file(one, f"assets/{request.path_params['name']}" if "name" in request.path_params else "")
-        if "name" in request.path_params:
-            name = request.path_params["name"]
-            kind = "text/css" if name.endswith(".css") else "text/javascript"
-            forever = {"cache-control": "public, max-age=31536000, immutable"}
-            return Response(f"/* {one['sha']} */{self.state['bundle']}", media_type=kind, headers=forever)
-        page = PAGE.format(sha=one["sha"], mark=one["sha"][:8])
-        return HTMLResponse(page, headers={"cache-control": "public, max-age=0, must-revalidate"})
+            return self._file(one, "" if name is None else f"assets/{name}")
+        served = {**pages.GOOD, **self.state.get("site", {})}
+        data = self._document(one, served) if name is None else self._asset(one, name, site, served)
+        if data is None:
+            if not served["fallback"]:
+                return HTMLResponse("<title>404</title>", 404)
+            data, name = self._document(one, served), None
+        kind = "text/html" if name is None else KINDS.get(name.rpartition(".")[2], "application/octet-stream")
+        headers = {"cache-control": served["page_cache"] if name is None else served["file_cache"]}
+        headers |= {"content-security-policy": served["policy"]} if served["policy"] else {}
+        return _packed(request, Response(data, media_type=kind, headers=headers), served["gzip"])
+
+    def _document(self, one: dict[str, Any], served: dict[str, Any]) -> bytes:
+        return pages.document(one["sha"], *self._changed(one, served)).encode()
+
+    def _asset(self, one: dict[str, Any], name: str, site: str, served: dict[str, Any]) -> bytes | None:
+        """Return a file of a deployment; at production also of those that were live before, where they are kept."""
+        if name.partition("-")[0] in served["missing"]:
+            return None
+        known = [one]
+        if site == "production" and served["keeps_old"]:
+            known += [each for each in self.state["deployments"] if each["served"] and "files" not in each]
+        made = (pages.files(each["sha"], *self._changed(each, served)) for each in known)
+        found = next((files[name] for files in made if name in files), None)
+        return None if found is None else found + self.state["bundle"].encode()
+
+    def _changed(self, one: dict[str, Any], served: dict[str, Any]) -> tuple[int, bool]:
+        """Return what is amiss with a deployment's scripts: only the live one's can be."""
+        return (served["heavy"], served["throws"]) if one["id"] == self.live() else (0, False)
 
     def _file(self, one: dict[str, Any], path: str) -> Response:
         """Return a file of a deployment that was sent as files."""
@@ -148,8 +159,7 @@ class Hoster(StandIn):
         if digest is None:
             return HTMLResponse("<title>404</title>", 404)
         data = base64.b64decode(self.state["blobs"][digest])
-        kinds = {"css": "text/css", "js": "text/javascript"}
-        return Response(data, media_type=kinds.get(path.rpartition(".")[2], "text/html"))
+        return Response(data, media_type=KINDS.get(path.rpartition(".")[2], "text/html"))
 
     def find(self, id: str) -> dict[str, Any] | None:
         """Return a deployment by its id."""
@@ -278,3 +288,13 @@ class Hoster(StandIn):
         self.tick()
         found: list[dict[str, Any]] = self.state["deployments"]
         return sorted(found, key=lambda one: -one["created"])
+
+
+def _packed(request: Request, answer: Response, may: bool) -> Response:
+    """Return an answer compressed, where it may be, is large enough, and who asks takes it."""
+    if may and "gzip" in request.headers.get("accept-encoding", "") and len(answer.body) >= SMALLEST:
+        answer.body = gzip.compress(answer.body, 6, mtime=0)
+        answer.headers["content-length"] = str(len(answer.body))
+        answer.headers["content-encoding"] = "gzip"
+    answer.headers["vary"] = "accept-encoding"
+    return answer

@@ -89,7 +89,7 @@ class Vendors(Service):
             "GITHUB_TOKEN": self.passwords["github_token"],
             "OPS_READ_GITHUB_TOKEN": self.passwords["read_github_token"],
             "OPS_HOSTER": "vercel",
-            "VITE_APP_URL": f"{self.url}/vercel/sites/production",
+            "VITE_APP_URL": f"{self.url}/vercel/sites/production/",
             "VERCEL_API_URL": f"{self.url}/vercel",
             "VERCEL_PROJECT_ID": "prj_valuecanvas",
             "VERCEL_ORG_ID": "team_valuecanvas",

@@ -1,0 +1,79 @@
+"""The front end broken on purpose: how the lab's hosters serve it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from opslib.lab.broken import Fault
+from opslib.lab.broken.remembered import change, state
+from opslib.settings import Settings
+
+BACK = "runbooks/roll-back-deployment"
+
+
+def _served(**said: Any) -> Callable[[Settings], None]:
+    def make(settings: Settings) -> None:
+        hoster = str(settings.hoster)
+        known = dict(state(settings, hoster).get("site", {}))
+        change(settings, hoster, site={**known, **said})
+
+    return make
+
+
+def _mended(*names: str) -> Callable[[Settings], None]:
+    def mend(settings: Settings) -> None:
+        hoster = str(settings.hoster)
+        known = dict(state(settings, hoster).get("site", {}))
+        change(settings, hoster, site={name: said for name, said in known.items() if name not in names})
+
+    return mend
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        name="front-end-too-heavy",
+        area="frontend",
+        title="The newest build has 400 kB more in its first script",
+        check="front-end-size",
+        notebook=BACK,
+        make=_served(heavy=400),
+        mend=_mended("heavy"),
+    ),
+    Fault(
+        name="chunk-missing",
+        area="frontend",
+        title="A file that the front end loads later was not uploaded",
+        check="front-end-whole",
+        notebook="runbooks/deploy-new-version",
+        make=_served(missing=["canvas"]),
+        mend=_mended("missing"),
+    ),
+    Fault(
+        name="document-kept-for-a-day",
+        area="frontend",
+        title="Browsers may keep the document for a day, and so name files of a former deployment",
+        check="front-end-kept",
+        notebook="runbooks/deploy-new-version",
+        make=_served(page_cache="public, max-age=86400"),
+        mend=_mended("page_cache"),
+    ),
+    Fault(
+        name="former-files-gone",
+        area="frontend",
+        title="A deployment takes the files of the one before away",
+        check="front-end-former-files",
+        notebook=BACK,
+        make=_served(keeps_old=False),
+        mend=_mended("keeps_old"),
+    ),
+    Fault(
+        name="front-end-blank",
+        area="frontend",
+        title="The first script fails: nobody sees anything",
+        check="front-end-first-paint",
+        notebook=BACK,
+        make=_served(throws=True),
+        mend=_mended("throws"),
+    ),
+)
