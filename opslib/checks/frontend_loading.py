@@ -157,7 +157,8 @@ def _painted(reading: Reading) -> Judgement:
     rows = tuple({k: v for k, v in row.items() if k not in ("failed", "blocked", "errors")} for row in reading.rows)
     if bad := [row for row in reading.rows if row["status"] not in (None, 200)]:
         hidden = bad[0]["status"] in (401, 403, 429)
-        return Judgement(Verdict.UNKNOWN if hidden else Verdict.CRITICAL, f"The document answers {bad[0]['status']} to a browser.", None, rows)
+        said = f"The document answers {bad[0]['status']} to a browser."
+        return Judgement(Verdict.UNKNOWN if hidden else Verdict.CRITICAL, said, None, rows)
     paints = [row["first_paint"] for row in reading.rows if row["first_paint"] is not None]
     if len(reading.rows) < LEAST_VISITS:
         return Judgement(Verdict.UNKNOWN, f"Fewer than {LEAST_VISITS} visits prove nothing.", None, rows)

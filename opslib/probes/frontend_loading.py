@@ -77,6 +77,7 @@ def browser(times: int) -> Probe:
                 "transferred": one.transferred,
                 "requests": one.requests,
                 "characters": one.shown,
+                "kept_away": one.kept_away,
                 "failed": [f"{where}: {why}" for where, why in one.failed],
                 "blocked": list(one.blocked),
                 "errors": list(one.errors),

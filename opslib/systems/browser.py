@@ -52,7 +52,8 @@ _TIMES = """new Promise((done) => {
 class Visit:
     """One opening of a page: milliseconds since its beginning (None: it never came), bytes over the network.
 
-    ``shown`` counts the characters that stand on the page; ``failed`` are addresses with the reason; ``blocked`` what
+    ``shown`` counts the characters that stand on the page; ``kept_away`` the calls of other hosts, which are not found
+    here; ``failed`` are addresses of the page's own host with the reason; ``blocked`` what
     the page's own content security policy kept out; ``errors`` what its scripts raised.
     """
 
@@ -65,6 +66,7 @@ class Visit:
     transferred: int
     requests: int
     shown: int
+    kept_away: int
     failed: tuple[tuple[str, str], ...]
     blocked: tuple[str, ...]
     errors: tuple[str, ...]
@@ -186,8 +188,10 @@ class _Browser:
 
 @dataclass
 class _Seen:
-    """What happened while a page was open."""
+    """What happened while a page of ``host`` was open."""
 
+    host: str
+    kept_away: int = 0
     addresses: dict[str, str] = field(default_factory=dict)
     transferred: int = 0
     failed: dict[str, str] = field(default_factory=dict)
@@ -201,10 +205,10 @@ class _Seen:
         elif method == "Network.loadingFinished":
             self.transferred += int(said.get("encodedDataLength", 0))
         elif method == "Network.responseReceived" and said["response"]["status"] >= 400:
-            self.failed[said["response"]["url"].partition("?")[0][:300]] = f"answers {said['response']['status']}"
+            self._fail(said["response"]["url"].partition("?")[0][:300], f"answers {said['response']['status']}")
         elif method == "Network.loadingFailed":
             reason = said.get("blockedReason") or said.get("errorText", "failed")
-            self.failed.setdefault(self.addresses.get(said["requestId"], "?"), reason)
+            self._fail(self.addresses.get(said["requestId"], "?"), reason)
         elif method == "Log.entryAdded" and said["entry"]["source"] == "security":
             self.blocked.append(said["entry"]["text"][:300])
         elif method == "Runtime.exceptionThrown":
@@ -215,6 +219,12 @@ class _Seen:
             self.errors.append(
                 " ".join(str(one.get("value", one.get("description", ""))) for one in said["args"])[:300]
             )
+
+    def _fail(self, address: str, reason: str) -> None:
+        if urlsplit(address).hostname not in (self.host, None):
+            self.kept_away += 1
+        elif not address.endswith("/favicon.ico"):
+            self.failed.setdefault(address, reason)
 
 
 def _visited(browser: _Browser, address: str) -> Visit:
@@ -230,7 +240,7 @@ def _visited(browser: _Browser, address: str) -> Visit:
     browser.until("Page.loadEventFired", session)
     browser.rest()
     result = browser.ask("Runtime.evaluate", session, expression=_TIMES, awaitPromise=True, returnByValue=True)
-    seen = _Seen()
+    seen = _Seen(urlsplit(address).hostname or "")
     for event in browser.events:
         if event.get("sessionId") == session:
             seen.take(event["method"], event["params"])
@@ -246,6 +256,7 @@ def _visited(browser: _Browser, address: str) -> Visit:
         transferred=seen.transferred,
         requests=len(seen.addresses),
         shown=int(said.get("shown") or 0),
+        kept_away=seen.kept_away,
         failed=tuple(list(seen.failed.items())[:MOST_TOLD]),
         blocked=tuple(seen.blocked[:MOST_TOLD]),
         errors=tuple(seen.errors[:MOST_TOLD]),

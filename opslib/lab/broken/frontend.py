@@ -12,7 +12,9 @@ from opslib.settings import Settings
 BACK = "runbooks/roll-back-deployment"
 
 
-def _served(**said: Any) -> Callable[[Settings], None]:
+def served(**said: Any) -> Callable[[Settings], None]:
+    """Return what makes the hoster serve its site otherwise."""
+
     def make(settings: Settings) -> None:
         hoster = str(settings.hoster)
         known = dict(state(settings, hoster).get("site", {}))
@@ -21,7 +23,9 @@ def _served(**said: Any) -> Callable[[Settings], None]:
     return make
 
 
-def _mended(*names: str) -> Callable[[Settings], None]:
+def mended(*names: str) -> Callable[[Settings], None]:
+    """Return what makes the hoster serve its site as it should again."""
+
     def mend(settings: Settings) -> None:
         hoster = str(settings.hoster)
         known = dict(state(settings, hoster).get("site", {}))
@@ -37,8 +41,8 @@ FAULTS: tuple[Fault, ...] = (
         title="The newest build has 400 kB more in its first script",
         check="front-end-size",
         notebook=BACK,
-        make=_served(heavy=400),
-        mend=_mended("heavy"),
+        make=served(heavy=400),
+        mend=mended("heavy"),
     ),
     Fault(
         name="chunk-missing",
@@ -46,8 +50,8 @@ FAULTS: tuple[Fault, ...] = (
         title="A file that the front end loads later was not uploaded",
         check="front-end-whole",
         notebook="runbooks/deploy-new-version",
-        make=_served(missing=["canvas"]),
-        mend=_mended("missing"),
+        make=served(missing=["canvas"]),
+        mend=mended("missing"),
     ),
     Fault(
         name="document-kept-for-a-day",
@@ -55,8 +59,8 @@ FAULTS: tuple[Fault, ...] = (
         title="Browsers may keep the document for a day, and so name files of a former deployment",
         check="front-end-kept",
         notebook="runbooks/deploy-new-version",
-        make=_served(page_cache="public, max-age=86400"),
-        mend=_mended("page_cache"),
+        make=served(page_cache="public, max-age=86400"),
+        mend=mended("page_cache"),
     ),
     Fault(
         name="former-files-gone",
@@ -64,8 +68,8 @@ FAULTS: tuple[Fault, ...] = (
         title="A deployment takes the files of the one before away",
         check="front-end-former-files",
         notebook=BACK,
-        make=_served(keeps_old=False),
-        mend=_mended("keeps_old"),
+        make=served(keeps_old=False),
+        mend=mended("keeps_old"),
     ),
     Fault(
         name="front-end-blank",
@@ -73,7 +77,7 @@ FAULTS: tuple[Fault, ...] = (
         title="The first script fails: nobody sees anything",
         check="front-end-first-paint",
         notebook=BACK,
-        make=_served(throws=True),
-        mend=_mended("throws"),
+        make=served(throws=True),
+        mend=mended("throws"),
     ),
 )

@@ -5,11 +5,23 @@ insert into public.agent_sessions
   (id, organization_id, agent_id, user_id, status, workflow_state, started_at, ended_at, created_at)
 select pg_temp.key('agent-session', n), pg_temp.key('organization', pg_temp.home(person)),
   pg_temp.key('agent', pg_temp.home(person) * 6 + pg_temp.hash('agent', n) % 6), pg_temp.key('user', person), status,
-  '{"stage": "quantify"}', made, case when status in ('completed', 'failed') then made + interval '4 minutes' end, made
+  -- Sessions of the last days still hold the page that they showed last.
+  case when n < total * 0.9 then '{"stage": "quantify"}' else jsonb_build_object('stage', 'quantify', 'page',
+    jsonb_build_object('type', 'page', 'version', 2,
+      'organizationId', pg_temp.key('organization', pg_temp.home(person)), 'metadata', '{"theme": "dark"}'::jsonb,
+      'sections', jsonb_build_array(
+        '{"type": "component", "component": "InfoBanner", "version": 2, "props": {"title": "Quantify"}}'::jsonb,
+        case when n % 3 = 0 then '{"type": "component", "component": "ValueTreeCard", "version": 2,
+          "props": {"title": "Drivers", "nodes": []}}'::jsonb else '{"type": "component", "component": "NarrativeBlock",
+          "version": 1, "props": {"title": "What changed", "content": "Less waiting."}}'::jsonb end,
+        '{"type": "layout.directive", "intent": "compare", "component": "DataTable", "layout": "two_column",
+          "props": {"data": [], "columns": []}}'::jsonb))) end, made, case when status in ('completed', 'failed') then made + interval '4 minutes' end, made
 from (select count as total, n, pg_temp.hash('session-user', n) % pg_temp.users() as person
       from pg_temp.rows_of(0.05) count, generate_series(0, count - 1) n) s,
   pg_temp.moment('agent-session', n + 1, total, interval '90 days') made,
-  lateral (select case when n > total * 0.99 then 'active' when pg_temp.hash('agent-status', n) % 100 < 2 then 'failed'
+  lateral (select case when n > total * 0.99 - 5 and exists (select from public.organization_members m
+      where m.organization_id = pg_temp.key('organization', pg_temp.home(person))
+        and m.user_id = pg_temp.key('user', person) and m.status = 'active') then 'active' when pg_temp.hash('agent-status', n) % 100 < 2 then 'failed'
     when pg_temp.hash('agent-status', n) % 100 < 4 then 'paused' else 'completed' end) k(status);
 
 insert into public.episodic_memory (id, organization_id, session_id, episode, importance, created_at)

@@ -87,6 +87,34 @@ COMMITTED = {
 }
 """Files of the repository's newest commit, beside the front end's."""
 _SERVICE = "blueprint/infra/backend/services/{}/main.py"
+_SCHEMA = b"""// What the server may send: a page of sections, each a component or a directive of the layout.
+export const SDUI_VERSION = 2 as const;
+
+export const clampVersion = (version?: number) => Math.min(Math.max(version ?? 1, 1), SDUI_VERSION);
+"""
+_COMPONENTS = {
+    "InfoBanner": ("1, 2", "title"),
+    "DiscoveryCard": ("1, 2", "questions"),
+    "ValueTreeCard": ("1, 2", "title nodes"),
+    "ExpansionBlock": ("1, 2", "gaps roi"),
+    "MetricBadge": ("1", "label value"),
+    "KPIForm": ("1", "kpiName onSubmit"),
+    "DataTable": ("1", "data columns"),
+    "AgentResponseCard": ("1", "response"),
+    "NarrativeBlock": ("1", "title content"),
+}
+"""The lab's share of the product's components: the versions that each knows, and the properties that it demands."""
+
+
+def _registry() -> bytes:
+    lines = ["import * as shown from '../components/SDUI';", "", "export const registry = {"]
+    for name, (versions, demands) in _COMPONENTS.items():
+        props = ", ".join(f"'{one}'" for one in demands.split())
+        entry = ("component: shown." + name, f"versions: [{versions}]", f"requiredProps: [{props}]")
+        lines += [f"  {name}: {{", *(f"    {part}," for part in entry), "  },"]
+    return "\n".join([*lines, "};", ""]).encode()
+
+
 DELIVERED = {
     PATH: WORKFLOW.encode(),
     **{
@@ -96,6 +124,8 @@ DELIVERED = {
     "blueprint/infra/backend/shared/log.py": b"LEVEL = 20\n",
     "infrastructure/main.tf": b'variable "nodes" {\n  default = 3\n}\n',
     "docs/operations.md": b"# Operations\n\nSee the operations guide.\n",
+    "src/sdui/schema.ts": _SCHEMA,
+    "src/sdui/registry.tsx": _registry(),
     "public/robots.txt": b"User-agent: *\nDisallow: /\n",
 }
 """Files that the deployment workflow deploys, and its own."""
