@@ -50,9 +50,7 @@ Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 """A name that Supabase allows for a function."""
 
 
-class VendorNames(Dependencies, DevelopmentNames, Observability):
-class VendorNames(ProjectAccess, Dependencies, DevelopmentNames):
-class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames):
+class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")

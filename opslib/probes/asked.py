@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from opslib.model import Probe
-from opslib.probes import costs, environment, frontend, llm_keys, security_keys
-from opslib.probes import environment, frontend, security_keys, supabase_keys
-from opslib.probes import environment, frontend, security_keys, security_secrets, security_tenants, supabase_keys
+from opslib.probes import (
+    costs,
+    environment,
+    frontend,
+    llm_keys,
+    security_keys,
+    security_secrets,
+    security_tenants,
+    supabase_keys,
+)
 
 _PROBES: tuple[Probe, ...] = (
     frontend.live,

@@ -16,8 +16,6 @@ from opslib.systems.building import Builder, ReadOnlyBuilder
 from opslib.systems.cache_writing import Cache
 from opslib.systems.filing import Filing
 from opslib.systems.github import Workflows
-from opslib.systems.gateway import ReadOnlyGateway
-from opslib.systems.github import ReadOnlyWorkflows, Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.kubernetes import Cluster
@@ -27,104 +25,16 @@ from opslib.systems.object_store import Bucket
 from opslib.systems.openai import Project, ReadOnlyProject
 from opslib.systems.pagerduty import Pager
 from opslib.systems.postgres_admin import AdminDatabase
-from opslib.systems.reading_target import ReadTarget
 from opslib.systems.slack import Chat, ReadOnlyChat
 from opslib.systems.supabase import Supabase
-from opslib.systems.status_pages import StatusPages
-from opslib.systems.supabase import Supabase
-from opslib.systems.target_supabase import SupabaseLooking, SupabaseReading
+from opslib.systems.target_reading import ReadTarget
+from opslib.systems.target_supabase import SupabaseLooking
 from opslib.systems.vault import Vault
 from opslib.systems.vault_writing import VaultWriter
-from opslib.systems.web import Preflights, Reader
 from opslib.systems.workspace import Workspace
 from opslib.systems.workspace_writing import WorkspaceWriter
 
 __all__ = ["PlanTarget", "ReadTarget", "VerifyTarget", "WriteTarget"]
-
-class ReadTarget(SupabaseReading):
-    """Handles that cannot write, each opened at its first use; close with :meth:`close`."""
-
-    def __init__(self, settings: ReadSettings, run: str) -> None:
-        self.settings = settings
-        self.environment = settings.environment
-        self.run = run
-
-    @cached_property
-    def database(self) -> ReadOnlyDatabase:
-        """PostgreSQL as the reading role."""
-        return ReadOnlyDatabase(self.settings.read_database_url, f"opslib:{self.run}")
-
-    @cached_property
-    def cache(self) -> ReadOnlyCache:
-        """Redis or Valkey as the reading user."""
-        return ReadOnlyCache(self.settings.read_cache_url, f"opslib:{self.run}")
-
-    @cached_property
-    def backups(self) -> ReadOnlyBucket:
-        """The bucket of the database backups."""
-        return ReadOnlyBucket(self.settings, self.settings.backup_bucket)
-
-    @cached_property
-    def secrets(self) -> ReadOnlySecrets:
-        """How secrets stand in Secrets Manager; never their values."""
-        return ReadOnlySecrets(self.settings)
-
-    @cached_property
-    def web(self) -> Reader:
-        """HTTP with safe methods only."""
-        return Reader()
-
-    @cached_property
-    def browser(self) -> Preflights:
-        """HTTP as a browser asks before it calls another origin: safe methods, preflights among them."""
-        return Preflights()
-
-    @cached_property
-    def workflows(self) -> ReadOnlyWorkflows:
-        """GitHub Actions, by a token that only reads."""
-        return ReadOnlyWorkflows(self.settings, self.settings.read_github_token)
-
-    @cached_property
-    def checkout(self) -> Checkout:
-        """The commits of the product's repository on this machine."""
-        return Checkout(self.settings.checkout)
-
-    @cached_property
-    def cluster(self) -> ReadOnlyCluster:
-        """Kubernetes, by a token that only reads."""
-        return ReadOnlyCluster(self.settings, self.settings.read_kubernetes_token)
-
-    @cached_property
-    def status_pages(self) -> StatusPages:
-        """The vendors' public status pages."""
-        return StatusPages(self.settings)
-
-    @cached_property
-    def sentry(self) -> ReadOnlySentry:
-        """The project's errors at Sentry, by a token that only reads."""
-        return ReadOnlySentry(self.settings, self.settings.read_sentry_token)
-
-    @cached_property
-    def names(self) -> Names:
-        """DNS, asked of one name server."""
-        return Names(self.settings.resolver)
-
-    @cached_property
-    def certificates(self) -> Certificates:
-        """The certificates that hosts show."""
-        return Certificates()
-
-    @cached_property
-    def gateway(self) -> ReadOnlyGateway:
-        """The product's LLM gateway, by the token of a user who only looks."""
-        return ReadOnlyGateway(self.settings)
-
-    def close(self) -> None:
-        """Close every handle that was opened."""
-        every = (pair for kind in type(self).__mro__ for pair in vars(kind).items())
-        handles = {name for name, value in every if isinstance(value, cached_property)}
-        for name in handles & self.__dict__.keys():
-            self.__dict__.pop(name).close()
 
 
 class PlanTarget(ReadTarget, SupabaseLooking):

@@ -281,7 +281,7 @@ def test_past_the_handle_the_reading_user_of_the_cache_writes_nothing(lab):
         assert other.dbsize() == before
 
 
-def test_a_reading_target_has_no_handle_but_reading_ones(lab):
+def test_a_target_reading_has_no_handle_but_reading_ones(lab):
     target = ReadTarget(lab.settings.reading(), "test")
     kinds = {type(getattr(target, name)).__name__ for name in ("database", "cache", "backups", "web")}
     assert kinds == {"ReadOnlyDatabase", "ReadOnlyCache", "ReadOnlyBucket", "Reader"}

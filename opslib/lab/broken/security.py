@@ -6,7 +6,7 @@ from typing import LiteralString
 
 from opslib.lab.broken import Fault
 from opslib.lab.knock import change, front
-from opslib.lab.vendors.hosting import HEADERS
+from opslib.lab.vendors.pages import HEADERS
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
 

@@ -12,9 +12,8 @@ from opslib.lab import development
 from opslib.lab.cloud import PROJECT as REF
 from opslib.lab.database import DATABASE
 from opslib.lab.service import Service
-from opslib.lab.vendors import names, product, sentry, status, watching
 from opslib.lab.tokens import project_key
-from opslib.lab.vendors import names, product, sentry, status
+from opslib.lab.vendors import names, product, sentry, status, watching
 from opslib.lab.vendors.openai import PROJECT
 from opslib.lab.vendors.slack import CHANNEL
 from opslib.settings_development import REPOSITORY

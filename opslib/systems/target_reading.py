@@ -8,6 +8,7 @@ from opslib.settings import ReadSettings
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.certificates import Certificates
 from opslib.systems.checkout import Checkout
+from opslib.systems.gateway import ReadOnlyGateway
 from opslib.systems.github import ReadOnlyWorkflows
 from opslib.systems.kubernetes import ReadOnlyCluster
 from opslib.systems.log_groups import ReadOnlyLogs
@@ -17,12 +18,12 @@ from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.secret_store import ReadOnlySecrets
 from opslib.systems.sentry import ReadOnlySentry
 from opslib.systems.status_pages import StatusPages
-from opslib.systems.supabase import ReadOnlySupabase
+from opslib.systems.target_supabase import SupabaseReading
 from opslib.systems.target_watching import Watching
-from opslib.systems.web import Reader
+from opslib.systems.web import Preflights, Reader
 
 
-class ReadTarget(Watching):
+class ReadTarget(Watching, SupabaseReading):
     """Handles that cannot write, each opened at its first use; close with :meth:`close`."""
 
     def __init__(self, settings: ReadSettings, run: str) -> None:
@@ -61,14 +62,14 @@ class ReadTarget(Watching):
         return Reader()
 
     @cached_property
+    def browser(self) -> Preflights:
+        """HTTP as a browser asks before it calls another origin: safe methods, preflights among them."""
+        return Preflights()
+
+    @cached_property
     def workflows(self) -> ReadOnlyWorkflows:
         """GitHub Actions, by a token that only reads."""
         return ReadOnlyWorkflows(self.settings, self.settings.read_github_token)
-
-    @cached_property
-    def supabase(self) -> ReadOnlySupabase:
-        """Supabase's project, by a token that only reads."""
-        return ReadOnlySupabase(self.settings, self.settings.read_supabase_token)
 
     @cached_property
     def checkout(self) -> Checkout:
@@ -99,6 +100,11 @@ class ReadTarget(Watching):
     def certificates(self) -> Certificates:
         """The certificates that hosts show."""
         return Certificates()
+
+    @cached_property
+    def gateway(self) -> ReadOnlyGateway:
+        """The product's LLM gateway, by the token of a user who only looks."""
+        return ReadOnlyGateway(self.settings)
 
     def close(self) -> None:
         """Close every handle that was opened."""
