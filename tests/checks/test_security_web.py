@@ -9,7 +9,7 @@ from opslib.checks.security_web import policy, reaches
 from opslib.lab import knock
 from opslib.lab.tokens import signed
 from opslib.lab.vendors import product
-from opslib.lab.vendors.hosting import HEADERS
+from opslib.lab.vendors.pages import HEADERS
 from opslib.model import Reading, Verdict
 from opslib.redaction import Redactor
 from opslib.runs.reading import evaluate, judge

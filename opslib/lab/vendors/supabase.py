@@ -21,10 +21,10 @@ from starlette.routing import Route
 
 from opslib.errors import Unreachable
 from opslib.lab.cloud import PROJECT, RENEWED
-from opslib.lab.vendors import supabase_config, supabase_gateway
+from opslib.lab.vendors import supabase_backups, supabase_config, supabase_gateway
 from opslib.lab.vendors.product import DEPLOYED, HELLO, LLM
 from opslib.lab.vendors.stand_in import Refusal, StandIn
-from opslib.lab.vendors.supabase_backups import automatic
+from opslib.lab.vendors.supabase_backups import Backups
 from opslib.lab.vendors.supabase_config import Config
 from opslib.lab.vendors.supabase_gateway import Gateway
 from opslib.systems.multipart import Part, decode, encode
@@ -61,8 +61,7 @@ class Supabase(StandIn):
             "secrets": secrets,
             "functions": functions,
             "limit": PLAN_LIMIT,
-            "backups": [["COMPLETED", 0.3 + day] for day in range(7)],
-            "point_in_time": True,
+            **supabase_backups.STATE,
             **supabase_gateway.STATE,
             **supabase_config.STATE,
             "auth": supabase_config.sign_in(self.base.replace("/supabase", "/vercel/sites/production")),
@@ -75,7 +74,6 @@ class Supabase(StandIn):
         return [
             Route(home, self.project),
             Route(f"{home}/health", self.health),
-            Route(f"{home}/database/backups", self.backups),
             Route(f"{home}/secrets", self.secrets),
             Route(f"{home}/secrets", self.set_secrets, methods=["POST"]),
             Route(f"{home}/secrets", self.delete_secrets, methods=["DELETE"]),
@@ -86,6 +84,7 @@ class Supabase(StandIn):
             Route(one, self.delete_function, methods=["DELETE"]),
             Route(f"{one}/body", self.body),
             Route("/sites/{ref}/functions/v1/{slug}", self.call, methods=["GET", "POST"]),
+            *Backups(self.state, REF).routes(),
             *Config(self.state, REF).routes(),
             *Gateway(self.state, REF).routes(),
         ]
@@ -125,11 +124,6 @@ class Supabase(StandIn):
         states = {name: self.state["health"][name] for name in asked}
         shown = [{"name": n, "healthy": s == "ACTIVE_HEALTHY", "status": s} for n, s in states.items()]
         return JSONResponse([one if one["healthy"] else {**one, "error": "connection refused"} for one in shown])
-
-    async def backups(self, request: Request) -> Response:
-        """Return its own backups (state ``backups``: status, age in days) and the window of ``point_in_time``."""
-        self._here(request)
-        return JSONResponse(automatic(self.state["backups"], self.state["point_in_time"]))
 
     async def secrets(self, request: Request) -> Response:
         """Return names, digests, and when each was set."""
