@@ -8,7 +8,10 @@ from opslib.checks.application_watch import after_change
 from opslib.checks.tree import Tree
 from opslib.model import Check
 
-DECISIVE: tuple[Check, ...] = (health, error_rate(seconds=2.0), response_time(seconds=2.0), burn(month=False))
+DECISIVE: tuple[Check, ...] = (
+    *(health, error_rate(seconds=2.0), response_time(seconds=2.0)),
+    *(burn(month=False), uptime(), fresh, coupling),
+)
 """What tells most of the API, most telling first, without waiting for a window."""
 
 TREES: tuple[Tree, ...] = ()

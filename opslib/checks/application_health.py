@@ -83,7 +83,8 @@ health = Check(
     judge=_judge_health,
     remedy=(
         "See which dependency is ill: diagnostics/database, diagnostics/llm, diagnostics/cache. Together.ai alone: "
-        "disaster/recover-llm. No route at all: ask which build is deployed (diagnostics/delivery)."
+        "disaster/recover-llm. A table that moved: runbooks/migrate-database. No route at all: see which build is "
+        "deployed (diagnostics/delivery)."
     ),
     items=("MON-APP-01T", "MON-APP-01A"),
 )

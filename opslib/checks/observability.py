@@ -6,7 +6,7 @@ from opslib.checks.observability_told import told
 from opslib.checks.tree import Tree
 from opslib.model import Check
 
-DECISIVE: tuple[Check, ...] = (targets, guide_alerts, told, stack)
+DECISIVE: tuple[Check, ...] = (targets, guide_alerts, told, silent_rules, stack, dashboards)
 """What tells most of the watching, most telling first."""
 
 TREES: tuple[Tree, ...] = ()

@@ -12,7 +12,7 @@ from opslib.checks.tree import Tree
 from opslib.errors import UsageError
 from opslib.model import Check
 
-ORDER = ("dependencies", "cluster", "database", "cache", "environment", "backups")
+ORDER = ("dependencies", "cluster", "database", "cache", "application", "environment", "backups", "observability")
 """The areas from causes to effects: what is below rests on what is above. Only this order decides between equals."""
 
 

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from opslib.checks import application as checks
+from opslib.lab.broken.application import FAULTS
 from opslib.model import Reading, Verdict, now
 from opslib.runs.reading import evaluate, judge
 from opslib.systems.target import ReadTarget
@@ -132,6 +133,10 @@ def test_absent_not_allowed_limited_and_unhealthy_are_four_things_and_a_page_is_
 ):
     result, _ = looked(lab, {}, otherwise)
     assert (result.verdict, said in result.summary) == (verdict, True), result.summary
+
+
+def test_every_check_of_the_area_has_a_fault_that_it_finds():
+    assert {fault.check for fault in FAULTS} == {check.name for check in checks.DECISIVE}
 
 
 def test_without_an_address_or_an_answer_nobody_knows(lab):

@@ -7,6 +7,7 @@ import pytest
 from opslib.checks import observability as checks
 from opslib.checks.observability_alerts import limit_of, never
 from opslib.guide.alerts import alerts
+from opslib.lab.broken.observability import FAULTS
 from opslib.lab.vendors.prometheus_rules import RULES
 from opslib.model import Reading, Verdict, now
 from opslib.probes.observability_queries import series
@@ -218,6 +219,10 @@ def judged(lab):
     handles = ReadTarget(lab.settings.reading(), "test")
     yield lambda check: evaluate(check, handles)
     handles.close()
+
+
+def test_every_check_has_a_fault_that_it_finds():
+    assert {fault.check for fault in FAULTS} == {check.name for check in checks.DECISIVE}
 
 
 ALL = (checks.stack, checks.targets, checks.guide_alerts, checks.silent_rules, checks.told, checks.dashboards)

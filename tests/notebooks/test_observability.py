@@ -61,7 +61,7 @@ def test_what_is_amiss_is_found_each_by_its_own_check_and_hostile_text_stays_tex
 
 def test_where_nobody_answers_nothing_is_green(house, run, there):
     for name in WATCHERS:
-        there.doors._ask("POST", "faults", {"vendor": name, "fault": "403"})
+        there.doors.fail(name, "403")
     result, folder = run(NAME)
     assert (result["state"], result["exit_code"]) == ("finished", 2), result
     assert verdicts(folder) == {**dict.fromkeys(CHECKS, "UNKNOWN"), "observability-stack": "CRITICAL"}

@@ -15,7 +15,7 @@ from opslib.errors import UsageError
 from opslib.model import Verdict
 from opslib.settings import Settings
 
-AREAS = ("dependencies", "cluster", "database", "cache", "backups")
+AREAS = ("dependencies", "cluster", "database", "cache", "application", "backups", "observability")
 """The areas that have faults, each in a module of its name."""
 
 

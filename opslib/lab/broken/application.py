@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, LiteralString
 
 from opslib.lab.broken import Fault
-from opslib.lab.broken.watchers import change, episode, put, state
+from opslib.lab.broken.watchers import change, episode
+from opslib.lab.doors import Doors
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
 
@@ -25,11 +26,12 @@ def _liveness(path: str) -> Callable[[Settings], None]:
     """Return what sets the path that the cluster asks the API's pods for; their pods stay, as after a new manifest."""
 
     def work(settings: Settings) -> None:
-        known = state(settings.kubernetes_url, "kubernetes", settings.kubernetes_ca)
+        doors = Doors(settings, cluster=True)
+        known = doors.state()["kubernetes"]
         key = f"{settings.kubernetes_namespace}/{settings.api_deployment}"
         for container in known["objects"]["deployments"][key]["spec"]["template"]["spec"]["containers"]:
             container["livenessProbe"]["httpGet"]["path"] = path
-        put(settings.kubernetes_url, "kubernetes", known, settings.kubernetes_ca)
+        doors.put(kubernetes=known)
 
     return work
 
@@ -91,7 +93,7 @@ FAULTS: tuple[Fault, ...] = (
         "application",
         "The cluster's liveness probe asks /health, which fails with the database and with Together.ai",
         "application-coupling",
-        "runbooks/deploy-new-version",
+        "",
         _liveness("/health"),
         _liveness(LIVE),
     ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from opslib.lab.broken import Fault
-from opslib.lab.broken.watchers import change, state
+from opslib.lab.broken.watchers import change
+from opslib.lab.doors import Doors
 from opslib.lab.vendors import alertmanager, grafana, prometheus_rules
 from opslib.settings import Settings
 
@@ -18,7 +19,7 @@ RENAMED = {"system-health": "aa1", "llm-metrics": "bb2", "cost-tracking": "cc3",
 
 
 def _rules(settings: Settings) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = state(settings.prometheus_url, "prometheus")["groups"][0]["rules"]
+    found: list[dict[str, Any]] = Doors(settings).state()["prometheus"]["groups"][0]["rules"]
     return found
 
 
@@ -83,7 +84,7 @@ FAULTS: tuple[Fault, ...] = (
         "observability",
         "A paging alert waits for a P95 above 1000 ms in a histogram that ends there",
         "observability-silent-rules",
-        "diagnostics/application",
+        "",
         _quantile_rule,
         _mend_rules,
     ),
@@ -92,7 +93,7 @@ FAULTS: tuple[Fault, ...] = (
         "observability",
         "Critical alerts go to a receiver without PagerDuty",
         "observability-told",
-        "diagnostics/observability",
+        "",
         _routes,
         _mend_routes,
     ),
@@ -101,7 +102,7 @@ FAULTS: tuple[Fault, ...] = (
         "observability",
         "The job redis scrapes Redis itself, which speaks no HTTP",
         "observability-targets",
-        "diagnostics/cache",
+        "",
         _exporter,
         _mend_exporter,
     ),
@@ -110,7 +111,7 @@ FAULTS: tuple[Fault, ...] = (
         "observability",
         "Grafana's own database is away",
         "observability-stack",
-        "diagnostics/observability",
+        "",
         lambda settings: change(settings, "grafana", database="failing"),
         lambda settings: change(settings, "grafana", database="ok"),
     ),
@@ -119,7 +120,7 @@ FAULTS: tuple[Fault, ...] = (
         "observability",
         "The four dashboards exist, under uids that the guide does not know",
         "observability-dashboards",
-        "diagnostics/observability",
+        "",
         _dashboards,
         _mend_dashboards,
     ),
