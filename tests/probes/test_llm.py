@@ -1,6 +1,7 @@
 """What is read of language models: rows whatever their columns are called, keys and words by the executor alone."""
 
 import json
+import uuid
 
 import pytest
 
@@ -24,7 +25,8 @@ BY_ROWS = (
 
 @pytest.fixture
 def looking(lab):
-    target = PlanTarget(lab.settings, "test")
+    # A run of its own each time: one run may ask for words ten times.
+    target = PlanTarget(lab.settings, f"test-{uuid.uuid4().hex[:8]}")
     yield target
     target.close()
 

@@ -20,7 +20,8 @@ def test_the_labs_router_tells_the_user_who_only_looks_and_counts_each_question(
     again = lab.target.gateway.stats()
     assert set(again.data) == {"togetherAI", "openAI", "cache"}
     assert told.left is not None
-    assert again.left == told.left - 1
+    # One less, or the first of the next minute.
+    assert again.left in (told.left - 1, 299)
 
 
 def test_without_a_user_nobody_is_told_and_the_answer_says_nothing_of_the_route(lab):
