@@ -22,9 +22,12 @@ from opslib.systems.target import PlanTarget, ReadTarget
 from opslib.systems.vault import placeholder
 
 SECONDS = 10.0
-MOST_FILES = 60
+MOST_FILES = 150
 HEAD = "HEAD"
 _MAP = re.compile(r"//[#@] sourceMappingURL=(?!data:)(\S{1,300})\s*$")
+_PIECE = re.compile(
+    r"""["'`](\.{1,2}/[A-Za-z0-9_./-]{1,150}\.m?js|/?assets/[A-Za-z0-9_./-]{1,150}\.(?:m?js|css))["'`]"""
+)
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*|sb_publishable_[A-Za-z0-9_-]+")
 _ENV = re.compile(r"\.env(\.[A-Za-z0-9_.-]+)?")
 _TEMPLATES = ("example", "sample", "template", "dist", "defaults")
@@ -56,18 +59,25 @@ def _bundle(target: PlanTarget) -> list[dict[str, Any]]:
     parser = _Files()
     parser.feed(first.text)
     content: dict[str, bytes] = {"index.html": first.data}
-    waiting, others = list(dict.fromkeys(parser.found)), 0
-    while waiting and len(content) < MOST_FILES:
-        url = urljoin(base, waiting.pop(0))
-        if urlsplit(url).netloc != urlsplit(base).netloc:
-            others += 1
+    waiting, seen, others = [urljoin(base, one) for one in parser.found], set[str](), set[str]()
+    while waiting and len(seen) < MOST_FILES:
+        url = waiting.pop(0).partition("#")[0]
+        if url in seen or urlsplit(url).netloc != urlsplit(base).netloc:
+            others |= {url} - seen
             continue
+        seen.add(url)
         answer = target.web.get(url, deadline=SECONDS)
-        name = PurePosixPath(urlsplit(url).path).name or "script.js"
-        if answer.status == 200 and name not in content:
-            content[name] = answer.data
-            waiting += [urljoin(url, found[1]) for found in [_MAP.search(answer.text)] if found]
-    return [*_looked_through(target, content), *_left(len(waiting), others)]
+        if answer.status == 200 and "html" not in answer.headers.get("content-type", ""):
+            content[urlsplit(url).path.removeprefix(urlsplit(base).path)] = answer.data
+            waiting += _named(answer.text, url, base)
+    return [*_looked_through(target, content), *_left(len({*waiting} - seen - others), len(others))]
+
+
+def _named(text: str, url: str, base: str) -> list[str]:
+    """Return what a script names further: pieces that are loaded later, and its source map."""
+    pieces = [urljoin(url if one.startswith(".") else base, one) for one in _PIECE.findall(text)[:MOST_FILES]]
+    found = _MAP.search(text)
+    return [*pieces, *([urljoin(url, found[1])] if found else [])]
 
 
 def _looked_through(target: PlanTarget, content: dict[str, bytes]) -> list[dict[str, Any]]:

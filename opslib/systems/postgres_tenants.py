@@ -113,11 +113,17 @@ class TenantSight:
 
     def _become_possible(self, connection: psycopg.Connection[Any], identity: Identity) -> None:
         """Raise Unreachable where the session's role is no member of the other one: that is no denial of the table."""
-        row = connection.execute(
-            "SELECT coalesce(pg_has_role(session_user, r.oid, 'SET'), false) AS may"
-            " FROM (SELECT to_regrole(%s) AS oid) AS r",
-            (identity.role,),
-        ).fetchone()
+        import psycopg
+
+        # Before version 16 every member could.
+        privilege = "SET" if connection.info.server_version >= 160_000 else "MEMBER"
+        try:
+            row = connection.execute(
+                "SELECT coalesce(pg_has_role(session_user, to_regrole(%s)::oid, %s), false) AS may",
+                (identity.role, privilege),
+            ).fetchone()
+        except psycopg.Error as error:
+            raise unreachable(error, self._url, "look as another role") from error
         if row is None or not row["may"]:
             said = f"The executor's role of DATABASE_URL may not become {identity.role}."
             raise Unreachable(said, f"As an administrator: GRANT {identity.role} TO that role.", "forbidden")

@@ -117,7 +117,16 @@ def test_the_key_that_everybody_may_have_is_no_secret_and_a_source_map_is_worth_
     assert look(checks.bundle).verdict is OK
     served(lab, bundle="\n//# sourceMappingURL=index.js.map")
     result = look(checks.bundle)
-    assert (result.verdict, "source maps are public: index.js.map" in result.summary) == (WARNING, True)
+    assert (result.verdict, "source maps are public: assets/index.js.map" in result.summary) == (WARNING, True)
+
+
+def test_pieces_that_a_script_loads_later_are_looked_through_too_and_other_hosts_are_not_asked(doors, lab, look):
+    served(lab, bundle="const a=()=>import('./lazy-1.js'), b=['assets/lazy-2.js','https://cdn.test/x.js'];")
+    result = look(checks.bundle)
+    files = {row["file"] for row in result.rows}
+    assert {"assets/lazy-1.js", "assets/lazy-2.js", "index.html"} <= files
+    assert result.verdict is OK
+    assert not [one for one in files if "cdn" in one]
 
 
 def test_env_files_in_git_are_judged_by_what_is_in_them(lab, look, tmp_path):
