@@ -31,7 +31,7 @@ browser: ## install Debian's chromium, for the tests that open reports
 	@test -n "$(BROWSER)" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \
 	  { echo "no browser, and apt-get could not install one: put chromium or google-chrome on PATH"; exit 1; }
 
-# The Supabase CLI comes by npm. Where there is none, the tests with it are skipped; where every test must count they fail.
+# The Supabase CLI and picomatch come by npm. Where there is none, the tests with it are skipped; where every test must count they fail.
 NPM := $(shell command -v npm)
 CLI := tests/npm/node_modules/.package-lock.json
 

@@ -32,7 +32,7 @@ GUIDE_FILTERS = {
     "frontend": ("src/**", "public/**"),
 }
 FLOW_ITEMS = tuple(f"CI-FLOW-{number:02}" for number in range(1, 11))
-NOBODY, TAG, COMMIT = "no version", "a tag, which its owner can move", "a commit"
+NOBODY, TAG, COMMIT = "no version", "a tag, which its owner can move", "a commit or digest"
 
 Finding = tuple[Verdict, str]
 
@@ -168,7 +168,13 @@ def _judge_pinned(reading: Reading) -> Judgement:
         if row["what"] != "action" or row["action"].startswith(("./", "actions/")):
             continue
         name, _, version = row["action"].partition("@")
-        how = COMMIT if re.fullmatch(r"[0-9a-f]{40}", version) else TAG if re.match(r"v?\d", version) else NOBODY
+        how = (
+            COMMIT
+            if re.fullmatch(r"[0-9a-f]{40}|sha256:[0-9a-f]{64}", version)
+            else TAG
+            if re.match(r"v?\d", version)
+            else NOBODY
+        )
         rows.append({"action": name, "version": version, "pinned_to": how, "job": row["job"]})
         if how == NOBODY:
             findings.append((Verdict.CRITICAL, f"{name} is whatever {version or 'its branch'} is at that moment"))

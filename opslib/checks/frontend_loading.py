@@ -13,7 +13,7 @@ from opslib.pictures.figures import count
 from opslib.probes import frontend_loading as probes
 from opslib.probes.frontend_bundle import HASHED, SMALLEST
 
-KILOBYTE = 1000
+KIBIBYTE = 1024
 YEAR, MONTH = 365 * 86_400, 30 * 86_400
 PINNED_PAGE = 3600
 """Seconds for which a kept document outlasts what it names: longer is CRITICAL."""
@@ -46,11 +46,11 @@ def _size(reading: Reading) -> Judgement:
         for row in sorted(_files(reading), key=lambda row: -(row["gzip"] or 0))
     )
     lost = [row["file"] for row in first if row["gzip"] is None]
-    kilobytes = sum(row["gzip"] or 0 for row in first) / KILOBYTE
-    later = sum(row["gzip"] or 0 for row in scripts if not row["initial"]) / KILOBYTE
+    kilobytes = sum(row["gzip"] or 0 for row in first) / KIBIBYTE
+    later = sum(row["gzip"] or 0 for row in scripts if not row["initial"]) / KIBIBYTE
     if not first:
         return Judgement(Verdict.UNKNOWN, "The document names no script: is it the front end's?", None, shown)
-    said = f"{kilobytes:.0f} kB of scripts (gzip) before anything works, {later:.0f} kB later"
+    said = f"{kilobytes:.0f} KiB of scripts (gzip) before anything works, {later:.0f} KiB later"
     verdict = limits.judge(kilobytes)
     if lost:
         said = f"{said}; {', '.join(lost[:MOST_SAID])} could not be measured"
@@ -122,8 +122,8 @@ def _compressed(reading: Reading) -> Judgement:
     rows = [{name: row[name] for name in ("file", "bytes", "gzip", "encoding")} for row in large]
     if not large:
         return Judgement(Verdict.UNKNOWN, f"Nothing was served that has {SMALLEST} bytes.", None, ())
-    lost = sum(row["bytes"] - row["gzip"] for row in plain) / KILOBYTE
-    said = [(Verdict.WARNING, f"{len(plain)} of {len(large)} files come uncompressed: {lost:.0f} kB too much")]
+    lost = sum(row["bytes"] - row["gzip"] for row in plain) / KIBIBYTE
+    said = [(Verdict.WARNING, f"{len(plain)} of {len(large)} files come uncompressed: {lost:.0f} KiB too much")]
     return _result(said if plain else [], f"All {len(large)} larger files come compressed.", rows)
 
 
@@ -170,9 +170,9 @@ def _painted(reading: Reading) -> Judgement:
     middle = median(paints)
     largest = _middle(reading, "largest_paint", "{:.0f} ms")
     said = f"first paint {middle:.0f} ms, largest {largest}, loaded {_middle(reading, 'loaded', '{:.0f} ms')}"
-    moved = median(row["transferred"] for row in reading.rows) / KILOBYTE
+    moved = median(row["transferred"] for row in reading.rows) / KIBIBYTE
     return Judgement(
-        limits.judge(middle), f"Medians of {len(paints)} visits: {said}, {moved:.0f} kB.", round(middle, 1), rows
+        limits.judge(middle), f"Medians of {len(paints)} visits: {said}, {moved:.0f} KiB.", round(middle, 1), rows
     )
 
 
@@ -182,7 +182,7 @@ def _middle(reading: Reading, name: str, form: str) -> str:
 
 
 def _former(reading: Reading) -> Judgement:
-    files = tuple(row for row in reading.rows if row["what"] == "file")
+    files = tuple({k: v for k, v in row.items() if k != "what"} for row in reading.rows if row["what"] == "file")
     gone = [row["file"] for row in files if not row["there"]]
     before = next(row for row in reading.rows if row["what"] == "before")
     if not files:
@@ -200,7 +200,7 @@ def _grown(reading: Reading) -> Judgement:
     if now["unmeasured"] or before["unmeasured"] or not before["gzip"]:
         return Judgement(Verdict.UNKNOWN, "Not every first script of both builds could be measured.", None, rows)
     share = 100 * (now["gzip"] - before["gzip"]) / before["gzip"]
-    sizes = f"{before['gzip'] / KILOBYTE:.0f} kB to {now['gzip'] / KILOBYTE:.0f} kB"
+    sizes = f"{before['gzip'] / KIBIBYTE:.0f} KiB to {now['gzip'] / KIBIBYTE:.0f} KiB"
     said = f"The first scripts went from {sizes} (gzip) since {before['deployment']}: {share:+.1f} %."
     return Judgement(threshold("front-end-growth").judge(share), said, round(share, 1), rows)
 

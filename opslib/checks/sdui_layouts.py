@@ -66,7 +66,7 @@ def _judge_schema(reading: Reading) -> Judgement:
         said = "; ".join(f"{text} ({number} ×)" for text, number in counted.most_common(MOST_SAID))
         rows = tuple({"error": text, "pages": number} for text, number in counted.most_common(MOST_ROWS))
         return Judgement(Verdict.CRITICAL, f"{len(wrong)} of {len(pages)} pages are refused: {said}.", len(wrong), rows)
-    return Judgement(Verdict.OK, f"All {len(pages)} pages are as the schema has them.", 0, _where(pages))
+    return Judgement(Verdict.OK, f"All {len(pages)} pages are as the schema has them.", 0, _where(pages[:5]))
 
 
 def _judge_registry(reading: Reading) -> Judgement:
@@ -88,8 +88,8 @@ def _judge_registry(reading: Reading) -> Judgement:
         return Judgement(
             Verdict.WARNING, f"Demanded properties are missing: {said}.", len(lacking), tuple(rows[:MOST_ROWS])
         )
-    said = f"All {len(used)} components that {len(pages)} pages name are registered at {_at(reading)}"
-    return Judgement(Verdict.OK, f"{said}; {len(reading.rows[0]['components'])} are.", 0, tuple(rows[:MOST_ROWS]))
+    said = f"All {len(used)} components that {len(pages)} pages name are among the {len(reading.rows[0]['components'])} registered"
+    return Judgement(Verdict.OK, f"{said} at {_at(reading)}.", 0, tuple(rows[:MOST_ROWS]))
 
 
 def _judge_markup(reading: Reading) -> Judgement:
@@ -104,7 +104,7 @@ def _judge_markup(reading: Reading) -> Judgement:
             Verdict.WARNING, f"{said}; what is left of it only a browser shows.", len(marked), _where(marked)
         )
     said = f"None of {len(pages)} pages holds a script, a frame, a form or a handler for a sanitizer to take out"
-    return Judgement(Verdict.OK, f"{said}.", 0, _where(pages[:1]))
+    return Judgement(Verdict.OK, f"{said}; what else its own rules take out is not seen.", 0)
 
 
 def _judge_tenant(reading: Reading) -> Judgement:
@@ -119,9 +119,7 @@ def _judge_tenant(reading: Reading) -> Judgement:
     if unnamed:
         said = f"{len(unnamed)} of {len(pages)} pages name no organization: their data has no tenant to be read for"
         return Judgement(Verdict.WARNING, f"{said}.", len(unnamed), _where(unnamed))
-    return Judgement(
-        Verdict.OK, f"All {len(pages)} pages name the organization that they belong to.", 0, _where(pages[:1])
-    )
+    return Judgement(Verdict.OK, f"All {len(pages)} pages name the organization that they belong to.", 0)
 
 
 def _made(

@@ -9,7 +9,7 @@ from opslib.pictures.charts import Bar, bar_list
 from opslib.pictures.svg import picture, sentence
 
 TITLE = "Components that stored pages name"
-LEGEND = "Solid: registered at the commit. Hatched: not registered, a user reads “Component not found” in its place."
+LEGEND = "Solid: registered. Hatched: not registered, “Component not found”."
 MOST = 20
 
 

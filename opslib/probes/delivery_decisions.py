@@ -123,7 +123,11 @@ def _legs(job: Job, context: Context) -> tuple[str, ...] | None:
         made = [{**one, name: value} for one in made for value in many]
     for rule in filled(matrix.get("exclude"), context) or ():
         made = [one for one in made if any(one.get(key) != value for key, value in rule.items())]
-    made += [one for one in filled(matrix.get("include"), context) or () if not axes]
+    for more in filled(matrix.get("include"), context) or ():
+        # What fits combinations that are there widens them; else it is one of its own.
+        shared = [key for key in more if key in axes]
+        if not any(all(one.get(key) == more[key] for key in shared) for one in made):
+            made.append({str(key): value for key, value in more.items()})
     return tuple(", ".join(map(str, one.values())) for one in made)
 
 
@@ -144,4 +148,7 @@ def _said(one: Filter, case: Case) -> dict[str, Any]:
     """Return the outputs of a paths-filter step."""
     names = [rule.name for rule in one.rules]
     fits = [name for name in names if name in case.fits]
-    return {**{name: "true" if name in fits else "false" for name in names}, "changes": json.dumps(fits)}
+    return {
+        **{name: "true" if name in fits else "false" for name in names},
+        "changes": json.dumps(fits, separators=(",", ":")),
+    }

@@ -115,7 +115,7 @@ def _lacking(sections: Sequence[Mapping[str, Any]], source: Source) -> Iterator[
     for one, name in _known(sections, source):
         # A function can't be stored: what begins with "on" is put in by the browser.
         lacks = [prop for prop in source.components[name].demands if prop not in one["props"] and prop[:2] != "on"]
-        if lacks and one["type"] == COMPONENT:
+        if lacks and one["type"] == COMPONENT and not one["hydrated"]:
             yield f"{name} without {', '.join(lacks)}"
 
 

@@ -42,13 +42,13 @@ def test_a_healthy_front_end_is_ok_at_each_hoster_and_asked_without_changing_any
     hoster.doors.forget()
     found = results(hoster, *ALL)
     assert {one.check: one.verdict for one in found} == {check.name: Verdict.OK for check in ALL}
-    assert "66 kB" in found[1].summary
+    assert "65 KiB" in found[1].summary
     assert {call["method"] for call in hoster.doors.calls(hoster.name)} <= {"GET", "HEAD"}
 
 
 SITES = [
-    ({"heavy": 130}, checks.size, Verdict.WARNING, "kB of scripts"),
-    ({"heavy": 400}, checks.size, Verdict.CRITICAL, "kB of scripts"),
+    ({"heavy": 130}, checks.size, Verdict.WARNING, "KiB of scripts"),
+    ({"heavy": 400}, checks.size, Verdict.CRITICAL, "KiB of scripts"),
     ({"heavy": 130}, checks.grown, Verdict.CRITICAL, "+"),
     ({"heavy": 12}, checks.grown, Verdict.WARNING, "+"),
     ({"missing": ["canvas"]}, checks.whole, Verdict.CRITICAL, "loaded later"),
@@ -121,8 +121,8 @@ def test_the_picture_names_the_first_scripts_and_what_is_missing(hoster):
     hoster.put(site={"missing": ["canvas"]})
     with closing(PlanTarget(hoster.settings, "test")) as target:
         picture = pictures.bundle(take(probes.bundle, target))
-    assert all(word in picture.svg for word in ("vendor-", "index-", "missing", "warning 170 kB"))
-    assert "66 kB of scripts come first, of 4 files" in picture.alternative
+    assert all(word in picture.svg for word in ("vendor-", "index-", "missing", "warning 170 KiB"))
+    assert "65 KiB of scripts come first, of 4 files" in picture.alternative
     with closing(PlanTarget(hoster.settings.model_copy(update={"front_end_url": None}), "test")) as target:
         assert pictures.bundle(take(probes.bundle, target)).alternative.startswith("Unknown")
 

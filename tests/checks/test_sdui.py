@@ -98,6 +98,11 @@ def test_a_page_of_a_wrong_form_is_found_by_its_check_and_what_it_says_is_not_sh
     assert "onerror" not in str(found)
 
 
+def test_a_component_that_is_given_its_properties_later_lacks_none(lab, planted):
+    planted(sections=[{**BANNER, "props": {}, "hydrateWith": ["/api/banner"]}])
+    assert results(lab, checks.registry())[0].verdict is Verdict.OK
+
+
 def test_a_page_is_found_wherever_it_lies_in_a_document(lab):
     page = {"deep": [{"er": {"type": "page", "version": 1, "sections": [{**BANNER, "component": "DeepCard"}]}}]}
     newest = "(select id from public.cases order by updated_at desc limit 1)"

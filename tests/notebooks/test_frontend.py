@@ -40,7 +40,7 @@ def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, f
     assert fingerprint() == before
     assert verdicts(folder) == dict.fromkeys(CHECKS, "OK") | UNSEEN
     page = (folder / "report.html").read_text()
-    for words in ("files, compressed", "66 kB of scripts", "runbooks/roll-back-deployment"):
+    for words in ("files, compressed", "65 KiB of scripts", "runbooks/roll-back-deployment"):
         assert words in page
     redactor = Redactor(house.settings.secrets())
     assert [p.name for p in folder.rglob("*") if p.is_file() and redactor.leaks(p.read_bytes())] == []

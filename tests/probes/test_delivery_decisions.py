@@ -87,6 +87,8 @@ def test_a_matrix_is_worked_out_and_an_empty_one_breaks_the_job_and_what_follows
     assert empty["after"].runs is False
     without = flow(job % ", exclude: [{service: web}]")
     assert decide(without, Case(frozenset({"api", "web"})))["build"].legs == ("api",)
+    wider = flow(job % ", include: [{service: api, fast: true}, {service: extra}]")
+    assert decide(wider, Case(frozenset({"api"})))["build"].legs == ("api", "extra")
     two = flow(job % ", os: [a, b]")
     assert decide(two, Case(frozenset({"api"})))["build"].legs == ("api, a", "api, b")
 

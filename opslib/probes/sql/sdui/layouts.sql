@@ -21,6 +21,7 @@ SELECT held_by, left(id::text, 8) AS row, moment, page -> 'version' AS version,
                  'type', left(section ->> 'type', 40),
                  'component', left(section ->> 'component', 80),
                  'intent', section ? 'intent',
+                 'hydrated', section ? 'hydrateWith',
                  'version', section -> 'version',
                  'props', ARRAY(SELECT left(key, 60) FROM jsonb_object_keys(
                      CASE WHEN jsonb_typeof(section -> 'props') = 'object' THEN section -> 'props' ELSE '{}' END) key LIMIT 60),
