@@ -88,7 +88,8 @@ def _judge_registry(reading: Reading) -> Judgement:
         return Judgement(
             Verdict.WARNING, f"Demanded properties are missing: {said}.", len(lacking), tuple(rows[:MOST_ROWS])
         )
-    said = f"All {len(used)} components that {len(pages)} pages name are among the {len(reading.rows[0]['components'])} registered"
+    known = len(reading.rows[0]["components"])
+    said = f"All {len(used)} components that {len(pages)} pages name are among the {known} registered"
     return Judgement(Verdict.OK, f"{said} at {_at(reading)}.", 0, tuple(rows[:MOST_ROWS]))
 
 
