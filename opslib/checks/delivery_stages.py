@@ -73,8 +73,20 @@ def _judge_stages(reading: Reading, branch: str) -> Judgement:
         rows.append(
             {"stage": stage, "waits_for": waits, "condition": job["condition"] if job else "", "amiss": _words(found)}
         )
-    fine = f"All {len(STAGES)} stages are in {trigger['workflow']} at {trigger['commit'][:12]}, each after its own."
+    fine = f"All {len(STAGES)} stages are in {trigger['workflow']} at {trigger['commit'][:12]}, each after its own"
+    fine = f"{fine}; {_since(trigger)}."
     return _found(findings, fine, rows)
+
+
+def _since(trigger: Row) -> str:
+    if trigger["deployed"] is None:
+        return "no run of it has gone well yet"
+    at = trigger["deployed"][:12]
+    if trigger["same"] is None:
+        return f"what it was at {at}, which is deployed, is not known"
+    return (
+        f"it is the file of {at}, which is deployed" if trigger["same"] else f"it has changed since {at} was deployed"
+    )
 
 
 def _words(findings: Sequence[Finding]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from opslib.errors import Unreachable
 from opslib.model import Probe
 from opslib.probes.delivery_decisions import Case, decide
 from opslib.probes.delivery_globs import readable
@@ -41,7 +42,8 @@ def graph(file: str, branch: str) -> Probe:
     """
 
     def read(target: ReadTarget) -> list[dict[str, Any]]:
-        commit, _, flow = load(target, file, branch)
+        commit, text, flow = load(target, file, branch)
+        deployed, same = _deployed(target, file, branch, commit, text)
         trigger = {
             "what": "trigger",
             "workflow": file,
@@ -50,6 +52,8 @@ def graph(file: str, branch: str) -> Probe:
             "pushed": flow.pushed,
             "branches": None if flow.branches is None else list(flow.branches),
             "narrowed": flow.narrowed,
+            "deployed": deployed,
+            "same": same,
         }
         return [trigger, *_jobs(flow), *_filters(flow), *_actions(flow)]
 
@@ -59,6 +63,18 @@ def graph(file: str, branch: str) -> Probe:
         read=read,
         source=_source(file, branch),
     )
+
+
+def _deployed(target: ReadTarget, file: str, branch: str, commit: str, text: str) -> tuple[str | None, bool | None]:
+    """Return the commit of the newest run that went well, and whether the file was the same there; None: not known."""
+    runs = target.workflows.runs(file, branch=branch, most=50)
+    deployed = next((run.commit for run in runs if run.conclusion == "success"), None)
+    if deployed is None or deployed == commit:
+        return deployed, None if deployed is None else True
+    try:
+        return deployed, target.workflows.file(f"{FOLDER}/{file}", deployed) == text
+    except Unreachable:
+        return deployed, None
 
 
 def _jobs(flow: Workflow) -> Iterator[dict[str, Any]]:

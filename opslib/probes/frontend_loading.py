@@ -70,6 +70,7 @@ def browser(times: int) -> Probe:
             {
                 "visit": number,
                 "status": one.status,
+                "protocol": one.protocol,
                 "first_byte": one.first_byte,
                 "first_paint": one.paint,
                 "largest_paint": one.largest,

@@ -41,7 +41,8 @@ _TIMES = """new Promise((done) => {
   setTimeout(() => {
     const page = performance.getEntriesByType("navigation")[0] ?? {};
     const paint = performance.getEntriesByName("first-contentful-paint")[0];
-    done({ first_byte: page.responseStart, ready: page.domContentLoadedEventEnd, load: page.loadEventEnd,
+    done({ protocol: page.nextHopProtocol ?? null, first_byte: page.responseStart,
+           ready: page.domContentLoadedEventEnd, load: page.loadEventEnd,
            status: page.responseStatus ?? null, paint: paint?.startTime ?? null, largest,
            shown: (document.body?.innerText ?? "").trim().length });
   }, 100);
@@ -67,6 +68,7 @@ class Visit:
     requests: int
     shown: int
     kept_away: int
+    protocol: str | None
     failed: tuple[tuple[str, str], ...]
     blocked: tuple[str, ...]
     errors: tuple[str, ...]
@@ -257,6 +259,7 @@ def _visited(browser: _Browser, address: str) -> Visit:
         requests=len(seen.addresses),
         shown=int(said.get("shown") or 0),
         kept_away=seen.kept_away,
+        protocol=said.get("protocol"),
         failed=tuple(list(seen.failed.items())[:MOST_TOLD]),
         blocked=tuple(seen.blocked[:MOST_TOLD]),
         errors=tuple(seen.errors[:MOST_TOLD]),

@@ -121,6 +121,16 @@ def test_what_is_doubtful_or_not_known_is_never_green(origin, target, check, pai
     assert (result.verdict, said in result.summary) == (verdict, True), result.summary
 
 
+def test_whether_the_file_is_the_one_that_is_deployed_is_said(origin, target):
+    assert "it is the file of 5f0d0f6a7b1c, which is deployed" in evaluate(STAGES, target).summary
+    origin.push("b" * 40)
+    assert "is not known" in evaluate(STAGES, target).summary
+    origin.change(heads={"main": "b" * 40, "former": origin.runs[0]["sha"]})
+    assert "it is the file of" in evaluate(STAGES, target).summary
+    origin.change(runs=[])
+    assert "no run of it has gone well yet" in evaluate(STAGES, target).summary
+
+
 def test_the_products_own_file_is_found_out_by_each_check(origin, target):
     origin.file(PRODUCT)
     found = {check.name: evaluate(check, target) for check in (*OF_THE_FILE, checks.takes_input(FILE, "main", FLAG))}

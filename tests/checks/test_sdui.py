@@ -1,8 +1,6 @@
 """Server-driven pages: stored ones of every wrong form, the registry of a commit, and what browsers meet."""
 
 import json
-import os
-import shutil
 from contextlib import closing
 
 import pytest
@@ -21,7 +19,6 @@ from opslib.systems.target import PlanTarget
 from tests.dependencies import elsewhere
 
 STORED = (checks.version(), checks.schema(), checks.registry(), checks.markup(), checks.tenant())
-BY_NAME = {check.name: check for check in (*STORED, checks.unseen(), checks.opened)}
 BANNER = {"type": "component", "component": "InfoBanner", "version": 2, "props": {"title": "x"}}
 
 
@@ -211,19 +208,6 @@ def opened(**more):
 def test_what_a_browser_met_is_judged(more, verdict, said):
     found = opened(**more)
     assert (found.verdict, said in found.summary) == (verdict, True), found.summary
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda one: one.name)
-def test_a_fault_of_the_lab_is_found_by_its_check_and_gone_when_mended(lab, there, fault):
-    if fault.check == checks.opened.name and not shutil.which("chromium") and not os.environ.get("CI"):
-        pytest.skip("no chromium: pages are not opened")
-    check = BY_NAME[fault.check]
-    for _ in range(2):
-        fault.make(lab.settings)
-    assert results(lab, check)[0].verdict is Verdict.CRITICAL
-    for _ in range(2):
-        fault.mend(lab.settings)
-    assert results(lab, check)[0].verdict is Verdict.OK
 
 
 def test_the_tree_leads_from_what_is_seen_to_a_check_and_excludes_nothing_that_was_not_seen():
