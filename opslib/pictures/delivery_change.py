@@ -55,7 +55,7 @@ def graph(reading: Reading) -> Picture:
         wide = min(220.0, (WIDTH - SIDE * (len(here) - 1)) / len(here))
         start = (WIDTH - len(here) * wide - SIDE * (len(here) - 1)) / 2
         places |= {name: (start + i * (wide + SIDE), depth * (TALL + GAP), wide) for i, name in enumerate(here)}
-    nodes = [_arrow(places[one], places[name]) for name, row in jobs.items() for one in row["needs"] if one in places]
+    nodes = [_arrow(places[one], places[name]) for name, near in _nearest(jobs).items() for one in near]
     for name, row in jobs.items():
         nodes += _job(name, row, places[name])
     counts = [sum(row["runs"] is state for row in jobs.values()) for state in (True, False, None)]
@@ -89,6 +89,17 @@ def _levels(jobs: dict[str, Row]) -> dict[str, int]:
     found: dict[str, int] = {}
     for name, row in jobs.items():
         found[name] = 1 + max((found[one] for one in row["needs"] if one in found), default=-1)
+    return found
+
+
+def _nearest(jobs: dict[str, Row]) -> dict[str, set[str]]:
+    """Return what each job waits for by name and not already by another of these: one line says it."""
+    before: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
+    for name, row in jobs.items():
+        needs = {one for one in row["needs"] if one in before}
+        far = {one for near in needs for one in before[near]}
+        before[name], found[name] = needs | far, needs - far
     return found
 
 
