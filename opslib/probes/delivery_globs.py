@@ -13,6 +13,8 @@ from functools import cache
 from opslib.errors import Unreachable
 
 LONGEST = 500
+MOST_STARS = 6
+"""Stars and groups of one pattern: with many more, a long path could be tried in endless ways."""
 _STAR = r"[^/]*?"
 _NOT_DOTS = r"(?!\.{1,2}(?:/|$))"
 _SOME = r"(?=.)"
@@ -40,7 +42,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     while rest.startswith("!") and not rest.startswith("!("):
         rest, negated = rest[1:], not negated
     rest = rest.removeprefix("./")
-    if not rest or len(rest) > LONGEST or re.search(r"[\0-\x1f]", rest):
+    many = len(re.findall(r"\*+|\(", rest)) > MOST_STARS
+    if not rest or many or len(rest) > LONGEST or re.search(r"[\0-\x1f]", rest):
         raise _unreadable(pattern)
     try:
         inner = _Reader(rest, pattern).whole()

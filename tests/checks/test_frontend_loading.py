@@ -101,6 +101,13 @@ def test_without_the_hoster_only_what_needs_it_is_unknown(hoster):
     assert {one.check for one in found if one.verdict is Verdict.UNKNOWN} == {checks.former.name, checks.grown.name}
 
 
+def test_the_first_byte_comes_before_the_last_and_never_in_no_time(hoster):
+    with closing(PlanTarget(hoster.settings, "test")) as target:
+        rows = take(probes.timing(5), target).rows
+    assert len(rows) == 5
+    assert all(0 < row["first"] <= row["total"] for row in rows)
+
+
 def test_few_shots_and_few_visits_prove_nothing(hoster):
     assert results(hoster, checks.timing(3))[0].verdict is Verdict.UNKNOWN
     assert {one.verdict for one in results(hoster, *ALL, front_end_url=None)} == {Verdict.UNKNOWN}

@@ -100,7 +100,8 @@ def test_a_lone_negation_is_everything_else():
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", "(a|b)", "a)", "{a}", "{a,b", "[a", "{1..10}", "[[:alpha:]]", "a***", "x\\", "a\nb", "a" * 501]
+    "pattern",
+    ["", "(a|b)", "a)", "{a}", "{a,b", "[a", "{1..10}", "[[:alpha:]]", "**/a" * 7, "a***", "x\\", "a\nb", "a" * 501],
 )
 def test_what_is_not_read_here_is_refused_and_not_guessed(pattern):
     assert not readable(pattern)
