@@ -26,6 +26,7 @@ from opslib.checks.database_replication import replication, slots
 from opslib.checks.database_sessions import blocking, connection_use, long_transactions, xmin_horizon
 from opslib.checks.database_statements import query_p95, slow_statements
 from opslib.checks.database_tables import freeze, index_bloat, materialised_views, table_bloat, vacuum
+from opslib.checks.tree import Branch, Tree
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.pictures.figures import duration, size
@@ -249,6 +250,35 @@ guide_objects = Check(
     items=("IMP-OBJ-04", "IMP-OBJ-05", "IMP-OBJ-06", "IMP-OBJ-07", "IMP-OBJ-08"),
 )
 """Tables, function and extension that the guide takes for granted; some are of an older schema."""
+
+TREES = (
+    Tree(
+        name="no-connection-to-database",
+        symptom="The application cannot connect to its database",
+        branches=(
+            Branch(reachable, "the server refuses, is starting, or lets nobody into this database"),
+            Branch(connection_use, "no connection is left", after="database-reachable"),
+            Branch(disk, "the disk is full: the server stops", after="database-reachable"),
+        ),
+        codes=("DB_001",),
+        items=("TRB-ERR-07",),
+    ),
+    Tree(
+        name="slow-queries",
+        symptom="Queries run into their time-out",
+        branches=(
+            Branch(reachable, "the server answers slowly as a whole"),
+            Branch(blocking(), "sessions wait for another one's lock", after="database-reachable"),
+            Branch(long_transactions(), "a transaction that somebody forgot keeps locks", after="database-reachable"),
+            Branch(invalid_indexes, "an index that serves no query", after="database-reachable"),
+            Branch(slow_statements(), "a statement is slow on average", after="database-reachable"),
+            Branch(vacuum(), "dead rows: autovacuum does not keep up", after="database-reachable"),
+        ),
+        codes=("DB_002",),
+        items=("TRB-ERR-08",),
+    ),
+)
+"""The guide's two error codes of the database; its own advice is to look at Supabase's status and to optimise."""
 
 DECISIVE = (reachable, blocking(), connection_use, long_transactions(), disk, invalid_indexes)
 """What tells most of the database without waiting, most telling first."""

@@ -7,12 +7,20 @@ Each area says itself which of its checks are decisive (``DECISIVE``) and which 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from typing import Any
 
 from opslib.checks.tree import Tree
 from opslib.errors import UsageError
-from opslib.model import Check
+from opslib.model import Check, Probe, Verdict
 
-ORDER = ("dependencies", "cluster", "database", "cache", "application", "environment", "backups", "observability")
+NONE = "none"
+"""Instead of a symptom: nobody named one."""
+
+ORDER = (
+    *("dependencies", "cluster", "database", "cache", "supabase", "authentication", "llm", "application", "agents"),
+    *("sdui", "frontend", "delivery", "security", "environment", "observability", "costs", "backups"),
+)
 """The areas from causes to effects: what is below rests on what is above. Only this order decides between equals."""
 
 
@@ -27,15 +35,43 @@ def trees() -> tuple[Tree, ...]:
     return tuple(tree for module in modules for tree in getattr(module, "TREES", ()))
 
 
+def words() -> tuple[str, ...]:
+    """Return what :func:`tree` knows: the trees' names and their error codes."""
+    return tuple(dict.fromkeys(word for one in trees() for word in (one.name, *one.codes)))
+
+
 def tree(said: str) -> Tree:
-    """Return the tree for a symptom's name or an error code; raises UsageError for another word, with all of them."""
+    """Return the tree for a symptom's name or an error code, and one without branches for ``none``.
+
+    Raises UsageError for another word, with all that there are.
+    """
+    if said == NONE:
+        return Tree(NONE, "No symptom was asked for", ())
     known = {word: one for one in trees() for word in (one.name, *one.codes)}
-    found = known.get(said) or known.get(said.upper())
-    if found is None:
+    if said not in known:
         raise UsageError(f"There is no symptom and no error code {said!r}.", f"There are: {', '.join(known)}.")
-    return found
+    return known[said]
 
 
-def branches(one: Tree) -> dict[str, tuple[Check, ...]]:
-    """Return a tree's checks as areas of one check each, so that a survey makes all of them at the same time."""
-    return {f"{one.name}: {branch.check.title}": (branch.check,) for branch in one.branches}
+def asked(said: str) -> dict[str, tuple[Check, ...]]:
+    """Return the checks of one tree, each by itself, so that a survey makes all of them at the same time."""
+    return {branch.check.title: (branch.check,) for branch in tree(said).branches}
+
+
+def symptoms(verdicts: Mapping[str, Verdict]) -> Probe:
+    """Return the probe of all trees, as far as checks that were made already (``verdicts`` by name) light them.
+
+    It looks at nothing itself. A row per tree: symptom, codes, explained_by, and how many branches nobody has seen.
+    """
+
+    def read(target: object) -> list[dict[str, Any]]:
+        rows = []
+        for one in trees():
+            states = one.states(verdicts)
+            causes = [branch.cause for branch in one.branches if states[branch.check.name] == "explains"]
+            row = {"symptom": one.name, "said": one.symptom, "codes": ", ".join(one.codes)}
+            unseen = sum(state in ("not seen", "not reached") for state in states.values())
+            rows.append(row | {"explained_by": "; ".join(causes), "branches": len(states), "not_seen": unseen})
+        return sorted(rows, key=lambda row: not row["explained_by"])
+
+    return Probe("triage-symptoms", "Symptoms and error codes, lit by the checks above", read, "the trees of all areas")

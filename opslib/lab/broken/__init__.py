@@ -15,7 +15,10 @@ from opslib.errors import UsageError
 from opslib.model import Verdict
 from opslib.settings import Settings
 
-AREAS = ("dependencies", "cluster", "database", "cache", "application", "backups", "observability")
+AREAS = (
+    *("dependencies", "cluster", "database", "cache", "supabase", "authentication", "llm", "application", "agents"),
+    *("sdui", "frontend", "delivery", "security", "observability", "costs", "backups"),
+)
 """The areas that have faults, each in a module of its name."""
 
 
