@@ -34,7 +34,7 @@ _NUMBERS = {
 }
 _NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?)"
 _RANGE = re.compile(rf"(?:([a-z]+), )?{_NUMBER} to {_NUMBER}", re.ASCII)
-_CHOICE = re.compile(r"[a-z0-9][a-z0-9-]{0,40}", re.ASCII)
+_CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}", re.ASCII)
 _HELP = re.compile(r"(?P<help>.*?)(?:\s*\[(?P<rule>[^\[\]]*)\])?", re.DOTALL)
 
 

@@ -425,7 +425,7 @@ def test_a_rule_is_what_is_written_and_nothing_where_nothing_is():
         ("x: float = 1  # a [0 to 2]", "the default of x is not of type float"),
         ('x: str = "latest"  # a [sort: backup]', "one of: a, b"),
         ('x: str = "latest"  # a', "one of: a, b"),
-        ('x: str = "A"  # a [one of: A, b]', "one of: a, b"),
+        ('x: str = "-a"  # a [one of: -a, b]', "one of: a, b"),
         ("x: int = 1  # a [1 to 1]", "LOW to HIGH"),
     ],
 )
