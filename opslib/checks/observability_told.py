@@ -18,22 +18,24 @@ def _judge(reading: Reading) -> Judgement:
     if not reading.rows[0]["sent_to"]:
         said = "Prometheus sends its alerts to nobody: it has no Alertmanager. They fire unseen"
         return Judgement(Verdict.CRITICAL, f"{said}.", 0.0, _shown(reading))
-    found = [_one(row) for row in reading.rows]
-    said = "; ".join(text for verdict, text in found if verdict is not Verdict.OK)
-    verdict = Verdict.worst([verdict for verdict, _ in found])
-    return Judgement(verdict, f"{said or _fine(reading)}.", None, _shown(reading))
+    by: dict[tuple[Verdict, str], list[str]] = {}
+    for row in reading.rows:
+        by.setdefault(_way(row), []).append(row["rule"])
+    said = "; ".join(f"{', '.join(names)} {way}" for (verdict, way), names in by.items() if verdict is not Verdict.OK)
+    return Judgement(Verdict.worst([verdict for verdict, _ in by]), f"{said or _fine(reading)}.", None, _shown(reading))
 
 
-def _one(row: Row) -> tuple[Verdict, str]:
+def _way(row: Row) -> tuple[Verdict, str]:
+    """Return what becomes of a rule's alert, so that those of one fate are said together."""
     pages = row["severity"] in PAGING
     if not set(row["kinds"]) & set(TELLING[pages]):
         to = ", ".join(row["receivers"]) or "nobody"
-        way = f"{to} ({', '.join(row['kinds']) or 'no integration'})"
-        said = f"{row['rule']} ({row['severity'] or 'no severity'}) goes to {way}, which {_lacks(pages)}"
+        kinds, severity = ", ".join(row["kinds"]) or "no integration", row["severity"] or "no severity"
+        said = f"({severity}) to {to} ({kinds}), which {_lacks(pages)}"
         return (Verdict.CRITICAL if pages else Verdict.WARNING), said
     if row["silent_until"]:
         by = f" by {row['silenced_by']}" if row["silenced_by"] else ""
-        return Verdict.WARNING, f"{row['rule']} is silenced{by} until {row['silent_until'][:16]}"
+        return Verdict.WARNING, f"silenced{by} until {row['silent_until'][:16]}"
     return Verdict.OK, ""
 
 

@@ -6,6 +6,7 @@ one with variables of the dashboard, or of another source, is not asked, and sai
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from opslib.errors import OpsError, SettingsError, Unreachable
@@ -23,26 +24,30 @@ GUIDES = {
 OWN_WORDS = (("$__rate_interval", "5m"), ("$__interval", "5m"), ("$__range", "1h"))
 MOST_PANELS, MOST_QUERIES, LONGEST = 40, 3, 2000
 """Panels of a dashboard and queries of a panel that are asked; characters of a query."""
+SECONDS = 30.0
+"""After which no further panel is asked."""
 
 
 def _read(target: ReadTarget) -> list[dict[str, Any]]:
-    return [_row(target, uid, title) for uid, title in GUIDES.items()]
+    until = time.monotonic() + SECONDS
+    return [_row(target, uid, title, until) for uid, title in GUIDES.items()]
 
 
-def _row(target: ReadTarget, uid: str, title: str) -> dict[str, Any]:
+def _row(target: ReadTarget, uid: str, title: str, until: float) -> dict[str, Any]:
     found = target.grafana.dashboard(uid)
     row: dict[str, Any] = {"uid": uid, "name": title, "title": None, "panels": 0, "full": 0, "other_uid": ""}
     if found is None:
         others = [one.uid for one in target.grafana.titled(title) if one.uid != uid]
         return {**row, "empty": [], "broken": [], "not_asked": [], "other_uid": ", ".join(others)}
-    return {**row, **_filled(target, found)}
+    return {**row, **_filled(target, found, until)}
 
 
-def _filled(target: ReadTarget, found: Dashboard) -> dict[str, Any]:
+def _filled(target: ReadTarget, found: Dashboard, until: float) -> dict[str, Any]:
     panels = found.leaves()
     said: dict[str, list[str]] = {"full": [], "empty": [], "broken": [], "not asked": []}
     for panel in panels[:MOST_PANELS]:
-        said[_state(target, panel)].append(panel.title or "?")
+        state = _state(target, panel) if time.monotonic() < until else "not asked"
+        said[state].append(panel.title or "?")
     said["not asked"] += [panel.title or "?" for panel in panels[MOST_PANELS:]]
     return {
         "title": found.title,

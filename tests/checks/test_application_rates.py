@@ -1,11 +1,15 @@
 """Error rate and response times as they are judged: by exact shares, never by what nobody asked or no bucket shows."""
 
 import math
+from itertools import accumulate
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opslib.checks import application as checks
 from opslib.checks.application_rates import above, percentile
+from opslib.lab.vendors.prometheus_promql import quantile
 from opslib.model import Reading, Verdict, now
 from opslib.runs.reading import judge
 
@@ -71,7 +75,7 @@ def test_statuses_are_shown_with_their_shares():
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict", "said"),
+    ("buckets", "verdict", "said"),
     [
         (FAST, Verdict.OK, "between 200 and 500 ms"),
         (edges(0, 0, 0, 0, 9000, 9990, 10_000), Verdict.WARNING, "between 500 and 1000 ms"),
@@ -80,14 +84,14 @@ def test_statuses_are_shown_with_their_shares():
         (edges(0, 0, 0, 0, 8000, 9500, 10_000), Verdict.WARNING, "above 1000 ms 5.00 %"),
     ],
 )
-def test_the_products_histogram_tells_by_its_edges(given, verdict, said):
-    result = judge(TIMES, window(edges=given))
+def test_the_products_histogram_tells_by_its_edges(buckets, verdict, said):
+    result = judge(TIMES, window(edges=buckets))
     assert (result.verdict, said in result.summary) == (verdict, True), result.summary
     assert (result.value is None) is ("UNKNOWN" in result.summary)
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict", "said"),
+    ("buckets", "verdict", "said"),
     [
         # The histogram ends below the alert, and 7 % lie above it: how far nobody knows.
         (
@@ -104,15 +108,31 @@ def test_the_products_histogram_tells_by_its_edges(given, verdict, said):
         ({"2000": 5000, "+Inf": 10_000}, Verdict.CRITICAL, "more than 2000 ms"),
     ],
 )
-def test_a_limit_that_the_histogram_does_not_show_is_unknown_where_it_could_matter(given, verdict, said):
-    result = judge(TIMES, window(edges=given))
+def test_a_limit_that_the_histogram_does_not_show_is_unknown_where_it_could_matter(buckets, verdict, said):
+    result = judge(TIMES, window(edges=buckets))
     assert (result.verdict, said in result.summary) == (verdict, True), result.summary
 
 
-@pytest.mark.parametrize("given", [{}, {"10": 0, "+Inf": 0}, {"+Inf": 0}])
-def test_a_histogram_of_nothing_is_unknown(given):
-    result = judge(TIMES, window(edges=given))
+@pytest.mark.parametrize("buckets", [{}, {"10": 0, "+Inf": 0}, {"+Inf": 0}])
+def test_a_histogram_of_nothing_is_unknown(buckets):
+    result = judge(TIMES, window(edges=buckets))
     assert (result.verdict, result.value) == (Verdict.UNKNOWN, None)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=8), st.floats(0.01, 0.99))
+def test_within_the_edges_a_percentile_is_what_prometheus_would_say(steps, share):
+    counts = list(accumulate(steps))
+    buckets = {f"{10.0 * 2**i:g}": float(number) for i, number in enumerate(counts[:-1])} | {"+Inf": float(counts[-1])}
+    place = percentile(buckets, share)
+    said = quantile(share, [(float(edge), number) for edge, number in buckets.items()])
+    if place is None:
+        assert math.isnan(said)
+    elif place.value is None:
+        # Above every edge Prometheus says the last of them; here it is unknown.
+        assert said == place.low
+    else:
+        assert place.value == pytest.approx(said)
+        assert place.low <= place.value <= place.high
 
 
 def test_a_percentile_is_interpolated_as_prometheus_does_it():

@@ -175,6 +175,11 @@ def way(severity, *kinds, sent=("http://a",), silent=None):
         ([way("critical", "pagerduty"), way("warning", "slack")], Verdict.OK, "1 rules page"),
         ([way("critical", "slack")], Verdict.CRITICAL, "pages nobody"),
         ([way("warning", "webhook")], Verdict.WARNING, "neither Slack nor a mailbox"),
+        (
+            [way("critical", "slack"), way("critical", "slack")],
+            Verdict.CRITICAL,
+            "R-critical, R-critical (critical) to x",
+        ),
         ([way("", "email")], Verdict.OK, "0 rules page"),
         ([way("critical", "pagerduty", sent=())], Verdict.CRITICAL, "sends its alerts to nobody"),
         ([way("critical", "pagerduty", silent="2026-12-01T00:00:00.000Z")], Verdict.WARNING, "silenced by ann until"),

@@ -65,7 +65,10 @@ def test_an_alert_goes_the_first_way_that_fits_and_further_where_it_says_so(labe
     assert (routing.told(labels), routing.kinds(labels)) == (receivers, kinds)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "route: 5", "a: [", "!!python/object/apply:os.system [id]"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "route: &a {routes: [*a]}\nreceivers: []", "route: 5", "a: [", "!!python/object/apply:os.system [id]"],
+)
 def test_a_configuration_that_is_none_is_unknown(text):
     with pytest.raises(Unreachable, match="cannot be read"):
         Routing(text)
