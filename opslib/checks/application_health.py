@@ -39,14 +39,27 @@ def _judge_health(reading: Reading) -> Judgement:
     ways = ", ".join(row["path"] for row in there)
     summary = "; ".join(dict.fromkeys(said)) or f"Well, by {ways}"
     form = f"Form: {', '.join(shapes)}"
-    return Judgement(Verdict.worst([verdict for verdict, _ in found]), f"{summary}. {form}.", None, reading.rows)
+    return Judgement(Verdict.worst([verdict for verdict, _ in found]), f"{summary}. {form}.", None, _shown(reading))
 
 
 def _none(reading: Reading) -> Judgement:
     broken = [row for row in reading.rows if row["route"] == "unhealthy"]
     said = "; ".join(dict.fromkeys(_absent(row) for row in broken or reading.rows))
     verdict = Verdict.CRITICAL if broken else Verdict.UNKNOWN
-    return Judgement(verdict, f"No health route answers: {said}.", None, reading.rows)
+    return Judgement(verdict, f"No health route answers: {said}.", None, _shown(reading))
+
+
+def _shown(reading: Reading) -> tuple[Row, ...]:
+    rows = []
+    for row in reading.rows:
+        odd = [
+            f"{name} {state}"
+            for name, state in sorted(row["parts"].items())
+            if state not in WELL or state == "degraded"
+        ]
+        parts = "; ".join(odd) or (f"all {len(row['parts'])} well" if row["parts"] else "none told")
+        rows.append({**row, "parts": parts})
+    return tuple(rows)
 
 
 def _absent(row: Row) -> str:

@@ -51,10 +51,13 @@ def uptime(days: int = 30) -> Check:
 
     def judge(reading: Reading) -> Judgement:
         up, down, unknown = (sum(row[name] for row in reading.rows) for name in ("up", "down", "unknown"))
+        # Days with an outage or without a measurement first, then the newest.
+        newest = sorted(reading.rows, key=lambda row: str(row["day"]), reverse=True)
+        rows = tuple(sorted(newest, key=lambda row: not (row["down"] or row["unknown"])))
         seen = up + down
         if seen < LEAST_MINUTES:
             said = f"Only {seen:g} minutes of {days} days were measured: nobody knows"
-            return Judgement(Verdict.UNKNOWN, f"{said}.", None, reading.rows)
+            return Judgement(Verdict.UNKNOWN, f"{said}.", None, rows)
         share = 100 * up / seen
         ends = {UPTIME.judge(100 * (up + extra) / (seen + unknown)) for extra in (0.0, unknown)}
         allowed = (seen + unknown) * (100 - OBJECTIVE) / 100
@@ -63,8 +66,8 @@ def uptime(days: int = 30) -> Check:
         if unknown:
             said += f"; nobody measured {unknown:.0f} min"
         if len(ends) > 1:
-            return Judgement(Verdict.UNKNOWN, f"{said}, which could change the verdict.", share, reading.rows)
-        return Judgement(ends.pop(), f"{said}.", share, reading.rows)
+            return Judgement(Verdict.UNKNOWN, f"{said}, which could change the verdict.", share, rows)
+        return Judgement(ends.pop(), f"{said}.", share, rows)
 
     return Check(
         name="application-uptime",

@@ -5,6 +5,7 @@ Source: Prometheus' OpenAPI description (3.x). Values come as texts ("NaN", "+In
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -17,6 +18,10 @@ from opslib.systems.api_errors import Vendor
 
 VENDOR = Vendor("Prometheus", "OPS_READ_PROMETHEUS_TOKEN", words=(("error",),))
 D = TypeVar("D")
+RECENT = 86_400.0
+"""Seconds in which a series must have had a sample to be called exported."""
+TAILS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
+"""What the series of a metric of this kind are called behind its name."""
 
 
 class _Envelope(Shape, Generic[D]):
@@ -103,6 +108,10 @@ class _Alerts(Shape):
     alerts: list[Alert]
 
 
+class _Meta(Shape):
+    type: str
+
+
 class _Told(Shape):
     url: str
 
@@ -148,10 +157,12 @@ class ReadOnlyPrometheus:
         return [one.url for one in self._get(_Tellers, "alertmanagers").active]
 
     def names(self) -> frozenset[str]:
-        """Return the names of all series, and of those that are declared and have no sample yet."""
-        seen: list[str] = self._get(list[str], "label", "__name__", "values")
-        declared: dict[str, list[object]] = self._get(dict[str, list[object]], "metadata")
-        return frozenset(seen) | frozenset(declared)
+        """Return the names of all series of the last day, and of those that are declared and have no sample yet."""
+        since = f"{time.time() - RECENT:.0f}"
+        seen: list[str] = self._get(list[str], "label", "__name__", "values", query={"start": since})
+        declared: dict[str, list[_Meta]] = self._get(dict[str, list[_Meta]], "metadata")
+        parts = {f"{name}{tail}" for name, said in declared.items() for one in said for tail in TAILS.get(one.type, ())}
+        return frozenset(seen) | frozenset(declared) | parts
 
     def edges(self, metric: str) -> list[float]:
         """Return the upper edges of a histogram's buckets (``…_bucket``), in order; none where it has no series."""

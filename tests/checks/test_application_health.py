@@ -115,6 +115,7 @@ def test_each_documented_shape_is_understood_and_named(lab, routes, verdict, sai
     result, asked = looked(lab, routes)
     assert (result.verdict, said in result.summary) == (verdict, True), result.summary
     assert len(asked) == len(set(asked)) <= 5
+    assert all(isinstance(row["parts"], str) for row in result.rows)
 
 
 @pytest.mark.parametrize(

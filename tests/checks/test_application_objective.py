@@ -62,6 +62,12 @@ def test_uptime_is_that_of_the_time_that_was_measured_and_the_rest_may_change_it
     assert (result.verdict, said in result.summary) == (verdict, True), result.summary
 
 
+def test_days_that_were_not_whole_are_shown_first():
+    days = [day(1440, name="2026-11-01"), day(1400, 40, name="2026-11-02"), day(1440, name="2026-11-03")]
+    result = judge(UPTIME, reading(*days))
+    assert [row["day"][-2:] for row in result.rows] == ["02", "03", "01"]
+
+
 def test_uptime_of_nothing_is_unknown():
     assert judge(UPTIME, reading()).verdict is Verdict.UNKNOWN
 
