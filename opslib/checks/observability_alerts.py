@@ -13,6 +13,8 @@ from opslib.probes.observability_queries import Comparison, comparison, edges, e
 PAGING = ("critical", "page")
 """Severities that wake somebody."""
 HUNDRED = re.compile(r"\*\s*100(\.0+)?\b|\b100(\.0+)?\s*\*")
+SHOWN = 200
+"""Characters of a query that a table shows."""
 NEAR = 0.001
 """Part of a limit by which another one may differ and still be the same."""
 
@@ -102,10 +104,10 @@ def _alert(alert: Alert, reading: Reading) -> tuple[Verdict, Row]:
     if not able:
         first = candidates[0]
         why = "; ".join(f"{one['rule']} can never fire: {', '.join(never(one))}" for one in candidates[:3])
-        return bad, {**row, "rule": first["rule"], "query": first["query"], "state": why}
+        return bad, {**row, "rule": first["rule"], "query": first["query"][:SHOWN], "state": why}
     best = min(able, key=lambda one: _distance(limit_of(one, alert), wanted))
     limit = limit_of(best, alert)
-    row |= {"rule": best["rule"], "limit": limit, "query": best["query"], "state": "can fire"}
+    row |= {"rule": best["rule"], "limit": limit, "query": best["query"][:SHOWN], "state": "can fire"}
     odd = "; ".join(_oddities(alert, best, limit, wanted))
     return (Verdict.WARNING, {**row, "state": f"{best['rule']} {odd}"}) if odd else (Verdict.OK, row)
 
@@ -147,7 +149,7 @@ def _judge_silent(reading: Reading) -> Judgement:
         return Judgement(Verdict.CRITICAL, "Prometheus has no alert rule: nobody is told of anything.", 0.0, ())
     found = [(row, why) for row in reading.rows if (why := never(row))]
     rows = tuple(
-        {"rule": row["rule"], "severity": row["severity"], "why": "; ".join(why), "query": row["query"]}
+        {"rule": row["rule"], "severity": row["severity"], "why": "; ".join(why), "query": row["query"][:SHOWN]}
         for row, why in found
     )
     if not found:
@@ -160,8 +162,8 @@ def _judge_silent(reading: Reading) -> Judgement:
 
 
 def _shown(reading: Reading) -> tuple[Row, ...]:
-    names = ("rule", "severity", "for", "query")
-    return tuple({name: row[name] for name in names} for row in reading.rows)
+    names = ("rule", "severity", "for")
+    return tuple({**{name: row[name] for name in names}, "query": row["query"][:SHOWN]} for row in reading.rows)
 
 
 silent_rules = Check(

@@ -14,7 +14,7 @@ _LISTS = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^()
 _RANGE = re.compile(r"\[[^\]]*\]|\boffset\s+-?[0-9]+[a-z]+|@\s*[0-9.]+")
 _NAME = re.compile(r"(?<![A-Za-z0-9_:.$])([A-Za-z_:][A-Za-z0-9_:]*)(?!\s*\(|[A-Za-z0-9_:])")
 _NUMBER = r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_COMPARED = re.compile(rf"(>=|<=|==|!=|>|<)\s*(?:bool\s+)?({_NUMBER})\s*\)*\s*$")
+_COMPARED = re.compile(rf"(>=|<=|==|!=|>|<)\s*(?:bool\s+)?({_NUMBER})[\s)]*$")
 _EDGE = re.compile(r"""\ble\s*=\s*["']([^"']+)["']""")
 _CALLED = re.compile(r"""\{\s*__name__\s*=\s*["']([A-Za-z_:][A-Za-z0-9_:]*)["']""")
 WORDS = frozenset(("and", "or", "unless", "bool", "offset", "inf", "nan", "by", "without", "on", "ignoring"))

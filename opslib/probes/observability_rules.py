@@ -10,8 +10,8 @@ from opslib.model import Probe
 from opslib.probes.observability_queries import series
 from opslib.systems.target import ReadTarget
 
-LONGEST = 600
-"""Characters of a query that are shown."""
+LONGEST = 4000
+"""Characters of a query that are read; a longer one is cut, and then has no comparison at its end."""
 MOST_HISTOGRAMS = 20
 BUCKET = "_bucket"
 
@@ -21,7 +21,8 @@ def _rules(target: ReadTarget) -> list[dict[str, Any]]:
     known: dict[str, list[float]] = {}
     rows = []
     for group, rule in target.prometheus.rules():
-        reads = series(rule.query)
+        query = rule.query[:LONGEST]
+        reads = series(query)
         for name in reads:
             if name.endswith(BUCKET) and name in names and name not in known and len(known) < MOST_HISTOGRAMS:
                 known[name] = [edge for edge in target.prometheus.edges(name) if not math.isinf(edge)]
@@ -30,7 +31,7 @@ def _rules(target: ReadTarget) -> list[dict[str, Any]]:
                 "rule": rule.name,
                 "group": group,
                 "severity": rule.labels.get("severity", ""),
-                "query": rule.query[:LONGEST],
+                "query": query,
                 "for": rule.duration,
                 "health": rule.health,
                 "error": rule.error,

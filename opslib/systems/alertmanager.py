@@ -21,6 +21,10 @@ from opslib.systems.api_errors import Vendor
 
 VENDOR = Vendor("Alertmanager", "OPS_READ_ALERTMANAGER_TOKEN", words=(("message",),))
 MATCHER = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*', re.DOTALL)
+LONGEST = 500
+"""Characters of a matcher that is read."""
+NESTED = re.compile(r"[+*}][^()]*\)\s*[+*{]|\([^()]*\|[^()]*\)\s*[+*{]")
+"""A repeated group that repeats something, or chooses, within."""
 MOST_DEPTH = 20
 INTEGRATIONS = re.compile(r"([a-z0-9]+)_configs")
 _OLD = {"match": "=", "match_re": "=~"}
@@ -45,10 +49,8 @@ class Route(Shape):
     routes: tuple[Route, ...] = ()
 
     def fits(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether an alert with ``labels`` goes this way; one that cannot be read fits nobody."""
-        said = [found.groups() for text in self.matchers if (found := MATCHER.fullmatch(text))]
-        if len(said) != len(self.matchers):
-            return False
+        """Tell whether an alert with ``labels`` goes this way; raises Unreachable for a matcher that cannot be read."""
+        said = [_read(text) for text in self.matchers]
         said += [(name, _OLD["match"], value) for name, value in self.match.items()]
         said += [(name, _OLD["match_re"], value) for name, value in self.match_re.items()]
         return all(_fits(operator, labels.get(name, ""), value) for name, operator, value in said)
@@ -100,13 +102,31 @@ def _ways(route: Route, labels: Mapping[str, str], above: str, depth: int) -> It
         yield receiver
 
 
+def _read(text: str) -> tuple[str, str, str]:
+    found = MATCHER.fullmatch(text) if len(text) <= LONGEST else None
+    if found is None:
+        raise _unclear(text)
+    return found[1], found[2], found[3]
+
+
 def _fits(operator: str, value: str, wanted: str) -> bool:
     if operator in ("=", "!="):
         return (value == wanted) is (operator == "=")
+    # Alertmanager's engine needs a time that grows with the text; ours may never end where repeats are nested.
+    if len(wanted) > LONGEST or NESTED.search(wanted):
+        raise _unclear(wanted)
     try:
         return (re.fullmatch(wanted, value) is not None) is (operator == "=~")
     except re.error:
-        return False
+        raise _unclear(wanted) from None
+
+
+def _unclear(text: str) -> Unreachable:
+    return Unreachable(
+        f"The matcher {text[:80]!r} of Alertmanager cannot be followed here.",
+        "See whom it tells in Alertmanager itself (amtool config routes test).",
+        "other",
+    )
 
 
 class _State(Shape):

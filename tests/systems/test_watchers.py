@@ -19,7 +19,6 @@ ROUTES = {
                 {"match_re": {"alertname": "Disk.*"}, "receiver": "disk"},
             ]},
             {"matchers": ["severity=warning"]},
-            {"matchers": ["what is this"], "receiver": "never"},
         ],
     },
     "receivers": [
@@ -63,6 +62,13 @@ def asked(request, lab):
 def test_an_alert_goes_the_first_way_that_fits_and_further_where_it_says_so(labels, receivers, kinds):
     routing = Routing(yaml.safe_dump(ROUTES))
     assert (routing.told(labels), routing.kinds(labels)) == (receivers, kinds)
+
+
+@pytest.mark.parametrize("matcher", ["what is this", 'a=~"("', 'a=~"(x+)+y"', 'a=~"(x|xx)*y"', "a=" + "x" * 600])
+def test_a_matcher_that_cannot_be_followed_makes_the_way_unknown(matcher):
+    routes = {**ROUTES, "route": {"receiver": "mail", "routes": [{"matchers": [matcher], "receiver": "pager"}]}}
+    with pytest.raises(Unreachable, match="cannot be followed here"):
+        Routing(yaml.safe_dump(routes)).told({"a": "x" * 40})
 
 
 @pytest.mark.parametrize(
