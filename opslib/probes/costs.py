@@ -18,6 +18,7 @@ from opslib.guide.prices import price, prices
 from opslib.model import Probe, now
 from opslib.probes.database_asking import source_of
 from opslib.probes.llm_answers import COSTS, TABLE, columns
+from opslib.probes.llm_gateway import stats
 from opslib.probes.questions import question
 from opslib.systems.llm_keys import PROVIDERS
 from opslib.systems.target import PlanTarget, ReadTarget
@@ -240,3 +241,30 @@ told = Probe(
 
 OpenAI's interface tells no prices.
 """
+
+
+def cached(many: int = 24) -> Probe:
+    """Return the probe of what the product's cache of answers saved: one row, of one replica since it began.
+
+    ``saved_usd`` is hits times what an answer cost on average in the last ``many`` hours; None without such answers.
+    """
+
+    def read(target: ReadTarget) -> list[dict[str, Any]]:
+        (row,) = [row for row in stats.read(target) if row["provider"] == "cache"]
+        hits, misses = row["successes"], row["failures"]
+        whole = Sum(_ask(target, "parts", {"hours": many}))
+        priced = whole.answers - whole.unpriced
+        each = whole.own / priced if priced else None
+        asked = None if hits is None or misses is None else hits + misses
+        return [
+            {
+                "hits": hits,
+                "misses": misses,
+                "share": round(100 * hits / asked, 1) if asked else None,
+                "usd_each": None if each is None else round(float(each), 8),
+                "saved_usd": None if each is None or hits is None else round(float(each) * hits, 6),
+            }
+        ]
+
+    source = f"GET /api/llm/stats (cache) · {source_of(question('costs/parts'))}"
+    return Probe("costs-cached", "What the cache of answers saved since one replica began", read, source, {"share": "%"})

@@ -6,7 +6,7 @@ from opslib.errors import Unreachable
 from opslib.probes import asked
 from opslib.probes import costs as probes
 from opslib.systems.target import PlanTarget
-from tests.llm import GPT, usage, used
+from tests.llm import GPT, router, usage, used
 from tests.vaults import Shelf
 from tests.vendors import Doors
 
@@ -109,3 +109,19 @@ def test_where_the_provider_cannot_be_asked_no_price_is_told(lab):
     with Doors(lab.settings).fault("together", "503", path="models"), pytest.raises(Unreachable):
         probes.told.read(target)
     target.close()
+
+
+@pytest.mark.parametrize(
+    ("hits", "misses", "share", "saved"),
+    [(30, 70, 30.0, 1.8), (0, 0, None, 0.0), (0, 9, 0.0, 0.0), (None, None, None, None)],
+)
+def test_what_the_cache_saved_is_its_hits_at_the_usual_price(lab, hits, misses, share, saved):
+    body = {"data": {"togetherAI": {}, "cache": {"hits": hits, "misses": misses}}}
+    dear = usage(200, provider="openai", model=GPT, prompt=1000, completion=500)
+    with used(lab.settings, dear), router(200, body) as (url, _):
+        target = PlanTarget(lab.settings.model_copy(update={"application_url": url}), "test")
+        (row,) = probes.cached(1).read(target)
+        target.close()
+    assert (row["hits"], row["misses"], row["share"]) == (hits, misses, share)
+    # Nearly all answers of the hour cost 0.06 USD; the lab's own few cost less.
+    assert row["saved_usd"] == (None if saved is None else pytest.approx(saved, rel=0.2))
