@@ -191,7 +191,7 @@ def _judge_prices(reading: Reading) -> Judgement:
     row = max(told, key=_apart)
     worst = _apart(row)
     silent = len(reading.rows) - len(told)
-    more = f"; {silent} are not offered to this key" if silent else ""
+    more = f"; not offered to this key: {silent}" if silent else ""
     if PRICES.judge(worst) is Verdict.OK:
         return Judgement(Verdict.OK, f"{len(told)} prices are as Together.ai tells them{more}.", worst, reading.rows)
     theirs, ours = (f"{row[f'{of}input']:g} and {row[f'{of}output']:g}" for of in ("told_", ""))

@@ -267,4 +267,4 @@ def cached(many: int = 24) -> Probe:
         ]
 
     source = f"GET /api/llm/stats (cache) · {source_of(question('costs/parts'))}"
-    return Probe("costs-cached", "What the cache of answers saved since one replica began", read, source, {"share": "%"})
+    return Probe("costs-cached", "What the cache of answers saved", read, source, {"share": "%"})

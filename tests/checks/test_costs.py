@@ -106,7 +106,7 @@ def listed(told=0.9, output=0.9):
         ([listed(0.91)], WARNING, "0.91 and 0.9 USD per million tokens, not 0.9 and 0.9"),
         ([listed(0.9, 1.8), listed()], WARNING, "1.8"),
         ([listed(None, None)], UNKNOWN, "no price"),
-        ([listed(), listed(None, None)], OK, "1 are not offered"),
+        ([listed(), listed(None, None)], OK, "not offered to this key: 1"),
         ([], UNKNOWN, "no price"),
     ],
 )
