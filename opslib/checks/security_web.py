@@ -18,6 +18,8 @@ LOOSE = ("'unsafe-inline'", "'unsafe-eval'", "*", "http:", "https:", "data:")
 TRUSTING = ("unsafe-url", "no-referrer-when-downgrade")
 """Policies that tell other sites the whole address."""
 
+OTHERS = "Pages of {origins} may call the API with a person's own session"
+
 Finding = tuple[Verdict, str, str]
 """Verdict, header, what is amiss."""
 
@@ -136,9 +138,9 @@ def _judge_headers(reading: Reading) -> Judgement:
     amiss.sort(key=lambda one: -order.index(one[1]))
     verdict = Verdict.worst([one[1] for one in said])
     if not amiss:
-        return Judgement(Verdict.OK, f"All {len(said)} of what protects is there.", 0, reading.rows)
+        return Judgement(Verdict.OK, f"All {len(said)} of what protects is there.", None, reading.rows)
     words = "; ".join(f"{where}: {text.rstrip('.')}" for where, _, _, text in amiss)
-    return Judgement(verdict, f"{words}.", len(amiss), reading.rows)
+    return Judgement(verdict, f"{words}.", None, reading.rows)
 
 
 headers = Check(
@@ -165,7 +167,10 @@ def _judge_cors(reading: Reading) -> Judgement:
         said = f"{reading.rows[0]['origin']} may call the API, and none of the others that were tried."
         return Judgement(Verdict.OK, said, 0, reading.rows)
     verdict = Verdict.worst([verdict for verdict, _ in amiss])
-    words = "; ".join(dict.fromkeys(said for _, said in amiss))
+    others = list(
+        dict.fromkeys(row["origin"] for row, one, said in found if one is Verdict.CRITICAL and said == OTHERS)
+    )
+    words = "; ".join(dict.fromkeys(said.format(origins=", ".join(others)) for _, said in amiss))
     return Judgement(verdict, f"{words}.", len(amiss), reading.rows)
 
 
@@ -182,8 +187,7 @@ def _origin(row: Row) -> tuple[Verdict, str]:
     if not open_:
         return Verdict.OK, ""
     if row["credentials"]:
-        said = f"A page of {row['origin']} may call the API with a person's own session"
-        return Verdict.CRITICAL, said
+        return Verdict.CRITICAL, OTHERS
     return Verdict.WARNING, f"Pages of others may read what the API says to anybody ({row['allows']})"
 
 

@@ -83,8 +83,8 @@ def test_a_header_that_is_missing_or_weak_is_named(doors, lab, look, header, val
 @pytest.mark.parametrize(
     ("how", "verdict", "words"),
     [
-        ("reflect", CRITICAL, "somebody-else.example may call the API with a person's own session"),
-        ("prefix", CRITICAL, ".somebody-else.example may call the API"),
+        ("reflect", CRITICAL, "https://somebody-else.example, null, "),
+        ("prefix", CRITICAL, ".somebody-else.example may call the API with a person's own session"),
         ("any", CRITICAL, "* with credentials"),
         ("none", CRITICAL, "the front end itself, may not call the API"),
     ],
