@@ -72,6 +72,8 @@ def _token(row: Row) -> Iterator[Finding]:
         yield Verdict.CRITICAL, f"{name} expired {-row['days_left']:g} days ago"
     else:
         yield DAYS.judge(row["days_left"]), f"{name} expires in {row['days_left']:g} days"
+    if row["taken"] is False:
+        yield Verdict.CRITICAL, f"{name} is of the older form, which the project does not take any more"
     if row["signature"] == "does not fit":
         yield Verdict.CRITICAL, f"{name} was not signed with JWT_SECRET: one of the two is old, or of another project"
 

@@ -14,16 +14,25 @@ from opslib.systems.target import PlanTarget
 def _keys(target: PlanTarget) -> list[dict[str, Any]]:
     settings, keys = target.settings, target.project_keys
     meant = settings.supabase_project or project({"VITE_SUPABASE_URL": settings.supabase_site or ""}) or ""
-    moment = now().timestamp()
+    moment, legacy = now().timestamp(), _legacy(target)
     return [
         {
             **{name: value for name, value in asdict(one).items() if name != "expires"},
             "days_left": None if one.expires is None else round((one.expires - moment) / 86_400, 1),
             "meant": meant,
             "same_as_other": keys.same,
+            "taken": legacy if one.form == "token" else None,
         }
         for one in keys.standings()
     ]
+
+
+def _legacy(target: PlanTarget) -> bool | None:
+    """Return whether the project takes keys of the older form; None where it does not say, which proves nothing."""
+    try:
+        return target.supabase.legacy_keys()
+    except OpsError:
+        return None
 
 
 def _network(target: PlanTarget) -> list[dict[str, Any]]:
@@ -56,7 +65,7 @@ keys = Probe(
     units={"days_left": "d"},
     by_executor=True,
 )
-"""One row a key: role, project, issuer, days left, signature. Never a value."""
+"""One row a key: role, project, issuer, days left, signature, whether its form is taken. Never a value."""
 
 network = Probe(
     "supabase-network",

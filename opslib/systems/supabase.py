@@ -114,6 +114,10 @@ class Restrictions(Shape):
     status: str
 
 
+class _Legacy(Shape):
+    enabled: bool
+
+
 class Bans(Shape):
     """Addresses that Supabase bans for a while, for wrong passwords of the database."""
 
@@ -217,6 +221,10 @@ class ReadOnlySupabase:
         if found.error:
             raise Unreachable("Supabase's logs did not take the question.", "Look at its Logs Explorer.", "rejected")
         return found.result
+
+    def legacy_keys(self) -> bool:
+        """Tell whether the project still takes its older keys (anon, service_role as JSON web tokens)."""
+        return self._api.get(_Legacy, *self._home, "api-keys", "legacy").enabled
 
     def restrictions(self) -> Restrictions:
         """Return from where the database may be reached."""

@@ -155,6 +155,15 @@ def test_keys_of_all_wrong_kinds_are_told_without_being_shown(there, look, lab):
         assert not redactor.leaks(repr(result).encode())
 
 
+def test_keys_of_the_older_form_that_were_switched_off_are_told_before_anybody_asks_the_gateway(there, look):
+    there.change(legacy_keys=False)
+    keys, apikey = look(checks.keys), look(checks.apikey)
+    assert (keys.verdict, "does not take any more" in keys.summary) == (CRITICAL, True)
+    assert (apikey.verdict, "Legacy API keys are disabled" in apikey.summary) == (CRITICAL, True)
+    with there.doors.fault("supabase", "403", path="/api-keys/legacy"):
+        assert look(checks.keys).verdict is OK
+
+
 def test_keys_of_the_newer_form_and_signatures_that_nobody_can_see_are_no_fault(there, look, lab):
     publishable = Secret("sb_publishable_" + "a" * 32)
     assert look(checks.keys, supabase_anon_key=publishable, jwt_secret=None).verdict is OK

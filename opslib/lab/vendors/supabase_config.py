@@ -22,7 +22,7 @@ EVENTS = [
     {"path": "/logout", "status": 204, "said": "", "events": 12},
 ]
 """What the sign-in answered on a quiet day."""
-STATE: dict[str, Any] = {"banned": [], "restrictions": EVERYBODY, "events": EVENTS}
+STATE: dict[str, Any] = {"banned": [], "restrictions": EVERYBODY, "events": EVENTS, "legacy_keys": True}
 
 
 def sign_in(front_end: str) -> dict[str, Any]:
@@ -45,7 +45,8 @@ def sign_in(front_end: str) -> dict[str, Any]:
 class Config:
     """Answers for the project. State: ``banned`` (addresses), ``restrictions`` (ranges that may reach the database).
 
-    ``auth`` is how the sign-in is set, ``events`` what its logs hold (path, status, said, events; any window).
+    ``legacy_keys``: the older keys are taken; ``auth`` is how the sign-in is set, ``events`` what its logs hold (path,
+    status, said, events; any window).
     """
 
     def __init__(self, state: Mapping[str, Any], project: str) -> None:
@@ -58,6 +59,7 @@ class Config:
             Route(f"{home}/network-bans/retrieve", self.bans, methods=["POST"]),
             Route(f"{home}/network-restrictions", self.restrictions),
             Route(f"{home}/config/auth", self.auth),
+            Route(f"{home}/api-keys/legacy", self.legacy),
             Route(f"{home}/analytics/endpoints/logs.all", self.logs),
         ]
 
@@ -75,6 +77,11 @@ class Config:
         """Return how the sign-in is set; of the API's many fields those that the diagnostics read, and some more."""
         self._here(request)
         return JSONResponse(self._state["auth"])
+
+    async def legacy(self, request: Request) -> Response:
+        """Return whether the older keys are taken."""
+        self._here(request)
+        return JSONResponse({"enabled": self._state["legacy_keys"]})
 
     async def logs(self, request: Request) -> Response:
         """Return the events of the sign-in; another source has none. 400 beyond a day, as the API has it."""

@@ -117,6 +117,8 @@ class Gateway:
         if not key and not self._state["open"]:
             hint = "No `apikey` request header or url param was found."
             return JSONResponse({"message": "No API key found in request", "hint": hint}, 401)
+        if key and not self._state["legacy_keys"]:
+            return JSONResponse({"message": "Legacy API keys are disabled", "hint": "Use a publishable key."}, 401)
         known = tokens.claims(key, secret) or ({"role": "anon"} if self._state["open"] else None)
         if known is None or known.get("role") not in ROLES:
             hint = "Double check your Supabase `anon` or `service_role` API key."
