@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -33,10 +34,11 @@ class Site(BaseHTTPRequestHandler):
         if self.path == "/never":
             threading.Event().wait(20)
         there = self.path in ("/", "/never")
-        self.send_response(200 if there else 404)
-        self.send_header("content-type", "text/html")
-        self.end_headers()
-        self.wfile.write(PAGE % self.server.server_port if there else b"gone")
+        with suppress(OSError):
+            self.send_response(200 if there else 404)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(PAGE % self.server.server_port if there else b"gone")
 
     def log_message(self, *_):
         """Say nothing."""

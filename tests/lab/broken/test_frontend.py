@@ -34,6 +34,8 @@ def test_a_fault_is_found_by_its_check_and_gone_when_it_is_mended(lab, target, f
     result = evaluate(check, target)
     expected = Verdict.WARNING if check is checks.former else Verdict.CRITICAL
     assert (result.verdict, bool(result.remedy)) == (expected, True), result.summary
+    if fault.check == PAINTED:
+        assert all("ValueTree" in row["errors"][0] for row in result.reading.rows)
     for _ in range(2):
         fault.mend(lab.settings)
     assert evaluate(check, target).verdict is Verdict.OK
