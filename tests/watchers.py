@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from opslib.lab.broken.watchers import change, episode
+from opslib.lab.broken.watchers import episode
+from opslib.lab.doors import change
 from tests.vendors import Doors
 
 

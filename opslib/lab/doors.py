@@ -23,9 +23,7 @@ class Doors:
         """Use the doors of the vendors' stand-ins, or with ``cluster`` those of the cluster's."""
         parts = urlsplit(str(settings.kubernetes_url if cluster else settings.github_url))
         self.url = f"{parts.scheme}://{parts.netloc}"
-        self._host, self._port = str(parts.hostname), parts.port
-        if self._host != "127.0.0.1":
-            raise LabError(f"{self.url} is no lab's: only a lab has doors.", "Start one with: ops lab up")
+        self._host, self._port = _lab_only(str(parts.hostname)), parts.port
         self._trusted = ssl.create_default_context(cafile=settings.kubernetes_ca) if cluster else None
 
     def state(self) -> dict[str, Any]:
@@ -73,16 +71,46 @@ class Doors:
             self.put(**before)
 
     def _ask(self, method: str, door: str, said: Any = None) -> Any:
-        data = None if said is None else json.dumps(said).encode()
-        line = http.client.HTTPConnection(self._host, self._port, timeout=SECONDS)
-        if self._trusted is not None:
-            line = http.client.HTTPSConnection(self._host, self._port, timeout=SECONDS, context=self._trusted)
-        try:
-            line.request(method, f"/_lab/{door}", data)
-            answer = line.getresponse()
-            told = answer.read()
-        finally:
-            line.close()
-        if answer.status != http.client.OK:
-            raise LabError(f"The stand-in's door {door} says {answer.status}: {told[:300]!r}.", "Look at its log.")
-        return json.loads(told)
+        return _asked(self._host, self._port, self._trusted, method, door, said)
+
+
+def remembered(settings: Settings, vendor: str) -> dict[str, Any]:
+    """Return what the stand-in of one vendor remembers."""
+    found: dict[str, Any] = Doors(settings).state()[vendor]
+    return found
+
+
+def change(settings: Settings, vendor: str, **said: Any) -> None:
+    """Change fields of what the stand-in of one vendor remembers; all else stays."""
+    Doors(settings).put(**{vendor: {**remembered(settings, vendor), **said}})
+
+
+def front(settings: Settings, **said: Any) -> dict[str, Any]:
+    """Change how the lab's application makes its answers; returns how they are made then."""
+    parts = urlsplit(str(settings.application_url))
+    host = _lab_only(str(parts.hostname))
+    found: dict[str, Any] = _asked(host, parts.port, None, "PUT" if said else "GET", "front", said or None)
+    return found
+
+
+def _lab_only(host: str) -> str:
+    if host != "127.0.0.1":
+        raise LabError(f"{host} is no lab's: only a lab has doors.", "Start one with: ops lab up")
+    return host
+
+
+def _asked(
+    host: str, port: int | None, trusted: ssl.SSLContext | None, method: str, door: str, said: Any = None
+) -> Any:
+    line = http.client.HTTPConnection(host, port, timeout=SECONDS)
+    if trusted is not None:
+        line = http.client.HTTPSConnection(host, port, timeout=SECONDS, context=trusted)
+    try:
+        line.request(method, f"/_lab/{door}", None if said is None else json.dumps(said).encode())
+        answer = line.getresponse()
+        told = answer.read()
+    finally:
+        line.close()
+    if answer.status != http.client.OK:
+        raise LabError(f"The stand-in's door {door} says {answer.status}: {told[:300]!r}.", "Look at its log.")
+    return json.loads(told)

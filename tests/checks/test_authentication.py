@@ -6,8 +6,8 @@ import pytest
 
 from opslib.checks import authentication as checks
 from opslib.checks.authentication_way import allowed
-from opslib.lab import knock
 from opslib.lab.application_front import COOKIE
+from opslib.lab.doors import change, front
 from opslib.model import Reading, Verdict
 from opslib.probes import authentication as probes
 from opslib.probes.authentication_way import described
@@ -23,10 +23,10 @@ ENDS = {"sessions_timebox": 1, "sessions_inactivity_timeout": 0.5}
 
 @pytest.fixture
 def there(lab):
-    front = knock.front(lab.settings)
+    made_before = front(lab.settings)
     with project(lab.settings) as made:
         yield made
-    knock.front(lab.settings, **front)
+    front(lab.settings, **made_before)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_the_healthy_lab_has_the_loop_by_design_and_nothing_else(there, look):
 
 
 @pytest.mark.parametrize(
-    ("front", "config", "name"),
+    ("made", "config", "name"),
     [
         ({"login": "loop"}, {}, "authentication-way"),
         ({"cookie": "session={value}; Path=/; HttpOnly; SameSite=None"}, {}, "authentication-cookies"),
@@ -85,14 +85,14 @@ def test_the_healthy_lab_has_the_loop_by_design_and_nothing_else(there, look):
         ({}, {"jwt_exp": 90_000}, "authentication-lifetimes"),
     ],
 )
-def test_each_cause_of_a_loop_leads_to_its_own_leaf(there, look, lab, front, config, name):
+def test_each_cause_of_a_loop_leads_to_its_own_leaf(there, look, lab, made, config, name):
     auth(there, **ENDS, **config)
-    knock.front(lab.settings, **front) if front else None
+    front(lab.settings, **made) if made else None
     assert explained(look) == {name}
 
 
 def test_a_circle_at_the_front_end_is_told_with_the_address_it_comes_back_to(there, look, lab):
-    knock.change(lab.settings, "vercel", login="loop")
+    change(lab.settings, "vercel", login="loop")
     result = look(checks.way)
     assert result.verdict is CRITICAL
     assert "front end's sign-in: comes back to" in result.summary
@@ -143,10 +143,10 @@ def test_a_cookie_is_judged_as_a_browser_would(cookie, url, verdict, words):
 
 
 def test_a_cookies_value_is_nowhere_and_no_cookie_at_all_is_unknown(there, look, lab):
-    knock.front(lab.settings, cookie="session=q7Zr2Lm89f3K; Path=/; Domain=elsewhere.test")
+    front(lab.settings, cookie="session=q7Zr2Lm89f3K; Path=/; Domain=elsewhere.test")
     result = look(checks.cookies)
     assert (result.verdict, "q7Zr2Lm89f3K" in repr(result)) == (CRITICAL, False)
-    knock.front(lab.settings, cookie="")
+    front(lab.settings, cookie="")
     assert look(checks.cookies).verdict is UNKNOWN
     assert look(checks.cookies, application_url="http://127.0.0.1:9", front_end_url=None).verdict is UNKNOWN
 

@@ -6,7 +6,7 @@ import pytest
 
 from opslib.checks import security as checks
 from opslib.checks.security_web import policy, reaches
-from opslib.lab import knock
+from opslib.lab.doors import change, front
 from opslib.lab.tokens import signed
 from opslib.lab.vendors import product
 from opslib.lab.vendors.pages import HEADERS
@@ -22,10 +22,10 @@ OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, V
 @pytest.fixture
 def doors(lab):
     made = Doors(lab.settings)
-    front = knock.front(lab.settings)
+    made_before = front(lab.settings)
     with made.restored():
         yield made
-    knock.front(lab.settings, **front)
+    front(lab.settings, **made_before)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def look(lab):
 
 
 def served(lab, **said):
-    knock.change(lab.settings, "vercel", **said)
+    change(lab.settings, "vercel", **said)
 
 
 def test_the_healthy_lab_sends_what_protects_and_lets_only_its_front_end_in(doors, look):
@@ -90,7 +90,7 @@ def test_a_header_that_is_missing_or_weak_is_named(doors, lab, look, header, val
     ],
 )
 def test_who_may_call_is_found_by_trying(doors, lab, look, how, verdict, words):
-    knock.front(lab.settings, cors=how)
+    front(lab.settings, cors=how)
     result = look(checks.cors)
     assert (result.verdict, words in result.summary) == (verdict, True), result.summary
 

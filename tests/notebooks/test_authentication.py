@@ -5,8 +5,8 @@ import json
 import pytest
 
 from opslib.archive.verify import verify
-from opslib.lab import knock
 from opslib.lab.broken.authentication import FAULTS
+from opslib.lab.doors import change, front
 from opslib.redaction import Redactor
 from tests.supabase import project
 
@@ -47,19 +47,19 @@ def test_a_look_finds_only_the_loop_by_design_changes_nothing_and_shows_no_secre
 
 
 def test_what_is_amiss_is_found_each_by_its_own_check(house, run, there):
-    first = knock.front(house.settings)
+    first = front(house.settings)
     try:
         for fault in FAULTS:
             fault.make(house.settings)
-        knock.front(house.settings, login="well")
-        knock.change(house.settings, "vercel", login="loop")
-        knock.change(house.settings, "supabase", auth={**there.state["auth"], "site_url": f"https://{HOSTILE}"})
+        front(house.settings, login="well")
+        change(house.settings, "vercel", login="loop")
+        change(house.settings, "supabase", auth={**there.state["auth"], "site_url": f"https://{HOSTILE}"})
         result, folder = run(NAME)
     finally:
         for fault in FAULTS:
             fault.mend(house.settings)
-        knock.front(house.settings, **first)
-        knock.change(house.settings, "vercel", login="well")
+        front(house.settings, **first)
+        change(house.settings, "vercel", login="well")
     assert (result["state"], result["exit_code"]) == ("finished", 2), result
     red = {fault.check for fault in FAULTS}
     assert {name for name, verdict in verdicts(folder).items() if verdict == "CRITICAL"} == red

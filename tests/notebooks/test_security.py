@@ -5,8 +5,8 @@ import json
 import pytest
 
 from opslib.archive.verify import verify
-from opslib.lab import knock
 from opslib.lab.broken.security import FAULTS
+from opslib.lab.doors import change
 from opslib.redaction import Redactor
 from tests.vendors import Doors
 
@@ -52,9 +52,7 @@ def test_what_is_amiss_is_found_each_by_its_own_check(house, run, doors):
     try:
         for fault in FAULTS:
             fault.make(house.settings)
-        knock.change(
-            house.settings, "vercel", headers={"content-security-policy": f"default-src 'none' {HOSTILE[:25]}"}
-        )
+        change(house.settings, "vercel", headers={"content-security-policy": f"default-src 'none' {HOSTILE[:25]}"})
         result, folder = run(NAME)
     finally:
         for fault in FAULTS:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, LiteralString
 
 from opslib.lab.broken import Fault
-from opslib.lab.broken.watchers import change, episode
-from opslib.lab.doors import Doors
+from opslib.lab.broken.watchers import episode
+from opslib.lab.doors import Doors, change
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
 
@@ -76,7 +76,7 @@ FAULTS: tuple[Fault, ...] = (
         "application",
         "Both pods were down for twelve hours, three days ago",
         "application-uptime",
-        "diagnostics/delivery",
+        "",
         *_episode("api-was-down", kind="down", **{"from": 84, "to": 72}),
     ),
     Fault(
@@ -84,7 +84,7 @@ FAULTS: tuple[Fault, ...] = (
         "application",
         "Nothing has been scraped for an hour",
         "application-fresh",
-        "diagnostics/observability",
+        "",
         _stopped(1.0),
         _stopped(0.0),
     ),

@@ -7,13 +7,12 @@ from urllib.parse import urlsplit
 
 from opslib.lab.application_front import COOKIE
 from opslib.lab.broken import Fault
-from opslib.lab.knock import change, front
+from opslib.lab.doors import change, front
 from opslib.lab.vendors.supabase_config import EVENTS, sign_in
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
 
 AREA = "authentication"
-HERE = "diagnostics/authentication"
 GUESSED = [
     {"path": "/token", "status": 200, "said": "", "events": 60},
     {"path": "/token", "status": 400, "said": "Invalid login credentials", "events": 940},
@@ -55,7 +54,7 @@ FAULTS: tuple[Fault, ...] = (
         AREA,
         "The sign-in leads back to itself",
         "authentication-way",
-        HERE,
+        "",
         make=lambda settings: _front(settings, login="loop"),
         mend=lambda settings: _front(settings, login="well"),
     ),
@@ -73,7 +72,7 @@ FAULTS: tuple[Fault, ...] = (
         AREA,
         "The front end is not in the list of redirect URLs any more",
         "authentication-redirects",
-        HERE,
+        "",
         make=lambda settings: _sign_in(settings, site_url="http://localhost:3000", uri_allow_list=""),
         mend=lambda settings: _sign_in(settings),
     ),
@@ -82,7 +81,7 @@ FAULTS: tuple[Fault, ...] = (
         AREA,
         "All refresh tokens are revoked",
         "authentication-refresh",
-        HERE,
+        "",
         make=lambda settings: _sql(settings, "UPDATE auth.refresh_tokens SET revoked = true"),
         mend=lambda settings: _sql(settings, "UPDATE auth.refresh_tokens SET revoked = false"),
     ),
@@ -91,7 +90,7 @@ FAULTS: tuple[Fault, ...] = (
         AREA,
         "One user signs in again and again",
         "authentication-sign-ins",
-        HERE,
+        "",
         make=_again,
         mend=_not_again,
     ),

@@ -18,7 +18,7 @@ def _answered(name: str, title: str, check: str, many: int, tokens: tuple[int, i
         area="costs",
         title=title,
         check=check,
-        notebook="diagnostics/llm",
+        notebook="",
         make=lambda settings: providers.put_usage(settings, name, rows),
         mend=lambda settings: providers.remove_usage(settings, name),
     )
@@ -30,7 +30,7 @@ FAULTS: tuple[Fault, ...] = (
         area="costs",
         title="Together.ai asks twice as much for a model",
         check="costs-prices",
-        notebook="diagnostics/costs",
+        notebook="",
         make=lambda settings: providers.set_prices(settings, {MODEL: 1.8}),
         mend=lambda settings: providers.set_prices(settings, {}),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from opslib.lab.broken import Fault
-from opslib.lab.broken.remembered import change, state
+from opslib.lab.doors import change, remembered
 from opslib.lab.vendors.github import PATH, PRODUCT, WORKFLOW
 from opslib.settings import Settings
 
@@ -32,7 +32,7 @@ def _mended(settings: Settings) -> None:
 
 def _newest(fails: str) -> Callable[[Settings], None]:
     def make(settings: Settings) -> None:
-        *earlier, newest = state(settings, "github")["runs"]
+        *earlier, newest = remembered(settings, "github")["runs"]
         change(settings, "github", runs=[*earlier, {**newest, "fails": fails}])
 
     return make

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opslib.lab.broken import Fault
-from opslib.lab.broken.remembered import change, state
+from opslib.lab.doors import change, remembered
 from opslib.settings import Settings
 
 BACK = "runbooks/roll-back-deployment"
@@ -17,7 +17,7 @@ def served(**said: Any) -> Callable[[Settings], None]:
 
     def make(settings: Settings) -> None:
         hoster = str(settings.hoster)
-        known = dict(state(settings, hoster).get("site", {}))
+        known = dict(remembered(settings, hoster).get("site", {}))
         change(settings, hoster, site={**known, **said})
 
     return make
@@ -28,7 +28,7 @@ def mended(*names: str) -> Callable[[Settings], None]:
 
     def mend(settings: Settings) -> None:
         hoster = str(settings.hoster)
-        known = dict(state(settings, hoster).get("site", {}))
+        known = dict(remembered(settings, hoster).get("site", {}))
         change(settings, hoster, site={name: said for name, said in known.items() if name not in names})
 
     return mend

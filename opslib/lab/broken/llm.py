@@ -53,7 +53,7 @@ def _answered(name: str, title: str, check: str, provider: str, model: str, late
         area="llm",
         title=title,
         check=check,
-        notebook=RECOVER if check != "llm-tokens" else "diagnostics/costs",
+        notebook=RECOVER if check != "llm-tokens" else "",
         make=lambda settings: providers.put_usage(settings, name, rows),
         mend=lambda settings: providers.remove_usage(settings, name),
     )

@@ -7,9 +7,8 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-from opslib.lab.processes import LabError
+from opslib.lab.doors import Doors, change, remembered
 from opslib.settings import Settings
 from opslib.systems.postgres import connect
 from opslib.systems.web import Writer
@@ -32,33 +31,27 @@ DELETE = "DELETE FROM public.llm_usage WHERE request_metadata->>'lab-fault' = %(
 
 def set_key(settings: Settings, provider: str, known: bool) -> None:
     """Let a provider forget every key that it knows, or know them again."""
-    state = _door(settings, "GET", "state")[provider]
+    state = remembered(settings, provider)
     have, put = ("revoked", "keys") if known else ("keys", "revoked")
     if state.get(have):
-        _door(settings, "PUT", "state", {provider: {**state, put: state[have], have: {}}})
+        change(settings, provider, **{put: state[have], have: {}})
 
 
 def set_prices(settings: Settings, prices: Mapping[str, float]) -> None:
     """Let Together.ai tell these prices instead of its usual ones (USD per million tokens, by model)."""
-    state = _door(settings, "GET", "state")["together"]
-    kept = {name: value for name, value in state.items() if name != "prices"}
-    _door(settings, "PUT", "state", {"together": kept | ({"prices": dict(prices)} if prices else {})})
+    kept = {name: value for name, value in remembered(settings, "together").items() if name != "prices"}
+    Doors(settings).put(together=kept | ({"prices": dict(prices)} if prices else {}))
 
 
 def set_fault(settings: Settings, provider: str, fault: str) -> None:
     """Let a provider's chat go wrong in one way, once and for good."""
-    said = {"vendor": provider, "fault": fault, "path": "chat/completions"}
-    if not any(known["vendor"] == provider for known in _door(settings, "GET", "faults")["faults"]):
-        _door(settings, "POST", "faults", said)
+    clear_fault(settings, provider)
+    Doors(settings).fail(provider, fault, path="chat/completions")
 
 
 def clear_fault(settings: Settings, provider: str) -> None:
     """Let a provider's chat be well again; faults of other vendors stay."""
-    every = _door(settings, "GET", "faults")["faults"]
-    _door(settings, "DELETE", "faults")
-    for known in every:
-        if known["vendor"] != provider:
-            _door(settings, "POST", "faults", {name: value for name, value in known.items() if value is not None})
+    Doors(settings).mend(provider)
 
 
 def chat(settings: Settings, times: int) -> None:
@@ -97,13 +90,6 @@ def _login(settings: Settings, role: str) -> dict[str, str]:
         "x-csrf-token": said["csrfToken"],
         "cookie": "; ".join(f"{name}={value}" for name, value in cookies),
     }
-
-
-def _door(settings: Settings, method: Method, door: str, said: Any = None) -> Any:
-    if settings.together_url is None:
-        raise LabError("The lab's description has no TOGETHER_API_URL.", "Take the lab down and up.")
-    parts = urlsplit(settings.together_url)
-    return json.loads(_ask(f"{parts.scheme}://{parts.netloc}/_lab/{door}", method, said).text)
 
 
 def _ask(url: str, method: Method, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:

@@ -90,7 +90,7 @@ FAULTS: tuple[Fault, ...] = (
         area="sdui",
         title="Whoever has the newest session is suspended in its organization: every list is empty",
         check="sdui-unseen",
-        notebook="diagnostics/sdui",
+        notebook="",
         make=_member("suspended"),
         mend=_member("active"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import LiteralString
 
 from opslib.lab.broken import Fault
-from opslib.lab.knock import change, front
+from opslib.lab.doors import change, front
 from opslib.lab.vendors.pages import HEADERS
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase

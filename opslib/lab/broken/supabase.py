@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opslib.lab.broken import Fault
-from opslib.lab.knock import change, remembered
+from opslib.lab.doors import change, remembered
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
 
@@ -48,7 +48,7 @@ def _told(name: str, title: str, check: str, broken: dict[str, Any], well: dict[
         AREA,
         title,
         check,
-        notebook or "diagnostics/supabase",
+        notebook or "",
         make=lambda settings: change(settings, AREA, **broken),
         mend=lambda settings: change(settings, AREA, **well),
     )
@@ -86,7 +86,7 @@ FAULTS: tuple[Fault, ...] = (
         AREA,
         "The project's REST interface is down",
         "supabase-services",
-        "diagnostics/supabase",
+        "",
         make=lambda settings: _health(settings, "UNHEALTHY"),
         mend=lambda settings: _health(settings, "ACTIVE_HEALTHY"),
     ),

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from opslib.lab.doors import Doors
+from opslib.lab.doors import change, remembered
 from opslib.settings import Settings
-
-
-def change(settings: Settings, name: str, **said: Any) -> None:
-    """Change what one stand-in remembers."""
-    doors = Doors(settings)
-    doors.put(**{name: {**doors.state()[name], **said}})
 
 
 def episode(settings: Settings, fault: str, **said: Any) -> None:
     """Let Prometheus' planted traffic be otherwise for a time, known by the fault's name; without fields no more."""
-    known = Doors(settings).state()["prometheus"]["episodes"]
+    known = remembered(settings, "prometheus")["episodes"]
     kept = [one for one in known if one.get("fault") != fault]
     change(settings, "prometheus", episodes=[*kept, *([{"fault": fault, **said}] if said else [])])

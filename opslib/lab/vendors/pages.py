@@ -23,8 +23,8 @@ GOOD = {
 of former deployments are still there, whether the document is served in place of a file that is not there; kinds of
 files that are missing, kilobytes (compressed) more in the first script, and whether that script fails."""
 HEADERS = {
-    "content-security-policy": "default-src 'self'; connect-src 'self' http://127.0.0.1:*; object-src 'none'; "
-    "base-uri 'self'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; connect-src 'self' http://127.0.0.1:*; "
+    "object-src 'none'; base-uri 'self'; frame-ancestors 'none'",
     "strict-transport-security": "max-age=63072000; includeSubDomains; preload",
     "x-content-type-options": "nosniff",
     "referrer-policy": "strict-origin-when-cross-origin",

@@ -3,8 +3,8 @@
 import pytest
 
 from opslib.checks import authentication as checks
-from opslib.lab import knock
 from opslib.lab.broken.authentication import FAULTS
+from opslib.lab.doors import front
 from opslib.model import Verdict
 from opslib.runs.reading import evaluate
 from opslib.systems.target import VerifyTarget
@@ -16,10 +16,10 @@ CHECKS = {check.name: check for check in checks.DECISIVE}
 @pytest.fixture
 def target(lab):
     made = VerifyTarget(lab.settings, "test")
-    front = knock.front(lab.settings)
+    made_before = front(lab.settings)
     with Doors(lab.settings).restored():
         yield made
-    knock.front(lab.settings, **front)
+    front(lab.settings, **made_before)
     made.close()
 
 
