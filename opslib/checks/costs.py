@@ -218,7 +218,7 @@ prices = Check(
 )
 """Together.ai's prices, asked by the executor with the product's key (GET models, no cost)."""
 
-DECISIVE: tuple[Check, ...] = (hour, stored(), baseline)
+DECISIVE: tuple[Check, ...] = (hour, stored(), baseline, prices)
 """What tells most, most telling first."""
 
 TREES: tuple[Tree, ...] = ()

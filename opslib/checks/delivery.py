@@ -17,6 +17,7 @@ DECISIVE: tuple[Check, ...] = (
     stages(WORKFLOW, BRANCH),
     scenarios(WORKFLOW, BRANCH, FLAG),
     uncovered(WORKFLOW, BRANCH, 50),
+    takes_input(WORKFLOW, BRANCH, FLAG),
 )
 TREES: tuple[Tree, ...] = ()
 

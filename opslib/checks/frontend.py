@@ -263,7 +263,7 @@ public = Check(
 """CRITICAL where a variable that a build makes public has a name that says key, secret, token or password."""
 
 _SHOTS = 5
-DECISIVE: tuple[Check, ...] = (whole, size, kept, timing(_SHOTS))
+DECISIVE: tuple[Check, ...] = (whole, size, kept, timing(_SHOTS), former, painted())
 """What tells most in the shortest time, and needs no credential."""
 
 TREES: tuple[Tree, ...] = (

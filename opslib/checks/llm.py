@@ -20,7 +20,7 @@ __all__ = [
     "tokens",
 ]
 
-DECISIVE: tuple[Check, ...] = (breakers(), key("together"), key("openai"), fallback(), latency(), errors())
+DECISIVE: tuple[Check, ...] = (breakers(), key("together"), key("openai"), fallback(), latency(), errors(), tokens())
 """What tells most, most telling first; none of them waits for a window."""
 
 TREES: tuple[Tree, ...] = (

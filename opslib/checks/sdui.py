@@ -6,7 +6,7 @@ from opslib.checks.sdui_layouts import markup, registry, schema, tenant, unseen,
 from opslib.checks.tree import Branch, Tree
 from opslib.model import Check
 
-DECISIVE: tuple[Check, ...] = (registry(), schema(), reported(), unseen())
+DECISIVE: tuple[Check, ...] = (registry(), schema(), version(), tenant(), reported(), unseen(), opened)
 TREES: tuple[Tree, ...] = (
     Tree(
         name="sdui-blank",

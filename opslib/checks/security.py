@@ -9,7 +9,7 @@ from opslib.checks.security_web import cors, headers
 from opslib.checks.tree import Tree
 from opslib.model import Check
 
-DECISIVE: tuple[Check, ...] = (row_security, views, open_policies, bundle, cors)
+DECISIVE: tuple[Check, ...] = (row_security, views, open_policies, bundle, cors, headers, matrix)
 """What tells most in little time, most first; counting rows with others' eyes (``matrix``) takes longer."""
 
 TREES: tuple[Tree, ...] = ()

@@ -16,7 +16,9 @@ from opslib.checks.supabase_site import apikey, clocks, name, preflights, reach,
 from opslib.checks.tree import Branch, Tree
 from opslib.model import Check
 
-DECISIVE: tuple[Check, ...] = (project_healthy(), reach, apikey, tables, preflights)
+DECISIVE: tuple[Check, ...] = (
+    *(project_healthy(), services_healthy(), reach, clocks, apikey, tables, preflights, network),
+)
 """What tells most, most first."""
 
 TREES: tuple[Tree, ...] = (
