@@ -31,7 +31,8 @@ def sessions(minutes: float = 60, patience: float = 5) -> Check:
         probe=probes.sessions(minutes, patience),
         judge=lambda reading: _judge_sessions(reading, minutes, patience),
         remedy=(
-            "All kinds of agents: the gateway or the queue (see the tree). One kind: its container's log "
+            "All kinds of agents: the gateway (disaster/recover-llm) or the queue; see the tree. One kind: its "
+            "container's log "
             "(diagnostics/cluster), and its newest deployment. A session that is stuck stays so: its user begins anew."
         ),
         threshold=STUCK,

@@ -157,7 +157,8 @@ def credentials(hours: float) -> Check:
         remedy=(
             "One user: check e-mail and password, whether the address is confirmed, and whether the user is banned. "
             "Many: look whether e-mail sign-in is on, whether the keys are those of this project "
-            "(diagnostics/supabase); many users from few networks is somebody who guesses (diagnostics/security)."
+            "(diagnostics/supabase); many users from few networks is somebody who guesses: "
+            "runbooks/respond-to-security-incident keeps the evidence."
         ),
         threshold=FAILED,
         items=("TRB-ERR-01",),

@@ -111,7 +111,8 @@ cookies = Check(
     remedy=(
         "Mend the flags where the cookie is set. SameSite=None needs Secure; Secure needs https to the browser, also "
         "behind a proxy that ends TLS; Domain is the host's own or one above it; what is larger than 4096 bytes is "
-        "dropped silently (tokens with many claims: split them, or keep them on the server)."
+        "dropped silently (tokens with many claims: split them, or keep them on the server). Deploy it by "
+        "runbooks/deploy-new-version."
     ),
     threshold=SIZE,
     items=("TRB-AUT-02",),

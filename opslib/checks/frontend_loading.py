@@ -222,7 +222,7 @@ size = _made(
     "What comes before anything works is small enough",
     _size,
     "Build with a visualizer plugin of the bundler (vite knows no --analyze), and load later what the first page does "
-    "not need: import(). The largest files stand first.",
+    "not need: import(). The largest files stand first. Since a deployment: runbooks/roll-back-deployment.",
     "front-end-initial-scripts",
 )
 whole = _made(
@@ -236,7 +236,8 @@ kept = _made(
     "front-end-kept",
     "The document is asked for each time, its files are kept",
     _kept,
-    "Set cache-control at the hoster: the document max-age=0, must-revalidate; assets/ max-age=31536000, immutable.",
+    "Set cache-control at the hoster: the document max-age=0, must-revalidate; assets/ max-age=31536000, immutable; "
+    "then runbooks/deploy-new-version.",
 )
 compressed = _made(
     "front-end-compressed",
@@ -287,8 +288,9 @@ def painted(visits: int = 3) -> Check:
         title="A real browser shows something soon",
         probe=probes.browser(visits),
         judge=_painted,
-        remedy="Nothing painted: the page's scripts fail, see diagnostics/sdui. Slow: take the larger of first scripts "
-        "and time to the first byte. The figures are this machine's, not users'.",
+        remedy="Nothing painted: the page's scripts fail, see diagnostics/sdui; since a deployment: "
+        "runbooks/roll-back-deployment. Slow: take the larger of first scripts and time to the first byte. The figures "
+        "are this machine's, not users'.",
         threshold=threshold("front-end-first-paint"),
         items=("TRB-PPL-00",),
     )

@@ -46,8 +46,11 @@ opened = Check(
     title="The page before the log-in raises no error in a real browser",
     probe=frontend_loading.browser(1),
     judge=_judge_opened,
-    remedy="A policy that keeps something out: name its source in the directive that the text names, or mend what asks "
-    "for it. A file that fails: diagnostics/frontend. An error since a deployment: runbooks/roll-back-deployment.",
+    remedy=(
+        "A policy that keeps something out: name its source in the directive that the text names, or mend what "
+        "asks for it, and deploy (runbooks/deploy-new-version). A file that fails: diagnostics/frontend. An "
+        "error since a deployment: runbooks/roll-back-deployment."
+    ),
     items=("TRB-SDU-S1",),
 )
 """CRITICAL for a violation of the policy, an error, a file that fails or an empty page; UNKNOWN without a browser."""

@@ -146,7 +146,7 @@ schema = _made(
     "Stored pages are as their schema has them (SDUI_001)",
     _judge_schema,
     "Mend what makes the pages (the agent's prompt or template), then let the session make its page anew; a page that "
-    "is refused leaves the canvas blank. The path says where in the page.",
+    "is refused leaves the canvas blank. The path says where in the page. Deploy by runbooks/deploy-new-version.",
     ("TRB-ERR-05", "TRB-SDU-02", "TRB-SDU-S1"),
 )
 registry = _made(
@@ -169,7 +169,7 @@ tenant = _made(
     "Stored pages name the organization that they belong to",
     _judge_tenant,
     "Set organizationId where the page is made, from the session's own row. Row level security shows nothing of "
-    "another organization, without any error.",
+    "another organization, without any error. Deploy by runbooks/deploy-new-version.",
     ("TRB-SDU-00",),
 )
 

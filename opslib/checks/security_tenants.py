@@ -116,7 +116,8 @@ views = Check(
     probe=probes.exposure,
     judge=_judge_views,
     remedy=(
-        "ALTER VIEW … SET (security_invoker = true) in a migration. A materialised view knows no policies at all: "
+        "ALTER VIEW … SET (security_invoker = true) in a migration (runbooks/migrate-database). A materialised view "
+        "knows no policies at all: "
         "REVOKE it from anon and authenticated, and serve it by a function that checks."
     ),
 )

@@ -198,7 +198,8 @@ cors = Check(
     judge=_judge_cors,
     remedy=(
         "CORS_ALLOWED_ORIGINS must be a list of whole origins that are compared as a whole: no reflection, no "
-        "`startsWith` or `endsWith`, no null. Mend it in the API and deploy; then end sessions that may have been "
+        "`startsWith` or `endsWith`, no null. Mend it in the API, deploy (runbooks/deploy-new-version); then end "
+        "sessions that may have been "
         "used from elsewhere (runbooks/respond-to-security-incident)."
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from opslib.lab.broken import Fault
 from opslib.lab.doors import change, remembered
+from opslib.model import Verdict
 from opslib.settings import Settings
 
 BACK = "runbooks/roll-back-deployment"
@@ -67,9 +68,10 @@ FAULTS: tuple[Fault, ...] = (
         area="frontend",
         title="A deployment takes the files of the one before away",
         check="front-end-former-files",
-        notebook=BACK,
+        notebook="",
         make=served(keeps_old=False),
         mend=mended("keeps_old"),
+        verdict=Verdict.WARNING,
     ),
     Fault(
         name="front-end-blank",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opslib.lab.broken import Fault, providers
+from opslib.model import Verdict
 from opslib.settings import Settings
 
 TOGETHER = "meta-llama/Llama-3-70b-chat-hf"
@@ -56,6 +57,7 @@ def _answered(name: str, title: str, check: str, provider: str, model: str, late
         notebook=RECOVER if check != "llm-tokens" else "",
         make=lambda settings: providers.put_usage(settings, name, rows),
         mend=lambda settings: providers.remove_usage(settings, name),
+        verdict=Verdict.WARNING if check == "llm-fallback" else Verdict.CRITICAL,
     )
 
 

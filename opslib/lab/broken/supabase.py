@@ -6,6 +6,7 @@ from typing import Any
 
 from opslib.lab.broken import Fault
 from opslib.lab.doors import change, remembered
+from opslib.model import Verdict
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
 
@@ -48,9 +49,11 @@ def _told(name: str, title: str, check: str, broken: dict[str, Any], well: dict[
         AREA,
         title,
         check,
-        notebook or "",
+        notebook,
         make=lambda settings: change(settings, AREA, **broken),
         mend=lambda settings: change(settings, AREA, **well),
+        # Whose addresses are banned, nobody here knows.
+        verdict=Verdict.WARNING if name == "banned" else Verdict.CRITICAL,
     )
 
 
