@@ -72,3 +72,11 @@ def test_both_verifiers_agree_on_random_damage(copy: Whole) -> None:
         path.unlink() if after is None else path.write_bytes(after)
         assert build.shell(copy.folder)[0] == (0 if verify(copy.folder).ok else 1), (path, after)
         path.write_bytes(before)
+
+
+def test_a_list_of_approvers_that_is_no_text_any_more_is_found_by_both_without_a_word_of_the_tools(copy: Whole) -> None:
+    (path, *_) = sorted((copy.folder / "runs").glob("*/approvals/allowed_signers"))
+    path.write_bytes(path.read_bytes() + b"\n\0\xff")
+    # ``build.shell`` asserts that nothing is written to standard error.
+    assert build.shell(copy.folder)[0] == 1
+    assert not verify(copy.folder).ok
