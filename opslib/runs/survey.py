@@ -76,5 +76,5 @@ def _row(area: str, result: Result, good: Mapping[str, Any] | None) -> Row:
         "check": result.title,
         "finding": result.summary,
         "next": notebook[0] if notebook else "",
-        "last_good": good["taken_at"] if good else None,
+        "last_good": str(good["taken_at"])[:16].replace("T", " ") if good else None,
     }

@@ -138,7 +138,7 @@ def test_what_was_well_before_comes_before_what_never_was_but_not_before_critica
     ordered = [area for area, _ in survey.ranked(found, good)]
     assert ordered == ["new-ill", "old-ill", "new", "old"]
     rows = survey.survey_of("Survey", found, good, 1.0).rows
-    assert [row["last_good"] for row in rows] == ["2026-11-27T10:00:00Z", None, "2026-11-28T10:00:00Z", None]
+    assert [row["last_good"] for row in rows] == ["2026-11-27 10:00", None, "2026-11-28 10:00", None]
 
 
 def test_it_is_shown_with_its_first_finding_whole_and_no_result_twice(begin):
@@ -195,8 +195,8 @@ def test_it_knows_when_a_check_was_last_well_and_what_was_changed_since(runs):
     (folder / "20261128T4" / "journal.jsonl").write_text("no json\n")
     found = run.survey({"cache": (check("ill", WARNING), check("fine"), check("never"))}, 20)
     assert {row["check"].split()[0]: row["last_good"] for row in found.rows} == {
-        "ill": "2026-11-27T11:00:00Z",
-        "fine": "2026-11-26T10:00:00Z",
+        "ill": "2026-11-27 11:00",
+        "fine": "2026-11-26 10:00",
         "never": None,
     }
     taken = run.changes(found)
