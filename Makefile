@@ -42,7 +42,7 @@ demo: $(STAMP) ## start the lab, run the notebooks, archive and verify them, say
 	@$(BIN)/ops demo
 
 test: $(STAMP) $(if $(CI),browser) $(if $(NPM),$(CLI)) lint ## run every test
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 nightly: $(STAMP) browser $(if $(NPM),$(CLI)) lint ## run every test with its whole count (hours)
 	OPS_NIGHTLY=1 $(BIN)/pytest

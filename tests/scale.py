@@ -2,7 +2,12 @@
 
 import os
 
+import pytest
+
 NIGHTLY = os.environ.get("OPS_NIGHTLY") == "1"
+
+nightly = pytest.mark.skipif(not NIGHTLY, reason="in make nightly")
+"""For a whole run of a notebook that tries one of its steps: the step's own tests do that each time."""
 
 
 def first(number: int, *choices: object) -> tuple[object, ...]:

@@ -126,7 +126,7 @@ def test_a_model_without_a_price_is_unknown_on_the_real_rows_too(lab):
 def test_without_the_database_every_check_says_so(lab):
     nowhere = type(lab.settings.read_database_url)("postgresql://nobody@127.0.0.1:9/none")
     target = PlanTarget(lab.settings.model_copy(update={"read_database_url": nowhere}), "test")
-    for check in (*checks.DECISIVE, checks.spent()):
+    for check in (checks.hour, checks.stored(), checks.baseline, checks.spent()):
         result = evaluate(check, target)
         assert (result.verdict, "refuses connections" in result.summary) == (UNKNOWN, True)
     target.close()

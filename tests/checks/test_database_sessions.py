@@ -121,7 +121,7 @@ def test_a_root_at_rest_with_victims_is_critical_and_gone_when_it_ends(lab, chai
     reader.end()
     assert found.verdict is Verdict.CRITICAL
     assert "forgetful, idle in transaction" in found.summary
-    assert "pg_terminate_backend" in found.remedy
+    assert "runbooks/end-blocking-session" in found.remedy
     assert evaluate(check, lab.target).verdict is Verdict.OK
 
 

@@ -32,7 +32,7 @@ def until_finished(driver, case, fault, again=None):
 def test_a_run_that_was_killed_anywhere_is_gone_on_with_to_the_same_end(base, driver, undisturbed, tmp_path, scenario):
     expected, last = undisturbed[scenario]
     wrong = []
-    for number, at in enumerate(points(scenario, count(2, 170), last)):
+    for number, at in enumerate(points(scenario, count(1, 170), last)):
         with working(Case(base, scenario, tmp_path / str(at))) as case:
             # Every third is killed once more while it goes on.
             again = {"kind": "kill", "at": at // 2 + 1} if NIGHTLY and number % 3 == 0 else None

@@ -25,7 +25,7 @@ from opslib.lab.vendors.product import git
 from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
 from tests.hosters import of
-from tests.scale import first
+from tests.scale import first, nightly
 from tests.vendors import Doors
 
 NAME = "runbooks/deploy-new-version"
@@ -121,6 +121,7 @@ def test_what_was_planned_goes_live_and_is_watched_and_is_taken_back_whole(house
     assert verify(house.archive).ok
 
 
+@nightly
 def test_without_anybody_who_asks_the_watch_is_no_green(run, vercel):
     result, folder = run(NAME, *SHORT, "database=none", "variables=leave")
     assert len(vercel.state["variables"]) == 2
@@ -154,6 +155,7 @@ def variable(name):
     return {"name": name, "secret": True, "updated": 1_700_000_000.0}
 
 
+@nightly
 def test_a_build_that_fails_leaves_users_where_they_are_and_is_gone_on_with(house, run, vercel):
     vercel.put(build_fails=True)
     result, _ = run(NAME, *SHORT, "database=none")
@@ -192,7 +194,7 @@ def made(hoster):
     return [one for one in hoster.state["deployments"] if one["id"] not in hoster.ids.values()]
 
 
-@pytest.mark.parametrize("name", ["netlify", "cloudflare"])
+@pytest.mark.parametrize("name", first(1, "netlify", "cloudflare"))
 def test_at_the_other_hosters_what_was_planned_goes_live_and_is_taken_back(house, run, fingerprint, elsewhere, name):
     hoster, commit = elsewhere(name)
     build = "draft" if name == "netlify" else "if-needed"
@@ -222,6 +224,7 @@ def test_at_the_other_hosters_what_was_planned_goes_live_and_is_taken_back(house
     assert verify(house.archive).ok
 
 
+@nightly
 def test_files_that_do_not_arrive_at_netlify_are_sent_by_the_run_that_goes_on(house, run, elsewhere):
     hoster, _ = elsewhere("netlify")
     with hoster.doors.fault("netlify", "500", method="PUT", path="/files/"):
@@ -233,6 +236,7 @@ def test_files_that_do_not_arrive_at_netlify_are_sent_by_the_run_that_goes_on(ho
     assert live(hoster) == one["id"]
 
 
+@nightly
 @pytest.mark.parametrize("step", first(1, "set-anon-key", "set-address"))
 def test_a_variable_that_cannot_be_set_stops_the_run_and_is_set_once_by_the_one_that_goes_on(house, run, vercel, step):
     names = {"set-address": "VITE_SUPABASE_URL", "set-anon-key": "VITE_SUPABASE_ANON_KEY"}

@@ -9,6 +9,7 @@ from opslib.archive.verify import verify
 from opslib.errors import Refused
 from opslib.headless import agreement, resume
 from opslib.headless.undo import undo
+from tests.scale import nightly
 from tests.workflows import repository
 
 NAME = "runbooks/force-full-deployment"
@@ -55,6 +56,7 @@ def test_what_was_planned_is_started_once_and_followed_and_cannot_be_undone_here
     assert verify(house.archive).ok
 
 
+@nightly
 def test_a_plan_of_a_commit_that_is_not_the_newest_any_more_is_refused(run, house, origin):
     planned, _ = run(NAME, *GIVEN, mode="plan")
     origin.push("b" * 40)
@@ -62,6 +64,7 @@ def test_a_plan_of_a_commit_that_is_not_the_newest_any_more_is_refused(run, hous
     assert (result["exit_code"], len(origin.runs)) == (4, 1)
 
 
+@nightly
 def test_a_deployment_that_fails_is_critical_and_names_the_job(run, origin):
     origin.change(fails="deploy-kubernetes")
     result, _ = run(NAME, *GIVEN)
@@ -69,6 +72,7 @@ def test_a_deployment_that_fails_is_critical_and_names_the_job(run, origin):
     assert "first at deploy-kubernetes" in result["reason"]
 
 
+@nightly
 def test_a_start_whose_answer_was_lost_is_found_and_followed_in_the_same_run(run, origin):
     with origin.doors.fault("github", "lost", method="POST"):
         result, folder = run(NAME, *GIVEN)

@@ -15,6 +15,7 @@ from opslib.redaction import Redactor
 from opslib.systems.postgres import connect
 from tests.agents import begun
 from tests.llm import usage, used
+from tests.scale import first
 from tests.vendors import Doors
 
 LLM, COSTS, AGENTS = (f"diagnostics/{name}" for name in ("llm", "costs", "agents"))
@@ -167,7 +168,7 @@ def test_the_tree_names_what_explains_it(house, run, well):
     assert "Answers come later than the browser waits; Sessions begin, and nothing comes of them. Excluded: 9" in page
 
 
-@pytest.mark.parametrize("name", [LLM, COSTS, AGENTS])
+@pytest.mark.parametrize("name", first(1, LLM, COSTS, AGENTS))
 def test_where_nobody_tells_anything_nothing_is_green_and_the_rest_is_looked_at(house, run, doors, name):
     with away(house), doors.fault("together", "malformed", path="models"):
         result, folder = run(name)

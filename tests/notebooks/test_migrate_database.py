@@ -14,6 +14,7 @@ from opslib.headless.undo import undo
 from opslib.probes import database_rehearsals
 from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
+from tests.scale import nightly
 
 NAME = "runbooks/migrate-database"
 NOTES, DUE = "20260401090000", "20260408103000"
@@ -128,6 +129,7 @@ def test_only_the_newest_is_rolled_back_and_only_by_name(house, run):
     assert versions(house) == [NOTES, DUE]
 
 
+@nightly
 def test_with_nothing_pending_nothing_is_done_and_a_backup_of_before_is_no_ground_to_rehearse_on(
     house, run, fingerprint
 ):

@@ -17,6 +17,7 @@ from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
 from tests.incidents import people
 from tests.kubernetes import ClusterDoors
+from tests.scale import first, nightly
 from tests.vendors import Doors
 from tests.waiting import until
 
@@ -134,6 +135,7 @@ def test_all_sessions_without_a_named_operator_is_refused_and_the_evidence_stays
     assert told(doors) == (0, 0)
 
 
+@nightly
 def test_a_telling_that_failed_is_gone_on_with_and_nobody_is_signed_out_again(run, house, crowd, doors):
     with doors.fault("slack", "500", method="POST"):
         result, _ = run(NAME, *ATTACKER)
@@ -271,6 +273,7 @@ def test_incomplete_logs_are_never_green_and_hold_up_the_restart_alone(run, hous
     assert (variables(cluster), pod in cluster.pods_of("api-server")) == ([], True)
 
 
+@nightly
 def test_without_a_cluster_that_answers_sessions_can_be_ended_all_the_same(run, house, crowd, cluster, doors):
     with cluster.fault("kubernetes", "503"):
         result, _ = run(NAME, *ATTACKER, "notify=false")
@@ -285,11 +288,12 @@ def test_without_a_cluster_that_answers_sessions_can_be_ended_all_the_same(run, 
 
 @pytest.mark.parametrize(
     ("step", "method", "path"),
-    [
+    first(
+        1,
+        ("set-audit-level", "PATCH", "deployments/api-server"),
         ("preserve-logs", "GET", "deployments/api-server"),
         ("block-addresses", "PATCH", "networkpolicies"),
-        ("set-audit-level", "PATCH", "deployments/api-server"),
-    ],
+    ),
 )
 def test_each_step_that_failed_once_is_gone_on_with_and_what_was_done_is_kept(
     run, house, cluster, doors, step, method, path
@@ -307,6 +311,7 @@ def test_each_step_that_failed_once_is_gone_on_with_and_what_was_done_is_kept(
     assert verify(house.archive).ok
 
 
+@nightly
 def test_a_run_that_was_killed_in_the_rollout_goes_on_and_sets_nothing_twice(house, cluster, doors):
     cluster.change(tick_seconds=1.0)
     known = {path.name for path in house.archive.glob("runs/*")}

@@ -179,7 +179,7 @@ def test_an_old_key_that_is_used_in_the_soak_stops_nobody_but_is_not_revoked(run
     assert undo(result["run"], house.archive)["exit_code"] == 0
 
 
-SMALL = {("lost", "stage-key"), ("500", "set-cluster-key"), ("lost", "revoke-old-key")}
+FIRST = ("lost", "stage-key")
 FAULTS = [
     ("stage-key", "openai", "POST", "/service_accounts"),
     ("try-key", "openai", "POST", "/chat/completions"),
@@ -189,11 +189,11 @@ FAULTS = [
 ]
 
 
-CASES = sorted(((fault, *one) for fault in ("lost", "500") for one in FAULTS), key=lambda one: one[:2] not in SMALL)
+CASES = sorted(((fault, *one) for fault in ("lost", "500") for one in FAULTS), key=lambda one: one[:2] != FIRST)
 
 
 @pytest.mark.parametrize(
-    ("fault", "step", "vendor", "method", "path"), first(len(SMALL), *CASES), ids=lambda one: one.strip("/")
+    ("fault", "step", "vendor", "method", "path"), first(1, *CASES), ids=lambda one: one.strip("/")
 )
 def test_a_step_that_fails_once_is_gone_on_with_and_nothing_is_made_twice(
     run, house, there, fault, step, vendor, method, path
@@ -221,7 +221,7 @@ KILLS = {
 }
 
 
-@pytest.mark.parametrize("step", first(2, *KILLS))
+@pytest.mark.parametrize("step", first(1, *KILLS))
 def test_a_run_that_is_killed_goes_on_and_there_is_one_new_key(house, there, step):
     known = {run.run for run in Archive(house.archive).runs()}
     command = [sys.executable, "-m", "opslib.cli", "run", NAME, "--environment", "lab"]

@@ -16,7 +16,7 @@ from opslib.headless.undo import undo
 from opslib.lab.vendors import product
 from opslib.systems import dev_server
 from tests.headless.canaries import traces
-from tests.scale import first
+from tests.scale import first, nightly
 from tests.waiting import until
 from tests.workspaces import developers_vault, needs_npm, tree
 
@@ -108,6 +108,7 @@ def test_it_is_set_up_taken_back_and_no_value_is_in_any_byte_or_argument(run, ho
     sound(house)
 
 
+@nightly
 def test_a_local_supabase_that_is_not_there_is_no_green(run, house, there):
     result, _ = run(NAME, "supabase=local")
     assert (result["state"], result["verdict"]) == ("finished", "UNKNOWN")
@@ -145,7 +146,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("step", ["install", "dev-server"])
+@pytest.mark.parametrize("step", first(1, "dev-server", "install"))
 def test_a_step_that_fails_leaves_what_was_done_and_is_gone_on_with_or_taken_back(run, house, there, step):
     repository = Path(house.settings.repository.removeprefix("file://"))
     kept = {name: (repository / name).read_bytes() for name in FAILURES[step] if (repository / name).exists()}
@@ -176,7 +177,7 @@ runner.run("runbooks/set-up-environment", (), "lab", Path(sys.argv[1]))
 
 
 @pytest.mark.parametrize(
-    "mark", first(2, ".env.local", ".git/opslib/server.json", "node_modules", ".git/opslib/development")
+    "mark", first(1, ".env.local", ".git/opslib/server.json", "node_modules", ".git/opslib/development")
 )
 def test_a_run_that_is_killed_is_gone_on_with_and_starts_nothing_twice(house, there, mark):
     before = set((house.archive / "runs").iterdir()) if (house.archive / "runs").is_dir() else set()

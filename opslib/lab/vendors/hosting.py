@@ -147,7 +147,9 @@ class Hoster(StandIn):
             known += [each for each in self.state["deployments"] if each["served"] and "files" not in each]
         made = (pages.files(each["sha"], *self._changed(each, served)) for each in known)
         found = next((files[name] for files in made if name in files), None)
-        return None if found is None else found + self.state["bundle"].encode()
+        more = self.state["bundle"].encode()
+        # What ``bundle`` names besides is there as well: pieces that are loaded later, maps.
+        return (found or b"") + more if found is not None or more else None
 
     def _changed(self, one: dict[str, Any], served: dict[str, Any]) -> tuple[int, bool]:
         """Return what is amiss with a deployment's scripts: only the live one's can be."""

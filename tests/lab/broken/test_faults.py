@@ -25,7 +25,7 @@ NOTEBOOKS = {item.notebook for item in catalogue.items().values()}
 NOTEBOOKS |= {path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.ipynb")}
 BROWSER = {"front-end-first-paint", "sdui-opened"}
 """Checks that open a page in a browser."""
-FIRST = list(FAULTS) if NIGHTLY else random.Random(20261129).sample(list(FAULTS), 4)
+FIRST = list(FAULTS) if NIGHTLY else random.Random(20261129).sample(list(FAULTS), 1)
 
 
 @pytest.fixture
