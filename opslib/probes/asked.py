@@ -6,6 +6,7 @@ from opslib.model import Probe
 from opslib.probes import (
     costs,
     environment,
+    environment_accounts,
     frontend,
     llm_keys,
     security_keys,
@@ -30,6 +31,7 @@ _PROBES: tuple[Probe, ...] = (
     environment.supabase,
     environment.server,
     environment.scripts,
+    environment_accounts.accounts,
     frontend.pipeline,
     supabase_keys.keys,
     supabase_keys.network,

@@ -4,11 +4,10 @@ from pathlib import Path
 from opslib.guide import catalogue
 
 UNTIL_PRODUCTIONS_PROCESSES_ARE_ASKED = [
-    *(f"ENV-ACC-0{number}" for number in range(1, 7)),
     *(f"ENV-VARP-{number:02}" for number in range(18)),
     *(f"IMP-ENV-0{number}" for number in range(1, 5)),
 ]
-"""What diagnostics/environment does not look at yet: accounts at vendors, and what production's own processes get."""
+"""What diagnostics/environment does not look at yet: what production's own processes and the guide's commands get."""
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 

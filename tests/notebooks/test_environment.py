@@ -20,6 +20,7 @@ def test_nothing_is_green_that_nobody_could_look_at_and_what_was_set_up_is(run, 
     assert {name for name, verdict in found.items() if verdict == "OK"} <= {
         "environment-tools",
         "environment-local-tools",
+        "environment-accounts",
     }
     made, _ = run("runbooks/set-up-environment")
     found = verdicts(run(NAME)[1])

@@ -147,8 +147,8 @@ class Hoster(StandIn):
             known += [each for each in self.state["deployments"] if each["served"] and "files" not in each]
         made = (pages.files(each["sha"], *self._changed(each, served)) for each in known)
         found = next((files[name] for files in made if name in files), None)
-        more = self.state["bundle"].encode()
         # What ``bundle`` names besides is there as well: pieces that are loaded later, maps.
+        more = self.state["bundle"].encode()
         return (found or b"") + more if found is not None or more else None
 
     def _changed(self, one: dict[str, Any], served: dict[str, Any]) -> tuple[int, bool]:
