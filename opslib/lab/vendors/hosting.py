@@ -45,9 +45,6 @@ PIPELINE = {
     "node": "22.x",
 }
 """What commits are built from, and with what."""
-KINDS = {"css": "text/css", "js": "text/javascript"}
-SMALLEST = 1000
-"""Bytes under which nothing is compressed."""
 
 
 class Hoster(StandIn):
@@ -130,7 +127,7 @@ class Hoster(StandIn):
             if not served["fallback"]:
                 return HTMLResponse("<title>404</title>", 404)
             data, name = self._document(one, served), None
-        kind = "text/html" if name is None else KINDS.get(name.rpartition(".")[2], "application/octet-stream")
+        kind = "text/html" if name is None else pages.KINDS.get(name.rpartition(".")[2], "application/octet-stream")
         headers = {"cache-control": served["page_cache"] if name is None else served["file_cache"]}
         headers |= {"content-security-policy": served["policy"]} if served["policy"] else {}
         return _packed(request, Response(data, media_type=kind, headers=headers), served["gzip"])
@@ -161,7 +158,7 @@ class Hoster(StandIn):
         if digest is None:
             return HTMLResponse("<title>404</title>", 404)
         data = base64.b64decode(self.state["blobs"][digest])
-        return Response(data, media_type=KINDS.get(path.rpartition(".")[2], "text/html"))
+        return Response(data, media_type=pages.KINDS.get(path.rpartition(".")[2], "text/html"))
 
     def find(self, id: str) -> dict[str, Any] | None:
         """Return a deployment by its id."""
@@ -294,7 +291,7 @@ class Hoster(StandIn):
 
 def _packed(request: Request, answer: Response, may: bool) -> Response:
     """Return an answer compressed, where it may be, is large enough, and who asks takes it."""
-    if may and "gzip" in request.headers.get("accept-encoding", "") and len(answer.body) >= SMALLEST:
+    if may and "gzip" in request.headers.get("accept-encoding", "") and len(answer.body) >= pages.SMALLEST:
         answer.body = gzip.compress(answer.body, 6, mtime=0)
         answer.headers["content-length"] = str(len(answer.body))
         answer.headers["content-encoding"] = "gzip"

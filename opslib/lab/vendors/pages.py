@@ -8,6 +8,9 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 
+KINDS = {"css": "text/css", "js": "text/javascript"}
+SMALLEST = 1000
+"""Bytes under which nothing is compressed."""
 GOOD = {
     "page_cache": "public, max-age=0, must-revalidate",
     "file_cache": "public, max-age=31536000, immutable",
