@@ -16,7 +16,7 @@ from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from tests.crash.bench import Case, working
 from tests.headless import bench
-from tests.scale import count
+from tests.scale import count, nightly
 
 STEPS = (
     "from opslib import actions\ntaken = run.step(actions.backups.TakeBackup())",
@@ -75,6 +75,7 @@ def strike(case, who, lines):
     running.wait(120)
 
 
+@nightly
 @pytest.mark.parametrize("number", range(count(1, 20)))
 def test_a_whole_run_that_was_killed_is_gone_on_with_to_the_same_end(case, undisturbed, number):
     chance = random.Random(number)

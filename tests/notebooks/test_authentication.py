@@ -8,6 +8,7 @@ from opslib.archive.verify import verify
 from opslib.lab.broken.authentication import FAULTS
 from opslib.lab.doors import change, front
 from opslib.redaction import Redactor
+from tests.scale import nightly
 from tests.supabase import project
 
 NAME = "diagnostics/authentication"
@@ -70,6 +71,7 @@ def test_what_is_amiss_is_found_each_by_its_own_check(house, run, there):
     assert "a circle" in page
 
 
+@nightly
 def test_where_supabase_does_not_answer_its_part_is_unknown_and_the_rest_is_looked_at(run, there):
     with there.doors.fault("supabase", "401"):
         result, folder = run(NAME)

@@ -4,6 +4,7 @@ import json
 
 from opslib.archive.verify import verify
 from opslib.redaction import Redactor
+from tests.scale import nightly
 from tests.vendors import Doors
 
 NAME = "diagnostics/backups"
@@ -36,6 +37,7 @@ def test_with_a_proven_backup_all_is_well(run):
     assert verdicts(folder) == dict.fromkeys(OURS | OTHERS, "OK")
 
 
+@nightly
 def test_where_supabase_and_the_store_do_not_answer_nothing_is_green(house, run):
     description = house.lab.folder / "target.env"
     text = description.read_text()

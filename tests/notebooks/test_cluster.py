@@ -7,6 +7,7 @@ import pytest
 from opslib.archive.verify import verify
 from opslib.redaction import Redactor
 from tests.kubernetes import ClusterDoors
+from tests.scale import nightly
 
 NAME = "diagnostics/cluster"
 CHECKS = {
@@ -65,6 +66,7 @@ def test_what_is_amiss_is_found_each_by_its_own_check(run, doors):
     assert "alert(1)" in page
 
 
+@nightly
 def test_where_the_cluster_does_not_answer_nothing_is_green(run, doors):
     with doors.fault("kubernetes", "500"):
         result, folder = run(NAME)

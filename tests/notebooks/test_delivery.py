@@ -7,6 +7,7 @@ import pytest
 from opslib.archive.verify import verify
 from opslib.lab.vendors.github import PATH, PRODUCT
 from opslib.redaction import Redactor
+from tests.scale import nightly
 from tests.vendors import Doors
 from tests.workflows import Repository
 
@@ -63,6 +64,7 @@ def test_what_is_amiss_is_found_each_by_its_own_check_and_hostile_names_stay_tex
     assert "alert(1)" in page
 
 
+@nightly
 def test_where_github_says_nothing_nothing_is_green(house, run, origin):
     with origin.doors.fault("github", "401"):
         result, folder = run(NAME)

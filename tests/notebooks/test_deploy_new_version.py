@@ -194,6 +194,7 @@ def made(hoster):
     return [one for one in hoster.state["deployments"] if one["id"] not in hoster.ids.values()]
 
 
+@nightly
 @pytest.mark.parametrize("name", first(1, "netlify", "cloudflare"))
 def test_at_the_other_hosters_what_was_planned_goes_live_and_is_taken_back(house, run, fingerprint, elsewhere, name):
     hoster, commit = elsewhere(name)
@@ -254,6 +255,7 @@ def test_a_variable_that_cannot_be_set_stops_the_run_and_is_set_once_by_the_one_
     assert len(posts) == 3
 
 
+@nightly
 @pytest.mark.parametrize(
     ("name", "part"), first(1, ("netlify", "/files/"), ("cloudflare", "/deployments"), ("vercel", "/env"))
 )

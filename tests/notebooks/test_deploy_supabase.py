@@ -9,6 +9,7 @@ from opslib.archive.verify import verify
 from opslib.headless import agreement, resume
 from opslib.headless.undo import undo
 from tests.headless.canaries import traces
+from tests.scale import nightly
 from tests.supabase import digest, project
 from tests.vaults import shelf
 
@@ -75,6 +76,7 @@ def test_an_unhealthy_project_gets_nothing(run, there):
     assert "ACTIVE_UNHEALTHY" in result["reason"]
 
 
+@nightly
 def test_a_lost_answer_is_settled_in_the_same_run_and_a_failure_is_resumed(run, house, there):
     with (
         there.doors.fault("supabase", "lost", method="POST", path="/secrets", times=1),

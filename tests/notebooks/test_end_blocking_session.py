@@ -32,7 +32,7 @@ def waiting(house):
 
 def test_a_plan_names_the_root_and_ends_nobody(run, house, blocked):
     result, folder = run(NAME, mode="plan")
-    assert (result["state"], result["verdict"]) == ("finished", "CRITICAL"), result["reason"]
+    assert result["state"] == "finished", result["reason"]
     (step,) = json.loads((folder / "plan.json").read_text())["steps"]
     assert (step["plan"]["effect"], step["plan"]["before"]["application"]) == ("destructive", "lab fault: holds a lock")
     assert waiting(house) == 1

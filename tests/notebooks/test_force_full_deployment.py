@@ -81,6 +81,7 @@ def test_a_start_whose_answer_was_lost_is_found_and_followed_in_the_same_run(run
     assert len(origin.runs) == 2
 
 
+@nightly
 def test_a_start_that_failed_is_resumed_and_done_once(run, house, origin):
     with origin.doors.fault("github", "500", method="POST"):
         result, _ = run(NAME, *GIVEN)

@@ -8,6 +8,7 @@ import pytest
 from opslib.archive.verify import verify
 from opslib.redaction import Redactor
 from tests.hosters import of
+from tests.scale import nightly
 from tests.vendors import Doors
 
 NAME = "diagnostics/frontend"
@@ -75,6 +76,7 @@ def test_a_broken_deployment_is_found_each_thing_by_its_own_check_and_hostile_he
     assert "alert(1)" in page
 
 
+@nightly
 def test_where_the_hoster_lets_nobody_in_nothing_is_green(house, run, hoster):
     with hoster.doors.fault("vercel", "401"):
         result, folder = run(NAME)

@@ -103,7 +103,7 @@ def verdicts(folder):
     return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
-@pytest.mark.parametrize("name", [LLM, COSTS, AGENTS])
+@pytest.mark.parametrize("name", first(1, LLM, COSTS, AGENTS))
 def test_all_is_well_nothing_is_changed_or_paid_for_and_no_secret_is_shown(house, run, fingerprint, doors, well, name):
     before = fingerprint()
     result, folder = run(name)

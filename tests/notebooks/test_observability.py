@@ -8,6 +8,7 @@ import pytest
 from opslib.archive.verify import verify
 from opslib.lab.broken.observability import FAULTS
 from opslib.redaction import Redactor
+from tests.scale import nightly
 from tests.watchers import watchers
 
 NAME = "diagnostics/observability"
@@ -59,6 +60,7 @@ def test_what_is_amiss_is_found_each_by_its_own_check_and_hostile_text_stays_tex
     assert "alert(1)" in page
 
 
+@nightly
 def test_where_nobody_answers_nothing_is_green(house, run, there):
     for name in WATCHERS:
         there.doors.fail(name, "403")

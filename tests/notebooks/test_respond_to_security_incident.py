@@ -286,6 +286,7 @@ def test_without_a_cluster_that_answers_sessions_can_be_ended_all_the_same(run, 
     assert "No log was preserved, as was asked for." in (folder / "report.html").read_text()
 
 
+@nightly
 @pytest.mark.parametrize(
     ("step", "method", "path"),
     first(

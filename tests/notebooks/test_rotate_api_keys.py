@@ -23,7 +23,7 @@ from opslib.runs.saved_plan import parse
 from opslib.systems.llm_keys import PROVIDERS
 from tests.actions.keys import place
 from tests.headless.canaries import traces
-from tests.scale import first
+from tests.scale import first, nightly
 from tests.supabase import digest
 
 NAME = "runbooks/rotate-api-keys"
@@ -192,6 +192,7 @@ FAULTS = [
 CASES = sorted(((fault, *one) for fault in ("lost", "500") for one in FAULTS), key=lambda one: one[:2] != FIRST)
 
 
+@nightly
 @pytest.mark.parametrize(
     ("fault", "step", "vendor", "method", "path"), first(1, *CASES), ids=lambda one: one.strip("/")
 )
@@ -221,6 +222,7 @@ KILLS = {
 }
 
 
+@nightly
 @pytest.mark.parametrize("step", first(1, *KILLS))
 def test_a_run_that_is_killed_goes_on_and_there_is_one_new_key(house, there, step):
     known = {run.run for run in Archive(house.archive).runs()}
@@ -260,6 +262,7 @@ def arguments():
     return found
 
 
+@nightly
 def test_where_people_make_and_revoke_keys_the_run_waits_for_them(run, house, together):
     together.doors.forget()
     with person(house, revokes=together):

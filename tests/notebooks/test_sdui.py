@@ -9,6 +9,7 @@ from opslib.archive.verify import verify
 from opslib.lab.broken.sdui import FAULTS
 from opslib.redaction import Redactor
 from tests.dependencies import elsewhere
+from tests.scale import nightly
 
 NAME = "diagnostics/sdui"
 STORED = ("sdui-version", "sdui-schema", "sdui-registry", "sdui-markup", "sdui-tenant")
@@ -60,6 +61,7 @@ def test_what_is_amiss_is_found_each_by_its_own_check_and_hostile_words_stay_tex
     assert "alert(1)" in page
 
 
+@nightly
 def test_where_the_sources_are_away_nothing_of_theirs_is_green(house, run, there):
     target = house.lab.folder / "target.env"
     kept = target.read_text()

@@ -8,6 +8,7 @@ from opslib.archive.verify import verify
 from opslib.lab.broken.security import FAULTS
 from opslib.lab.doors import change
 from opslib.redaction import Redactor
+from tests.scale import nightly
 from tests.vendors import Doors
 
 NAME = "diagnostics/security"
@@ -67,6 +68,7 @@ def test_what_is_amiss_is_found_each_by_its_own_check(house, run, doors):
     assert "runbooks/respond-to-security-incident" in page
 
 
+@nightly
 def test_where_nobody_answers_nothing_of_it_is_green_and_the_rest_is_looked_at(run, doors):
     with doors.fault("vercel", "cut"):
         result, folder = run(NAME)

@@ -146,6 +146,7 @@ FAILURES = {
 }
 
 
+@nightly
 @pytest.mark.parametrize("step", first(1, "dev-server", "install"))
 def test_a_step_that_fails_leaves_what_was_done_and_is_gone_on_with_or_taken_back(run, house, there, step):
     repository = Path(house.settings.repository.removeprefix("file://"))
@@ -176,6 +177,7 @@ runner.run("runbooks/set-up-environment", (), "lab", Path(sys.argv[1]))
 """
 
 
+@nightly
 @pytest.mark.parametrize(
     "mark", first(1, ".env.local", ".git/opslib/server.json", "node_modules", ".git/opslib/development")
 )

@@ -7,6 +7,7 @@ import pytest
 from opslib.archive.verify import verify
 from opslib.lab.broken import find
 from opslib.redaction import Redactor
+from tests.scale import nightly
 
 NAME = "diagnostics/triage"
 
@@ -71,6 +72,7 @@ def test_what_is_new_is_named_first_its_symptom_is_explained_and_changes_are_tol
     assert "Together.ai refuses the product's key" in shown(folder, "symptom")["alternative"]
 
 
+@nightly
 def test_where_the_database_is_shut_the_other_areas_are_judged_all_the_same(run, broken):
     broken("database-shut")
     result, folder = run(NAME)
