@@ -1,6 +1,5 @@
 """The application as people look at it: a healthy hour, one with much amiss, and one in which nobody can be asked."""
 
-import json
 import urllib.error
 import urllib.request
 
@@ -9,6 +8,7 @@ import pytest
 from opslib.archive.verify import verify
 from opslib.lab.broken.application import FAULTS
 from opslib.redaction import Redactor
+from tests.notebooks.recorded import verdicts
 from tests.watchers import watchers
 
 NAME = "diagnostics/application"
@@ -21,11 +21,6 @@ HOSTILE = "/x/%3Cscript%3Ealert(1)%3C/script%3E%1B%5B2J"
 def there(house):
     with watchers(house.settings) as made:
         yield made
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, fingerprint, there):

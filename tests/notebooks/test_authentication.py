@@ -1,13 +1,12 @@
 """Signing in as people look at it: the loop that is by design, one evening with much amiss, one without answers."""
 
-import json
-
 import pytest
 
 from opslib.archive.verify import verify
 from opslib.lab.broken.authentication import FAULTS
 from opslib.lab.doors import change, front
 from opslib.redaction import Redactor
+from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 from tests.supabase import project
 
@@ -25,11 +24,6 @@ HOSTILE = "<script>alert(1)</script>\x1b[2J"
 def there(house):
     with project(house.settings) as made:
         yield made
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_a_look_finds_only_the_loop_by_design_changes_nothing_and_shows_no_secret(house, run, fingerprint, there):

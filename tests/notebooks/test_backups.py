@@ -1,20 +1,14 @@
 """The notebook of backups as people run it: without a backup, with a proven one, and where nobody answers."""
 
-import json
-
 from opslib.archive.verify import verify
 from opslib.redaction import Redactor
+from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 from tests.vendors import Doors
 
 NAME = "diagnostics/backups"
 OURS = {"backup-freshness", "proof-age", "recovery-time", "backup-coverage", "backup-shrinkage", "backup-overdue"}
 OTHERS = {"backup-protections", "backup-automatic", "backup-point-in-time", "backup-places", "backup-logs"}
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_without_a_backup_it_says_so_first_and_changes_nothing(house, run, fingerprint):

@@ -1,12 +1,11 @@
 """The cluster's notebook as people run it: a healthy evening, one with much amiss, and one on which nobody answers."""
 
-import json
-
 import pytest
 
 from opslib.archive.verify import verify
 from opslib.redaction import Redactor
 from tests.kubernetes import ClusterDoors
+from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 
 NAME = "diagnostics/cluster"
@@ -22,11 +21,6 @@ def doors(house):
     made = ClusterDoors(house.settings)
     with made.restored():
         yield made
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_a_look_finds_what_is_planted_changes_nothing_and_shows_no_secret(house, run, fingerprint, doors):

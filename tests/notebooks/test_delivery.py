@@ -1,12 +1,11 @@
 """Delivery as people look at it: a good pipeline, the product's own with a failed run, and one that nobody can see."""
 
-import json
-
 import pytest
 
 from opslib.archive.verify import verify
 from opslib.lab.vendors.github import PATH, PRODUCT
 from opslib.redaction import Redactor
+from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 from tests.vendors import Doors
 from tests.workflows import Repository
@@ -26,11 +25,6 @@ def origin(house):
     with doors.restored():
         doors.forget()
         yield Repository(doors)
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, fingerprint, origin):

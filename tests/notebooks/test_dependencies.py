@@ -1,12 +1,11 @@
 """Dependencies as people look at them: a healthy evening, one with much amiss, and one on which nobody answers."""
 
-import json
-
 import pytest
 
 from opslib.archive.verify import verify
 from opslib.redaction import Redactor
 from tests.dependencies import elsewhere
+from tests.notebooks.recorded import verdicts
 
 NAME = "diagnostics/dependencies"
 CHECKS = {
@@ -23,11 +22,6 @@ HOSTILE = "<script>alert(1)</script>\x1b[2J"
 def there(house):
     with elsewhere(house.settings) as made:
         yield made
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, fingerprint, there):

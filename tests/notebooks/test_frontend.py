@@ -1,6 +1,5 @@
 """The front end as people look at it: a healthy one, a broken deployment, and one that nobody can see."""
 
-import json
 import shutil
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from opslib.archive.verify import verify
 from opslib.redaction import Redactor
 from tests.hosters import of
+from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 from tests.vendors import Doors
 
@@ -27,11 +27,6 @@ def hoster(house):
     with doors.restored():
         doors.forget()
         yield of(house.settings, doors, "vercel")
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, fingerprint, hoster):

@@ -3,7 +3,6 @@
 Each as people look at it: all is well, with faults that are found each by its own check, and where nobody tells.
 """
 
-import json
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -15,6 +14,7 @@ from opslib.redaction import Redactor
 from opslib.systems.postgres import connect
 from tests.agents import begun
 from tests.llm import usage, used
+from tests.notebooks.recorded import verdicts
 from tests.scale import first
 from tests.vendors import Doors
 
@@ -96,11 +96,6 @@ def away(house):
         finally:
             for name in TABLES:
                 database.execute(f"ALTER TABLE public.{name}_away RENAME TO {name}")
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 @pytest.mark.parametrize("name", first(1, LLM, COSTS, AGENTS))

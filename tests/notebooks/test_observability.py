@@ -1,13 +1,13 @@
 """Who watches, as people look at it: all well, much amiss, and nobody to be asked."""
 
 import html
-import json
 
 import pytest
 
 from opslib.archive.verify import verify
 from opslib.lab.broken.observability import FAULTS
 from opslib.redaction import Redactor
+from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 from tests.watchers import watchers
 
@@ -21,11 +21,6 @@ HOSTILE = "<script>alert(1)</script>\x1b[2J"
 def there(house):
     with watchers(house.settings) as made:
         yield made
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, fingerprint, there):

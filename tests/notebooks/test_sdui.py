@@ -1,6 +1,5 @@
 """Server-driven pages as people look at them: all well, much amiss, and with the database and the rest away."""
 
-import json
 import shutil
 
 import pytest
@@ -9,6 +8,7 @@ from opslib.archive.verify import verify
 from opslib.lab.broken.sdui import FAULTS
 from opslib.redaction import Redactor
 from tests.dependencies import elsewhere
+from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 
 NAME = "diagnostics/sdui"
@@ -22,11 +22,6 @@ HOSTILE = "Component not found: <script>alert(1)</script>"
 def there(house):
     with elsewhere(house.settings) as made:
         yield made
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, fingerprint, there):

@@ -1,13 +1,12 @@
 """Security as people look at it: a lab with what it honestly lacks, one with much amiss, one that does not answer."""
 
-import json
-
 import pytest
 
 from opslib.archive.verify import verify
 from opslib.lab.broken.security import FAULTS
 from opslib.lab.doors import change
 from opslib.redaction import Redactor
+from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 from tests.vendors import Doors
 
@@ -28,11 +27,6 @@ def doors(house):
     with made.restored():
         made.forget()
         yield made
-
-
-def verdicts(folder):
-    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-    return {line["result"]["check"]: line["result"]["verdict"] for line in lines if line["event"] == "result"}
 
 
 def test_a_look_changes_nothing_shows_no_secret_and_finds_what_the_lab_honestly_lacks(house, run, fingerprint, doors):
