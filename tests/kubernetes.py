@@ -58,16 +58,25 @@ class ClusterDoors(Doors):
         return sorted(one["metadata"]["name"] for one in found if one["metadata"]["labels"].get("app") == name)
 
     def restart(self, name: str, *, ago: float, times: int = 1) -> None:
-        """Have every container of a deployment ended, the last time so many seconds ago."""
+        """Have every container of a deployment ended, the last time so many seconds ago, after two hours at least."""
         state, at = self.cluster(), time.time() - ago
         for pod in state["objects"]["pods"].values():
             if pod["metadata"]["labels"].get("app") != name:
                 continue
             for one in pod["status"]["containerStatuses"]:
-                began = one["state"]["running"]["startedAt"]
+                began = min(one["state"]["running"]["startedAt"], stamp(at - 7200))
                 ended = {"exitCode": 137, "reason": "OOMKilled", "startedAt": began, "finishedAt": stamp(at)}
                 one |= {"restartCount": times, "lastState": {"terminated": ended}}
                 one["state"] = {"running": {"startedAt": stamp(at)}}
+        self.put(kubernetes=state)
+
+    def age(self, name: str, seconds: float) -> None:
+        """Have every container of a deployment run since so many seconds, without an end before that."""
+        state, began = self.cluster(), stamp(time.time() - seconds)
+        for pod in state["objects"]["pods"].values():
+            if pod["metadata"]["labels"].get("app") == name:
+                for one in pod["status"]["containerStatuses"]:
+                    one |= {"restartCount": 0, "lastState": {}, "state": {"running": {"startedAt": began}}}
         self.put(kubernetes=state)
 
     def make(self, plural: str, name: str, spec: dict[str, Any], **meta: Any) -> None:

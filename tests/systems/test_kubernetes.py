@@ -57,7 +57,8 @@ def test_a_namespace_is_read_with_its_nodes_bounds_budgets_quota_and_use(reading
     assert sum(use.sum("cpu") for use in reading.pod_use()) == pytest.approx(0.45 + 1.2 + 0.02)
 
 
-def test_a_log_is_read_as_far_as_it_is_kept(reading):
+def test_a_log_is_read_as_far_as_it_is_kept(reading, doors):
+    doors.age("api-server", 3600)
     (pod, _) = reading.pods("app=api-server")
     lines = reading.log(pod.name, lines=12).splitlines()
     assert len(lines) == 12
@@ -310,6 +311,7 @@ def poured(handle, pod, *, since=3600, previous=False, container="api", seconds=
 
 def test_a_log_is_poured_whole_where_it_is_larger_than_what_one_answer_may_be(reading, doors):
     doors.change(log_seconds=0.5)
+    doors.age("api-server", 7 * 3600)
     (pod, _) = reading.pods("app=api-server")
     doors.forget()
     lines = poured(reading, pod.name, since=6 * 3600).splitlines()
