@@ -47,19 +47,26 @@ def list_notebooks(notebook: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--items", is_flag=True, help="Each item with its cell, and what came out of that last.")
+@click.option("--environment", default="lab", show_default=True, metavar="NAME", help="Whose runs are looked at.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
-def guide(as_json: bool) -> None:
+def guide(items: bool, environment: str, as_json: bool) -> None:
     """Say how many of the guide's items each notebook carries out.
 
-    A notebook with 0 is planned and does not exist yet.
+    A notebook with 0 is planned and does not exist yet. A verdict is that of the cell in the newest sealed run of its
+    notebook, plans and undos aside; "(run)" marks the whole run's, where a cell is not judged by itself.
     """
+    from opslib.archive import last_verdicts
     from opslib.guide import catalogue
 
     rows = catalogue.coverage()
+    if items or as_json:
+        places = last_verdicts.of_items(settings.archive_folder(), catalogue.places(), environment)
     if as_json:
-        places = [{"item": p.id, "notebook": p.notebook, "cell": p.cell} for p in catalogue.places()]
         print_json({"notebooks": rows, "places": places})
+    elif items:
+        print_rows(last_verdicts.shown(place) for place in places)
     else:
         print_rows(rows)
         done, all_of_it = (sum(int(row[name]) for row in rows) for name in ("carried_out", "items"))

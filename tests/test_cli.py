@@ -55,7 +55,12 @@ def test_list_and_guide_speak_json(ops):
     assert {"diagnostics/database", "diagnostics/cache", "runbooks/back-up-database"} <= notebooks
     guide = one_object(ops("guide", "--json"))
     assert sum(row["items"] for row in guide["notebooks"]) == 410
-    assert {"item": "BAK-RST-04", "notebook": "runbooks/restore-database", "cell": "swap-databases"} in guide["places"]
+    swap = {"item": "BAK-RST-04", "notebook": "runbooks/restore-database", "cell": "swap-databases"}
+    assert {**swap, "verdict": None, "of": None, "run": None, "started_at": None} in guide["places"]
+    shown = ops("guide", "--items").stdout.splitlines()
+    assert [line.split()[1:] for line in shown if line.startswith("BAK-RST-04 ")] == [
+        ["runbooks/restore-database#swap-databases", "never", "run", "-"]
+    ]
 
 
 def test_an_archive_that_verifies_exits_with_0_and_one_that_does_not_with_5(ops, archived):
