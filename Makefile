@@ -7,6 +7,9 @@ STAMP  := $(VENV)/.synced
 UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 UV_PIN := $(shell sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;}' uv.lock)
 
+# Tests start hundreds of processes: without compiled modules each of them would compile what it loads.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup browser demo test nightly coverage mutants lint tidy clean
 

@@ -9,6 +9,7 @@ import base64
 import json
 import sys
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from opslib.lab import development
@@ -168,7 +169,14 @@ def client(settings: Settings, service: str) -> Any:
 
 
 def _client(service: str, url: str, *key: str) -> Any:
+    return _session().client(
+        service, region_name=REGION, endpoint_url=url, aws_access_key_id=key[0], aws_secret_access_key=key[1]
+    )
+
+
+@cache
+def _session() -> Any:
+    # One for the process: each new one reads and parses the descriptions of its services anew.
     import boto3
 
-    session: Any = boto3.Session(aws_access_key_id=key[0], aws_secret_access_key=key[1], region_name=REGION)
-    return session.client(service, endpoint_url=url)
+    return boto3.Session()

@@ -7,10 +7,12 @@ given up, and its socket shut, when the deadline rings.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, get_args
 from urllib.parse import urlsplit, urlunsplit
@@ -233,13 +235,31 @@ def _plain(name: str, value: str | Secret) -> str:
     return plain
 
 
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables of the environment that name other authorities than the usual ones."""
+
+
+def everybodys_authorities() -> ssl.SSLContext:
+    """Return whom everybody trusts, or whom :data:`CERTIFICATES` name; for all handles of this process alike."""
+    return _authorities(*map(os.environ.get, CERTIFICATES))
+
+
+@cache
+def _authorities(*named: str | None) -> ssl.SSLContext:
+    # Once: reading them takes longer than most exchanges, and each handle has a client of its own.
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
 def _client(methods: frozenset[str], ca: Path | None) -> httpx.Client:
     import httpx
 
     try:
-        trusted = ssl.create_default_context(cafile=ca) if ca else True
+        trusted = ssl.create_default_context(cafile=ca) if ca else everybodys_authorities()
     except OSError as error:
-        raise SettingsError(f"{ca} holds no certificates that one could trust ({error.strerror}).") from error
+        named = ca or next(filter(None, map(os.environ.get, CERTIFICATES)), "certifi")
+        raise SettingsError(f"{named} holds no certificates that one could trust ({error.strerror}).") from error
 
     def only_these(request: httpx.Request) -> None:
         if request.method not in methods:

@@ -5,6 +5,7 @@ entry, asks its executor for the steps of a runbook in their order, and seals it
 kernel; or goes on with a run that was broken off, as ``ops resume`` does.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -12,18 +13,30 @@ from functools import partial
 from pathlib import Path
 
 from opslib import settings
+from opslib.archive import report
 from opslib.archive.store import Archive
 from opslib.errors import ExitCode, OpsError, Refused, UsageError
 from opslib.headless import notebooks
 from opslib.headless.asked import Asked
 from opslib.headless.resume import to_resume
 from opslib.headless.session import Session
+from opslib.redaction_patterns import rules
+from opslib.systems import object_client
 from tests.crash.points import Points
 from tests.crash.steps import RUNBOOKS, steps
 
 
+def warm():
+    """Load what every run loads at its first use: it is forked from a process that has all that."""
+    importlib.import_module("botocore.exceptions")
+    object_client._session().client("s3", region_name="us-east-1").close()
+    rules()
+    report._template()
+
+
 def main():
     """Answer until standard input ends."""
+    warm()
     for line in sys.stdin:
         asked = json.loads(line)
         near, far = os.pipe()

@@ -27,8 +27,7 @@ from opslib.headless.stop import Stop
 from opslib.model import now
 from opslib.runs import saved_plan
 from opslib.runs.locks import Locks
-from opslib.systems.object_client import connect
-from tests.crash.driver import outcome, tell
+from tests.crash.driver import outcome, tell, warm
 from tests.crash.marks import MARKS
 from tests.crash.points import Points
 
@@ -145,7 +144,7 @@ class Marking(Session):
 
 def main():
     """Answer until standard input ends."""
-    connect(settings.load("lab"), None, None).close()
+    warm()
     while line := heard(0):
         child = os.fork()
         if child == 0:

@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from opslib.errors import Unreachable, UsageError
+from opslib.errors import SettingsError, Unreachable, UsageError
 from opslib.redaction import Secret
-from opslib.systems.web import KINDS, Asker, Reader
+from opslib.systems.web import KINDS, Asker, Reader, everybodys_authorities
+from tests.hosts import Authority
 
 
 class Site(BaseHTTPRequestHandler):
@@ -269,3 +270,20 @@ def test_a_secret_in_a_header_goes_with_what_is_poured(reader, site):
     headers = {"authorization": Secret("Bearer abcdefgh-12345678")}
     reader.pour(f"{site}/headers", pieces.append, deadline=5.0, headers=headers)
     assert b"".join(pieces) == b"Bearer abcdefgh-12345678"
+
+
+def test_whom_everybody_trusts_is_read_once_and_those_who_are_named_are_read_again(tmp_path, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    usual = everybodys_authorities()
+    assert everybodys_authorities() is usual
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    named = everybodys_authorities()
+    assert named is not usual
+    assert [one["subject"] for one in named.get_ca_certs()] == [((("commonName", "root"),),)]
+
+
+def test_authorities_that_cannot_be_read_are_named(site, tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
+    with pytest.raises(SettingsError, match=r"nowhere\.pem holds no certificates"):
+        Reader().get(f"{site}/page", deadline=5)
