@@ -11,6 +11,7 @@ from opslib.lab.vendors.netlify import Netlify
 from opslib.lab.vendors.vercel import Vercel
 from opslib.systems import hosters
 
+FEW = ("SENTRY_AUTH_TOKEN", "VITE_API_BASE_URL")
 STAND_INS = {kind.name: kind for kind in (Vercel, Netlify, Cloudflare)}
 
 
@@ -39,6 +40,11 @@ class Hoster:
         """Change one deployment."""
         made = [one | said if one["id"] == self.ids[name] else one for one in self.state["deployments"]]
         self.put(deployments=made)
+
+    def bare(self) -> Hoster:
+        """Take away what builds for production get, all but :data:`FEW`; return the hoster."""
+        self.put(variables=[one for one in self.state["variables"] if one["name"] in FEW])
+        return self
 
     def looking(self) -> Any:
         return closing(hosters.looking(self.settings, self.settings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import opslib.probes.environment as probes
 from opslib.checks.environment_accounts import accounts
+from opslib.checks.environment_production import production
 from opslib.model import Check, Judgement, Reading, Verdict
 
 MODE = 0o600
@@ -218,5 +219,5 @@ def _is(said: str) -> str:
     return said if said.startswith(("is ", "has ")) else f"is {said}"
 
 
-DECISIVE = (tools_ready(), accounts)
-"""What tells most of the environment on any machine, most telling first."""
+DECISIVE = (production, accounts, tools_ready())
+"""What tells most of the environment, most telling first: production's own, then whether this machine could build."""

@@ -5,7 +5,6 @@ It keeps everything in memory and does not enforce all that AWS enforces (docs/l
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 from datetime import timedelta
@@ -13,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from opslib.lab import development
+from opslib.lab.production import DOMAIN, RENEWED, dummy
 from opslib.lab.service import Service
 from opslib.settings import Settings
 
@@ -25,9 +25,6 @@ LOCKED = (BACKUPS, ARCHIVE, AUDIT)
 """Buckets that keep versions and can lock them; leases are written anew all the time and need neither."""
 
 SECRET = "valuecanvas/production/secrets"  # noqa: S105 - the secret's name, not the secret
-DOMAIN = "valuecanvas.com"
-PROJECT = "labvaluecanvaslabref"
-"""Reference of the project at the lab's Supabase, which the anonymous key is of."""
 PRIVATE = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 GROUPS = {
     "/valuecanvas/application": 90,
@@ -40,29 +37,15 @@ GROUPS = {
 KEYS = (
     "TOGETHER_API_KEY",
     "OPENAI_API_KEY",
-    "SUPABASE_URL",
     "SUPABASE_ANON_KEY",
     "SUPABASE_SERVICE_KEY",
     "JWT_SECRET",
     "DATABASE_URL",
     "REDIS_URL",
     "SLACK_WEBHOOK_URL",
+    "ADMIN_TOKEN",
+    "HOSTED_ZONE_ID",
 )
-RENEWED = {"TOGETHER_API_KEY": "lab-dummy-together-api-key-of-last-year"}
-"""What the secret's previous version has in other words: a key that was renewed since."""
-
-
-def anonymous(project: str, role: str = "anon", until: int = 4_000_000_000) -> str:
-    """Return a token as Supabase makes them for a project's key of ``role``; its signature is none."""
-    said = {"iss": "supabase", "ref": project, "role": role, "iat": 1_760_000_000, "exp": until}
-    parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, said)]
-    parts.append(b"the lab signs nothing, and nobody looks")
-    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
-
-
-def dummy(name: str) -> str:
-    """Return the value that a key of the product has in a new lab."""
-    return f"lab-dummy-{name.lower().replace('_', '-')}"
 
 
 class Cloud(Service):
@@ -90,7 +73,6 @@ class Cloud(Service):
         """Create buckets, the secret, log groups with a few events, and the zone."""
         self._buckets(self._client("s3"))
         values = {name: dummy(name) for name in KEYS}
-        values["SUPABASE_ANON_KEY"] = anonymous(PROJECT)
         vault = self._client("secretsmanager")
         vault.create_secret(Name=SECRET, SecretString=json.dumps(values | RENEWED))
         vault.put_secret_value(SecretId=SECRET, SecretString=json.dumps(values))

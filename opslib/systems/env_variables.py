@@ -1,8 +1,10 @@
 """What each variable of the product's environment must be, judged without showing a value. Pure.
 
 Told of a value are whether it is there, how long it is roughly, and what is wrong with it in words that do not repeat
-it. Source: guide items ENV-VARD, ENV-VARP and ENV-VARL; Supabase's documentation (API keys: a JSON web token with a
-role, or sb_publishable_ and sb_secret_), docs of Together.ai, OpenAI, Sentry and AWS for how their keys look.
+it. Source: guide items ENV-VARD, ENV-VARP, ENV-VARL and IMP-ENV-01; Supabase's documentation (API keys: a JSON web
+token with a role, or sb_publishable_ and sb_secret_), docs of Together.ai, OpenAI, Sentry and AWS for how their keys
+look.
+What production asks for besides is in :mod:`.env_variables_production`.
 """
 
 from __future__ import annotations
@@ -45,14 +47,21 @@ class Variable:
 
 def _address(*schemes: str) -> Callable[[str], Fault]:
     def form(value: str) -> Fault:
-        url = _split(value)
+        url = parted(value)
         if url is None or url.scheme not in schemes or not url.hostname:
             return f"is no address that begins with {' or '.join(f'{one}://' for one in schemes)}"
-        if url.scheme == "http" and not _here(url.hostname):
+        if url.scheme == "http" and not loopback(url.hostname):
             return "leads over plain http to another machine"
         return "has user or password in it" if "@" in url.netloc and url.scheme.startswith("http") else None
 
     return form
+
+
+def _collector(value: str) -> Fault:
+    url = parted(value)
+    # Beside the program, or a service of the same cluster: there collectors are spoken to without TLS.
+    inside = url and url.scheme == "http" and url.hostname and re.fullmatch(_INSIDE, url.hostname)
+    return None if inside else _address("http", "https")(value)
 
 
 def _words(*allowed: str) -> Callable[[str], Fault]:
@@ -84,7 +93,7 @@ def _random(value: str) -> Fault:
 
 
 def _dsn(value: str) -> Fault:
-    url = _split(value)
+    url = parted(value)
     good = (
         url is not None
         and url.scheme == "https"
@@ -95,13 +104,22 @@ def _dsn(value: str) -> Fault:
     return None if good else "is no DSN of Sentry's (https://KEY@HOST/NUMBER)"
 
 
+def _database(value: str) -> Fault:
+    url = parted(value)
+    good = url is not None and url.scheme in ("postgres", "postgresql") and url.hostname
+    return None if good else "is no address of a PostgreSQL (postgresql://…)"
+
+
 def _origins(value: str) -> Fault:
     if value.strip() in ("", "*") or "*" in value:
         return "allows any origin, or none"
-    urls = [_split(one.strip()) for one in value.split(",")]
+    urls = [parted(one.strip()) for one in value.split(",")]
     good = all(url and url.scheme == "https" and url.hostname and url.path in ("", "/") for url in urls)
     return None if good else "has what is no https origin"
 
+
+_INSIDE = r"[a-z0-9-]+|[a-z0-9.-]+\.svc(\.cluster\.local)?"
+"""Names that only the cluster's own name server knows."""
 
 _true = _words("true")
 _together = _like(r"[0-9a-f]{64}|tgp_v1_[A-Za-z0-9_-]{30,}", "a key of Together.ai's")
@@ -132,7 +150,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("SECRETS_MANAGER_ENABLED", "ENV-VARP-07", _true, production=True),
     Variable("VITE_SENTRY_DSN", "ENV-VARP-08", _dsn, production=True),
     Variable("VITE_SENTRY_ENABLED", "ENV-VARP-09", _true, production=True),
-    Variable("OTLP_ENDPOINT", "ENV-VARP-10", _address("http", "https"), production=True),
+    Variable("OTLP_ENDPOINT", "ENV-VARP-10", _collector, production=True),
     Variable("CLOUDWATCH_LOG_GROUP", "ENV-VARP-11", _like(r"[A-Za-z0-9_/.#-]{1,512}", "a log group"), production=True),
     Variable("CLOUDWATCH_ENABLED", "ENV-VARP-12", _true, production=True),
     Variable("VITE_HTTPS_ONLY", "ENV-VARP-13", _true, production=True),
@@ -140,6 +158,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("RATE_LIMIT_PER_MINUTE", "ENV-VARP-15", _like(r"[1-9][0-9]{0,4}", "a number of 1 to 99999"), True),
     Variable("CSRF_PROTECTION_ENABLED", "ENV-VARP-16", _true, production=True),
     Variable("CSP_ENABLED", "ENV-VARP-17", _true, production=True),
+    Variable("DATABASE_URL", "IMP-ENV-01", _database, True, True),
 )
 """The guide's variables. What only production needs is judged elsewhere only where it is set."""
 
@@ -148,16 +167,18 @@ _SWITCH = re.compile(r"true|false|[0-9]{1,6}", re.ASCII)
 SECRETS = tuple(one.name for one in VARIABLES if one.secret)
 
 
-def judged(values: Mapping[str, str], *, production: bool = False) -> list[dict[str, Any]]:
+def judged(
+    values: Mapping[str, str], *, production: bool = False, more: tuple[Variable, ...] = ()
+) -> list[dict[str, Any]]:
     """Return one row for each variable that is needed or set, and for each name that must not be: never a value."""
-    rows = []
-    for one in VARIABLES:
+    rows, every = [], (*VARIABLES, *more)
+    for one in every:
         value = values.get(one.name, "")
         if not value and one.production and not production:
             continue
         verdict, finding = _standing(one, value, values)
         rows.append(_row(one.name, one.item, value, verdict, finding))
-    known = {one.name for one in VARIABLES}
+    known = {one.name for one in every}
     for name in sorted(values.keys() - known):
         if placeholder(values[name]):
             rows.append(_row(name, "", values[name], Verdict.CRITICAL, "is a template's value"))
@@ -201,7 +222,7 @@ def key_of(value: str) -> dict[str, Any]:
 
 def project(values: Mapping[str, str]) -> str | None:
     """Return the project that VITE_SUPABASE_URL leads to, where that is a hosted one."""
-    url = _split(values.get("VITE_SUPABASE_URL", ""))
+    url = parted(values.get("VITE_SUPABASE_URL", ""))
     found = re.fullmatch(r"([a-z]{20})\.supabase\.co", url.hostname or "") if url else None
     return found[1] if found else None
 
@@ -233,7 +254,8 @@ def _row(name: str, item: str, value: str, verdict: Verdict, finding: str) -> di
     }
 
 
-def _split(value: str) -> SplitResult | None:
+def parted(value: str) -> SplitResult | None:
+    """Return an address in its parts; None for what cannot be one."""
     try:
         url = urlsplit(value)
         return url if url.port is None or url.port else None
@@ -241,7 +263,8 @@ def _split(value: str) -> SplitResult | None:
         return None
 
 
-def _here(host: str) -> bool:
+def loopback(host: str) -> bool:
+    """Tell whether a host is this machine itself."""
     if host == "localhost":
         return True
     try:

@@ -19,6 +19,7 @@ from opslib.systems.github import Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.kubernetes import Cluster
+from opslib.systems.kubernetes_environment import ReadOnlyClusterEnvironment
 from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
 from opslib.systems.llm_keys import Keys, ReadOnlyKeys
 from opslib.systems.object_store import Bucket
@@ -88,6 +89,11 @@ class PlanTarget(ReadTarget, SupabaseLooking):
     def cluster_secrets(self) -> ReadOnlyClusterSecrets:
         """Secrets of the cluster, which the notebooks' token may not see; asked by GET alone."""
         return ReadOnlyClusterSecrets(self.settings, self._whole.kubernetes_token)
+
+    @cached_property
+    def cluster_environment(self) -> ReadOnlyClusterEnvironment:
+        """What a deployment's containers are started with, secrets among it; asked by GET alone."""
+        return ReadOnlyClusterEnvironment(self.settings, self._whole.kubernetes_token)
 
     def can_write(self, token: Literal["pagerduty_key", "slack_token"]) -> bool:
         """Tell whether the description has this credential of a vendor."""

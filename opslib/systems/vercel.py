@@ -106,10 +106,11 @@ class ReadOnlyVercel:
     def shown(self, name: str) -> Secret | None:
         """Return the value of a public variable; None for one that is not there, or is kept as sensitive."""
         one = self._variable(name)
-        if one is None or one.kind == HIDDEN:
-            return None
-        found = self._api.get(shapes.Value, "v1", "projects", self.project, "env", one.id, query=self._team)
-        return found.value if found.decrypted or found.kind == "plain" else None
+        return None if one is None else self._value(one)
+
+    def all_shown(self, prefix: str) -> dict[str, Secret | None]:
+        """Return what :meth:`shown` would for each variable of production whose name begins so, listed once."""
+        return {one.name: self._value(one) for one in self._variables() if one.name.startswith(prefix)}
 
     def close(self) -> None:
         """Close every connection."""
@@ -121,6 +122,12 @@ class ReadOnlyVercel:
 
     def _variable(self, name: str) -> shapes.Variable | None:
         return next((one for one in self._variables() if one.name == name), None)
+
+    def _value(self, one: shapes.Variable) -> Secret | None:
+        if one.kind == HIDDEN:
+            return None
+        found = self._api.get(shapes.Value, "v1", "projects", self.project, "env", one.id, query=self._team)
+        return found.value if found.decrypted or found.kind == "plain" else None
 
     def _owned(self) -> str:
         # The description may name the project by its name; deployments know its id.

@@ -15,7 +15,7 @@ from opslib.actions.security import (
     StageKey,
     TryKey,
 )
-from opslib.lab.cloud import dummy
+from opslib.lab.production import dummy
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.llm_keys import Dashboard, Pods
 from tests.supabase import Project

@@ -15,6 +15,7 @@ from opslib.canonical import canonical
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.lab import development
 from opslib.lab.development import key
+from opslib.lab.production import dummy
 from opslib.lab.vendors import product
 from opslib.model import UNKNOWN_UNTIL, Verdict
 from opslib.runs.saved_plan import moved
@@ -333,7 +334,7 @@ WRONG = [
     ({"SUPABASE_SERVICE_ROLE_KEY": key("anon")}, "SUPABASE_SERVICE_ROLE_KEY is the public key"),
     ({"VITE_SUPABASE_ANON_KEY": key("service_role")}, "VITE_SUPABASE_ANON_KEY is the service role key"),
     ({"VITE_SUPABASE_URL": "http://db.valuecanvas.com"}, "VITE_SUPABASE_URL leads over plain http"),
-    ({"TOGETHER_API_KEY": "lab-dummy-together-api-key"}, "TOGETHER_API_KEY of the developers' vault is the one of lab"),
+    ({"TOGETHER_API_KEY": dummy("TOGETHER_API_KEY")}, "TOGETHER_API_KEY of the developers' vault is the one of lab"),
     ({"VITE_LLM_API_KEY": "sk-" + "1a" * 20}, "VITE_LLM_API_KEY is a secret under a name that every browser gets"),
 ]
 

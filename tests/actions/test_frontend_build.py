@@ -11,7 +11,7 @@ import opslib.actions.frontend_built as built
 from opslib.actions.frontend import BuildFrontEnd
 from opslib.errors import Refused, SettingsError, StepFailed, Unreachable, UsageError
 from opslib.headless import kernel_user
-from opslib.lab.cloud import PROJECT, anonymous
+from opslib.lab.production import PROJECT, anonymous
 from opslib.lab.vendors.product import commit, git
 from opslib.model import Verdict
 from opslib.redaction import Secret
@@ -112,8 +112,8 @@ def test_files_that_somebody_touched_are_not_what_was_built(targets):
 
 LINKED = b"import fs from 'fs'; fs.mkdirSync('dist'); fs.symlinkSync('/etc/passwd', 'dist/index.html');"
 SPOILT = {
-    "a key of the vault": b'export const key = "lab-dummy-openai-api-key";',
-    "a key of the vault, in another spelling": b"export const key = atob('bGFiLWR1bW15LW9wZW5haS1hcGkta2V5');",
+    "a key of the vault": b'export const key = "sk-lab-dummy-openai-api-key";',
+    "a key of the vault, in another spelling": b"export const key = atob('c2stbGFiLWR1bW15LW9wZW5haS1hcGkta2V5');",
     "what looks like one": b'export const key = "sk-proj-aB3dE6gH9kM2pQ5sT8vX1yZ4";',
     "a secret key of Supabase": f'export const key = "{anonymous(PROJECT, "service_role")}";'.encode(),
 }

@@ -9,7 +9,7 @@ from opslib.actions.base import Outcome
 from opslib.actions.frontend import SetHostingVariable
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, Unreachable
-from opslib.lab.cloud import PROJECT, anonymous
+from opslib.lab.production import PROJECT, anonymous
 from opslib.model import Verdict
 from opslib.redaction import Secret
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
@@ -44,8 +44,9 @@ def kept(lab):
 def hoster(request, lab, kept):
     doors = Doors(lab.settings)
     with doors.restored():
+        made = of(lab.settings, doors, request.param).bare()
         doors.forget()
-        yield of(lab.settings, doors, request.param)
+        yield made
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def vercel(lab, kept):
     doors = Doors(lab.settings)
     with doors.restored():
         doors.forget()
-        yield of(lab.settings, doors, "vercel")
+        yield of(lab.settings, doors, "vercel").bare()
 
 
 def opened(hoster, run=RUN):

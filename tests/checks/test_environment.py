@@ -8,6 +8,7 @@ import pytest
 from opslib.actions.environment import CloneRepository, InstallPackages, StartDevServer, WriteEnvironmentFile
 from opslib.checks import environment as checks
 from opslib.lab.development import key
+from opslib.lab.production import dummy
 from opslib.model import Verdict
 from opslib.runs.reading import evaluate
 from opslib.systems import dev_server
@@ -113,7 +114,7 @@ def test_a_secret_of_another_environment_is_critical_and_without_a_vault_unknown
     found = verdict(checks.secrets_apart(), place)
     assert found == (Verdict.CRITICAL, "The same: JWT_SECRET as in .env.production.")
     other.unlink()
-    file.write_bytes(file.read_bytes().replace(line, b"JWT_SECRET=lab-dummy-jwt-secret"))
+    file.write_bytes(file.read_bytes().replace(line, b"JWT_SECRET=" + dummy("JWT_SECRET").encode()))
     found = verdict(checks.secrets_apart(), place)
     assert found == (Verdict.CRITICAL, "The same: JWT_SECRET as in the vault of the target.")
     blind = PlanTarget(place.settings.model_copy(update={"aws_endpoint_url": "http://127.0.0.1:9"}), RUN)

@@ -3,11 +3,6 @@ from pathlib import Path
 
 from opslib.guide import catalogue
 
-UNTIL_PRODUCTIONS_PROCESSES_ARE_ASKED = [
-    *(f"ENV-VARP-{number:02}" for number in range(18)),
-    *(f"IMP-ENV-0{number}" for number in range(1, 5)),
-]
-"""What diagnostics/environment does not look at yet: what production's own processes and the guide's commands get."""
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
@@ -34,7 +29,7 @@ def test_a_notebook_that_exists_carries_out_every_item_that_is_its_own():
     existing = {p.relative_to(NOTEBOOKS).with_suffix("").as_posix() for p in NOTEBOOKS.rglob("*.ipynb")}
     carried = {place.id for place in catalogue.places()}
     open_items = [i.id for i in catalogue.items().values() if i.notebook in existing and i.id not in carried]
-    assert sorted(open_items) == sorted(UNTIL_PRODUCTIONS_PROCESSES_ARE_ASKED)
+    assert open_items == []
 
 
 def test_coverage_counts_items_once_however_many_cells_carry_them_out():

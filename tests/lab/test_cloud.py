@@ -8,8 +8,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from opslib.lab import cloud, state
-from opslib.lab.cloud import PROJECT, Cloud
+from opslib.lab.cloud import Cloud
+from opslib.lab.production import PROJECT
 from opslib.redaction import Secret
+from opslib.systems.env_variables import VARIABLES, key_of
+from opslib.systems.env_variables_production import COMMANDS
 from opslib.systems.publishable import ANON_KEY, unpublishable
 
 
@@ -44,7 +47,10 @@ def test_the_secret_has_every_key_with_a_dummy_value(aws):
     assert set(said) == set(cloud.KEYS)
     public = said.pop("SUPABASE_ANON_KEY")
     assert unpublishable(ANON_KEY, Secret(public), PROJECT) is None
-    assert all(value.startswith("lab-dummy-") for value in said.values())
+    values = {one.name: one for one in (*VARIABLES, *COMMANDS)}
+    assert [name for name in said.keys() & values.keys() if values[name].form(said[name])] == []
+    assert key_of(said.pop("SUPABASE_SERVICE_KEY"))["role"] == "service_role"
+    assert all("labdummy" in value.lower().replace("-", "") for value in said.values())
 
 
 def test_the_log_groups_have_their_retention_and_recent_events(aws):

@@ -48,7 +48,7 @@ def backed_up(house):
 def vercel(house):
     doors = Doors(house.settings)
     with doors.restored():
-        yield of(house.settings, doors, "vercel")
+        yield of(house.settings, doors, "vercel").bare()
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def elsewhere(house):
         github, commit = doors.state()["github"], git(house.settings.checkout, "rev-parse", "HEAD").strip()
         runs = [one | {"sha": commit} for one in github["runs"]]
         doors.put(github={**github, "heads": {"main": commit}, "runs": runs})
-        hoster = of(house.settings, doors, name)
+        hoster = of(house.settings, doors, name).bare()
         hoster.put(build_seconds=0.2)
         return hoster, commit
 

@@ -17,7 +17,7 @@ from opslib.archive.verify import verify
 from opslib.headless import agreement
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
-from opslib.lab.cloud import dummy
+from opslib.lab.production import dummy
 from opslib.runs import outside
 from opslib.runs.saved_plan import parse
 from opslib.systems.llm_keys import PROVIDERS

@@ -124,7 +124,7 @@ def test_migrations_that_are_newer_than_each_deployment_are_counted(hoster, lab)
 
 def test_variables_that_are_newer_than_each_deployment_are_named_and_no_value_is_read(hoster):
     then = datetime.now(UTC) - timedelta(days=5)
-    variables = hoster.state["variables"]
+    variables = hoster.bare().state["variables"]
     hoster.put(variables=[variables[0] | {"updated": then.timestamp()}, variables[1]])
     reading = read(probes.variables, hoster)
     rows = {row["deployment"]: row for row in reading.rows}

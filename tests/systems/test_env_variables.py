@@ -31,6 +31,7 @@ PRODUCTION = GOOD | {
     "RATE_LIMIT_PER_MINUTE": "60",
     "CSRF_PROTECTION_ENABLED": "true",
     "CSP_ENABLED": "true",
+    "DATABASE_URL": "postgresql://api@db.valuecanvas.com/postgres?sslmode=require",
 }
 
 
@@ -40,7 +41,8 @@ def found(values, **said):
 
 
 def test_every_variable_of_the_guide_has_its_rule():
-    items = {item for item in catalogue.items() if item.startswith(("ENV-VARD-", "ENV-VARP-", "ENV-VARL-"))}
+    lists = ("ENV-VARD-", "ENV-VARP-", "ENV-VARL-", "IMP-ENV-01")
+    items = {item for item in catalogue.items() if item.startswith(lists)}
     # The rest is no variable of a file: a rule for all of them, and what a provider says of a key.
     assert {one.item for one in VARIABLES} == items - {"ENV-VARP-00", "ENV-VARL-03", "ENV-VARL-04", "ENV-VARL-05"}
 
@@ -87,6 +89,8 @@ WRONG = [
     ("CORS_ALLOWED_ORIGINS", "https://*.valuecanvas.com", "allows any origin"),
     ("CORS_ALLOWED_ORIGINS", "http://valuecanvas.com", "no https origin"),
     ("VITE_SENTRY_DSN", "https://o1.ingest.sentry.io/42", "is no DSN"),
+    ("OTLP_ENDPOINT", "http://collector.valuecanvas.com:4318", "plain http to another machine"),
+    ("DATABASE_URL", "https://db.valuecanvas.com", "is no address of a PostgreSQL"),
     ("RATE_LIMIT_PER_MINUTE", "0", "does not look like a number"),
 ]
 
@@ -138,3 +142,8 @@ def test_lengths_are_told_in_three_words():
 def test_a_key_of_a_project_is_not_held_against_an_address_of_this_machine():
     assert found(GOOD | {"VITE_SUPABASE_URL": "http://127.0.0.1:54321"}) == {}
     assert PROJECT in GOOD["VITE_SUPABASE_URL"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "otel-collector", "otel.observability.svc", "otel.a.svc.cluster.local"])
+def test_a_collector_beside_the_program_or_in_its_cluster_may_be_without_tls(host):
+    assert found(PRODUCTION | {"OTLP_ENDPOINT": f"http://{host}:4318"}, production=True) == {}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from opslib.errors import Refused, Unreachable
+from opslib.lab.production import BUILDS
 from opslib.redaction import Secret
 from opslib.systems.hosting import Mark
 from tests import specs
@@ -51,6 +52,7 @@ def writes(hoster):
 
 
 def test_a_secret_is_set_hidden_for_production_and_removed_again(hoster, writing):
+    before = [one["name"] for one in hoster.state["variables"]]
     writing.set_variable(NAME, VALUE, True, MARK)
     one = listed(writing)
     assert (held(hoster)["digest"], one.secret, one.contexts) == (digest(VALUE), True, ("production",))
@@ -61,7 +63,16 @@ def test_a_secret_is_set_hidden_for_production_and_removed_again(hoster, writing
     writing.remove_variable(NAME)
     writing.remove_variable(NAME)
     assert (held(hoster), listed(writing)) == (None, None)
-    assert len(hoster.state["variables"]) == 2
+    assert [one["name"] for one in hoster.state["variables"]] == before
+
+
+def test_all_public_values_are_shown_at_once_and_a_hidden_one_is_named(hoster, writing):
+    writing.set_variable("VITE_HIDDEN", VALUE, True, MARK)
+    found = writing.all_shown("VITE_")
+    assert found.pop("VITE_HIDDEN") is None
+    assert {name: value.reveal() for name, value in found.items()}.items() >= BUILDS.items()
+    assert found == {name: writing.shown(name) for name in found}
+    assert writing.all_shown("VITE_NOBODY") == {}
 
 
 def test_a_public_value_is_set_and_shown(hoster, writing):

@@ -3,7 +3,7 @@
 import pytest
 
 from opslib.errors import Unreachable
-from opslib.lab.cloud import dummy
+from opslib.lab.production import dummy
 from opslib.redaction import Secret
 from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
 from tests import specs

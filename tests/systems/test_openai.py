@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from opslib.errors import Refused, SettingsError, Unreachable
-from opslib.lab.cloud import dummy
+from opslib.lab.production import dummy
 from opslib.redaction import Secret
 from opslib.systems.llm_keys import PROVIDERS, Keys, ReadOnlyKeys
 from opslib.systems.openai import Listed, Project, ReadOnlyProject

@@ -2,7 +2,7 @@
 
 import pytest
 
-from opslib.lab.cloud import PROJECT, anonymous
+from opslib.lab.production import PROJECT, anonymous
 from opslib.redaction import Secret
 from opslib.systems.publishable import ANON_KEY, PUBLIC, URL, secret_by_name, unpublishable
 

@@ -17,7 +17,7 @@ from opslib.settings import Settings
 
 AREAS = (
     *("dependencies", "cluster", "database", "cache", "supabase", "authentication", "llm", "application", "agents"),
-    *("sdui", "frontend", "delivery", "security", "observability", "costs", "backups"),
+    *("sdui", "frontend", "delivery", "security", "environment", "observability", "costs", "backups"),
 )
 """The areas that have faults, each in a module of its name."""
 

@@ -1,20 +1,19 @@
-"""What the pods of the stand-in were started with: a secret that changes later does not reach them.
+"""What the pods of the stand-in were started with: a secret or a config map that changes later does not reach them.
 
-Source: Kubernetes documentation, "Distribute Credentials Securely Using Secrets" (environment variables are read when
-a container starts).
+Source: Kubernetes documentation, "Distribute Credentials Securely Using Secrets", "Configure a Pod to Use a ConfigMap"
+(environment variables are read when a container starts).
 """
 
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from opslib.lab.cluster.kinds import Object
 from opslib.lab.cluster.store import Store
 
 
 def note(store: Store, pod: Object) -> None:
-    """Keep what a pod that was just made finds in the secrets that its containers name."""
+    """Keep what a pod that was just made finds in the secrets and config maps that its containers name."""
     kept: dict[str, dict[str, str]] = store.state.setdefault("environment", {})
     here = {one["metadata"]["uid"] for one in store.all("pods")}
     for gone in kept.keys() - here:
@@ -34,19 +33,24 @@ def _given(store: Store, pod: Object) -> dict[str, str]:
     given: dict[str, str] = {}
     for container in pod["spec"]["containers"]:
         for one in container.get("envFrom", ()):
-            given |= _secret(store, namespace, one.get("secretRef", {}).get("name", ""))
+            for kind in ("configMap", "secret"):
+                held = _held(store, kind, namespace, one.get(f"{kind}Ref", {}).get("name", ""))
+                given |= {f"{one.get('prefix', '')}{key}": value for key, value in held.items()}
         for one in container.get("env", ()):
-            reference: dict[str, Any] = one.get("valueFrom", {}).get("secretKeyRef", {})
             if "value" in one:
                 given[one["name"]] = one["value"]
-            elif reference:
-                given[one["name"]] = _secret(store, namespace, reference["name"]).get(reference["key"], "")
+            for kind in ("configMap", "secret"):
+                if reference := one.get("valueFrom", {}).get(f"{kind}KeyRef"):
+                    held = _held(store, kind, namespace, reference["name"])
+                    given[one["name"]] = held.get(reference["key"], "")
     return given
 
 
-def _secret(store: Store, namespace: str, name: str) -> dict[str, str]:
-    found = store.of("secrets").get(f"{namespace}/{name}", {})
-    return {key: base64.b64decode(value).decode() for key, value in found.get("data", {}).items()}
+def _held(store: Store, kind: str, namespace: str, name: str) -> dict[str, str]:
+    found: dict[str, str] = store.of(f"{kind.lower()}s").get(f"{namespace}/{name}", {}).get("data", {})
+    if kind == "configMap":
+        return found
+    return {key: base64.b64decode(value).decode() for key, value in found.items()}
 
 
 def _ready(pod: Object) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from opslib.lab.cloud import dummy
 from opslib.lab.cluster.controller import Controller
 from opslib.lab.cluster.kinds import KINDS, Object, stamp
 from opslib.lab.cluster.store import Store
 from opslib.lab.cluster.ways import address, pod_range, system_address, ways
+from opslib.lab.production import API_SECRETS, API_SETTINGS, dummy
 
 NAMESPACE = "production"
 DAY = 86_400
@@ -38,6 +38,8 @@ HELD = ("TOGETHER_API_KEY", "OPENAI_API_KEY")
 """Keys that it holds."""
 READERS = ("api-server", "llm-worker")
 """Deployments whose pods get all of it when they start."""
+API, API_ENVIRONMENT = "api-server", "api-server-environment"
+"""A config map and a secret of this name are the API's own."""
 
 
 def first(now: float) -> dict[str, Any]:
@@ -86,11 +88,13 @@ def _product(store: Store, began: float) -> None:
     hard = {"pods": "40", "requests.cpu": "20", "requests.memory": "40Gi"}
     quota = {"metadata": {"name": "production"}, "spec": {"hard": hard}}
     store.create(KINDS["resourcequotas"], NAMESPACE, quota, began)
-    values = {key: base64.b64encode(dummy(key).encode()).decode() for key in HELD}
-    secret = {"metadata": {"name": SECRET}, "type": "Opaque", "data": values}
-    store.create(KINDS["secrets"], NAMESPACE, secret, began)
-    settings = {"metadata": {"name": "valuecanvas-config"}, "data": {"log-level": "info", "node-env": "production"}}
-    store.create(KINDS["configmaps"], NAMESPACE, settings, began)
+    for name, held in ((SECRET, {key: dummy(key) for key in HELD}), (API_ENVIRONMENT, API_SECRETS)):
+        values = {key: base64.b64encode(value.encode()).decode() for key, value in held.items()}
+        secret = {"metadata": {"name": name}, "type": "Opaque", "data": values}
+        store.create(KINDS["secrets"], NAMESPACE, secret, began)
+    files = {"log-level": "info", "node-env": "production"}
+    for name, said in (("valuecanvas-config", files), (API_ENVIRONMENT, API_SETTINGS)):
+        store.create(KINDS["configmaps"], NAMESPACE, {"metadata": {"name": name}, "data": dict(said)}, began)
     for plural, made in ways():
         store.create(KINDS[plural], NAMESPACE, made, began)
 
@@ -114,6 +118,9 @@ def _deployment(name: str) -> Object:
         }
     if name in READERS:
         container["envFrom"] = [{"secretRef": {"name": SECRET}}]
+    if name == API:
+        own = ({"configMapRef": {"name": API_ENVIRONMENT}}, {"secretRef": {"name": API_ENVIRONMENT}})
+        container["envFrom"] = [*own, *container["envFrom"]]
     if variables:
         container["env"] = [{"name": key, "value": value} for key, value in variables.items()]
     return {

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from opslib.lab.production import hosted
 from opslib.lab.vendors import pages
 from opslib.lab.vendors.stand_in import Refusal, StandIn
 
@@ -33,10 +34,6 @@ HISTORY = (
     ("older", "production", "ready", 9.0, True),
     ("gone", "production", "gone", 400.0, True),
 )
-VARIABLES = (("SENTRY_AUTH_TOKEN", True), ("VITE_API_BASE_URL", False))
-"""Environment variables of production, and whether they are secrets; set long before the newest builds.
-
-Of a secret's value a digest is kept, as nobody can read one at a hoster either."""
 PIPELINE = {
     "repository": "valuecanvas/valuecanvas",
     "branch": "main",
@@ -77,9 +74,7 @@ class Hoster(StandIn):
                 for name, kind, state, age, served in HISTORY
                 if name in self.ids
             ],
-            "variables": [
-                {"name": name, "secret": secret, "updated": time.time() - 30 * DAY} for name, secret in VARIABLES
-            ],
+            "variables": hosted(f"{self.base.removesuffix(self.name)}supabase", time.time() - 30 * DAY),
             "pipeline": dict(PIPELINE),
             "production": self.ids["now"],
             "automatic": True,

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from opslib.lab.cloud import dummy
+from opslib.lab.production import dummy
 from opslib.lab.providers import refuse
 from opslib.lab.vendors.faults import Faults
 from opslib.lab.vendors.memory import Memory

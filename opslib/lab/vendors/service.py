@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 
 from opslib.lab import development
-from opslib.lab.cloud import PROJECT as REF
 from opslib.lab.database import DATABASE
+from opslib.lab.production import PROJECT as REF
 from opslib.lab.service import Service
 from opslib.lab.tokens import project_key
 from opslib.lab.vendors import names, product, sentry, status, watching

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.errors import Unreachable
-from opslib.lab.cloud import PROJECT, RENEWED
+from opslib.lab.production import PROJECT, RENEWED
 from opslib.lab.vendors import supabase_backups, supabase_config, supabase_gateway
 from opslib.lab.vendors.product import DEPLOYED, HELLO, LLM
 from opslib.lab.vendors.stand_in import Refusal, StandIn

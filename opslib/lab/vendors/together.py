@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from opslib.lab.cloud import dummy
+from opslib.lab.production import dummy
 from opslib.lab.providers import refuse
 from opslib.lab.vendors.provider_keys import Keys, answered, kept, unknown
 from opslib.lab.vendors.stand_in import StandIn

@@ -77,7 +77,7 @@ def skip_without_browser(fault):
 def test_names_are_their_own_and_lead_to_notebooks_that_mend():
     assert len(FAULTS) >= 20
     assert {fault.area for fault in FAULTS.values()} == set(broken.AREAS)
-    assert set(AREAS) - set(broken.AREAS) == {"triage", "environment"}
+    assert set(AREAS) - set(broken.AREAS) == {"triage"}
     for fault in FAULTS.values():
         assert not fault.notebook or fault.notebook in NOTEBOOKS, fault
         assert not fault.notebook.startswith("diagnostics/"), fault

@@ -1,0 +1,72 @@
+"""What production gets, made wrong on purpose: at the hoster, in the API's config map, in its secret."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+from opslib.lab.broken import Fault
+from opslib.lab.cluster.planted import API_ENVIRONMENT, NAMESPACE
+from opslib.lab.doors import Doors, change, remembered
+from opslib.lab.production import API_SECRETS, API_SETTINGS, BUILDS
+from opslib.model import Verdict
+from opslib.settings import Settings
+
+AREA, CHECK = "environment", "environment-production"
+
+
+def build_with(name: str, value: str) -> Callable[[Settings], None]:
+    """Return what gives the next builds another value."""
+
+    def make(settings: Settings) -> None:
+        hoster = str(settings.hoster)
+        known = remembered(settings, hoster)["variables"]
+        change(settings, hoster, variables=[one | {"value": value} if one["name"] == name else one for one in known])
+
+    return make
+
+
+def start_with(plural: str, name: str, value: str) -> Callable[[Settings], None]:
+    """Return what gives the API's pods that start from now on another value; those that run keep theirs."""
+
+    def make(settings: Settings) -> None:
+        doors = Doors(settings, cluster=True)
+        state = doors.state()["kubernetes"]
+        held = state["objects"][plural][f"{NAMESPACE}/{API_ENVIRONMENT}"]
+        held["data"][name] = base64.b64encode(value.encode()).decode() if plural == "secrets" else value
+        doors.put(kubernetes=state)
+
+    return make
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        name="builds-call-localhost",
+        area=AREA,
+        title="The next build would call an API on its user's own machine",
+        check=CHECK,
+        notebook="",
+        make=build_with("VITE_API_BASE_URL", "http://localhost:3000"),
+        mend=build_with("VITE_API_BASE_URL", BUILDS["VITE_API_BASE_URL"]),
+    ),
+    Fault(
+        name="forged-requests-pass",
+        area=AREA,
+        title="The API's protection against forged requests is switched off",
+        check=CHECK,
+        notebook="",
+        make=start_with("configmaps", "CSRF_PROTECTION_ENABLED", "false"),
+        mend=start_with("configmaps", "CSRF_PROTECTION_ENABLED", API_SETTINGS["CSRF_PROTECTION_ENABLED"]),
+    ),
+    Fault(
+        name="secret-not-renewed",
+        area=AREA,
+        title="The cluster has another JWT_SECRET than the vault",
+        check=CHECK,
+        notebook="",
+        make=start_with("secrets", "JWT_SECRET", "lab-dummy-jwt-secret-of-last-year-long-gone"),
+        mend=start_with("secrets", "JWT_SECRET", API_SECRETS["JWT_SECRET"]),
+        verdict=Verdict.WARNING,
+    ),
+)
+"""Each is mended by a person, where the check's remedy says."""

@@ -1,0 +1,85 @@
+"""What production's own processes get: the API's environment, the hoster's variables, the vault, and what people have.
+
+Taken by the executor, which alone may read secrets: a row tells where a variable stands and what is wrong with it, and
+neither its value nor a digest of it. A place that cannot be looked at takes nothing from what the others tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from opslib.errors import OpsError
+from opslib.model import Probe, Verdict
+from opslib.systems.env_variables_production import CLUSTER, DESCRIPTION, HOSTER, VAULT, Place, put_together
+from opslib.systems.publishable import PREFIX
+from opslib.systems.target import PlanTarget
+from opslib.systems.vault import CURRENT
+
+
+def _cluster(target: PlanTarget) -> Place:
+    settings = target.settings
+    found = target.cluster_environment.environment(settings.api_deployment, settings.api_container)
+    return Place(found.values, found.untold, " ".join(found.unread), found.broken)
+
+
+def _hoster(target: PlanTarget) -> Place:
+    return Place.of(target.hosting.all_shown(PREFIX), f"is set, and {target.hosting.hoster} does not show it")
+
+
+def _vault(target: PlanTarget) -> Place:
+    version = target.vault.stage(CURRENT)
+    if version is None:
+        return Place(why=f"{target.vault.name} has no current version.")
+    return Place.of({key: version.value(key) for key in version.keys}, "is no text in the vault")
+
+
+def _description(target: PlanTarget) -> Place:
+    """Return what runbooks work with and production must agree with, and the token that they look with."""
+    settings, token = target.settings, target.settings.read_application_token
+    said = {
+        "AWS_REGION": settings.aws_region,
+        "S3_BUCKET_NAME": settings.backup_bucket,
+        "SECRETS_MANAGER_SECRET_NAME": settings.vault_secret,
+        "CLOUDWATCH_LOG_GROUP": settings.log_group,
+    }
+    return Place({**said, **Place.of({"TOKEN": token} if token else {}).values})
+
+
+PLACES: dict[str, Callable[[PlanTarget], Place]] = {
+    CLUSTER: _cluster,
+    HOSTER: _hoster,
+    VAULT: _vault,
+    DESCRIPTION: _description,
+}
+
+
+def _read(target: PlanTarget) -> list[dict[str, Any]]:
+    places: dict[str, Place] = {}
+    for name, look in PLACES.items():
+        try:
+            places[name] = look(target)
+        except OpsError as error:
+            places[name] = Place(why=error.message)
+    settings = target.settings
+    own = [url for url in (settings.front_end_url, settings.application_url, settings.supabase_site) if url]
+    return [
+        *({"what": "place", **_place(name, place)} for name, place in places.items()),
+        *({"what": "variable", **row} for row in put_together(places, own)),
+    ]
+
+
+def _place(name: str, place: Place) -> dict[str, Any]:
+    gone = f"names what is not there, so that no pod starts: {', '.join(place.broken)}" if place.broken else ""
+    verdict = Verdict.CRITICAL if gone else Verdict.UNKNOWN if place.why else Verdict.OK
+    return {"place": name, "variables": len(place.values), "standing": verdict.value, "finding": gone or place.why}
+
+
+production = Probe(
+    name="environment-production",
+    title="What production's processes get",
+    read=_read,
+    source="GET deployments/NAME, configmaps/NAME, secrets/NAME · the hoster's variables · GetSecretValue",
+    by_executor=True,
+)
+"""A row per place (``what`` is place) and per variable (``what`` is variable), worst first, each with its standing."""
