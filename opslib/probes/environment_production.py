@@ -62,10 +62,12 @@ def _read(target: PlanTarget) -> list[dict[str, Any]]:
         except OpsError as error:
             places[name] = Place(why=error.message)
     settings = target.settings
-    own = [url for url in (settings.front_end_url, settings.application_url, settings.supabase_site) if url]
+    stage = "staging" if settings.environment == "staging" else "production"
+    addresses = (settings.front_end_url, settings.application_url, settings.supabase_site)
+    own = {url.rstrip("/") for url in addresses if url}
     return [
         *({"what": "place", **_place(name, place)} for name, place in places.items()),
-        *({"what": "variable", **row} for row in put_together(places, own)),
+        *({"what": "variable", **row} for row in put_together(places, own, stage)),
     ]
 
 

@@ -1,9 +1,9 @@
 """What production gets, put together from the places that give it, and judged without showing a value. Pure.
 
 Who gets what: builds of the front end get what the hoster has under names that begin with VITE_; the API gets the
-environment of its container, and what the vault holds where SECRETS_MANAGER_ENABLED tells it to look there; the guide's
-commands get what people are given. Source: guide items ENV-VARP and IMP-ENV; the product's own settings for the names
-that it reads otherwise, and for what must never be on in production.
+environment of its container, and what the vault holds where SECRETS_MANAGER_ENABLED and SECRETS_MANAGER_SECRET_NAME
+tell it to look there; the guide's commands get what people are given. Source: guide items ENV-VARP and IMP-ENV; the
+product's own settings for the names that it reads otherwise, and for what must never be on in production.
 """
 
 from __future__ import annotations
@@ -21,15 +21,13 @@ from opslib.systems.env_variables import VARIABLES, Fault, Variable, judged, key
 from opslib.systems.publishable import PREFIX, secret_by_name
 
 CLUSTER, HOSTER, VAULT, DESCRIPTION = "cluster", "hoster", "vault", "description"
-PLACES = (CLUSTER, HOSTER, VAULT, DESCRIPTION)
 GIVEN, SAME, DIFFERS, THERE = "given", "same", "differs", "there"
 """What a place has of a variable: the value that is judged, the same one, another one, or one that nobody gets."""
 HIDDEN, ABSENT, UNSEEN = "hidden", "not set", "not seen"
 """Or it has one that it does not show, has none, or could not be looked at."""
 GETS = {"builds": "builds of the front end", "API": "the API", "commands": "the guide's commands"}
 """Who gets a variable."""
-SWITCH = "SECRETS_MANAGER_ENABLED"
-MUST = {"VITE_APP_ENV": "production", "NODE_ENV": "production"}
+SWITCH, STORE = "SECRETS_MANAGER_ENABLED", "SECRETS_MANAGER_SECRET_NAME"
 NEVER = ("CHAOS_ENABLED", "TEST_MODE", "VITE_MOCK_AGENTS")
 """What is switched on for tests alone."""
 BESIDE = ("OTLP_ENDPOINT",)
@@ -103,11 +101,13 @@ class _Held:
 Said = list[tuple[Verdict, str]]
 
 
-def put_together(places: Mapping[str, Place], own: Collection[str] = ()) -> list[dict[str, Any]]:
+def put_together(
+    places: Mapping[str, Place], own: Collection[str] = (), stage: str = "production"
+) -> list[dict[str, Any]]:
     """Return a row for each variable of :data:`KNOWN`, and for each other one that must not be as it is, worst first.
 
-    ``own`` are addresses that production is known to have, wherever they lead. ``standing`` is a verdict, ``finding``
-    what is wrong, in words that do not repeat the value.
+    ``own`` are addresses that production is known to have, wherever they lead; ``stage`` is staging where it is that
+    which is looked at. ``standing`` is a verdict, ``finding`` what is wrong, in words that do not repeat the value.
     """
     given = {name for place in places.values() for name in (*place.values, *place.hidden)}
     held = {name: _held(name, places) for name in (*KNOWN, *sorted(given - KNOWN.keys()))}
@@ -122,7 +122,7 @@ def put_together(places: Mapping[str, Place], own: Collection[str] = ()) -> list
         if not one.value:
             said += _lacking(name, one, places)
         else:
-            said += form[name] if one.value in own else [*form[name], *_rules(name, one.value)]
+            said += form[name] if one.value.rstrip("/") in own else [*form[name], *_rules(name, one.value, stage)]
         if said or name in KNOWN:
             rows.append(_row(name, one, said, places))
     return sorted(rows, key=lambda row: -list(Verdict).index(row["standing"]))
@@ -139,7 +139,9 @@ def _givers(name: str, places: Mapping[str, Place]) -> tuple[str, ...]:
             return (HOSTER,)
         case "commands":
             return DESCRIPTION, VAULT
-    return (CLUSTER, VAULT) if places[CLUSTER].values.get(SWITCH) == "true" else (CLUSTER,)
+    cluster, described = places[CLUSTER], places[DESCRIPTION]
+    looks = cluster.value(SWITCH) == "true" and cluster.value(STORE) == described.value(STORE)
+    return (CLUSTER, VAULT) if looks else (CLUSTER,)
 
 
 def _held(name: str, places: Mapping[str, Place]) -> _Held:
@@ -166,10 +168,11 @@ def _lacking(name: str, one: _Held, places: Mapping[str, Place]) -> Iterator[tup
     yield (Verdict.WARNING if mild else Verdict.CRITICAL), said
 
 
-def _rules(name: str, value: str) -> Iterator[tuple[Verdict, str]]:
+def _rules(name: str, value: str, stage: str) -> Iterator[tuple[Verdict, str]]:
     """Say what is wrong with a value in production alone."""
-    if value != MUST.get(name, value):
-        yield Verdict.CRITICAL, f"is not {MUST[name]}"
+    must = {"VITE_APP_ENV": stage, "NODE_ENV": "production"}.get(name, value)
+    if value != must:
+        yield Verdict.CRITICAL, f"is not {must}"
     if name in NEVER and value.lower() in ("true", "1"):
         yield Verdict.CRITICAL, "is on, and is for tests alone"
     urls = [url for part in value.split(",") if "://" in part and (url := parted(part.strip())) and url.hostname]

@@ -29,6 +29,7 @@ def test_each_variable_has_its_marks_and_its_verdict_in_words():
     for said in ("JWT_SECRET, vault: differs", "VITE_SENTRY_DSN, hoster: hidden", ">WARNING<", ">UNKNOWN<", ">OK<"):
         assert said in drawn.svg
     assert "CSP_ENABLED, vault" not in drawn.svg
+    assert "The hoster: UNKNOWN, 403" in drawn.svg
 
 
 def test_what_could_not_be_read_is_said_instead_of_drawn():

@@ -13,7 +13,11 @@ GOOD = {
     CLUSTER: API_SETTINGS | API_SECRETS | KEYS,
     HOSTER: BUILDS | {"VITE_SUPABASE_URL": f"https://{PROJECT}.supabase.co"},
     VAULT: OWN,
-    DESCRIPTION: {"S3_BUCKET_NAME": "valuecanvas-backups", "TOKEN": "0123456789abcdef0123456789abcdef"},
+    DESCRIPTION: {
+        "S3_BUCKET_NAME": "valuecanvas-backups",
+        "SECRETS_MANAGER_SECRET_NAME": "valuecanvas/production/secrets",
+        "TOKEN": "0123456789abcdef0123456789abcdef",
+    },
 }
 GONE = "403 for everybody"
 
@@ -96,9 +100,15 @@ def test_what_production_must_not_get_is_told_without_its_value(place, name, val
 
 def test_the_description_may_say_that_production_is_on_this_machine():
     here = "http://127.0.0.1:8123/supabase"
-    given = places(hoster={"VITE_SUPABASE_URL": here})
+    given = places(hoster={"VITE_SUPABASE_URL": f"{here}/"})
     assert amiss(given, own=[here]) == {}
     assert amiss(given)["VITE_SUPABASE_URL"] == (CRITICAL, "leads to the machine itself")
+
+
+def test_of_staging_it_is_asked_to_be_staging():
+    staging = places(hoster={"VITE_APP_ENV": "staging"})
+    assert amiss(staging, stage="staging") == {}
+    assert amiss(places(), stage="staging").keys() == {"VITE_APP_ENV"}
 
 
 def test_what_the_vault_alone_has_reaches_the_api_only_where_it_is_told_to_look_there():
@@ -107,6 +117,9 @@ def test_what_the_vault_alone_has_reaches_the_api_only_where_it_is_told_to_look_
     off = amiss(places(cluster=alone | {"SECRETS_MANAGER_ENABLED": "false"}))
     assert off["JWT_SECRET"] == (CRITICAL, "is not set for the API, though in the vault")
     assert off.keys() == {"JWT_SECRET", "SECRETS_MANAGER_ENABLED"}
+    other = amiss(places(cluster=alone | {"SECRETS_MANAGER_SECRET_NAME": "valuecanvas/others"}))
+    assert other["JWT_SECRET"] == off["JWT_SECRET"]
+    assert other.keys() == {"JWT_SECRET", "SECRETS_MANAGER_SECRET_NAME"}
 
 
 @pytest.mark.parametrize(
