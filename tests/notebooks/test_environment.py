@@ -21,6 +21,7 @@ def test_nothing_is_green_that_nobody_could_look_at_and_what_was_set_up_is(run, 
         "environment-tools",
         "environment-local-tools",
         "environment-accounts",
+        "environment-production",
     }
     made, _ = run("runbooks/set-up-environment")
     found = verdicts(run(NAME)[1])
