@@ -24,7 +24,7 @@ _TEXTURES: dict[str, Texture] = {
 
 
 def production(reading: Reading) -> Picture:
-    """Draw the reading of ``probes.environment.production``: a line for each variable, the worst first."""
+    """Draw the reading of ``probes.environment_production``: a line for each variable, the worst first."""
     rows = [row for row in reading.rows if row["what"] == "variable"]
     if reading.unknown is not None or not rows:
         why = f"Unknown: {reading.unknown or 'no variable was judged'}"

@@ -3,8 +3,7 @@
 Told of a value are whether it is there, how long it is roughly, and what is wrong with it in words that do not repeat
 it. Source: guide items ENV-VARD, ENV-VARP, ENV-VARL and IMP-ENV-01; Supabase's documentation (API keys: a JSON web
 token with a role, or sb_publishable_ and sb_secret_), docs of Together.ai, OpenAI, Sentry and AWS for how their keys
-look.
-What production asks for besides is in :mod:`.env_variables_production`.
+look. What production asks for besides is in :mod:`.env_variables_production`.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ NEVER = ("CHAOS_ENABLED", "TEST_MODE", "VITE_MOCK_AGENTS")
 """What is switched on for tests alone."""
 BESIDE = ("OTLP_ENDPOINT",)
 """What may lead to the machine itself: a collector runs beside the program."""
-TLS = ("require", "verify-ca", "verify-full")
+TLS, NO_TLS = ("require", "verify-ca", "verify-full"), ("disable", "allow", "prefer")
+"""Values of ``sslmode`` that ask for it, and those that do not."""
 OTHERWISE = {
     "SUPABASE_SERVICE_ROLE_KEY": "SUPABASE_SERVICE_KEY",
     "VITE_SUPABASE_URL": "SUPABASE_URL",
@@ -184,7 +185,7 @@ def _rules(name: str, value: str, stage: str) -> Iterator[tuple[Verdict, str]]:
     elif name == "DATABASE_URL" and urls:
         mode = parse_qs(urls[0].query).get("sslmode", [""])[-1]
         if mode not in TLS:
-            yield Verdict.WARNING, f"does not ask for TLS (sslmode={mode if mode.isalpha() else ''})"
+            yield Verdict.WARNING, f"does not ask for TLS (sslmode {mode if mode in NO_TLS else 'is not said'})"
 
 
 def _besides(name: str, one: _Held, places: Mapping[str, Place]) -> Iterator[tuple[Verdict, str]]:
@@ -195,8 +196,9 @@ def _besides(name: str, one: _Held, places: Mapping[str, Place]) -> Iterator[tup
     if others:
         yield Verdict.WARNING, f"is another one in the {' and the '.join(others)} than in the {one.place}"
     cluster, read = places[CLUSTER], OTHERWISE.get(name, "")
-    if gets(name) == "API" and read and one.place == CLUSTER and not cluster.values.get(read):
-        yield Verdict.WARNING, f"is not set as {read}, which the product's servers read"
+    if gets(name) == "API" and read and one.place == CLUSTER and one.value != cluster.values.get(read):
+        said = "another one" if cluster.values.get(read) else "not set"
+        yield Verdict.WARNING, f"is {said} as {read}, which the product's servers read"
 
 
 def _cell(name: str, place: str, one: _Held, places: Mapping[str, Place]) -> str:

@@ -133,8 +133,9 @@ class _Together:
 
     def _take(self, one: _Variable) -> None:
         if one.source is None:
-            named = {found[1] for found in _REFERENCE.finditer(one.value)}
-            hidden = sorted(self._untold.keys() & named)
+            named = {found[1] for found in _REFERENCE.finditer(one.value) if found[1]} - self._values.keys()
+            # What could not be read may have it; else nobody has, and it stays as it is.
+            hidden = sorted(name for name in named if name in self._untold or self._unread)
             self._set(one.name, None if hidden else self._expanded(one.value), f"holds {', '.join(hidden)}")
             return
         kind, key = ("secret", one.source.secret) if one.source.secret else ("config map", one.source.config)
@@ -195,8 +196,8 @@ def _container(found: _Deployment, named: str | None) -> _Container:
         return next(iter(every.values()))
     if named is None or named not in every:
         raise Unreachable(
-            f"{found.name} has the containers {', '.join(every)}: which one is the API's is not said.",
-            "Set OPS_API_CONTAINER.",
+            f"{found.name} has the containers {', '.join(every)}; OPS_API_CONTAINER names none of them.",
+            "Set it.",
             "several",
         )
     return every[named]

@@ -84,9 +84,7 @@ def test_what_a_hoster_hides_is_unknown_and_what_it_lacks_is_critical(lab, hoste
     ("plural", "name", "value", "verdict", "said"),
     [
         ("configmaps", "RATE_LIMIT_PER_MINUTE", None, CRITICAL, "RATE_LIMIT_PER_MINUTE is not set for the API"),
-        ("configmaps", "CSP_ENABLED", "off", CRITICAL, "CSP_ENABLED is not true"),
         ("configmaps", "S3_BUCKET_NAME", "valuecanvas-others", WARNING, "in the description than in the cluster"),
-        ("configmaps", "SECRETS_MANAGER_SECRET_NAME", "valuecanvas/old", WARNING, "is another one in the description"),
         ("secrets", "REDIS_URL", "redis://cache.valuecanvas.com:6379/0", WARNING, "is without TLS (redis://)"),
         ("secrets", "JWT_SECRET", f"{CANARY}-of-last-year", WARNING, "another one in the vault than in the cluster"),
         ("secrets", "SUPABASE_SERVICE_ROLE_KEY", OWN["SUPABASE_ANON_KEY"], CRITICAL, "is the public key"),

@@ -68,8 +68,8 @@ WRONG = [
     (HOSTER, "VITE_AGENT_API_URL", "http://localhost:8001", WARNING, "leads to the machine itself"),
     (CLUSTER, "CORS_ALLOWED_ORIGINS", "https://valuecanvas.com,https://127.0.0.1", CRITICAL, "the machine itself"),
     (CLUSTER, "DATABASE_URL", "postgres://api@0.0.0.0/db?sslmode=require", CRITICAL, "leads to the machine itself"),
-    (CLUSTER, "DATABASE_URL", "postgres://api@db.valuecanvas.com/db", WARNING, "does not ask for TLS (sslmode=)"),
-    (CLUSTER, "DATABASE_URL", "postgres://api@db/db?sslmode=disable", WARNING, "(sslmode=disable)"),
+    (CLUSTER, "DATABASE_URL", "postgres://api@db.valuecanvas.com/db", WARNING, "TLS (sslmode is not said)"),
+    (CLUSTER, "DATABASE_URL", "postgres://api@db/db?sslmode=disable", WARNING, "(sslmode disable)"),
     (CLUSTER, "REDIS_URL", "redis://:word@cache.valuecanvas.com:6379", WARNING, "is without TLS (redis://)"),
     (CLUSTER, "NODE_ENV", "development", CRITICAL, "is not production"),
     (CLUSTER, "CHAOS_ENABLED", "true", CRITICAL, "is on, and is for tests alone"),
@@ -103,6 +103,15 @@ def test_the_description_may_say_that_production_is_on_this_machine():
     given = places(hoster={"VITE_SUPABASE_URL": f"{here}/"})
     assert amiss(given, own=[here]) == {}
     assert amiss(given)["VITE_SUPABASE_URL"] == (CRITICAL, "leads to the machine itself")
+
+
+def test_two_names_for_one_key_must_have_the_same():
+    found = amiss(places(cluster={"SUPABASE_SERVICE_KEY": "another"}))
+    said = "is another one as SUPABASE_SERVICE_KEY, which the product's servers read"
+    assert found == {
+        "SUPABASE_SERVICE_ROLE_KEY": (WARNING, said),
+        "SUPABASE_SERVICE_KEY": (WARNING, "is another one in the vault than in the cluster"),
+    }
 
 
 def test_of_staging_it_is_asked_to_be_staging():
