@@ -53,18 +53,18 @@ class EndBlockingSession(Action):
         pid, begun = root["pid"], str(root["backend_start"])
         return self.planned(
             before={
-                "session": pid,
+                "pid": pid,
                 "begun": begun,
                 "application": root["application"],
                 "user": root["user_name"],
                 "database": root["database"],
             },
-            after={"session": None},
+            after={"pid": None},
             touches=1,
             touched="sessions ended",
             verification="The session is gone, and nobody waits for it.",
             undo="None: what its transaction did and had not committed is lost. Its client connects again by itself.",
-            fingerprint={"session": pid, "begun": begun},
+            fingerprint={"pid": pid, "begun": begun},
             observed={
                 "state": root["state"],
                 "in its transaction for": _said(root["transaction_seconds"]),
@@ -81,7 +81,7 @@ class EndBlockingSession(Action):
             rows = admin.execute(END, known, what=f"end session {known['pid']}")
         if not all(row["ended"] for row in rows):
             raise StepFailed(f"Session {known['pid']} does not end.", "Look at what it does in pg_stat_activity.")
-        return {"session": known["pid"], "ended": bool(rows)}
+        return {"pid": known["pid"], "ended": bool(rows)}
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look whether the session is gone, and who waits now."""
@@ -103,7 +103,7 @@ class EndBlockingSession(Action):
             there = admin.execute(THERE, known, what="look for the session")
         if there:
             return Settled(Outcome.NOT_DONE, f"Session {known['pid']} is still there.")
-        return Settled(Outcome.DONE, f"Session {known['pid']} is gone.", {"session": known["pid"], "ended": True})
+        return Settled(Outcome.DONE, f"Session {known['pid']} is gone.", {"pid": known["pid"], "ended": True})
 
 
 def root_of(rows: Sequence[Row], session: int = WORST) -> Row:
@@ -136,7 +136,7 @@ def _never(root: Row) -> tuple[str, str] | None:
 
 
 def _known(plan: Plan) -> dict[str, Any]:
-    return {"pid": plan.fingerprint["session"], "begun": plan.fingerprint["begun"]}
+    return {"pid": plan.fingerprint["pid"], "begun": plan.fingerprint["begun"]}
 
 
 def _said(seconds: float | None) -> str:

@@ -53,7 +53,7 @@ def sessions(lab):
 def test_a_plan_names_the_root_and_what_is_lost_and_ends_nobody(lab, handles, blocked):
     plan = planned(handles[0])
     assert plan.before["application"] == "lab fault: holds a lock"
-    assert plan.before["session"] == sessions(lab)["lab fault: holds a lock"]
+    assert plan.before["pid"] == sessions(lab)["lab fault: holds a lock"]
     assert (plan.effect, plan.touches) == (Effect.DESTRUCTIVE, 1)
     assert plan.observed["sessions that wait for it"] == 1
     assert "is lost" in plan.undo
@@ -76,7 +76,7 @@ def test_the_root_is_ended_its_victims_go_on_and_it_cannot_be_undone(lab, handle
 
 
 def verify_says(action, target, plan):
-    return action.verify(target, plan, {"session": plan.fingerprint["session"], "ended": True}).verdict
+    return action.verify(target, plan, {"pid": plan.fingerprint["pid"], "ended": True}).verdict
 
 
 def test_a_later_session_of_the_same_number_is_not_hit(lab, handles, blocked):
