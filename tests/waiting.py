@@ -6,8 +6,8 @@ from contextlib import suppress
 import psutil
 
 
-def until(look, seconds=20.0):
-    """Return the first true answer of ``look``; fails when there is none for so long."""
+def until(look, seconds=60.0):
+    """Return the first true answer of ``look``; fails when there is none for so long: machines are busy at times."""
     end = time.monotonic() + seconds
     while not (answer := look()):
         assert time.monotonic() < end, "it did not come about"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from opslib.lab.processes import LabError, Trace
 
@@ -137,15 +137,33 @@ def write(file: Path, text: str) -> None:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, so that two commands on one lab take turns."""
+    while (stream := _held(folder)) is None:
+        pass
+    with stream:
+        yield
+
+
+def _held(folder: Path) -> IO[str] | None:
+    """Wait for the lock; None where a "down" that ended meanwhile took the folder, or the file, away."""
     file = folder / ".lock"
-    while True:
+    try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with file.open("w") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            # While this waited, a "down" may have removed the file: then it locks nothing any more.
-            if file.is_file() and file.stat().st_ino == os.fstat(stream.fileno()).st_ino:
-                yield
-                return
+        stream = file.open("w")
+    except (FileExistsError, FileNotFoundError):
+        if folder.exists() and not folder.is_dir():
+            raise
+        return None
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        if file.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+            return stream
+    except FileNotFoundError:
+        pass
+    except BaseException:
+        stream.close()
+        raise
+    stream.close()
+    return None
 
 
 def now() -> datetime:
