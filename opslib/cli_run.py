@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,9 @@ from opslib import files, settings
 from opslib.console import Progress, answering, clean, print_json, say, tell
 from opslib.errors import Refused, UsageError
 from opslib.runs.outside import Word
-from opslib.runs.work import Mode
+
+if TYPE_CHECKING:
+    from opslib.runs.work import Mode
 
 
 @click.command("run")
