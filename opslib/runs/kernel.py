@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from opslib.actions.base import faults
 from opslib.errors import OpsError, Refused
 from opslib.runs import display
 
@@ -62,6 +61,9 @@ def progress(title: str) -> Iterator[Tell]:
 def _short(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> list[str]:
     # People need the sentence and the next step; the trace of our own code helps nobody at 3 a.m.
     if isinstance(error, ValidationError):
+        # Here, for a notebook that only looks pays for no action.
+        from opslib.actions.base import faults
+
         error = Refused(f"Wrong parameters: {faults(error)}.", "Correct the parameter; this cell changed nothing.")
         kind = Refused
     lines = [f"{kind.__name__}: {error}"]

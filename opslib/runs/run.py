@@ -10,10 +10,9 @@ import atexit
 import os
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opslib import errors, settings
-from opslib.actions.base import Action
 from opslib.canonical import to_json
 from opslib.errors import Refused, UsageError
 from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, Watch, now
@@ -23,6 +22,10 @@ from opslib.runs.evidence import evidence_of
 from opslib.runs.survey import Survey
 from opslib.runs.surveying import Areas
 from opslib.systems.target import ReadTarget
+
+if TYPE_CHECKING:
+    # A notebook that only looks pays for no action.
+    from opslib.actions.base import Action
 
 SOCKET = "OPS_RUN_SOCKET"
 """Environment variable that leads a notebook's process to its executor; set by the runner."""
