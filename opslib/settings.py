@@ -24,6 +24,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from opslib.errors import SettingsError
 from opslib.model import ENVIRONMENTS, Environment
 from opslib.redaction import CacheUrl, DatabaseUrl, Secret
+from opslib.settings_database import DatabaseServers
 from opslib.settings_environments import PREFIX, lab_faults, shared_faults
 from opslib.settings_guard import Address, Bucket, Folder, Guard, shown, split
 from opslib.settings_vendors import ADDRESSES, VOUCHING, VendorNames, VendorTokens
@@ -39,7 +40,7 @@ Tables = Annotated[tuple[Annotated[str, Field(pattern=rf"^{_NAME}\.{_NAME}$")], 
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:_.-]{0,99}$")]
 
 
-class ReadSettings(VendorNames):
+class ReadSettings(DatabaseServers, VendorNames):
     """What may be known in a notebook's process: addresses, names, limits, credentials that only read."""
 
     model_config = ConfigDict(
@@ -80,13 +81,6 @@ class ReadSettings(VendorNames):
         description="node metrics of the database server (Prometheus text), for disk usage",
     )
 
-    standbys: int | None = Field(
-        None,
-        alias="OPS_DATABASE_STANDBYS",
-        ge=0,
-        le=1000,
-        description="standbys that are meant to follow the database; unset: nobody said, so none is UNKNOWN",
-    )
     core_tables: Tables = Field(
         ("auth.users", "public.users", "public.organizations", "public.cases"),
         alias="OPS_CORE_TABLES",
@@ -152,6 +146,9 @@ class Settings(Guard, VendorTokens, ReadSettings):
     scratch_database_url: DatabaseUrl = Field(
         alias="OPS_SCRATCH_DATABASE_URL",
         description="any database of the server on which backups are proven; not the production server",
+    )
+    standby_database_url: DatabaseUrl | None = Field(
+        None, alias="OPS_STANDBY_DATABASE_URL", description="the standby, as a role that may promote it"
     )
     cache_url: CacheUrl = Field(alias="REDIS_URL", description="Redis or Valkey, as a user that can write")
     aws_access_key_id: Secret | None = Field(

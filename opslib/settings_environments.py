@@ -14,7 +14,7 @@ from opslib.settings_vendors import ADDRESSES, LED_BY
 
 Values = Mapping[str, str]
 
-_DATABASES = ("DATABASE_URL", "OPS_READ_DATABASE_URL")
+_DATABASES = ("DATABASE_URL", "OPS_READ_DATABASE_URL", "OPS_STANDBY_DATABASE_URL", "OPS_READ_STANDBY_DATABASE_URL")
 _CACHES = ("REDIS_URL", "OPS_READ_REDIS_URL")
 _KEYS = (
     "AWS_SECRET_ACCESS_KEY",
@@ -46,6 +46,9 @@ _PLACES = (
     "environment",
     "read_database_url",
     "database_url",
+    "read_standby_url",
+    "standby_database_url",
+    "continuous_prefix",
     "read_cache_url",
     "cache_url",
     "backup_bucket",

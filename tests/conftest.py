@@ -97,8 +97,8 @@ class LabInUse:
 
 @pytest.fixture(scope="session", autouse=True)
 def state(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The key that signs the tests' archives is the tests' own."""
-    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    """The key that signs the tests' archives is the tests' own; a lab has no standby unless a test asks for one."""
+    os.environ |= {"XDG_STATE_HOME": str(tmp_path_factory.mktemp("state")), "LAB_STANDBY": "0"}
 
 
 @pytest.fixture(scope="session")

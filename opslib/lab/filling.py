@@ -17,20 +17,46 @@ if TYPE_CHECKING:
     Session = psycopg.Connection[dict[str, Any]]
 
 
+REPLICATOR = "replicator"
+REWINDS = (
+    "pg_ls_dir(text, boolean, boolean)",
+    "pg_stat_file(text, boolean)",
+    "pg_read_binary_file(text)",
+    "pg_read_binary_file(text, bigint, bigint, boolean)",
+)
+"""What a role that is no superuser needs for pg_rewind (PostgreSQL manual, pg_rewind, Notes)."""
+
+
 def create_database(session: Session, name: str, logins: Mapping[str, str]) -> None:
     """Create the database and the roles, and give the roles in ``logins`` their passwords."""
     from psycopg import sql
 
     session.execute(_script("schema", "00-roles.sql"))
     for role, password in logins.items():
-        # Encrypted here: the server's log and statement statistics may keep the statement.
-        verifier = session.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-        session.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
+        _log_in(session, role, password)
     session.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     session.execute(
         sql.SQL('alter database {} set search_path = "$user", public, extensions').format(sql.Identifier(name))
     )
     session.execute(sql.SQL("revoke temporary on database {} from public").format(sql.Identifier(name)))
+
+
+def create_replicator(session: Session, password: str) -> None:
+    """Create the role by which a standby copies, follows and is rewound."""
+    from psycopg import sql
+
+    session.execute("create role replicator login replication")
+    for function in REWINDS:
+        session.execute(sql.SQL("grant execute on function {} to replicator").format(sql.SQL(function)))
+    _log_in(session, REPLICATOR, password)
+
+
+def _log_in(session: Session, role: str, password: str) -> None:
+    from psycopg import sql
+
+    # Encrypted here: the server's log and statement statistics may keep the statement.
+    verifier = session.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    session.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
 
 
 def fill(session: Callable[[], Session], rows: int, clock: datetime, seed: int) -> None:

@@ -141,6 +141,9 @@ def stop(trace: Trace | None, polite: signal.Signals = signal.SIGTERM, seconds: 
     with suppress(psutil.NoSuchProcess):
         family += process.children(recursive=True)
         process.send_signal(polite)
+        # What was frozen hears nothing until it goes on.
+        for member in family:
+            member.resume()
     _await_end([process], seconds)
     # A server's own children end with it, a moment later; only a stuck one needs the hard way.
     survivors = _await_end(family, 1.0)

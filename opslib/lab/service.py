@@ -23,6 +23,8 @@ class Service:
     name: ClassVar[str]
     what: ClassVar[str]
     polite: ClassVar[signal.Signals] = signal.SIGTERM
+    patience: ClassVar[float] = 30.0
+    """Seconds that it may take to be ready."""
 
     def __init__(self, state: State, passwords: Mapping[str, str]) -> None:
         self.state = state
@@ -112,7 +114,7 @@ class Service:
             )
             self.state.save()
             try:
-                return await_ready(self.trace, self.ready, self.name, self.log)
+                return await_ready(self.trace, self.ready, self.name, self.log, self.patience)
             except LabError:
                 # Somebody may have taken the port between its choice and its use: choose another.
                 stop(self.entry.trace, self.polite)

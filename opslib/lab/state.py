@@ -19,6 +19,7 @@ from opslib.lab.processes import LabError, Trace
 SECRETS = (
     "postgres",
     "ops_reader",
+    "replicator",
     "cache",
     "cache_reader",
     "aws_id",
@@ -63,12 +64,16 @@ class Entry:
 
 @dataclass
 class State:
-    """The state of one lab in its folder; every change is written at once."""
+    """The state of one lab in its folder; every change is written at once.
+
+    ``standby``: whether it has a second PostgreSQL and keeps the first one's log.
+    """
 
     folder: Path
     rows: int
     clock: datetime
     seed: int
+    standby: bool = False
     services: dict[str, Entry] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -92,6 +97,7 @@ class State:
             said = {
                 "rows": self.rows,
                 "seed": self.seed,
+                "standby": self.standby,
                 "clock": self.clock.isoformat(),
                 "services": services,
             }
@@ -105,7 +111,8 @@ def read(folder: Path) -> State | None:
         return None
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
-        state = State(folder, int(said["rows"]), datetime.fromisoformat(said["clock"]), int(said["seed"]))
+        clock = datetime.fromisoformat(said["clock"])
+        state = State(folder, int(said["rows"]), clock, int(said["seed"]), bool(said.get("standby", False)))
         for name, one in said["services"].items():
             trace = Trace(int(one["pid"]), float(one["started"])) if "pid" in one else None
             state.services[name] = Entry(int(one["port"]), trace, bool(one["filled"]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -11,27 +12,32 @@ from pathlib import Path
 from typing import Literal
 
 from opslib.errors import OpsError
-from opslib.lab import checkout, development
+from opslib.lab import checkout, continuous, development, rejoin, wal
 from opslib.lab import state as states
 from opslib.lab.accounts import Account
 from opslib.lab.cache import Cache
-from opslib.lab.cloud import AUDIT, BACKUPS, LEASES, REGION, Cloud
+from opslib.lab.cloud import Cloud
 from opslib.lab.cluster.service import Cluster
-from opslib.lab.database import DATABASE, Database
+from opslib.lab.database import Database
+from opslib.lab.description import one, variables
 from opslib.lab.processes import LabError
+from opslib.lab.recovery import Before, Recovery
 from opslib.lab.service import Progress, Service
+from opslib.lab.standby import Standby
 from opslib.lab.state import State, locked
 from opslib.lab.vendors.service import Vendors
-from opslib.lab.web import POOL, Application
+from opslib.lab.web import Application
 from opslib.settings import Settings, lab_folder, load
 
 ROWS = 300_000
 SEED = 1
+LAST = (Application, Standby, Recovery)
+"""What needs the others to be up."""
 
 Outcome = Literal["started", "repaired", "already up"]
 PARTS = (
     *("postgres", "valkey", "aws", "vendors", "cluster", "application", "supabase", development.FOLDER),
-    *("logs", "lab.json", "secrets.json", "target.env", ".lock"),
+    *("standby", Recovery.name, "logs", "lab.json", "secrets.json", "target.env", wal.FILE, ".lock"),
 )
 """All that a lab puts into its folder."""
 
@@ -53,7 +59,8 @@ class Lab:
     ) -> Outcome:
         """Start the lab with about ``rows`` rows; a running one is left alone, a half-dead one repaired.
 
-        ``rows``, ``clock`` and ``seed`` count when the lab is made; a lab that exists keeps its own.
+        ``rows``, ``clock`` and ``seed`` count when the lab is made; a lab that exists keeps its own. So does the
+        variable ``LAB_STANDBY``: with 0 there is no second PostgreSQL, and no log is kept.
         Raises LabError with the end of a server's log when that server does not start.
         """
         with self._locked():
@@ -62,7 +69,8 @@ class Lab:
                 self._refuse_foreign_folder()
             (self.folder / "logs").mkdir(mode=0o700, exist_ok=True)
             checkout.write(self.folder / "supabase")
-            state = found or State(self.folder, rows, clock or states.now(), seed)
+            standby = os.environ.get("LAB_STANDBY", "1") not in ("", "0")
+            state = found or State(self.folder, rows, clock or states.now(), seed, standby)
             services = self._services(state)
             if found and all(service.complete for service in services) and (self.folder / "target.env").is_file():
                 progress(_already(state, rows), len(services), len(services))
@@ -117,6 +125,29 @@ class Lab:
             )
         return rows
 
+    def recover(self, before: Before) -> Recovery:
+        """Start a server of its own with the database as it was before that, and return it; ``down`` ends it too.
+
+        One that is there is replaced. Raises LabError where base backup or kept log do not reach that moment.
+        """
+        with self._locked():
+            state = states.read(self.folder)
+            if state is None or not state.standby:
+                raise LabError("There is no lab that keeps its log.", "Start one with a standby: ops lab up")
+            passwords = states.passwords(self.folder)
+            made = Recovery(state, passwords, Cloud(state, passwords), self._account, before)
+            made.down()
+            made.entry.filled = False
+            try:
+                made.up()
+            except BaseException:
+                made.down()
+                shutil.rmtree(made.folder, ignore_errors=True)
+                del state.services[Recovery.name]
+                state.save()
+                raise
+            return made
+
     def settings(self) -> Settings:
         """Return the lab's target description; raises SettingsError when the lab is not running."""
         return load("lab", lab=self.folder / "target.env")
@@ -146,33 +177,42 @@ class Lab:
         database = Database(state, passwords, self._account)
         cache = Cache(state, passwords)
         vendors, cluster = Vendors(state, passwords), Cluster(state, passwords)
-        services: tuple[Service, ...] = (database, cache, Cloud(state, passwords), vendors, cluster)
+        cloud = Cloud(state, passwords)
+        services: tuple[Service, ...] = (database, cache, cloud, vendors, cluster)
         if Application.installed() or Application.name in state.services:
             application = Application(state, passwords)
             application.connect(database, cache, vendors, cluster)
             services += (application,)
+        if state.standby:
+            services += (Standby(state, passwords, database, self._account),)
+        if Recovery.name in state.services:
+            services += (Recovery(state, passwords, cloud, self._account),)
         return services
 
     def _start(self, services: tuple[Service, ...], progress: Progress) -> None:
-        first = [service for service in services if not isinstance(service, Application)]
-        last = [service for service in services if isinstance(service, Application)]
+        first = [service for service in services if not isinstance(service, LAST)]
+        last = [service for service in services if isinstance(service, LAST)]
         before = {service.name for service in services if service.running}
         ports = {service.name: service.port for service in first}
         total = len(services)
+        _refuse_two_primaries(services)
         try:
             done = self._all(first, progress, 0, total)
             if ports != {service.name: service.port for service in first}:
                 for application in last:
                     application.down()  # it still looks for its servers where they were
-            if not last:
+            if not any(isinstance(service, Application) for service in last):
                 progress("application: skipped, its module is not installed", done, total)
-            self._all(last, progress, done, total)
+            with ThreadPoolExecutor() as pool:
+                kept = pool.submit(_keep, services)
+                self._all(last, progress, done, total)
+                kept.result()
         except BaseException:
             for service in services:
                 if service.name not in before:
                     service.down()
             raise
-        states.write(self.folder / "target.env", states.variables(self._target(services)))
+        states.write(self.folder / "target.env", states.variables(variables(services, self.folder)))
 
     def _all(self, services: Iterable[Service], progress: Progress, done: int, total: int) -> int:
         faults: list[BaseException] = []
@@ -190,53 +230,24 @@ class Lab:
             raise first if isinstance(first, OpsError) else LabError(f"The lab did not start: {first}") from first
         return done
 
-    def _target(self, services: tuple[Service, ...]) -> Mapping[str, str]:
-        """Return every variable of the target description; those without a value stay empty."""
-        database, cache, cloud, vendors, cluster, application = (*services, None)[:6]
-        assert isinstance(database, Database)
-        assert isinstance(cache, Cache)
-        assert isinstance(cloud, Cloud)
-        assert isinstance(vendors, Vendors)
-        assert isinstance(cluster, Cluster)
-        url = application.url if isinstance(application, Application) else ""
-        given = {
-            "OPS_ENVIRONMENT": "lab",
-            "DATABASE_URL": database.url("postgres", DATABASE),
-            "OPS_READ_DATABASE_URL": database.url("ops_reader", DATABASE),
-            "OPS_SCRATCH_DATABASE_URL": database.url("postgres", "postgres"),
-            "REDIS_URL": cache.url("default"),
-            "OPS_READ_REDIS_URL": cache.url("ops_reader"),
-            "AWS_REGION": REGION,
-            "AWS_ENDPOINT_URL": cloud.url,
-            "AWS_ACCESS_KEY_ID": cloud.passwords["aws_id"],
-            "AWS_SECRET_ACCESS_KEY": cloud.passwords["aws_key"],
-            "OPS_READ_AWS_ACCESS_KEY_ID": cloud.passwords["read_aws_id"],
-            "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
-            "OPS_VAULT_AWS_ACCESS_KEY_ID": cloud.passwords["vault_aws_id"],
-            "OPS_VAULT_AWS_SECRET_ACCESS_KEY": cloud.passwords["vault_aws_key"],
-            "S3_BUCKET_NAME": BACKUPS,
-            "OPS_LEASE_BUCKET": LEASES,
-            "OPS_ANCHOR_BUCKET": AUDIT,
-            "OPS_ANCHOR_AWS_ACCESS_KEY_ID": cloud.passwords["anchor_aws_id"],
-            "OPS_ANCHOR_AWS_SECRET_ACCESS_KEY": cloud.passwords["anchor_aws_key"],
-            "VITE_API_BASE_URL": url,
-            "OPS_READ_APPLICATION_TOKEN": cloud.passwords["read_application_token"] if url else "",
-            "OPS_DATABASE_STANDBYS": "0",
-            "OPS_MIGRATIONS": str(self.folder / "supabase"),
-            "OPS_APPLICATION_NAMES": POOL if url else "",
-            "OPS_SERVER_METRICS_URL": f"{url}/node-metrics" if url else "",
-            **vendors.target(),
-            **cluster.target(),
-        }
-        return {str(f.alias): given.get(str(f.alias), _text(f.default)) for f in Settings.model_fields.values()}
+
+def _refuse_two_primaries(services: tuple[Service, ...]) -> None:
+    database, standby = one(services, Database), one(services, Standby)
+    if database and standby and rejoin.is_former(database, standby) and not database.running:
+        raise LabError(
+            "The standby was promoted; the former primary, started as it is, would take writes as well.",
+            "Let it follow: ops lab mend primary-killed. Or begin anew: ops lab down, ops lab up.",
+        )
+
+
+def _keep(services: tuple[Service, ...]) -> None:
+    """Let the log be kept from now on, and a base backup stand before it, where the lab has a standby."""
+    database, cloud = one(services, Database), one(services, Cloud)
+    if database and cloud and database.state.standby:
+        continuous.reach(cloud, database)
+        continuous.ensure_base(cloud, database)
 
 
 def _already(state: State, rows: int) -> str:
     said = f"The lab is already up, with about {state.rows} rows."
     return said if rows == state.rows else f"{said} For {rows}, take it down first: ops lab down"
-
-
-def _text(default: object) -> str:
-    if isinstance(default, tuple):
-        return ",".join(default)
-    return str(default) if isinstance(default, (str, int, float)) else ""

@@ -1,0 +1,76 @@
+"""The lab's target description: every variable, from the servers that run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from opslib.lab import wal
+from opslib.lab.cache import Cache
+from opslib.lab.cloud import AUDIT, BACKUPS, LEASES, REGION, Cloud
+from opslib.lab.cluster.service import Cluster
+from opslib.lab.database import DATABASE, Database
+from opslib.lab.service import Service
+from opslib.lab.standby import Standby
+from opslib.lab.vendors.service import Vendors
+from opslib.lab.web import POOL, Application
+from opslib.settings import Settings
+
+S = TypeVar("S", bound=Service)
+
+
+def one(services: Iterable[Service], kind: type[S]) -> S | None:
+    """Return the service of that kind, or None."""
+    return next((service for service in services if isinstance(service, kind)), None)
+
+
+def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
+    """Return every variable of the target description; those without a value stay empty."""
+    database, cache, cloud, vendors, cluster = services[:5]
+    assert isinstance(database, Database)
+    assert isinstance(cache, Cache)
+    assert isinstance(cloud, Cloud)
+    assert isinstance(vendors, Vendors)
+    assert isinstance(cluster, Cluster)
+    application, standby = one(services, Application), one(services, Standby)
+    url = application.url if application else ""
+    given = {
+        "OPS_ENVIRONMENT": "lab",
+        "DATABASE_URL": database.url("postgres", DATABASE),
+        "OPS_READ_DATABASE_URL": database.url("ops_reader", DATABASE),
+        "OPS_SCRATCH_DATABASE_URL": database.url("postgres", "postgres"),
+        "REDIS_URL": cache.url("default"),
+        "OPS_READ_REDIS_URL": cache.url("ops_reader"),
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": cloud.url,
+        "AWS_ACCESS_KEY_ID": cloud.passwords["aws_id"],
+        "AWS_SECRET_ACCESS_KEY": cloud.passwords["aws_key"],
+        "OPS_READ_AWS_ACCESS_KEY_ID": cloud.passwords["read_aws_id"],
+        "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
+        "OPS_VAULT_AWS_ACCESS_KEY_ID": cloud.passwords["vault_aws_id"],
+        "OPS_VAULT_AWS_SECRET_ACCESS_KEY": cloud.passwords["vault_aws_key"],
+        "S3_BUCKET_NAME": BACKUPS,
+        "OPS_LEASE_BUCKET": LEASES,
+        "OPS_ANCHOR_BUCKET": AUDIT,
+        "OPS_ANCHOR_AWS_ACCESS_KEY_ID": cloud.passwords["anchor_aws_id"],
+        "OPS_ANCHOR_AWS_SECRET_ACCESS_KEY": cloud.passwords["anchor_aws_key"],
+        "VITE_API_BASE_URL": url,
+        "OPS_READ_APPLICATION_TOKEN": cloud.passwords["read_application_token"] if url else "",
+        "OPS_DATABASE_STANDBYS": "1" if standby else "0",
+        "OPS_STANDBY_DATABASE_URL": standby.url("postgres", DATABASE) if standby else "",
+        "OPS_READ_STANDBY_DATABASE_URL": standby.url("ops_reader", DATABASE) if standby else "",
+        "OPS_CONTINUOUS_PREFIX": wal.PREFIX if standby else "",
+        "OPS_MIGRATIONS": str(folder / "supabase"),
+        "OPS_APPLICATION_NAMES": POOL if url else "",
+        "OPS_SERVER_METRICS_URL": f"{url}/node-metrics" if url else "",
+        **vendors.target(),
+        **cluster.target(),
+    }
+    return {str(f.alias): given.get(str(f.alias), _text(f.default)) for f in Settings.model_fields.values()}
+
+
+def _text(default: object) -> str:
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return str(default) if isinstance(default, (str, int, float)) else ""

@@ -1,0 +1,40 @@
+"""Bring the lab's former primary back as a standby of the one that was promoted in its place.
+
+Started as it is, it would be a second primary: both would take writes, and what one of them took would be lost later.
+"""
+
+from __future__ import annotations
+
+from opslib.lab.database import Database, find_pg_bin, run
+from opslib.lab.processes import LabError, stop
+from opslib.lab.standby import Standby
+
+SLOT = "former_primary"
+
+
+def is_former(primary: Database, standby: Standby) -> bool:
+    """Tell whether the standby was promoted and the primary's data folder does not know it yet."""
+    made = (standby.data / "PG_VERSION").is_file()
+    return made and not standby.follows and not (primary.data / "standby.signal").is_file()
+
+
+def rejoin(primary: Database, standby: Standby) -> None:
+    """Rewind the former primary onto the promoted standby and start it as a standby of it.
+
+    What it alone had committed is gone then. Raises LabError where nothing was promoted, or the rewind is impossible.
+    """
+    if not is_former(primary, standby):
+        raise LabError("The standby was not promoted: nothing is to be rejoined.")
+    stop(primary.entry.trace, primary.polite)
+    with standby.session("postgres") as session:
+        # Else the rewind reads from its control file that it is still on the old timeline.
+        session.execute("checkpoint")
+        if not session.execute("select 1 from pg_replication_slots where slot_name = %s", (SLOT,)).fetchall():
+            session.execute("select pg_create_physical_replication_slot(%s, true)", (SLOT,))
+    source = f"{standby.source(primary.folder, primary.name)} dbname=postgres"
+    how = ["-R", "--no-sync", f"--config-file={primary.configuration}"]
+    rewind = [str(find_pg_bin() / "pg_rewind"), "-D", str(primary.data), f"--source-server={source}", *how]
+    run(rewind, primary.account(), primary.folder)
+    with (primary.data / "postgresql.auto.conf").open("a", encoding="utf-8") as stream:
+        stream.write(f"primary_slot_name = '{SLOT}'\n")
+    primary.up()
