@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from opslib.checks.database_core import core_tables, rewritten
 from opslib.checks.database_indexes import (
     collations,
     foreign_key_indexes,
@@ -23,9 +24,11 @@ from opslib.checks.database_migrations import (
     migration_rollbacks,
 )
 from opslib.checks.database_replication import replication, slots
+from opslib.checks.database_servers import keeping, servers
 from opslib.checks.database_sessions import blocking, connection_use, long_transactions, xmin_horizon
 from opslib.checks.database_statements import query_p95, slow_statements
 from opslib.checks.database_tables import freeze, index_bloat, materialised_views, table_bloat, vacuum
+from opslib.checks.database_ways import ways_back
 from opslib.checks.tree import Branch, Tree
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Verdict
@@ -39,6 +42,7 @@ __all__ = [
     "checksums",
     "collations",
     "connection_use",
+    "core_tables",
     "disk",
     "edited_migrations",
     "foreign_key_indexes",
@@ -48,6 +52,7 @@ __all__ = [
     "half_applied_migrations",
     "index_bloat",
     "invalid_indexes",
+    "keeping",
     "long_transactions",
     "materialised_views",
     "migration_lint",
@@ -57,12 +62,15 @@ __all__ = [
     "reachable",
     "redundant_indexes",
     "replication",
+    "rewritten",
     "server",
+    "servers",
     "slots",
     "slow_statements",
     "table_bloat",
     "unused_indexes",
     "vacuum",
+    "ways_back",
     "xmin_horizon",
 ]
 
@@ -280,5 +288,8 @@ TREES = (
 )
 """The guide's two error codes of the database; its own advice is to look at Supabase's status and to optimise."""
 
-DECISIVE = (reachable, blocking(), connection_use, long_transactions(), disk, invalid_indexes)
+DECISIVE = (
+    *(reachable, servers, core_tables, keeping, rewritten),
+    *(blocking(), connection_use, long_transactions(), disk, invalid_indexes),
+)
 """What tells most of the database without waiting, most telling first."""

@@ -152,12 +152,15 @@ class Server(Service):
         password = self.passwords[user]
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
-    def source(self, folder: Path, name: str) -> str:
-        """Return how this server is reached for replication by ``name``; the password is put into ``folder``."""
-        file = folder / "passwords"
-        write(file, f"*:*:*:{filling.REPLICATOR}:{self.passwords[filling.REPLICATOR]}\n")
+    def source(self, folder: Path, name: str, user: str = filling.REPLICATOR) -> str:
+        """Return how this server is reached by a program, as ``name``; the password is put into ``folder``.
+
+        As the replication role unless another ``user`` is named.
+        """
+        file = folder / f"password-of-{user}"
+        write(file, f"*:*:*:{user}:{self.passwords[user]}\n")
         own(file, self.account())
-        where = f"host=127.0.0.1 port={self.port} user={filling.REPLICATOR} application_name={name}"
+        where = f"host=127.0.0.1 port={self.port} user={user} application_name={name}"
         return f"{where} passfile='{file}' sslmode=disable"
 
     def session(self, database: str) -> psycopg.Connection[dict[str, Any]]:

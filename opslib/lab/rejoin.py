@@ -5,17 +5,19 @@ Started as it is, it would be a second primary: both would take writes, and what
 
 from __future__ import annotations
 
+import time
+
 from opslib.lab.database import Database, find_pg_bin, run
 from opslib.lab.processes import LabError, stop
-from opslib.lab.standby import Standby
+from opslib.lab.standby import DROP, Standby
 
 SLOT = "former_primary"
+CAUGHT_UP_SECONDS = 30.0
 
 
 def is_former(primary: Database, standby: Standby) -> bool:
     """Tell whether the standby was promoted and the primary's data folder does not know it yet."""
-    made = (standby.data / "PG_VERSION").is_file()
-    return made and not standby.follows and not (primary.data / "standby.signal").is_file()
+    return standby.promoted and not (primary.data / "standby.signal").is_file()
 
 
 def rejoin(primary: Database, standby: Standby) -> None:
@@ -38,3 +40,38 @@ def rejoin(primary: Database, standby: Standby) -> None:
     with (primary.data / "postgresql.auto.conf").open("a", encoding="utf-8") as stream:
         stream.write(f"primary_slot_name = '{SLOT}'\n")
     primary.up()
+
+
+def switch_back(primary: Database, standby: Standby) -> None:
+    """Bring the lab's servers back into their first roles: the former primary follows, catches up and takes over.
+
+    Nothing that was committed on the promoted standby is lost. A split brain is ended by it as well; what the former
+    primary alone had committed is lost then.
+    """
+    if is_former(primary, standby):
+        rejoin(primary, standby)
+    # A server that is shut down in order sends all that it has to whoever follows it, before it ends.
+    _caught_up(primary, standby)
+    stop(standby.entry.trace, standby.polite)
+    with primary.session("postgres") as session:
+        session.execute("select pg_promote(true, 20)")
+        session.execute(DROP, (SLOT,))
+    remake(standby)
+
+
+def remake(standby: Standby) -> None:
+    """Make the standby anew from the primary."""
+    stop(standby.entry.trace, standby.polite)
+    standby.discard()
+    standby.entry.filled = False
+    standby.up()
+
+
+def _caught_up(primary: Database, standby: Standby) -> None:
+    asked = "select 1 from pg_stat_replication where application_name = %s and replay_lsn >= pg_current_wal_lsn()"
+    end = time.monotonic() + CAUGHT_UP_SECONDS
+    with standby.session("postgres") as session:
+        while not session.execute(asked, (primary.name,)).fetchall():
+            if time.monotonic() > end:
+                raise LabError(f"The former primary does not catch up. See {primary.log}.")
+            time.sleep(0.05)

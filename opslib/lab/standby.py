@@ -40,6 +40,11 @@ class Standby(Server):
         """Whether the data folder is a standby's; not any more, once it was promoted."""
         return (self.data / "standby.signal").is_file()
 
+    @property
+    def promoted(self) -> bool:
+        """Whether there is a data folder, and it is a primary's."""
+        return (self.data / "PG_VERSION").is_file() and not self.follows
+
     def settings(self) -> str:
         """Return what makes it keep its own log, from the moment at which it is promoted."""
         return wal.settings(self.state.folder, kept=True)

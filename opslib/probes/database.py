@@ -15,7 +15,9 @@ from opslib.errors import Unreachable
 from opslib.model import Probe
 from opslib.probes.database_asking import asks, source_of
 from opslib.probes.database_disk import disk
+from opslib.probes.database_log import kept_log
 from opslib.probes.database_migrations import migrations, new_migration
+from opslib.probes.database_servers import servers
 from opslib.probes.database_sessions import (
     blocking,
     connection_budget,
@@ -42,17 +44,20 @@ from opslib.probes.database_tables import (
     unused_indexes,
     vacuum,
 )
+from opslib.probes.database_ways import DOWN, ways
 from opslib.probes.questions import question
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.target import ReadTarget
 
 __all__ = [
+    "DOWN",
     "blocking",
     "cache_use",
     "checksums",
     "collations",
     "connection_budget",
     "connections",
+    "core_tables",
     "disk",
     "foreign_keys_without_index",
     "freeze",
@@ -62,6 +67,7 @@ __all__ = [
     "index_bloat",
     "index_use",
     "invalid_indexes",
+    "kept_log",
     "largest_tables",
     "materialised_views",
     "migrations",
@@ -71,8 +77,10 @@ __all__ = [
     "redundant_indexes",
     "replicas",
     "replication",
+    "rewritten",
     "roles",
     "server",
+    "servers",
     "sizes",
     "slots",
     "slow_statements",
@@ -82,11 +90,9 @@ __all__ = [
     "transactions",
     "unused_indexes",
     "vacuum",
+    "ways",
     "xmin_horizon",
 ]
-
-DOWN = frozenset({"refused", "full", "recovering", "shut", "no-database"})
-"""Failures that an application meets as well; the others (name, password, TLS, network) may be the reader's own."""
 
 PINGS = 5
 
@@ -152,6 +158,26 @@ cache_use = asks("cache_use", units={"found_percent": "%", "read_ms_each": "ms",
 
 checksums = asks("checksums")
 """Damaged pages that the server met, by database; ``checksums`` off: it could not notice any."""
+
+
+def _core_tables(target: ReadTarget) -> list[dict[str, Any]]:
+    return target.database.ask(question("database/core_tables"), {"core": list(target.settings.core_tables)})
+
+
+core_tables = Probe(
+    "database-core-tables",
+    question("database/core_tables").title,
+    _core_tables,
+    source_of(question("database/core_tables")),
+)
+"""A row per table of OPS_CORE_TABLES: relation, present, estimated_rows."""
+
+rewritten = asks("rewritten", primary=True, units={"by_one_percent": "%", "committed_seconds": "s"})
+"""A row per core table of the product: which transaction last wrote most of its rows, and when it was committed.
+
+``xid`` and ``committed_at`` are what a recovery to just before it aims at; the moment is known only where
+track_commit_timestamp is on. ``updates`` since the statistics began tells a rewrite from a first filling.
+"""
 
 
 def _guards(target: ReadTarget) -> list[dict[str, Any]]:

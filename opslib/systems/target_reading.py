@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opslib.errors import Unreachable
 from opslib.settings import ReadSettings
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.certificates import Certificates
@@ -35,6 +36,13 @@ class ReadTarget(Watching, SupabaseReading):
     def database(self) -> ReadOnlyDatabase:
         """PostgreSQL as the reading role."""
         return ReadOnlyDatabase(self.settings.read_database_url, f"opslib:{self.run}")
+
+    @cached_property
+    def standby(self) -> ReadOnlyDatabase:
+        """The standby that a failover would promote, as the reading role; raises Unreachable without one."""
+        if self.settings.read_standby_url is None:
+            raise Unreachable("No standby is described.", "Set OPS_READ_STANDBY_DATABASE_URL.", "missing")
+        return ReadOnlyDatabase(self.settings.read_standby_url, f"opslib:{self.run}")
 
     @cached_property
     def cache(self) -> ReadOnlyCache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,3 +30,24 @@ def new_lab() -> Iterator[MakeLab]:
         yield make
         for lab in labs:
             lab.down()
+
+
+@pytest.fixture(scope="session")
+def lab_with_standby() -> Iterator[Lab]:
+    """The folder and name of one lab with a standby for all that asks; :func:`pair` has it running."""
+    with tempfile.TemporaryDirectory(prefix="opslib-pair-", ignore_cleanup_errors=True) as parent:
+        Path(parent).chmod(0o711)
+        lab = Lab(Path(parent) / "lab")
+        yield lab
+        lab.down()
+
+
+@pytest.fixture
+def pair(lab_with_standby: Lab) -> Lab:
+    """A running lab with a standby; what another test left broken or taken down is whole again."""
+    os.environ |= {"LAB_STANDBY": "1", "LAB_LOAD_PER_SECOND": "0"}
+    try:
+        lab_with_standby.up(1_500)
+    finally:
+        os.environ["LAB_STANDBY"] = "0"
+    return lab_with_standby

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 
 import psutil
 import pytest
 
+from opslib.checks import database as checks
 from opslib.lab import state as states
 from opslib.lab import wal
+from opslib.lab.broken.parts import kill
 from opslib.lab.cloud import Cloud
 from opslib.lab.database import DATABASE, Database
 from opslib.lab.processes import LabError, find
 from opslib.lab.recovery import Before
-from opslib.lab.rejoin import rejoin
+from opslib.lab.rejoin import rejoin, switch_back
 from opslib.lab.standby import Standby
-from opslib.lab.supervisor import Lab
+from opslib.model import Verdict
+from opslib.runs.reading import evaluate
+from opslib.systems.target import ReadTarget
 from tests.waiting import living, until
-
-ROWS = 1_500
-
-
-@pytest.fixture(scope="module")
-def pair():
-    """A lab with a standby, for this file alone."""
-    with tempfile.TemporaryDirectory(prefix="opslib-pair-", ignore_cleanup_errors=True) as parent:
-        Path(parent).chmod(0o711)
-        os.environ |= {"LAB_STANDBY": "1", "LAB_LOAD_PER_SECOND": "0"}
-        lab = Lab(Path(parent) / "lab")
-        try:
-            lab.up(ROWS)
-            yield lab
-        finally:
-            lab.down()
-            os.environ["LAB_STANDBY"] = "0"
 
 
 def servers(lab):
@@ -121,13 +105,18 @@ def test_a_moment_that_the_kept_log_does_not_reach_is_refused_and_never_half_rec
         pair.recover(Before(now + timedelta(days=1)))
 
 
-def crash(main):
-    """Kill every process of a server at once."""
-    main.suspend()
-    family = [main, *main.children()]
-    for process in family:
-        process.kill()
-    psutil.wait_procs(family, timeout=20)
+def test_the_checks_of_the_database_know_its_standby(pair):
+    target = ReadTarget(pair.settings().reading(), "test")
+    try:
+        for check in (checks.servers, checks.keeping, checks.replication, checks.slots, checks.ways_back):
+            until(lambda check=check: evaluate(check, target).verdict is Verdict.OK)
+        seen = evaluate(checks.ways_back, target)
+    finally:
+        target.close()
+    open_ = {row["way"]: row for row in seen.rows if row["open"]}
+    assert {"failover", "point-in-time recovery"} <= open_.keys()
+    assert open_["point-in-time recovery"]["promises_seconds"] == wal.TIMEOUT_SECONDS
+    assert open_["failover"]["mends"] == "server"
 
 
 def run(pair, *arguments):
@@ -179,8 +168,7 @@ def test_a_former_primary_is_not_started_beside_the_promoted_one_and_rejoins_as_
     with primary.session(DATABASE) as session:
         session.execute("create table public.told as select 'before' as word")
     until(lambda: one(standby, "select to_regclass('public.told') is not null"))
-    main = find(primary.trace)
-    crash(main)
+    kill(primary.trace)
     assert one(standby, "select pg_promote(true, 20)", database="postgres")
     with standby.session(DATABASE) as session:
         session.execute("insert into public.told values ('after')")
@@ -192,11 +180,16 @@ def test_a_former_primary_is_not_started_beside_the_promoted_one_and_rejoins_as_
     until(lambda: one(primary, words) == "after before")
     with pytest.raises(Exception, match="read-only"), primary.session(DATABASE) as session:
         session.execute("insert into public.told values ('lost')")
-    crash(find(primary.trace))
+    kill(primary.trace)
     assert pair.up() == "repaired"
     until(lambda: one(servers(pair)[0], "select pg_is_in_recovery()"))
     with pytest.raises(LabError, match="not promoted"):
         rejoin(*servers(pair)[:2])
+    switch_back(primary, standby)
+    assert one(primary, words) == "after before"
+    assert standby.follows
+    with primary.session(DATABASE) as session:
+        session.execute("drop table public.told")
 
 
 def test_nothing_is_left_when_it_is_taken_down_frozen(pair):

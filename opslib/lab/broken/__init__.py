@@ -29,6 +29,7 @@ class Fault:
     ``check`` is the name of the check that must find it, with ``verdict``; ``notebook`` is the one that mends it in
     the real system, "" where a person has to.
     ``make`` and ``mend`` get the lab's whole target description; both may be called again without harm.
+    ``standby``: only a lab that has one can be broken like this; elsewhere ``make`` raises LabError.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Fault:
     make: Callable[[Settings], None] = field(repr=False)
     mend: Callable[[Settings], None] = field(repr=False)
     verdict: Verdict = Verdict.CRITICAL
+    standby: bool = False
 
 
 def faults() -> dict[str, Fault]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from opslib.lab.broken import Fault
+from opslib.lab.broken.parts import cache, folder, kill
 from opslib.lab.cache import MAXMEMORY, POLICY
+from opslib.lab.supervisor import Lab
 from opslib.settings import Settings
 from opslib.systems.cache_writing import Cache
 
@@ -13,11 +15,11 @@ ROOM = 1.02
 
 def fill(settings: Settings) -> None:
     """Lower the limit to what is used, and let nothing be evicted: writes begin to fail."""
-    cache = Cache(settings.cache_url, "lab", "")
+    writing = Cache(settings.cache_url, "lab", "")
     try:
-        cache.set_memory(int(int(cache.info("memory")["used_memory"]) * ROOM), "noeviction")
+        writing.set_memory(int(int(writing.info("memory")["used_memory"]) * ROOM), "noeviction")
     finally:
-        cache.close()
+        writing.close()
 
 
 def evict(settings: Settings) -> None:
@@ -30,15 +32,34 @@ def mend(settings: Settings) -> None:
     _set(settings, POLICY)
 
 
+def lose(settings: Settings) -> None:
+    """Kill the cache's process."""
+    kill(cache(settings).trace)
+
+
+def start(settings: Settings) -> None:
+    """Start it again, with what its append-only file has."""
+    Lab(folder(settings)).up()
+
+
 def _set(settings: Settings, policy: str) -> None:
-    cache = Cache(settings.cache_url, "lab", "")
+    writing = Cache(settings.cache_url, "lab", "")
     try:
-        cache.set_memory(MAXMEMORY, policy)
+        writing.set_memory(MAXMEMORY, policy)
     finally:
-        cache.close()
+        writing.close()
 
 
 FAULTS = (
+    Fault(
+        "cache-lost",
+        "cache",
+        "The cache's process was killed.",
+        "cache-reachable",
+        "",
+        lose,
+        start,
+    ),
     Fault(
         "cache-full",
         "cache",

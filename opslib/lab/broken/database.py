@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from opslib.lab.broken import Fault
+from opslib.lab.broken import Fault, database_rows, database_servers
 from opslib.lab.processes import LabError
 from opslib.model import Verdict
 from opslib.settings import Settings
@@ -103,4 +103,6 @@ FAULTS = (
         mend_index,
         Verdict.WARNING,
     ),
+    *database_rows.FAULTS,
+    *database_servers.FAULTS,
 )

@@ -1,0 +1,168 @@
+"""What breaks between the lab's two PostgreSQL: one is gone or silent, both take writes, the log gets nowhere."""
+
+from __future__ import annotations
+
+from opslib.lab import wal
+from opslib.lab.broken import Fault
+from opslib.lab.broken.parts import folder, freeze, kill, pair, thaw
+from opslib.lab.rejoin import is_former, remake, switch_back
+from opslib.lab.supervisor import Lab
+from opslib.model import Verdict
+from opslib.settings import Settings
+from opslib.systems.postgres import connect
+
+AREA = "database"
+RECOVERS = "disaster/recover-database"
+
+
+def kill_primary(settings: Settings) -> None:
+    """Kill the primary's processes at once; its data folder stays."""
+    kill(pair(settings)[0].trace)
+
+
+def revive_primary(settings: Settings) -> None:
+    """Start it again; where the standby was promoted meanwhile, as its standby first, and then both change back."""
+    if not settings.standbys:
+        return
+    primary, standby = pair(settings)
+    thaw(primary.trace)
+    if standby.promoted:
+        switch_back(primary, standby)
+    Lab(folder(settings)).up()
+
+
+def freeze_primary(settings: Settings) -> None:
+    """Stop the primary's processes without ending them, as a machine does whose disk hangs."""
+    freeze(pair(settings)[0].trace)
+
+
+def split(settings: Settings) -> None:
+    """Promote the standby while the primary takes writes."""
+    standby = pair(settings)[1]
+    if standby.follows:
+        with standby.session("postgres") as session:
+            session.execute("SELECT pg_promote(true, 20)")
+
+
+def unite(settings: Settings) -> None:
+    """Make the standby anew from the primary; what it took as a primary is lost."""
+    if settings.standbys and is_former(*pair(settings)):
+        remake(pair(settings)[1])
+
+
+def pause(settings: Settings) -> None:
+    """Let the standby receive, and replay nothing any more."""
+    with pair(settings)[1].session("postgres") as session:
+        session.execute("SELECT pg_wal_replay_pause()")
+
+
+def resume(settings: Settings) -> None:
+    """Let it replay again."""
+    if settings.standbys:
+        with pair(settings)[1].session("postgres") as session:
+            session.execute("SELECT pg_wal_replay_resume()")
+
+
+def cut_off(settings: Settings) -> None:
+    """Take the replication role's log-in away and end its session, as a rotation that forgot the standby does."""
+    with pair(settings)[0].session("postgres") as session:
+        session.execute("ALTER ROLE replicator NOLOGIN")
+        session.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_replication")
+
+
+def let_in(settings: Settings) -> None:
+    """Give it back."""
+    if settings.standbys:
+        with pair(settings)[0].session("postgres") as session:
+            session.execute("ALTER ROLE replicator LOGIN")
+
+
+def lose_way(settings: Settings) -> None:
+    """Let the server forget where its log is kept: keeping a piece fails from now on."""
+    primary, _ = pair(settings)
+    file = primary.state.folder / wal.FILE
+    if file.is_file():
+        file.rename(file.with_suffix(".away"))
+    _full_piece(settings)
+
+
+def find_way(settings: Settings) -> None:
+    """Let it know again; what waits is kept at once."""
+    if not settings.standbys:
+        return
+    file = folder(settings) / wal.FILE
+    if file.with_suffix(".away").is_file():
+        file.with_suffix(".away").rename(file)
+        _full_piece(settings)
+
+
+def _full_piece(settings: Settings) -> None:
+    # A new piece wakes the archiver, which waits for a minute after three failures.
+    with connect(settings.database_url, "lab") as database:
+        database.execute("SELECT pg_logical_emit_message(false, 'lab', 'so that there is something to keep')")
+        database.execute("SELECT pg_switch_wal()")
+
+
+FAULTS = (
+    Fault(
+        "primary-killed",
+        AREA,
+        "The primary's processes were killed; the standby is there.",
+        "database-servers",
+        RECOVERS,
+        kill_primary,
+        revive_primary,
+        standby=True,
+    ),
+    Fault(
+        "primary-frozen",
+        AREA,
+        "The primary takes connections and answers nothing; nor does its standby hear it.",
+        "database-servers",
+        RECOVERS,
+        freeze_primary,
+        revive_primary,
+        standby=True,
+    ),
+    Fault(
+        "split-brain",
+        AREA,
+        "The standby was promoted while the primary goes on: both take writes.",
+        "database-servers",
+        RECOVERS,
+        split,
+        unite,
+        standby=True,
+    ),
+    Fault(
+        "replay-paused",
+        AREA,
+        "The standby receives everything and replays nothing.",
+        "database-servers",
+        "",
+        pause,
+        resume,
+        Verdict.WARNING,
+        standby=True,
+    ),
+    Fault(
+        "standby-cut-off",
+        AREA,
+        "The replication role may not log in any more: the standby receives nothing.",
+        "database-servers",
+        "",
+        cut_off,
+        let_in,
+        standby=True,
+    ),
+    Fault(
+        "log-not-kept",
+        AREA,
+        "Keeping the write-ahead log fails: point-in-time recovery ends here.",
+        "database-log-kept",
+        "",
+        lose_way,
+        find_way,
+        standby=True,
+    ),
+)

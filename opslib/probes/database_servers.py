@@ -1,0 +1,55 @@
+"""Each server of the database, asked for itself: does it answer, in which role, how far has it come?
+
+A standby's word about its primary and a primary's about its standbys are both needed: when one of them is gone, only
+the other one can say what it last heard.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opslib.errors import OpsError
+from opslib.model import Probe
+from opslib.probes.database_asking import source_of
+from opslib.probes.questions import question
+from opslib.systems.postgres import ReadOnlyDatabase
+from opslib.systems.target import ReadTarget
+
+STATE = question("database/server_state")
+PRIMARY, STANDBY = "primary", "standby"
+"""What a server of the description is meant to be."""
+
+
+def _servers(target: ReadTarget) -> list[dict[str, Any]]:
+    settings = target.settings
+    # The standby first: what the primary writes between the two looks is then counted as behind, not as there.
+    rows = [_state(STANDBY, target.standby)] if settings.read_standby_url else []
+    rows.append(_state(PRIMARY, target.database))
+    return [row | {"meant": settings.standbys} for row in reversed(rows)]
+
+
+def _state(meant_as: str, server: ReadOnlyDatabase) -> dict[str, Any]:
+    row: dict[str, Any] = {"meant_as": meant_as, "address": server.url.public}
+    try:
+        (said,) = server.ask(STATE)
+    except OpsError as error:
+        # That one of them does not answer is what this is asked for, not a failure to look.
+        return row | {"answers": False, "kind": getattr(error, "kind", ""), "reason": str(error)}
+    return row | {"answers": True, "kind": "", "reason": None} | said
+
+
+servers = Probe(
+    "database-servers",
+    "Which servers does the database have, and which of them takes writes?",
+    _servers,
+    source_of(STATE),
+    {
+        **dict.fromkeys(("position_bytes", "received_bytes", "not_replayed_bytes", "piece_bytes"), "bytes"),
+        **dict.fromkeys(("heard_seconds", "last_commit_seconds", "last_kept_seconds", "keeps_every_seconds"), "s"),
+    },
+)
+"""A row per server of the description, the primary's address first; ``answers`` False with ``kind`` and ``reason``.
+
+``last_commit_seconds`` is the age of the last commit that a standby has: it grows on an idle primary too, so it is lag
+only while something is still to be replayed. ``position_bytes`` and ``received_bytes`` count from the log's beginning.
+"""

@@ -1,0 +1,71 @@
+"""Each fault that needs a standby is found by the check that it names, and gone when it is mended."""
+
+import pytest
+
+from opslib.checks import database as checks
+from opslib.lab import broken
+from opslib.lab.broken import parts
+from opslib.lab.processes import LabError
+from opslib.model import Verdict
+from opslib.runs.reading import evaluate
+from opslib.systems.target import ReadTarget
+from tests.scale import first, nightly
+from tests.waiting import until
+
+FAULTS = {name: fault for name, fault in broken.faults().items() if fault.standby}
+CHECKS = {check.name: check for check in checks.DECISIVE}
+USUAL = first(4, "split-brain", "standby-cut-off", "log-not-kept", "primary-killed", "replay-paused", "primary-frozen")
+SECONDS = 60.0
+
+
+def test_all_of_them_are_tried_at_night():
+    assert set(USUAL) <= set(FAULTS)
+    assert len(USUAL) in (4, len(FAULTS))
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_a_fault_between_the_servers_is_found_and_gone_when_mended(pair, name):
+    fault, settings = FAULTS[name], pair.settings()
+    target = ReadTarget(settings.reading(), "test")
+
+    def look():
+        return evaluate(CHECKS[fault.check], target)
+
+    try:
+        until(lambda: look().verdict is Verdict.OK, SECONDS)
+        fault.make(settings)
+        try:
+            fault.make(settings)
+            until(lambda: look().verdict is fault.verdict, SECONDS)
+            found = look()
+            assert fault.notebook in found.remedy
+            assert ("Split brain" in found.summary) == (name == "split-brain")
+        finally:
+            fault.mend(settings)
+            fault.mend(settings)
+        until(lambda: look().verdict is Verdict.OK, SECONDS)
+    finally:
+        target.close()
+
+
+@nightly
+def test_a_primary_that_died_is_mended_after_its_standby_took_over_and_loses_nothing(pair):
+    settings, fault = pair.settings(), FAULTS["primary-killed"]
+    fault.make(settings)
+    _, standby = parts.pair(settings)
+    with standby.session("valuecanvas") as session:
+        session.execute("SELECT pg_promote(true, 20)")
+        session.execute("CREATE TABLE public.taken_over AS SELECT 1 AS one")
+    fault.mend(settings)
+    primary, standby = parts.pair(settings)
+    with primary.session("valuecanvas") as session:
+        session.execute("INSERT INTO public.taken_over VALUES (2)")
+        session.execute("DROP TABLE public.taken_over")
+    assert standby.follows
+
+
+def test_a_lab_without_a_standby_is_not_broken_like_this_and_has_nothing_to_mend(lab):
+    for fault in FAULTS.values():
+        with pytest.raises(LabError, match="has no standby"):
+            fault.make(lab.settings)
+        fault.mend(lab.settings)
