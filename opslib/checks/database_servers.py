@@ -7,6 +7,7 @@ from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import duration, size
 from opslib.probes import database as probes
 from opslib.probes.database_servers import PRIMARY, STANDBY
+from opslib.probes.database_ways import DOWN
 
 BEHIND = threshold("standby-behind")
 WAITING = threshold("log-pieces-waiting")
@@ -80,7 +81,7 @@ def _followed(primary: Row, standby: Row) -> Said:
     if standby["replay"] != "not paused":
         return Verdict.WARNING, f"{said}; its replay is {standby['replay']}."
     # Something is always on its way; it is late only when its age says so.
-    return BEHIND.judge(0.0 if late is None else late), f"{said}."
+    return BEHIND.judge(late), f"{said}."
 
 
 def _without_primary(primary: Row, standby: Row) -> Said:
@@ -107,7 +108,7 @@ def _without_standby(primary: Row, standby: Row) -> Said:
 
 def _silent(row: Row) -> Verdict:
     """CRITICAL where the server itself says no; UNKNOWN where name, network, TLS or password may be at fault."""
-    return Verdict.CRITICAL if row["kind"] in probes.DOWN else Verdict.UNKNOWN
+    return Verdict.CRITICAL if row["kind"] in DOWN else Verdict.UNKNOWN
 
 
 def _named(row: Row) -> str:

@@ -50,7 +50,6 @@ from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.target import ReadTarget
 
 __all__ = [
-    "DOWN",
     "blocking",
     "cache_use",
     "checksums",

@@ -17,7 +17,6 @@ from opslib.settings import Settings
 AREA = "database"
 RECOVERS = "disaster/recover-database"
 TABLE = "public.cases"
-KEPT = "public.lab_fault_kept_titles"
 REFERENCES = (
     "SELECT conrelid::regclass::text AS relation, conname::text AS name, pg_get_constraintdef(oid) AS definition"
     " FROM pg_constraint WHERE confrelid = 'public.cases'::regclass AND contype = 'f' AND conrelid <> confrelid"
@@ -61,25 +60,32 @@ def bring_back(settings: Settings) -> None:
 def overwrite(settings: Settings) -> None:
     """Give every case the same title, as an UPDATE without its WHERE does; the lab keeps them for mending alone."""
     restore(settings)
-    with database(settings).session(DATABASE) as session:
-        session.execute("CREATE TABLE public.lab_fault_kept_titles AS SELECT id, title FROM public.cases")
+    server = database(settings)
+    # Beside the server and not in it: a table of its own would be found as a leak.
+    with server.session(DATABASE) as session:
+        titles = session.execute("SELECT id::text, title FROM public.cases").fetchall()
+        _titles(server).write_text(json.dumps(titles), encoding="utf-8")
         session.execute("UPDATE public.cases SET title = 'untitled'")
         session.execute("SELECT pg_stat_force_next_flush()")
 
 
 def restore(settings: Settings) -> None:
     """Bring the titles back, and let the server forget that rows were changed at all."""
-    with database(settings).session(DATABASE) as session:
-        if session.execute("SELECT to_regclass(%s) AS kept", (KEPT,)).fetchone() == {"kept": None}:
-            return
+    server = database(settings)
+    if not _titles(server).is_file():
+        return
+    titles = json.loads(_titles(server).read_text(encoding="utf-8"))
+    with server.session(DATABASE) as session:
         session.execute(
-            "UPDATE public.cases c SET title = k.title FROM public.lab_fault_kept_titles k WHERE k.id = c.id"
+            "UPDATE public.cases c SET title = k.title FROM unnest(%s::uuid[], %s::text[]) AS k (id, title)"
+            " WHERE k.id = c.id",
+            ([row["id"] for row in titles], [row["title"] for row in titles]),
         )
-        session.execute("DROP TABLE public.lab_fault_kept_titles")
         session.execute("SELECT pg_stat_force_next_flush()")
-    with database(settings).session(DATABASE) as session:
+    with server.session(DATABASE) as session:
         session.execute("SELECT pg_stat_reset_single_table_counters('public.cases'::regclass)")
         session.execute("ANALYZE public.cases")
+    _titles(server).unlink()
 
 
 def _dump(server: Database) -> Path:
@@ -88,6 +94,10 @@ def _dump(server: Database) -> Path:
 
 def _references(server: Database) -> Path:
     return server.folder / "dropped.json"
+
+
+def _titles(server: Database) -> Path:
+    return server.folder / "titles.json"
 
 
 def _program(server: Database, program: str, *arguments: str) -> None:
