@@ -54,6 +54,5 @@ ways_back = Check(
         "way to take after a loss, disaster/recover-database says."
     ),
     threshold=LOSS,
-    items=("DR-OBJ-01P",),
 )
 """The best open way's loss against the RPO, for a lost server and for damaged data, which a standby has as well."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opslib.model import Picture, Reading, Row
 from opslib.pictures.charts import Bar, Day, Leaf, Limit, Part, bar_list, budget_bar, calendar_strip, tree
+from opslib.pictures.database_ways import promises as promises
 from opslib.pictures.figures import count, duration
 from opslib.pictures.svg import Block, Texture, heading, picture, sentence
 

@@ -9,6 +9,7 @@ from tests.vendors import Doors
 NAME = "diagnostics/backups"
 OURS = {"backup-freshness", "proof-age", "recovery-time", "backup-coverage", "backup-shrinkage", "backup-overdue"}
 OTHERS = {"backup-protections", "backup-automatic", "backup-point-in-time", "backup-places", "backup-logs"}
+OTHERS |= {"database-ways-back"}
 
 
 def test_without_a_backup_it_says_so_first_and_changes_nothing(house, run, fingerprint):
