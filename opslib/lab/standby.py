@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from opslib.lab import wal
-from opslib.lab.accounts import Account
+from opslib.lab.accounts import Account, own
 from opslib.lab.database import Database, Server, find_pg_bin, run
 from opslib.lab.processes import LabError, stop
 from opslib.lab.state import State
@@ -54,6 +54,7 @@ class Standby(Server):
         with self._primary.session("postgres") as session:
             _slot(session)
         where = self._primary.source(self.folder, SLOT)
+        own(self.folder, self.account())
         copy = ["-D", str(self.data), "-d", where, "-R", "-S", SLOT, "-X", "stream", "-c", "fast", "--no-sync"]
         try:
             run([str(find_pg_bin() / "pg_basebackup"), *copy], self.account(), self.folder)

@@ -247,15 +247,20 @@ def test_two_files_that_lead_to_one_place_are_both_refused(house, production, ty
     assert "the same key stands in .env." in said
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "OPS_READ_DATABASE_URL", "REDIS_URL", "OPS_READ_REDIS_URL"])
+PLACES = ["DATABASE_URL", "OPS_READ_DATABASE_URL", "REDIS_URL", "OPS_READ_REDIS_URL"]
+STANDBYS = ["OPS_STANDBY_DATABASE_URL", "OPS_READ_STANDBY_DATABASE_URL"]
+
+
+@pytest.mark.parametrize("name", PLACES + STANDBYS)
 def test_one_address_of_production_in_stagings_file_is_enough_to_be_refused(house, production, name):
     describe(house, "production", production)
-    spelled = production[name].replace("postgresql:", "postgres:").replace("/0", "/")
+    # A standby of one environment that is the database of another would be promoted.
+    spelled = production.get(name, production["DATABASE_URL"]).replace("postgresql:", "postgres:").replace("/0", "/")
     describe(house, "staging", STAGING | {name: spelled})
     assert f"{name}: leads to the same place as .env.production" in loaded(house, "staging")
 
 
-AWAY = [name for name, value in STAGING.items() if "example.com" in value]
+AWAY = [name for name, value in STAGING.items() if "example.com" in value] + STANDBYS
 
 
 @pytest.mark.parametrize("name", AWAY)
@@ -265,7 +270,8 @@ def test_a_lab_that_leads_off_this_machine_is_refused(house, production, name):
     settings.load("lab", root=house, lab=house / ".env.lab")
     hosts = ("production.example.com", "127.0.0.1.example.com", "10.0.0.1", "0.0.0.0", "[::]")
     for host in hosts:
-        describe(house, "lab", lab | {"OPS_ENVIRONMENT": "lab", name: lab[name].replace("127.0.0.1", host)})
+        away = lab.get(name, lab["DATABASE_URL"]).replace("127.0.0.1", host)
+        describe(house, "lab", lab | {"OPS_ENVIRONMENT": "lab", name: away})
         assert f"{name}: the lab is on this machine only" in loaded(house, "lab")
 
 

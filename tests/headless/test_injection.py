@@ -119,6 +119,7 @@ def test_every_text_of_every_action_is_tried():
 IDENTIFIERS = {
     "S3_BUCKET_NAME": "{}",
     "OPS_BACKUP_PREFIX": "{}",
+    "OPS_CONTINUOUS_PREFIX": "{}/",
     "AWS_REGION": "{}",
     "AWS_ENDPOINT_URL": "{}",
     "VITE_API_BASE_URL": "{}",
