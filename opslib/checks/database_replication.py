@@ -43,7 +43,8 @@ def _followed(row: Row) -> tuple[Verdict, str]:
             said = f"No standby is connected, and commits wait for {row['synchronous_standbys']}."
             return Verdict.CRITICAL, said
         if row["physical_slots"]:
-            return Verdict.WARNING, "No standby is connected, though a slot is kept for one: it is cut off."
+            verdict = Verdict.CRITICAL if row["meant"] else Verdict.WARNING
+            return verdict, "No standby is connected, though a slot is kept for one: it is cut off."
         return _alone(row["meant"])
     verdicts = [_standby(one) for one in row["replicas"]]
     worst = max(range(len(verdicts)), key=lambda i: list(Verdict).index(verdicts[i]))

@@ -12,12 +12,35 @@ from opslib.probes.database_ways import DOWN
 BEHIND = threshold("standby-behind")
 WAITING = threshold("log-pieces-waiting")
 Said = tuple[Verdict, str]
+SERVER = (
+    *(
+        "meant_as",
+        "address",
+        "answers",
+        "standby",
+        "timeline",
+        "lsn",
+        "receiver",
+        "heard_seconds",
+        "not_replayed_bytes",
+    ),
+    *("last_commit_seconds", "followers"),
+)
+KEEPS = (
+    *("address", "keeps_log", "keeps_every_seconds", "last_kept", "last_kept_seconds", "last_failed"),
+    *("last_failed_seconds", "waiting_pieces"),
+)
+"""What of a server's row each check shows."""
 
 
 def _judge_servers(reading: Reading) -> Judgement:
     rows = {row["meant_as"]: row for row in reading.rows}
     verdict, said = _state(rows[PRIMARY], rows.get(STANDBY))
-    return Judgement(verdict, said, None, reading.rows)
+    return Judgement(verdict, said, None, tuple(_shown(row, SERVER) for row in reading.rows))
+
+
+def _shown(row: Row, columns: tuple[str, ...]) -> Row:
+    return {name: row.get(name) for name in columns}
 
 
 def _state(primary: Row, standby: Row | None) -> Said:
@@ -134,22 +157,23 @@ servers = Check(
 def _judge_keeping(reading: Reading) -> Judgement:
     keeping = [row for row in reading.rows if row["answers"] and not row["standby"]]
     if not keeping:
-        return Judgement(Verdict.UNKNOWN, "No server that takes writes could be asked.", None, reading.rows)
+        return Judgement(Verdict.UNKNOWN, "No server that takes writes could be asked.", None)
     row = keeping[0]
+    shown = (_shown(row, KEEPS),)
     if not row["keeps_log"]:
         said = "Its write-ahead log is not kept anywhere by itself: only a vendor's own copy, or a dump, is a way back."
-        return Judgement(Verdict.OK if row["meant"] == 0 else Verdict.WARNING, said, None, (row,))
+        return Judgement(Verdict.OK if row["meant"] == 0 else Verdict.WARNING, said, None, shown)
     failed, kept = row["last_failed_seconds"], row["last_kept_seconds"]
     if failed is not None and (kept is None or kept > failed):
         said = f"Keeping {row['last_failed']} failed {duration(failed)} ago, and nothing was kept since"
         said += f"; {row['waiting_pieces']} pieces wait on the server's disk."
-        return Judgement(Verdict.CRITICAL, said, row["waiting_pieces"], (row,))
+        return Judgement(Verdict.CRITICAL, said, row["waiting_pieces"], shown)
     said = f"{row['waiting_pieces']} pieces wait; the last one kept is {row['last_kept'] or 'none yet'}"
     verdict = WAITING.judge(row["waiting_pieces"])
     if not row["keeps_every_seconds"]:
         verdict = Verdict.worst([verdict, Verdict.WARNING])
         said += "; archive_timeout is 0, so in quiet hours a piece that is not full waits without end"
-    return Judgement(verdict, f"{said}.", row["waiting_pieces"], (row,))
+    return Judgement(verdict, f"{said}.", row["waiting_pieces"], shown)
 
 
 keeping = Check(

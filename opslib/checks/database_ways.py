@@ -32,7 +32,7 @@ def _best(rows: tuple[Row, ...], what: str, mends: tuple[str, ...]) -> tuple[Ver
     if known:
         best = min(known, key=lambda row: row["loses_seconds"])
         share = round(100 * best["loses_seconds"] / best["rpo_seconds"], 1)
-        lost = f"at most {duration(best['loses_seconds'])}" if best["loses_seconds"] else "nothing"
+        lost = f"at most the last {duration(best['loses_seconds'])}" if best["loses_seconds"] else "nothing"
         said = f"{what}: {best['way']} would lose {lost}."
         return LOSS.judge(share), said, share
     if found:

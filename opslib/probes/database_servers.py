@@ -45,7 +45,8 @@ servers = Probe(
     source_of(STATE),
     {
         **dict.fromkeys(("position_bytes", "received_bytes", "not_replayed_bytes", "piece_bytes"), "bytes"),
-        **dict.fromkeys(("heard_seconds", "last_commit_seconds", "last_kept_seconds", "keeps_every_seconds"), "s"),
+        **dict.fromkeys(("heard_seconds", "last_commit_seconds", "replay_lag_seconds"), "s"),
+        **dict.fromkeys(("keeps_every_seconds", "last_kept_seconds", "last_failed_seconds"), "s"),
     },
 )
 """A row per server of the description, the primary's address first; ``answers`` False with ``kind`` and ``reason``.

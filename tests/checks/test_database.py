@@ -264,6 +264,7 @@ STANDBY = {"standby": True, "receiver": "streaming", "receives_from": "p", "repl
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
+        ({"physical_slots": 1, "meant": 1}, Verdict.CRITICAL),
         ({"synchronous_standbys": "s"}, Verdict.CRITICAL),
         ({}, Verdict.UNKNOWN),
         ({"meant": 0}, Verdict.OK),
