@@ -35,6 +35,20 @@ def _both_well(settings: Settings) -> None:
     providers.reset(settings)
 
 
+def _together(name: str, title: str, check: str, fault: str) -> Fault:
+    """Return a fault of Together.ai alone, which OpenAI makes up for: nobody notices but the bill."""
+    return Fault(
+        name=name,
+        area="llm",
+        title=title,
+        check=check,
+        notebook=RECOVER,
+        make=lambda settings: providers.fail_together(settings, fault),
+        mend=providers.mend_together,
+        verdict=Verdict.WARNING,
+    )
+
+
 def _answered(name: str, title: str, check: str, provider: str, model: str, latency: int, prompt: int) -> Fault:
     """Return a fault that is seen in what users were answered within the last half an hour."""
     rows = [
@@ -73,6 +87,9 @@ FAULTS: tuple[Fault, ...] = (
         make=_both_fail,
         mend=_both_well,
     ),
+    _together("together-fails", "Together.ai answers chats with 503, and its breaker is open", "llm-breakers", "503"),
+    _together("together-cuts", "Together.ai's answers break off, and its breaker is open", "llm-breakers", "cut"),
+    _together("together-limits", "Together.ai answers chats with 429: OpenAI serves", "llm-fallback", "429"),
     _answered("fallback-serves", "OpenAI serves what Together.ai should", "llm-fallback", "openai", "gpt-4", 900, 400),
     _answered("slow-models", "Together.ai takes twelve seconds", "llm-latency", "together_ai", TOGETHER, 12_000, 400),
     _answered("grown-prompts", "Prompts have grown tenfold", "llm-tokens", "together_ai", TOGETHER, 900, 20_000),

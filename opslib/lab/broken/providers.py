@@ -29,6 +29,11 @@ SELECT (SELECT id FROM public.organizations ORDER BY id LIMIT 1), %(provider)s, 
 DELETE = "DELETE FROM public.llm_usage WHERE request_metadata->>'lab-fault' = %(fault)s"
 
 
+SINCE = "failing_since"
+NOW = "SELECT clock_timestamp()::text AS now"
+SERVED_SINCE = "DELETE FROM public.llm_usage WHERE provider = 'openai' AND created_at >= %(since)s::timestamptz"
+
+
 def set_key(settings: Settings, provider: str, known: bool) -> None:
     """Let a provider forget every key that it knows, or know them again."""
     state = remembered(settings, provider)
@@ -52,6 +57,29 @@ def set_fault(settings: Settings, provider: str, fault: str) -> None:
 def clear_fault(settings: Settings, provider: str) -> None:
     """Let a provider's chat be well again; faults of other vendors stay."""
     Doors(settings).mend(provider)
+
+
+def fail_together(settings: Settings, fault: str) -> None:
+    """Let Together.ai's chat go wrong in one way and ask for some answers, which OpenAI then gives."""
+    mend_together(settings)
+    with connect(settings.database_url, "lab") as database:
+        row = database.execute(NOW).fetchone()
+    assert row is not None
+    change(settings, "together", **{SINCE: row["now"]})
+    set_fault(settings, "together", fault)
+    chat(settings, 6)
+
+
+def mend_together(settings: Settings) -> None:
+    """Let it be well, close the breakers, and forget what OpenAI served instead."""
+    state = remembered(settings, "together")
+    if SINCE not in state:
+        return
+    clear_fault(settings, "together")
+    reset(settings)
+    with connect(settings.database_url, "lab") as database:
+        database.execute(SERVED_SINCE, {"since": state[SINCE]})
+    Doors(settings).put(together={name: value for name, value in state.items() if name != SINCE})
 
 
 def chat(settings: Settings, times: int) -> None:
