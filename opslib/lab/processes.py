@@ -11,6 +11,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -99,6 +100,28 @@ def find(trace: Trace | None) -> psutil.Process | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else process
     except psutil.NoSuchProcess:
         return None
+
+
+def strays(command: Sequence[str], folder: Path) -> list[Trace]:
+    """Return the processes of just this command, or of its program, that work inside of ``folder``.
+
+    Whoever started one may have been killed before anybody had written down its id.
+    """
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if _is(process, command) and Path(process.cwd()).is_relative_to(folder):
+                found.append(Trace(process.pid, process.create_time()))
+    return found
+
+
+def _is(process: psutil.Process, command: Sequence[str]) -> bool:
+    if process.cmdline()[-len(command) :] == list(command):
+        return True
+    # Valkey writes a title of its own over its command; of Python programs the interpreter says nothing.
+    return command[0] != sys.executable and process.exe() == str(Path(command[0]).resolve())
 
 
 def listens(trace: Trace, port: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from opslib.lab.accounts import Account
-from opslib.lab.processes import LabError, Trace, await_ready, find, free_port, launch, listens, stop
+from opslib.lab.processes import LabError, Trace, await_ready, find, free_port, launch, listens, stop, strays
 from opslib.lab.state import Entry, State
 
 Progress = Callable[[str, int, int], None]
@@ -100,7 +100,11 @@ class Service:
 
     def down(self) -> None:
         """Stop the server and all its children."""
+        known = self.running
         stop(self.entry.trace, self.polite)
+        if not known and self.entry.port:
+            for stray in strays(self.command(), self.folder):
+                stop(stray, self.polite)
 
     def _start(self) -> None:
         self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -109,6 +113,7 @@ class Service:
                 self.entry.port = free_port(self.state.ports)
             self.prepare()
             command, account = self.command(), self.account()
+            self.state.save()  # the port: by it a process is found again that nobody could write down any more
             self.entry.trace = launch(
                 command, self.log, folder=self.folder, variables=self.variables(), account=account
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
@@ -31,6 +32,7 @@ from opslib.settings import Settings, lab_folder, load
 
 ROWS = 300_000
 SEED = 1
+REMOVE_SECONDS = 10.0
 LAST = (Application, Standby, Recovery)
 """What needs the others to be up."""
 
@@ -99,8 +101,7 @@ class Lab:
             if left := [service.name for service in services if service.running]:
                 raise LabError(f"Still running after SIGKILL: {', '.join(left)}.", "Look at them with: ops lab status")
             for part in PARTS:
-                path = self.folder / part
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                _remove(self.folder / part)
         with suppress(OSError):
             self.folder.rmdir()  # only if nobody else put anything there
         return True
@@ -229,6 +230,18 @@ class Lab:
             first = faults[0]
             raise first if isinstance(first, OpsError) else LabError(f"The lab did not start: {first}") from first
         return done
+
+
+def _remove(path: Path) -> None:
+    end = time.monotonic() + REMOVE_SECONDS
+    while True:
+        try:
+            return shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        except OSError:
+            # A program that makes a data folder goes on for a moment when whoever started it was killed.
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 def _refuse_two_primaries(services: tuple[Service, ...]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from opslib.lab.processes import LabError, Trace, await_ready, find, free_port, launch, listens, stop
-from tests.waiting import living
+from opslib.lab.processes import LabError, Trace, await_ready, find, free_port, launch, listens, stop, strays
+from tests.waiting import living, until
 
 LISTENER = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 STUBBORN = (
@@ -31,6 +31,21 @@ def test_a_server_is_ready_when_it_listens_itself_and_not_when_another_does(tmp_
     assert listens(server, port)
     stop(server)
     assert find(server) is None
+
+
+def test_a_process_that_nobody_wrote_down_is_found_by_its_command_and_its_place(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LISTENER, str(free_port(set()))]
+    own, others = tmp_path / "own", tmp_path / "others"
+    for folder in (own, others):
+        folder.mkdir()
+    server = launch(command, tmp_path / "server.log", folder=own)
+    try:
+        until(lambda: [trace.pid for trace in strays(command, own)] == [server.pid])
+        assert strays(command, others) == []
+        assert strays([*command, "more"], own) == []
+    finally:
+        stop(server)
+    assert strays(command, own) == []
 
 
 def test_a_server_that_ends_at_once_is_reported_with_what_it_said(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from opslib.lab.standby import Standby
 from opslib.model import Verdict
 from opslib.runs.reading import evaluate
 from opslib.systems.target import ReadTarget
+from tests.scale import first
 from tests.waiting import living, until
 
 
@@ -86,7 +87,7 @@ def test_recovery_to_just_before_a_bad_update_brings_back_exactly_the_rows_of_th
         session.execute("delete from public.cases where id in (select id from public.cases limit 3)")
     assert one(primary, everything) != good
     kept(pair)
-    for before in (Before(at), Before(at, xid)):
+    for before in first(1, Before(at, xid), Before(at)):
         recovered = pair.recover(before)
         assert recovered.port != primary.port
         assert (one(recovered, everything), one(recovered, "select count(*) from public.cases")) == (good, count)
