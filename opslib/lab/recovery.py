@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from opslib.errors import OpsError
 from opslib.lab import wal
 from opslib.lab.accounts import Account, own
 from opslib.lab.cloud import BACKUPS, Cloud
@@ -67,10 +68,15 @@ class Recovery(Server):
 
     def ready(self) -> bool:
         """Tell whether it has come to the moment; until then it can only be read."""
+        import psycopg
+
         if not super().ready():
             return False
-        with self.session("postgres") as session:
-            row = session.execute("select pg_is_in_recovery() as recovering").fetchone()
+        try:
+            with self.session("postgres") as session:
+                row = session.execute("select pg_is_in_recovery() as recovering").fetchone()
+        except (OpsError, psycopg.Error):
+            return False  # it ends where the log does not reach the moment
         return row is not None and not row["recovering"]
 
     def make(self) -> None:

@@ -183,7 +183,8 @@ def test_a_former_primary_is_not_started_beside_the_promoted_one_and_rejoins_as_
         session.execute("insert into public.told values ('lost')")
     kill(primary.trace)
     assert pair.up() == "repaired"
-    until(lambda: one(servers(pair)[0], "select pg_is_in_recovery()"))
+    primary, standby, _ = servers(pair)
+    until(lambda: one(primary, "select pg_is_in_recovery()"))
     with pytest.raises(LabError, match="not promoted"):
         rejoin(*servers(pair)[:2])
     switch_back(primary, standby)
