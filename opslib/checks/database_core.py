@@ -52,7 +52,8 @@ def _judge_rewritten(reading: Reading) -> Judgement:
 
 
 def _rewritten(row: Row) -> Verdict:
-    filled = row["updates"] < row["live_rows"] * row["by_one_percent"] / 100
+    # After a crash the server counts from 0 and knows no row either: then what was seen is what there is.
+    filled = row["updates"] < max(row["live_rows"], row["rows_seen"]) * row["by_one_percent"] / 100
     if row["rows_seen"] < FEWEST or filled:
         return Verdict.OK
     if row["committed_seconds"] is not None and row["committed_seconds"] > RECENT_SECONDS:

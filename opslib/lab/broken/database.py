@@ -75,6 +75,8 @@ def reopen(settings: Settings) -> None:
 
 
 FAULTS = (
+    # First, for all others are mended through a server that answers.
+    *database_servers.FAULTS,
     Fault(
         "blocked-sessions",
         "database",
@@ -104,5 +106,4 @@ FAULTS = (
         Verdict.WARNING,
     ),
     *database_rows.FAULTS,
-    *database_servers.FAULTS,
 )
