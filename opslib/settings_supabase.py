@@ -62,3 +62,6 @@ class ProjectSecrets(BaseModel):
     jwt_secret: Secret | None = Field(
         None, alias="JWT_SECRET", description="that the project's keys are signed with; unset: signatures are not seen"
     )
+    trial_password: Secret | None = Field(
+        None, alias="OPS_TRIAL_PASSWORD", description="of OPS_TRIAL_EMAIL; sent when signing keys are rotated"
+    )

@@ -1,4 +1,4 @@
-"""For tests of the providers' keys: what a person does in a provider's dashboard, and what the lab's pods run with."""
+"""For tests of rotated keys: what a person does in a dashboard, and what the lab's pods run with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import urllib.request
 from typing import Any
 
 from opslib.lab.vendors.provider_keys import kept
+from opslib.lab.vendors.supabase_keys import digest as hash_of
 from tests.kubernetes import NAMESPACE, ClusterDoors
 from tests.vendors import Doors
 
@@ -46,6 +47,34 @@ class Dashboard:
         """Return the latest calls."""
         found = self.doors.calls(self.provider)
         return [call for call in found if call["method"] == (method or call["method"]) and path in call["path"]]
+
+
+class ProjectKeys(Dashboard):
+    """What people do and see of the API keys of the Supabase project."""
+
+    def __init__(self, settings: Any) -> None:
+        super().__init__(settings, "supabase")
+
+    def add(self, name: str, value: str, **said: Any) -> None:
+        """Make a secret key."""
+        known = {"hash": hash_of(value), "prefix": value[:16], "description": None}
+        self._put({**self.keys, name: {"type": "secret", "name": name, **known, "made": time.time(), **said}})
+
+    def revoke(self, name: str) -> None:
+        """Delete the secret keys of that name."""
+        self._put({key: one for key, one in self.keys.items() if (one["type"], one["name"]) != ("secret", name)})
+
+    def accounts(self) -> list[str]:
+        """Return the names of the secret keys."""
+        return sorted(one["name"] for one in self.keys.values() if one["type"] == "secret")
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The project's keys of today's form, by id."""
+        return dict(self.state["api_keys"])
+
+    def _put(self, keys: dict[str, Any]) -> None:
+        self.doors.put(supabase={**self.state, "api_keys": keys})
 
 
 class Pods:

@@ -9,11 +9,15 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from opslib.actions.base import Outcome, Progress, Settled
-from opslib.actions.security_keys import KeyAction, mark_of
+from opslib.actions.security_keys import KeyAction
+from opslib.actions.security_keys_holders import holders, readers
 from opslib.errors import Refused, StepFailed
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
-from opslib.probes.security_keys import Rotation, hosted, listed
+from opslib.probes.security_keys import Rotation
+from opslib.probes.security_keys_used import listed
 from opslib.redaction import Secret
+from opslib.systems.issuers import Which, older
+from opslib.systems.supabase_keyring import PUBLISHABLE, form_of
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from opslib.systems.vault import usable
 
@@ -23,7 +27,9 @@ SETTLING_SECONDS = 60.0
 
 
 class RevokeOldKey(KeyAction):
-    """Deletes the old key at OpenAI; elsewhere waits until a person has, for ``wait_seconds``. Nothing brings it back.
+    """Deletes the old key where there is an API; elsewhere waits until a person has, for ``wait_seconds``.
+
+    Nothing brings a deleted key back. Supabase's older keys are taken no more, both at once, and that can be undone.
 
     Refused while a store has the old key, a pod was started with it, or it was used within ``idle_minutes``.
     """
@@ -53,15 +59,20 @@ class RevokeOldKey(KeyAction):
                 "Let the old key rest for less, or let the target's owner raise OPS_PLAN_MINUTES.",
             )
         now = self.standing(target)
-        which = self._which(target, now) if self.provider == "openai" else {"key": f"of version {now.old.id}"}
-        by = "this step, at OpenAI" if self.provider == "openai" else f"a person, at {self.of.keys_page}"
+        issuer = target.issuer(self.provider)
+        which = issuer.which(now.old_key()) if issuer else {"key": f"of version {now.old.id}"}
+        if self.provider == "supabase":
+            _apart(target, which)
+        by = f"this step, at {self.of.title}" if issuer else f"a person, at {self.of.keys_page}"
         return self.planned(
             before={**which, "taken": "yes"},
             after={**which, "taken": "no", "revoked by": by},
-            touches=1,
+            touches=2 if older(which) else 1,
             touched="keys revoked",
             verification="A call with the old key is answered with 401, and one with the new key is not.",
-            undo="None: no provider makes a key again. A new one is staged by another run of this notebook.",
+            undo="The older keys are taken again."
+            if older(which)
+            else "None: no provider makes a key again. A new one is staged by another run of this notebook.",
             fingerprint={"old": now.old.id, "version": now.version, "which": which},
         )
 
@@ -72,11 +83,11 @@ class RevokeOldKey(KeyAction):
             raise Refused("The vault is not as it was planned with.", "Plan again.")
         if left := holders(target, now):
             raise Refused(f"The old key is still in: {'; '.join(left)}.", "Give them the new one first.")
-        if not target.llm_keys.knows(self.of, usable(now.variable, new)):
+        if not target.rotated_keys.knows(self.of, usable(now.variable, new)):
             raise Refused(f"{self.of.title} does not take the new key.", "Nothing was revoked; look at the new key.")
-        if self.provider == "openai":
+        if target.issuer(self.provider):
             self._idle(target, now, usable(now.variable, new))
-            self._delete(target, plan)
+            target.issuer_writer(self.provider).revoke(plan.fingerprint["which"])
         else:
             self._wait(target, now, progress)
         return {"old": now.old.id}
@@ -85,47 +96,44 @@ class RevokeOldKey(KeyAction):
         """Try the old key, for a while, and the new one."""
         now = self.standing(target)
         until = time.monotonic() + SETTLING_SECONDS
-        while (taken := target.llm_keys.knows(self.of, now.old_key())) and time.monotonic() < until:
+        while (taken := target.rotated_keys.knows(self.of, now.old_key())) and time.monotonic() < until:
             time.sleep(PAUSE_SECONDS)
-        lives = now.new is not None and target.llm_keys.knows(self.of, usable(now.variable, now.new))
+        new = usable(now.variable, now.new) if now.new is not None else None
+        lives = new is not None and target.rotated_keys.knows(self.of, new)
         rows = (
             {"key": f"version {now.old.id}", "answer": "taken" if taken else "401"},
             {"key": f"version {now.version}", "answer": "taken" if lives else "401"},
         )
         well = lives and not taken
         said = "refuses the old key (401) and takes the new one" if well else "does not answer as it should"
+        signed = well and older(plan.fingerprint["which"])
+        if signed and new is not None and target.rotated_keys.passes(now.old_key(), new):
+            said = "refuses the old key, but takes it as a bearer token beside another one, as it was signed"
+            more = "revoke the older JWT secret (runbooks/revoke-signing-key, key=older)"
+            return Verification(Verdict.WARNING, f"{self.of.title} {said}: {more}.", rows)
         return Verification(Verdict.OK if well else Verdict.CRITICAL, f"{self.of.title} {said}.", rows)
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
-        """Look whether the old key is there: in OpenAI's list; elsewhere by trying it."""
-        if self.provider == "openai":
-            gone = all(one.id != plan.fingerprint["which"]["key"] for one in target.openai.listed())
+        """Look whether the old key is there: in the list where there is one; else by trying it."""
+        if issuer := target.issuer(self.provider):
+            gone = issuer.gone(plan.fingerprint["which"])
         else:
-            gone = not target.llm_keys.knows(self.of, self.standing(target).old_key())
+            gone = not target.rotated_keys.knows(self.of, self.standing(target).old_key())
         if gone:
             return Settled(Outcome.DONE, "The old key is gone.", {"old": plan.fingerprint["old"]})
         return Settled(Outcome.NOT_DONE, "The old key is there.")
 
-    def _which(self, target: PlanTarget, now: Rotation) -> dict[str, str]:
-        found = listed(target, now.old_key())
-        if found is None:
-            raise Refused(
-                f"The old key is none of the project {target.openai.id}'s, or more than one could be it.",
-                "Correct OPENAI_PROJECT_ID, or revoke it by hand.",
-            )
-        account = found.owner.account
-        if account is None:
-            return {"key": found.id, "of": "a person"}
-        beside = [one.id for one in target.openai.listed() if one.owner.account and one.owner.account.id == account.id]
-        if others := [one for one in beside if one != found.id]:
-            raise Refused(
-                f"The service account {account.name} has {len(others)} more keys, which would go with it.",
-                "Find out who uses them; give each use an account of its own.",
-            )
-        return {"key": found.id, "of": "a service account", "account": account.id, "named": account.name}
+    def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
+        """Take Supabase's older keys again; raises Refused for every other key, which nothing brings back."""
+        if not older(plan.fingerprint["which"]):
+            return super().undo(target, plan, values, progress)
+        target.keyring_writer.take_older_keys(True)
+        taken = target.keyring.legacy_keys()
+        said = f"The older keys are {'' if taken else 'NOT '}taken again."
+        return Verification(Verdict.OK if taken else Verdict.CRITICAL, said)
 
     def _idle(self, target: WriteTarget, now: Rotation, new: Secret) -> None:
-        found, mine = listed(target, now.old_key()), listed(target, new)
+        found, mine = listed(target, self.of, now.old_key()), listed(target, self.of, new)
         if (
             found is not None
             and found.used is not None
@@ -138,20 +146,13 @@ class RevokeOldKey(KeyAction):
 
         if mine is None or mine.used is None or (found is not None and (found.used or 0) > mine.used):
             raise Refused(
-                "OpenAI has seen the old key used after the new one, or the new one never.",
-                "See that the application calls with the new key; OpenAI may tell it some minutes late.",
+                f"{self.of.title} has seen the old key used after the new one, or the new one never.",
+                "See that the application calls with the new key; it may be told some minutes late.",
             )
-
-    def _delete(self, target: WriteTarget, plan: Plan) -> None:
-        which = plan.fingerprint["which"]
-        if "account" in which:
-            target.openai_writer.remove(which["account"])
-        else:
-            target.openai_writer.remove_key(which["key"])
 
     def _wait(self, target: WriteTarget, now: Rotation, progress: Progress) -> None:
         until, started = time.monotonic() + self.wait_seconds, time.monotonic()
-        while target.llm_keys.knows(self.of, now.old_key()):
+        while target.rotated_keys.knows(self.of, now.old_key()):
             if time.monotonic() >= until:
                 raise StepFailed(
                     f"{self.of.title} still takes the old key after {self.wait_seconds:g} s: nobody has revoked it.",
@@ -161,27 +162,16 @@ class RevokeOldKey(KeyAction):
             time.sleep(PAUSE_SECONDS)
 
 
-def holders(target: PlanTarget, now: Rotation) -> list[str]:
-    """Return where the old key is still read: stores that hold it, builds and pods that were made before."""
-    settings, found = target.settings, []
-    if settings.supabase_project is not None and now.holds(target.supabase.secrets().get(now.variable)) == now.old.id:
-        found.append("the functions' secrets at Supabase")
-    variable = hosted(target, now.variable)
-    if variable is not None and variable.updated is not None:
-        live = target.hosting.current().deployment
-        if live is None or target.hosting.deployment(live).created < variable.updated:
-            found.append("the live front end, built before its variable was set")
-    if settings.kubernetes_url is None:
-        return found
-    secret = target.cluster_secrets.secret(settings.kubernetes_secret)
-    key = secret.key_of(now.variable)
-    if key is None:
-        return found
-    if now.holds(secret.value(key)) == now.old.id:
-        found.append(f"the cluster's secret {secret.name}")
-    mark = mark_of(now.provider)
-    for one in target.cluster_secrets.readers(secret.name):
-        pods = target.cluster_secrets.pods_of(one)
-        if old := [pod.name for pod in pods if pod.meta.annotations.get(mark) != now.version]:
-            found.append(f"{len(old)} pods of {one.name}, started before")
-    return found
+def _apart(target: PlanTarget, which: Which) -> None:
+    """Raise Refused where something reads the Supabase project's keys that no step here gives the new one."""
+    if found := readers(target, which):
+        raise Refused(
+            f"Functions read the old key by its name, as Supabase hands it to them: {', '.join(found)}.",
+            "Let them take any key of SUPABASE_SECRET_KEYS, deploy them (runbooks/deploy-supabase); then rotate.",
+        )
+    anon = target.settings.supabase_anon_key
+    if older(which) and (anon is None or form_of(anon) != PUBLISHABLE):
+        raise Refused(
+            "The front end is built with the older public key (VITE_SUPABASE_ANON_KEY), which goes with the old one.",
+            "Give it a publishable key and deploy (runbooks/deploy-new-version); then rotate.",
+        )

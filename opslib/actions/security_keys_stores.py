@@ -11,6 +11,7 @@ from opslib.actions.supabase_secret import SetFunctionSecret, calls_now
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
 from opslib.probes.security_keys import FOREIGN, NOT_SET
+from opslib.systems.supabase import RESERVED
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from opslib.systems.vault import CURRENT, PREVIOUS
 
@@ -108,7 +109,9 @@ class SetFunctionKey(KeyAction):
         now = self.standing(target)
         needs = now.variable in target.settings.function_secrets
         held = target.supabase.secrets().get(now.variable) if target.settings.supabase_project else None
-        used = held is not None or (needs and target.settings.supabase_project is not None)
+        # Names of this kind nobody may set: Supabase gives functions its own keys.
+        free = not now.variable.startswith(RESERVED)
+        used = free and (held is not None or (needs and target.settings.supabase_project is not None))
         before = now.holds(held)
         undo = "It is deleted again." if before == NOT_SET else f"The key of version {before} is set again."
         if before == FOREIGN:
@@ -139,7 +142,9 @@ class SetFunctionKey(KeyAction):
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Compare digests and call the functions that may be called."""
         if not plan.fingerprint["used"]:
-            return Verification(Verdict.OK, f"No function has or needs {self.of.variable}.")
+            given = self.of.variable.startswith(RESERVED)
+            said = "Supabase gives its functions keys itself" if given else "No function has or needs it"
+            return Verification(Verdict.OK, f"{self.of.variable}: {said}.")
         return self.setting.verify(target, plan, values)
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:

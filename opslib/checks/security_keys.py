@@ -1,4 +1,4 @@
-"""A provider's key: what each store has, which key is used, whether the old one rests, and whether it is refused."""
+"""A rotated key: what each store has, which key is used, whether the old one rests, and whether it is refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from opslib.model import Check, Judgement, Reading, Row, Verdict, Watch
 from opslib.probes import security_keys as probes
-from opslib.systems.llm_keys import PROVIDERS
+from opslib.systems.rotated_keys import ROTATED
 from opslib.systems.vault import CURRENT, PREVIOUS
 
 WELL = ("healthy", "degraded")
@@ -16,7 +16,7 @@ NO_OTHER = "The vault's previous version has today's key: there is no other one 
 
 def key_stores(provider: str) -> Check:
     """Return the check that every store which has the provider's key has the vault's current one."""
-    variable = PROVIDERS[provider].variable
+    variable = ROTATED[provider].variable
 
     def judge(reading: Reading) -> Judgement:
         rows = tuple(row for row in reading.rows if row["key"] == variable)
@@ -46,7 +46,7 @@ def key_in_use(provider: str) -> Check:
     Shown by the provider, where it tells when a key was used last, for a call that the application made while this
     was looked at. Together.ai does not tell: UNKNOWN, until the old key is refused (:func:`new_key_serves`).
     """
-    title = PROVIDERS[provider].title
+    title = ROTATED[provider].title
 
     def judge(reading: Reading) -> Judgement:
         row = reading.row
@@ -76,7 +76,7 @@ def key_in_use(provider: str) -> Check:
 
 def new_key_serves(provider: str) -> Check:
     """Return the check of the same name for after the revocation: the old key is refused and the provider serves."""
-    title = PROVIDERS[provider].title
+    title = ROTATED[provider].title
 
     def judge(reading: Reading) -> Judgement:
         row = reading.row
@@ -99,7 +99,7 @@ def new_key_serves(provider: str) -> Check:
 
 def old_key_rests(provider: str, seconds: float = 15.0) -> Watch:
     """Return the watch that the old key is not used, and the provider serves, one look each ``seconds``."""
-    title = PROVIDERS[provider].title
+    title = ROTATED[provider].title
 
     def decide(samples: Sequence[Reading], last: bool) -> Judgement | None:
         seen = [one for one in samples if one.unknown is None]
@@ -134,7 +134,7 @@ def old_key_rests(provider: str, seconds: float = 15.0) -> Watch:
 
 def old_key_refused(provider: str) -> Check:
     """Return the check, of the watch's name, that the old key is refused: then nothing can use it."""
-    title = PROVIDERS[provider].title
+    title = ROTATED[provider].title
 
     def judge(reading: Reading) -> Judgement:
         taken = reading.row["taken"]
@@ -148,7 +148,7 @@ def old_key_refused(provider: str) -> Check:
         title=f"The old key of {title} is refused",
         probe=probes.previous[provider],
         judge=judge,
-        remedy=f"Revoke it at {PROVIDERS[provider].keys_page}.",
+        remedy=f"Revoke it at {ROTATED[provider].keys_page}.",
         items=("RUN-KEY-06",),
     )
 

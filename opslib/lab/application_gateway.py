@@ -124,12 +124,18 @@ class Gateway:
 
     async def look(self, provider: str) -> tuple[int, str, float]:
         """Ask ``togetherAI`` or ``openAI`` for its models; returns (status, body, ms); raises Unreachable."""
-        url, key = self._address(provider), await self.keys.of(provider)
+        key = await self.keys.of(provider)
+        return await self._looked(f"{self._address(provider)}/v1/models", {"Authorization": f"Bearer {key}"})
+
+    async def sessions(self, key: str) -> tuple[int, str, float]:
+        """Ask the Supabase project for a row of the agents' sessions with ``key``; as :meth:`look`."""
+        url = f"{self._options.supabase_url}/rest/v1/agent_sessions?select=*&limit=1"
+        return await self._looked(url, {"apikey": key})
+
+    async def _looked(self, url: str, headers: dict[str, str]) -> tuple[int, str, float]:
         started = time.monotonic()
         try:
-            answer = await self._client.get(
-                f"{url}/v1/models", headers={"Authorization": f"Bearer {key}"}, timeout=self._options.times.look
-            )
+            answer = await self._client.get(url, headers=headers, timeout=self._options.times.look)
         except httpx.HTTPError as error:
             raise Unreachable(_said(error)) from error
         return answer.status_code, answer.text, (time.monotonic() - started) * 1000

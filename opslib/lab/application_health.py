@@ -127,12 +127,21 @@ class Health:
         return await _look("Database", lambda: self._store.fetch("SELECT pg_backend_pid()"))
 
     async def _supabase(self) -> Dependency:
-        # The product reads this table through the REST interface; the lab reads it where it is.
-        found = await _look("Supabase", lambda: self._store.fetch("SELECT id FROM public.agent_sessions LIMIT 1"))
+        found = await _look("Supabase", self._sessions)
         latency = found["latency"]
         if found["status"] == "healthy" and isinstance(latency, int) and latency >= SLOW_SUPABASE_MS:
             found["status"] = "degraded"
         return found
+
+    async def _sessions(self) -> None:
+        """Read a row of the agents' sessions: through the REST interface, or where it is, without project or key."""
+        key = await self._gateway.keys.of("supabase") if self._options.supabase_url else ""
+        if not key:
+            await self._store.fetch("SELECT id FROM public.agent_sessions LIMIT 1")
+            return
+        status, body, _ = await self._gateway.sessions(key)
+        if status != 200:
+            raise Unreachable(f"{status} {body[:200]}")
 
     async def _redis(self) -> Dependency:
         if not self._cache.configured:

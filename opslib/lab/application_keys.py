@@ -1,6 +1,6 @@
-"""The providers' keys that the application calls with: its pods', as they were started, one pod after the other.
+"""The keys that the application calls providers and its Supabase project with: those that its pods were started with.
 
-One process stands here for all pods. Without a cluster the keys are those of its own environment.
+One process stands here for all pods, one after the other. Without a cluster the keys are those of its own environment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from opslib.errors import Unreachable
 from opslib.lab.application_options import Options
 
 APP = "api-server"
-VARIABLES = {"togetherAI": "TOGETHER_API_KEY", "openAI": "OPENAI_API_KEY"}
+VARIABLES = {"togetherAI": "TOGETHER_API_KEY", "openAI": "OPENAI_API_KEY", "supabase": "SUPABASE_SERVICE_KEY"}
 SECONDS = 5.0
 
 
@@ -26,10 +26,10 @@ class Keys:
         self._client: httpx.AsyncClient | None = None
 
     async def of(self, provider: str) -> str:
-        """Return the key of ``togetherAI`` or ``openAI``; empty where none is set. Raises Unreachable."""
+        """Return the key of ``togetherAI``, ``openAI`` or ``supabase``; empty: none is set. Raises Unreachable."""
         given = self._options
         if not given.pods_url:
-            return given.together_key if provider == "togetherAI" else given.openai_key
+            return {"togetherAI": given.together_key, "openAI": given.openai_key}.get(provider, "")
         try:
             answer = await self._opened().get(f"{given.pods_url}/_lab/environment", params={"app": APP})
             pods: list[dict[str, str]] = answer.json()["pods"]

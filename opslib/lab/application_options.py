@@ -52,6 +52,8 @@ class Options:
     disk_path: Path = Path()
     together_url: str = ""
     openai_url: str = ""
+    supabase_url: str = ""
+    """The project's own address; unset: what the product reads through it is read where it is."""
     together_key: str = field(default="", repr=False)
     openai_key: str = field(default="", repr=False)
     pods_url: str = ""
@@ -83,6 +85,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Options:
         disk_path=Path(given.get("LAB_DISK_PATH") or "."),
         together_url=given.get("TOGETHER_URL", "").rstrip("/"),
         openai_url=given.get("OPENAI_URL", "").rstrip("/"),
+        supabase_url=given.get("SUPABASE_URL", "").rstrip("/"),
         together_key=given.get("TOGETHER_API_KEY", "lab-together-key"),
         openai_key=given.get("OPENAI_API_KEY", "lab-openai-key"),
         pods_url=given.get("LAB_PODS_URL", "").rstrip("/"),

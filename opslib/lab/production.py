@@ -28,7 +28,7 @@ OWN = {
     "TOGETHER_API_KEY": f"tgp_v1_{_DUMMY}-together-api-key-of-production",
     "OPENAI_API_KEY": f"sk-{_DUMMY}-openai-api-key",
     "SUPABASE_ANON_KEY": anonymous(PROJECT),
-    "SUPABASE_SERVICE_KEY": anonymous(PROJECT, "service_role"),
+    "SUPABASE_SERVICE_KEY": f"sb_secret_{_DUMMY}-service-key-of-production",
     "JWT_SECRET": f"{_DUMMY}-jwt-secret-of-the-labs-production",
     "DATABASE_URL": f"postgresql://api:{_DUMMY}-database@db.{PROJECT}.supabase.co:5432/postgres?sslmode=require",
     "REDIS_URL": f"rediss://api:{_DUMMY}-redis@cache.{DOMAIN}:6379/0",

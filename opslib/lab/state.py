@@ -37,6 +37,7 @@ SECRETS = (
     "read_supabase_token",
     "jwt_secret",
     "authenticator",
+    "trial_account",
     "pagerduty_key",
     "slack_token",
     "read_sentry_token",

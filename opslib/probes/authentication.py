@@ -13,6 +13,7 @@ from opslib.errors import Unreachable
 from opslib.model import Probe, now
 from opslib.probes.database_asking import source_of
 from opslib.probes.questions import question
+from opslib.systems.supabase import Event
 from opslib.systems.target import ReadTarget
 
 LONGEST = 160
@@ -76,7 +77,7 @@ def events(hours: float) -> Probe:
 
     def read(target: ReadTarget) -> list[dict[str, Any]]:
         end = now()
-        found = target.supabase.logs(asked.text, end - timedelta(hours=hours), end)
+        found = target.supabase.logs(Event, asked.text, end - timedelta(hours=hours), end)
         return [
             {
                 "path": one.path[:40],

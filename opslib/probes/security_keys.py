@@ -1,4 +1,4 @@
-"""Where the key of a provider of language models stands: in the vault, in each store, at the provider, in use.
+"""Where a rotated key stands: in the vault, in each store, at who gives it, in use.
 
 Values are compared by the executor and shown nowhere: a store "holds" a version of the vault, named by its id, or
 something else. No digest of a value is shown: who has one can try out guesses.
@@ -17,11 +17,12 @@ from opslib.model import Probe, now
 from opslib.probes.application_traffic import address
 from opslib.probes.database_asking import source_of
 from opslib.probes.questions import question
+from opslib.probes.security_keys_used import listed
 from opslib.redaction import Secret
 from opslib.systems.hosting import Variable
-from opslib.systems.llm_keys import PROVIDERS, Provider
-from opslib.systems.openai import Listed
+from opslib.systems.rotated_keys import BY_API, ROTATED, ProjectKey, Rotated, names_of
 from opslib.systems.supabase import Held
+from opslib.systems.supabase_keyring import SECRET, SERVICE_ROLE, form_of
 from opslib.systems.target import PlanTarget, ReadTarget
 from opslib.systems.vault import CURRENT, PENDING, PREVIOUS, Version
 
@@ -31,6 +32,11 @@ UNTOLD = "not told"
 """What a hoster holds that shows no value, and says of no version that it set it."""
 ROUTE = "/health/dependencies"
 SECONDS = 20.0
+_TOLD_BY = {
+    "openai": " · GET organization/projects/ID/api_keys",
+    "supabase": " · GET projects/REF/api-keys · keys/api_keys_used.sql",
+}
+_ASKED = {"supabase": "rest/v1/, auth/v1/admin/users"}
 _SPACE = uuid.UUID("6c0f2a5e-53a1-5c8e-9f0d-5b0e7a1c4d21")
 
 
@@ -38,7 +44,7 @@ _SPACE = uuid.UUID("6c0f2a5e-53a1-5c8e-9f0d-5b0e7a1c4d21")
 class Rotation:
     """A rotation as it stands: the version with the old key, and the one that has the new key or will have it."""
 
-    provider: Provider
+    provider: Rotated
     old: Version
     new: Version | None
     version: str
@@ -68,12 +74,12 @@ class Rotation:
         return FOREIGN
 
 
-def version_of(run: str, provider: Provider) -> str:
+def version_of(run: str, provider: Rotated) -> str:
     """Return the id that the version of a work has: the same call again makes no second one."""
     return str(uuid.uuid5(_SPACE, f"{run}:{provider.variable}"))
 
 
-def rotation(target: PlanTarget, provider: Provider) -> Rotation:
+def rotation(target: PlanTarget, provider: Rotated) -> Rotation:
     """Return how the work's rotation stands. A provider without an API for keys takes what a person staged.
 
     Raises Refused where nothing is staged, or the version of before is not there any more.
@@ -82,7 +88,7 @@ def rotation(target: PlanTarget, provider: Provider) -> Rotation:
     current, pending = vault.stage(CURRENT), vault.stage(PENDING)
     if current is None:
         raise Refused(f"{vault.name} has no current version.", "Look at it in Secrets Manager.")
-    if provider.name == "openai":
+    if provider.name in BY_API:
         version = version_of(target.run, provider)
     elif pending is not None:
         version = pending.id
@@ -97,7 +103,7 @@ def rotation(target: PlanTarget, provider: Provider) -> Rotation:
     return Rotation(provider, old, current, version, promoted=True)
 
 
-def staging(provider: Provider) -> str:
+def staging(provider: Rotated) -> str:
     """Return what a person does first where the provider has no API for keys."""
     return (
         f"{provider.title} has no API for keys: make one at {provider.keys_page}. Put today's keys, with this one "
@@ -107,12 +113,6 @@ def staging(provider: Provider) -> str:
     )
 
 
-def listed(target: PlanTarget, value: Secret) -> Listed | None:
-    """Return OpenAI's entry of a key, or None where none, or more than one, can be it."""
-    found = [one for one in target.openai.listed() if one.may_be(value)]
-    return found[0] if len(found) == 1 else None
-
-
 def hosted(target: PlanTarget, name: str) -> Variable | None:
     """Return the variable that production's builds get, or None where the hoster has none, or nobody is one."""
     if target.settings.hoster is None:
@@ -120,25 +120,49 @@ def hosted(target: PlanTarget, name: str) -> Variable | None:
     return next((one for one in target.hosting.variables() if one.name == name), None)
 
 
-def exposed(target: PlanTarget, provider: Provider) -> list[str]:
-    """Return the stores that hold the key under a name that a build puts into every browser."""
-    name, settings = f"VITE_{provider.variable}", target.settings
+def exposed(target: PlanTarget, provider: Rotated) -> list[str]:
+    """Return the stores that hold the key under a name that a build puts into every browser, by name or by value."""
+    public, settings = {f"VITE_{name}" for name in names_of(provider)}, target.settings
     current = target.vault.stage(CURRENT)
-    stores = {"vault": current.keys if current else ()}
+    old = current.value(provider.variable) if current else None
+    stores: dict[str, dict[str, Secret | Held | None]] = {"vault": {}}
+    if current is not None:
+        stores["vault"] = {key: current.value(key) for key in current.keys}
     if settings.supabase_project is not None:
-        stores["supabase"] = tuple(target.supabase.secrets())
+        stores["supabase"] = dict(target.supabase.secrets())
     if settings.kubernetes_url is not None:
-        stores["cluster"] = target.cluster_secrets.secret(settings.kubernetes_secret).keys
+        secret = target.cluster_secrets.secret(settings.kubernetes_secret)
+        stores["cluster"] = {key: secret.value(key) for key in secret.keys}
     if settings.hoster is not None:
-        stores["front end"] = tuple(one.name for one in target.hosting.variables())
-    return [f"{store}: {name}" for store, names in stores.items() if name in names]
+        # A hoster shows no values.
+        stores["front end"] = {one.name: None for one in target.hosting.variables()}
+    anon = settings.supabase_anon_key
+    if isinstance(provider, ProjectKey) and anon is not None and form_of(anon) in (SECRET, SERVICE_ROLE):
+        stores["target description"] = {"VITE_SUPABASE_ANON_KEY": old}
+    return [
+        f"{store}: {name}"
+        for store, held in stores.items()
+        for name, value in held.items()
+        if name in public or (name.startswith("VITE_") and old is not None and value is not None and _same(value, old))
+    ]
+
+
+def twins(target: PlanTarget, now: Rotation) -> list[str]:
+    """Return where the old key also stands under another name, which a rotation would leave behind."""
+    old, settings = now.old_key(), target.settings
+    found = [f"vault: {key}" for key in now.old.keys if key != now.variable and now.old.value(key) == old]
+    if settings.kubernetes_url is not None:
+        secret = target.cluster_secrets.secret(settings.kubernetes_secret)
+        mine = secret.key_of(now.variable)
+        found += [f"cluster: {key}" for key in secret.keys if key != mine and secret.value(key) == old]
+    return found
 
 
 def _same(found: Held | Secret, value: Secret) -> bool:
     return found.holds(value) if isinstance(found, Held) else found == value
 
 
-def _alike(one: Version | None, other: Version | None, provider: Provider) -> bool:
+def _alike(one: Version | None, other: Version | None, provider: Rotated) -> bool:
     values = [version.value(provider.variable) if version else None for version in (one, other)]
     return values[0] is not None and values[0] == values[1]
 
@@ -152,7 +176,7 @@ def _stores(target: PlanTarget) -> list[dict[str, Any]]:
     vault, settings = target.vault, target.settings
     versions = {stage: vault.stage(stage) for stage in (CURRENT, PREVIOUS)}
     rows: list[dict[str, Any]] = []
-    for provider in PROVIDERS.values():
+    for provider in ROTATED.values():
         name = provider.variable
 
         def word(found: Held | Secret | None, name: str = name) -> str:
@@ -176,7 +200,7 @@ def _stores(target: PlanTarget) -> list[dict[str, Any]]:
     return rows
 
 
-def application(target: PlanTarget, provider: Provider) -> str:
+def application(target: PlanTarget, provider: Rotated) -> str:
     """Return what the application says of the provider, which it asks with its own key; else why nobody can say."""
     try:
         answer = target.web.get(address(target, ROUTE), deadline=SECONDS)
@@ -188,7 +212,7 @@ def application(target: PlanTarget, provider: Provider) -> str:
     return said if isinstance(said, str) else "not told: no word"
 
 
-def _use(provider: Provider) -> Probe:
+def _use(provider: Rotated) -> Probe:
     def read(target: PlanTarget) -> list[dict[str, Any]]:
         current, previous = target.vault.stage(CURRENT), target.vault.stage(PREVIOUS)
         asked = int(now().timestamp())
@@ -197,13 +221,13 @@ def _use(provider: Provider) -> Probe:
             "version": current.id if current else None,
             "application": application(target, provider),
             "asked": moment(asked),
-            "told": provider.name == "openai",
+            "told": provider.name in BY_API,
         }
         row["same"] = _alike(current, previous, provider)
         if row["told"]:
             for word, version in (("new", current), ("old", previous)):
                 value = version.value(provider.variable) if version else None
-                found = listed(target, value) if value else None
+                found = listed(target, provider, value) if value else None
                 used = found.used if found else None
                 row |= {f"{word}_listed": found is not None, f"{word}_used": moment(used)}
                 row[f"{word}_since"] = used is not None and used >= asked
@@ -213,12 +237,12 @@ def _use(provider: Provider) -> Probe:
         name=f"key-use-{provider.name}",
         title=f"Which key of {provider.title} is used",
         read=read,
-        source=f"GET {ROUTE}" + (" · GET organization/projects/ID/api_keys" if provider.name == "openai" else ""),
+        source=f"GET {ROUTE}{_TOLD_BY.get(provider.name, '')}",
         by_executor=True,
     )
 
 
-def _previous(provider: Provider) -> Probe:
+def _previous(provider: Rotated) -> Probe:
     def read(target: PlanTarget) -> list[dict[str, Any]]:
         found = target.vault.stage(PREVIOUS)
         value = found.value(provider.variable) if found else None
@@ -226,7 +250,7 @@ def _previous(provider: Provider) -> Probe:
             raise Unreachable(f"The vault has no previous {provider.variable}.", "Nobody can try it.", "missing")
         # Today's key is not tried as if it were an old one.
         same = _alike(target.vault.stage(CURRENT), found, provider)
-        taken = None if same else target.llm_keys.knows(provider, value)
+        taken = None if same else target.rotated_keys.knows(provider, value)
         said = application(target, provider)
         return [{"key": provider.variable, "version": found.id, "same": same, "taken": taken, "application": said}]
 
@@ -234,7 +258,7 @@ def _previous(provider: Provider) -> Probe:
         name=f"previous-key-{provider.name}",
         title=f"Whether {provider.title} still takes the key of before",
         read=read,
-        source=f"GET models, with the previous key · GET {ROUTE}",
+        source=f"GET {_ASKED.get(provider.name, 'models')}, with the previous key · GET {ROUTE}",
         by_executor=True,
     )
 
@@ -262,8 +286,8 @@ stores = Probe(
 )
 """A row per key and store: the stage of the vault's version that it holds, or what else."""
 
-use = {name: _use(provider) for name, provider in PROVIDERS.items()}
+use = {name: _use(provider) for name, provider in ROTATED.items()}
 """By provider. One row: the application's own look, and when each key was used last, where the provider tells."""
 
-previous = {name: _previous(provider) for name, provider in PROVIDERS.items()}
+previous = {name: _previous(provider) for name, provider in ROTATED.items()}
 """By provider. One row: whether the previous key is taken. It is tried for that: for after its revocation only."""

@@ -43,7 +43,10 @@ class Shape(BaseModel):
 
 
 class Api:
-    """Questions to one vendor at ``base``; ``token`` is sent as the vendor wants it. Close with :meth:`close`."""
+    """Questions to one vendor at ``base``; ``token`` is sent as the vendor wants it, ``headers`` with each call.
+
+    Close with :meth:`close`.
+    """
 
     def __init__(
         self,
@@ -54,12 +57,14 @@ class Api:
         ca: Path | None = None,
         seconds: float = LOOK_SECONDS,
         reader: Reader | None = None,
+        headers: Mapping[str, str | Secret] | None = None,
     ) -> None:
         self.vendor, self.base, self.seconds = vendor, base.rstrip("/"), seconds
         if token is None and vendor.scheme:
             raise SettingsError(f"{vendor.token} is not in the target description.", f"{vendor.name} wants it.")
         self._headers: dict[str, str | Secret] = {
             **vendor.headers,
+            **(headers or {}),
             "accept": vendor.headers.get("accept", "application/json"),
         }
         if vendor.scheme and token is not None:
@@ -180,9 +185,17 @@ class AskingApi(Api):
 class WritingApi(Api):
     """Also sends what changes something."""
 
-    def __init__(self, vendor: Vendor, base: str, token: Secret | None, *, ca: Path | None = None) -> None:
+    def __init__(
+        self,
+        vendor: Vendor,
+        base: str,
+        token: Secret | None,
+        *,
+        ca: Path | None = None,
+        headers: Mapping[str, str | Secret] | None = None,
+    ) -> None:
         self._writer = Writer(ca=ca)
-        super().__init__(vendor, base, token, reader=self._writer)
+        super().__init__(vendor, base, token, reader=self._writer, headers=headers)
 
     def send(
         self,

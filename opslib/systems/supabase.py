@@ -12,16 +12,16 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from opslib.errors import SettingsError, Unreachable
 from opslib.redaction import Secret
 from opslib.settings_vendors import VendorNames
 from opslib.systems import multipart
 from opslib.systems.api import Api, AskingApi, Query, Shape, WritingApi
-from opslib.systems.api_errors import Vendor
+from opslib.systems.api_errors import Vendor, told
 
 PUBLIC = "https://api.supabase.com"
 READING = Vendor("Supabase", "OPS_READ_SUPABASE_TOKEN")
@@ -34,6 +34,8 @@ LONGEST_VALUE = 24_576
 RESERVED = "SUPABASE_"
 """How the names of secrets begin that Supabase sets itself, and takes from nobody."""
 FORM = "multipart/form-data"
+
+S = TypeVar("S", bound=Shape)
 
 
 class Project(Shape):
@@ -151,7 +153,7 @@ class Event(Shape):
 
 
 class _Logs(Shape):
-    result: list[Event] = Field(default_factory=list)
+    result: list[dict[str, Any]] = Field(default_factory=list)
     error: Any = None
 
 
@@ -210,17 +212,20 @@ class ReadOnlySupabase:
         """Return how the sign-in is set."""
         return self._api.get(AuthConfig, *self._home, "config", "auth")
 
-    def logs(self, sql: str, start: datetime, end: datetime) -> list[Event]:
+    def logs(self, shape: type[S], sql: str, start: datetime, end: datetime) -> list[S]:
         """Return what a packaged question finds in the project's logs between two moments, 24 hours at most.
 
-        Raises Unreachable (rejected) where the logs do not take it.
+        Raises Unreachable (rejected) where the logs do not take it, (malformed) where a row is not of ``shape``.
         """
         moments = {"iso_timestamp_start": start.isoformat(), "iso_timestamp_end": end.isoformat()}
         path = (*self._home, "analytics", "endpoints", "logs.all")
         found = self._api.get(_Logs, *path, query={"sql": sql, **moments})
         if found.error:
             raise Unreachable("Supabase's logs did not take the question.", "Look at its Logs Explorer.", "rejected")
-        return found.result
+        try:
+            return [shape.model_validate(row) for row in found.result]
+        except ValidationError:
+            raise told(READING, "malformed", "GET analytics/endpoints/logs.all", "a row of another form") from None
 
     def legacy_keys(self) -> bool:
         """Tell whether the project still takes its older keys (anon, service_role as JSON web tokens)."""

@@ -18,16 +18,20 @@ from opslib.systems.filing import Filing
 from opslib.systems.github import Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
+from opslib.systems.issuers import Issuer, OpenAi, ReadOnlyIssuer, ReadOnlyOpenAi, ReadOnlySupabaseKeys, SupabaseKeys
 from opslib.systems.kubernetes import Cluster
 from opslib.systems.kubernetes_environment import ReadOnlyClusterEnvironment
 from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
-from opslib.systems.llm_keys import Keys, ReadOnlyKeys
+from opslib.systems.llm_keys import ReadOnlyKeys
 from opslib.systems.object_store import Bucket
 from opslib.systems.openai import Project, ReadOnlyProject
 from opslib.systems.pagerduty import Pager
 from opslib.systems.postgres_admin import AdminDatabase
+from opslib.systems.rotated_keys import ReadOnlyRotatedKeys, RotatedKeys, RotatedName
 from opslib.systems.slack import Chat, ReadOnlyChat
 from opslib.systems.supabase import Supabase
+from opslib.systems.supabase_door import Door
+from opslib.systems.supabase_keyring import Keyring
 from opslib.systems.target_reading import ReadTarget
 from opslib.systems.target_supabase import SupabaseLooking
 from opslib.systems.vault import Vault
@@ -81,9 +85,20 @@ class PlanTarget(ReadTarget, SupabaseLooking):
         return ReadOnlyKeys(self.settings)
 
     @cached_property
+    def rotated_keys(self) -> ReadOnlyRotatedKeys:
+        """Who gives the keys that are rotated, asked by GET with a key that is handed in."""
+        return ReadOnlyRotatedKeys(self.settings)
+
+    @cached_property
     def openai(self) -> ReadOnlyProject:
         """OpenAI's project and its keys, asked by GET alone."""
         return ReadOnlyProject(self.settings, self._whole.openai_admin_key)
+
+    def issuer(self, name: RotatedName) -> ReadOnlyIssuer | None:
+        """Return who makes that key by an API, asked by GET alone; None where people make it."""
+        if name == "openai":
+            return ReadOnlyOpenAi(self.openai)
+        return ReadOnlySupabaseKeys(self.keyring) if name == "supabase" else None
 
     @cached_property
     def cluster_secrets(self) -> ReadOnlyClusterSecrets:
@@ -183,14 +198,32 @@ class WriteTarget(VerifyTarget):
         return VaultWriter(self.settings)
 
     @cached_property
-    def key_user(self) -> Keys:
-        """The providers of language models, who also say a word."""
-        return Keys(self.settings)
+    def key_user(self) -> RotatedKeys:
+        """Who gives the keys that are rotated; a provider of language models also says a word."""
+        return RotatedKeys(self.settings)
 
     @cached_property
     def openai_writer(self) -> Project:
         """OpenAI's project, by a token that makes and deletes service accounts."""
         return Project(self.settings, self.settings.openai_admin_key)
+
+    @cached_property
+    def keyring_writer(self) -> Keyring:
+        """The Supabase project's keys, by a token that makes, moves and deletes them."""
+        return Keyring(self.settings, self.settings.supabase_token)
+
+    @cached_property
+    def trial_door(self) -> Door:
+        """The Supabase project's address, through which the trial account signs in and out."""
+        return Door(self.settings, self.settings.trial_password)
+
+    def issuer_writer(self, name: RotatedName) -> Issuer:
+        """Return who makes that key by an API, to make and revoke one; raises Refused where people do."""
+        if name == "openai":
+            return OpenAi(self.openai_writer)
+        if name == "supabase":
+            return SupabaseKeys(self.keyring_writer)
+        raise Refused(f"{name} has no API for keys.", "A person makes and revokes them.")
 
     @cached_property
     def cluster_secrets_writer(self) -> ClusterSecrets:

@@ -8,6 +8,8 @@ from opslib.redaction import Secret
 from opslib.settings import ReadSettings, Settings
 from opslib.systems.postgres_tenants import TenantSight
 from opslib.systems.supabase import AskingSupabase, ReadOnlySupabase
+from opslib.systems.supabase_door import ReadOnlyDoor
+from opslib.systems.supabase_keyring import ReadOnlyKeyring
 from opslib.systems.supabase_keys import ProjectKeys
 from opslib.systems.supabase_site import Site
 
@@ -39,6 +41,16 @@ class SupabaseLooking:
     def project_keys(self) -> ProjectKeys:
         """What the description's keys of the project say of themselves; never their values."""
         return ProjectKeys(self._whole)
+
+    @cached_property
+    def keyring(self) -> ReadOnlyKeyring:
+        """The project's API keys and signing keys, by the token that only reads; values are not asked for."""
+        return ReadOnlyKeyring(self.settings, self.settings.read_supabase_token)
+
+    @cached_property
+    def door(self) -> ReadOnlyDoor:
+        """The project's own address, asked by GET with a key that is handed in."""
+        return ReadOnlyDoor(self.settings)
 
     def hidden(self) -> list[Secret]:
         """Return every secret of the description but the key that browsers get, to look for where none may stand."""

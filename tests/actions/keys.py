@@ -17,11 +17,11 @@ from opslib.actions.security import (
 )
 from opslib.lab.production import dummy
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
-from tests.llm_keys import Dashboard, Pods
+from tests.llm_keys import Dashboard, Pods, ProjectKeys
 from tests.supabase import Project
 from tests.vaults import shelf
 
-VARIABLES = {"openai": "OPENAI_API_KEY", "together": "TOGETHER_API_KEY"}
+VARIABLES = {"openai": "OPENAI_API_KEY", "together": "TOGETHER_API_KEY", "supabase": "SUPABASE_SERVICE_KEY"}
 NEW = "tg-v1-new-5Hd8Wq1Xv6Np"
 
 
@@ -36,7 +36,8 @@ class Place:
         self.settings, self.provider, self.kept = settings, provider, kept
         self.run = f"20261129T020000Z-runbooks-rotate-api-keys-{uuid.uuid4().hex[:6]}"
         self.variable = VARIABLES[provider]
-        self.board, self.pods = Dashboard(settings, provider), Pods(settings)
+        self.board = ProjectKeys(settings) if provider == "supabase" else Dashboard(settings, provider)
+        self.pods = Pods(settings)
         self.doors = self.board.doors
         self.project = Project(self.doors)
         self.reading, self.looking = PlanTarget(settings, self.run), VerifyTarget(settings, self.run)

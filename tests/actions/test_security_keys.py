@@ -76,7 +76,7 @@ def test_a_lost_answer_of_create_key_leaves_no_second_key(openai):
     assert len(made(openai)) == 1
     settled = action.settle(openai.writing, plan, quiet)
     assert (settled.outcome, made(openai)) == (Outcome.NOT_DONE, [])
-    assert "1 accounts without a staged key were deleted" in settled.why
+    assert "1 service accounts without a staged key were deleted" in settled.why
     assert action.plan(openai.reading).digest == plan.digest
     openai.until(StageKey)
     assert len(made(openai)) == 1

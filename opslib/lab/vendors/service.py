@@ -35,6 +35,8 @@ WRITING = {
     "openai": "openai_admin_key",
 }
 """Names of the lab's passwords that are tokens at a vendor."""
+TRIAL = "trial@valuecanvas.example"
+"""The account that signs in to see which key signs."""
 
 
 class Vendors(Service):
@@ -58,6 +60,8 @@ class Vendors(Service):
             "database": DATABASE,
             "password": self.passwords["authenticator"],
             "jwt_secret": self.passwords["jwt_secret"],
+            "email": TRIAL,
+            "password_of_trial": self.passwords["trial_account"],
         }
         return {"LAB_TOKENS": json.dumps(tokens), "LAB_GATEWAY": json.dumps(gateway)}
 
@@ -75,8 +79,9 @@ class Vendors(Service):
         return f"http://127.0.0.1:{self.port}"
 
     def providers(self) -> dict[str, str]:
-        """Return where the application finds the providers of language models."""
-        return {"TOGETHER_URL": f"{self.url}/together", "OPENAI_URL": f"{self.url}/openai"}
+        """Return where the application finds the providers of language models, and its Supabase project."""
+        site = f"{self.url}/supabase/sites/{REF}"
+        return {"TOGETHER_URL": f"{self.url}/together", "OPENAI_URL": f"{self.url}/openai", "SUPABASE_URL": site}
 
     def target(self) -> dict[str, str]:
         """Return the variables of a target description that lead here."""
@@ -133,6 +138,8 @@ class Vendors(Service):
             "JWT_SECRET": self.passwords["jwt_secret"],
             "SUPABASE_ACCESS_TOKEN": self.passwords["supabase_token"],
             "OPS_READ_SUPABASE_TOKEN": self.passwords["read_supabase_token"],
+            "OPS_TRIAL_EMAIL": TRIAL,
+            "OPS_TRIAL_PASSWORD": self.passwords["trial_account"],
             "VITE_SUPABASE_URL": f"{self.url}/supabase/sites/{REF}",
             "OPS_SMOKE_FUNCTIONS": "hello,llm-ready",
         }

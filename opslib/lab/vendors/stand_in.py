@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
@@ -46,6 +47,8 @@ class StandIn:
     scheme: ClassVar[str] = "bearer"
     asking: ClassVar[tuple[str, ...]] = ()
     """How paths end that are questions in spite of their method."""
+    secret_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields of what is sent, and of what is answered to that, whose values are nobody's to read, here neither."""
 
     def __init__(self, memory: Memory, faults: Faults, tokens: Mapping[str, str], base: str) -> None:
         """``base`` is this stand-in's own address, for what it says of itself."""
@@ -131,6 +134,7 @@ class StandIn:
         return None
 
     def _note(self, request: Request, path: str, body: bytes, answer: Response) -> None:
+        hide = self._hidden if request.method not in SAFE else str
         self.calls.append(
             {
                 "vendor": self.name,
@@ -138,11 +142,15 @@ class StandIn:
                 "path": path,
                 "query": [list(pair) for pair in request.query_params.multi_items()],
                 "headers": {k: v for k, v in request.headers.items() if k not in HIDDEN},
-                "body": body.decode("utf-8", "replace"),
+                "body": hide(body.decode("utf-8", "replace")),
                 "status": answer.status_code,
-                "answer": bytes(answer.body).decode("utf-8", "replace") if hasattr(answer, "body") else "",
+                "answer": hide(bytes(answer.body).decode("utf-8", "replace")) if hasattr(answer, "body") else "",
             }
         )
+
+    def _hidden(self, text: str) -> str:
+        names = "|".join(self.secret_fields)
+        return re.sub(rf'("(?:{names})": *)"(?:[^"\\]|\\.)*"', r'\1"(not kept)"', text) if names else text
 
 
 async def said(request: Request) -> dict[str, Any]:

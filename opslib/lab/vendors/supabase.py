@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from opslib.errors import Unreachable
 from opslib.lab.production import PROJECT, RENEWED
-from opslib.lab.vendors import supabase_backups, supabase_config, supabase_gateway
+from opslib.lab.vendors import supabase_backups, supabase_config, supabase_gateway, supabase_keys
 from opslib.lab.vendors.product import DEPLOYED, HELLO, LLM
 from opslib.lab.vendors.stand_in import Refusal, StandIn
 from opslib.lab.vendors.supabase_backups import Backups
@@ -45,6 +45,7 @@ class Supabase(StandIn):
     name = "supabase"
     retry_header = "x-ratelimit-reset"
     asking = ("/network-bans/retrieve",)
+    secret_fields = ("value", "password", "api_key", "access_token", "refresh_token")
 
     def first(self) -> dict[str, Any]:
         """Return the project as it is: two functions, one key that was renewed in the vault since, one not set yet."""
@@ -64,12 +65,13 @@ class Supabase(StandIn):
             **supabase_backups.STATE,
             **supabase_gateway.STATE,
             **supabase_config.STATE,
+            **supabase_keys.first(),
             "auth": supabase_config.sign_in(self.base.replace("/supabase", "/vercel/sites/production")),
         }
 
     def routes(self) -> list[Route]:
         """Return what the runbooks ask, and the functions themselves."""
-        home = "/v1/projects/{ref}"
+        home, keys = "/v1/projects/{ref}", supabase_keys.Keys(self.state, REF)
         one = f"{home}/functions/{{slug}}"
         return [
             Route(home, self.project),
@@ -85,8 +87,9 @@ class Supabase(StandIn):
             Route(f"{one}/body", self.body),
             Route("/sites/{ref}/functions/v1/{slug}", self.call, methods=["GET", "POST"]),
             *Backups(self.state, REF).routes(),
-            *Config(self.state, REF).routes(),
-            *Gateway(self.state, REF).routes(),
+            *Config(self.state, REF, keys).routes(),
+            *keys.routes(),
+            *Gateway(self.state, REF, keys).routes(),
         ]
 
     def error(self, status: int, message: str, code: str = "") -> Response:
@@ -226,12 +229,6 @@ class Supabase(StandIn):
         if lacking := sorted(set(_READS.findall(text)) - self.state["secrets"].keys()):
             return JSONResponse({"error": f"{lacking[0]} is not set"}, 500)
         return JSONResponse({"function": one["slug"], "version": one["version"]})
-
-    def _note(self, request: Request, path: str, body: bytes, answer: Response) -> None:
-        if path.endswith("/secrets") and request.method == "POST":
-            # The values are nobody's to read, here neither.
-            body = re.sub(rb'("value": *)"(?:[^"\\]|\\.)*"', rb'\1"(not kept)"', body)
-        super()._note(request, path, body, answer)
 
     def _here(self, request: Request) -> None:
         if request.path_params["ref"] != REF:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.lab.vendors.stand_in import Refusal
+from opslib.lab.vendors.supabase_keys import Keys
 
 EVERYBODY = {"dbAllowedCidrs": ["0.0.0.0/0"], "dbAllowedCidrsV6": ["::/0"]}
 EVENTS = [
@@ -22,7 +23,7 @@ EVENTS = [
     {"path": "/logout", "status": 204, "said": "", "events": 12},
 ]
 """What the sign-in answered on a quiet day."""
-STATE: dict[str, Any] = {"banned": [], "restrictions": EVERYBODY, "events": EVENTS, "legacy_keys": True}
+STATE: dict[str, Any] = {"banned": [], "restrictions": EVERYBODY, "events": EVENTS}
 
 
 def sign_in(front_end: str) -> dict[str, Any]:
@@ -45,12 +46,12 @@ def sign_in(front_end: str) -> dict[str, Any]:
 class Config:
     """Answers for the project. State: ``banned`` (addresses), ``restrictions`` (ranges that may reach the database).
 
-    ``legacy_keys``: the older keys are taken; ``auth`` is how the sign-in is set, ``events`` what its logs hold (path,
+    ``auth`` is how the sign-in is set, ``events`` what its logs hold (path,
     status, said, events; any window).
     """
 
-    def __init__(self, state: Mapping[str, Any], project: str) -> None:
-        self._state, self._project = state, project
+    def __init__(self, state: Mapping[str, Any], project: str, keys: Keys) -> None:
+        self._state, self._project, self._keys = state, project, keys
 
     def routes(self) -> list[Route]:
         """Return what the diagnostics ask."""
@@ -59,7 +60,6 @@ class Config:
             Route(f"{home}/network-bans/retrieve", self.bans, methods=["POST"]),
             Route(f"{home}/network-restrictions", self.restrictions),
             Route(f"{home}/config/auth", self.auth),
-            Route(f"{home}/api-keys/legacy", self.legacy),
             Route(f"{home}/analytics/endpoints/logs.all", self.logs),
         ]
 
@@ -78,18 +78,14 @@ class Config:
         self._here(request)
         return JSONResponse(self._state["auth"])
 
-    async def legacy(self, request: Request) -> Response:
-        """Return whether the older keys are taken."""
-        self._here(request)
-        return JSONResponse({"enabled": self._state["legacy_keys"]})
-
     async def logs(self, request: Request) -> Response:
-        """Return the events of the sign-in; another source has none. 400 beyond a day, as the API has it."""
+        """Return the events of the sign-in, or which keys were used when. 400 beyond a day, as the API has it."""
         self._here(request)
         start, end = (datetime.fromisoformat(request.query_params[f"iso_timestamp_{one}"]) for one in ("start", "end"))
         if end - start > timedelta(hours=24):
             raise Refusal(400, "The timestamp range must be no more than 24 hours.")
-        found = self._state["events"] if "auth_logs" in request.query_params.get("sql", "") else []
+        sql = request.query_params.get("sql", "")
+        found = self._state["events"] if "auth_logs" in sql else self._keys.uses(sql) if "edge_logs" in sql else []
         return JSONResponse({"result": found})
 
     def _here(self, request: Request) -> None:

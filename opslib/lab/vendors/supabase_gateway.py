@@ -3,6 +3,7 @@
 Sources: PostgREST's reference (errors: PGRST205, PGRST301, PGRST303, 42501 as 401 or 403, 503 without a database),
 Supabase's gateway ("No API key found in request", "Invalid API key", 540 for a paused project), GoTrue's description
 (health, settings). A table is asked as PostgREST asks: ``set local role``, the token's claims, a read-only transaction.
+An API key opens the gateway; who calls is said by the bearer token, else by the key's own role.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from starlette.routing import Route
 from opslib.errors import OpsError
 from opslib.lab import tokens
 from opslib.lab.vendors.stand_in import Endpoint
+from opslib.lab.vendors.supabase_auth import SignIn
+from opslib.lab.vendors.supabase_keys import Keys
 from opslib.redaction import DatabaseUrl
 from opslib.systems.postgres import connect
 
@@ -36,6 +39,8 @@ EXPOSED = (
 )
 """Tables that the API serves, if they are there; PostgREST serves every one of an exposed schema."""
 ROLES = ("anon", "authenticated", "service_role")
+OPEN = ("/.well-known/jwks.json",)
+"""What is answered without a key."""
 PAUSED = ("INACTIVE", "PAUSING", "PAUSE_FAILED", "GOING_DOWN", "REMOVED")
 LIMIT_SECONDS = "3s"
 STATE: dict[str, Any] = {"clock_skew": 0, "origins": "*", "jwt_generation": 0, "open": False}
@@ -46,18 +51,25 @@ class Gateway:
     ``jwt_generation`` (how often the secret that signs was rotated), ``open`` (asks nobody for a key).
     """
 
-    def __init__(self, state: Mapping[str, Any], project: str) -> None:
-        self._state, self._project = state, project
+    def __init__(self, state: Mapping[str, Any], project: str, keys: Keys) -> None:
+        self._state, self._project, self._keys = state, project, keys
         self._lab: dict[str, str] = json.loads(os.environ.get("LAB_GATEWAY", "{}"))
+        self._sign_in = SignIn(state, keys, self._lab)
 
     def routes(self) -> list[Route]:
         """Return the routes below the project's address."""
         home, methods = "/sites/{ref}", ["GET", "OPTIONS"]
+        auth, sign_in = f"{home}/auth/v1", self._sign_in
         return [
             Route(f"{home}/rest/v1/", self._behind(self.root), methods=methods),
             Route(f"{home}/rest/v1/{{table}}", self._behind(self.table), methods=methods),
-            Route(f"{home}/auth/v1/health", self._behind(self.health), methods=methods),
-            Route(f"{home}/auth/v1/settings", self._behind(self.settings), methods=methods),
+            Route(f"{auth}/health", self._behind(self.health), methods=methods),
+            Route(f"{auth}/settings", self._behind(self.settings), methods=methods),
+            Route(f"{auth}{OPEN[0]}", self._behind(sign_in.keys), methods=methods),
+            Route(f"{auth}/token", self._behind(sign_in.token), methods=["POST", "OPTIONS"]),
+            Route(f"{auth}/logout", self._behind(sign_in.logout), methods=["POST", "OPTIONS"]),
+            Route(f"{auth}/user", self._behind(sign_in.user), methods=methods),
+            Route(f"{auth}/admin/users", self._behind(sign_in.users), methods=methods),
         ]
 
     async def root(self, request: Request, claims: dict[str, Any]) -> Response:
@@ -112,24 +124,37 @@ class Gateway:
 
     def _claims(self, request: Request) -> dict[str, Any] | Response:
         """Return what the caller's token says, or the gateway's refusal."""
-        secret = tokens.renewed(self._lab.get("jwt_secret", ""), self._state["jwt_generation"])
         key = request.headers.get("apikey") or request.query_params.get("apikey") or ""
+        if request.url.path.endswith(OPEN):
+            return {}
         if not key and not self._state["open"]:
             hint = "No `apikey` request header or url param was found."
             return JSONResponse({"message": "No API key found in request", "hint": hint}, 401)
-        if key and not self._state["legacy_keys"]:
-            return JSONResponse({"message": "Legacy API keys are disabled", "hint": "Use a publishable key."}, 401)
-        known = tokens.claims(key, secret) or ({"role": "anon"} if self._state["open"] else None)
-        if known is None or known.get("role") not in ROLES:
+        known = self._of(request, key)
+        if known is None or isinstance(known, Response):
             hint = "Double check your Supabase `anon` or `service_role` API key."
-            return JSONResponse({"message": "Invalid API key", "hint": hint}, 401)
+            return known or JSONResponse({"message": "Invalid API key", "hint": hint}, 401)
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        said = tokens.claims(bearer, secret) if bearer and bearer != key else known
+        said = self._sign_in.claims(bearer) if bearer and bearer != key else known
         if said is None:
             return _error(401, "PGRST301", "No suitable key or wrong key type")
         if said.get("exp", tokens.EXPIRES) < time.time():
             return _error(401, "PGRST303", "JWT expired")
         return said
+
+    def _of(self, request: Request, key: str) -> dict[str, Any] | Response | None:
+        """Return whose ``key`` is: a key of today's form, or one of the older ones, while those are taken."""
+        if (found := self._keys.use(key)) is not None:
+            # A secret key answers to no browser, wherever it is.
+            browser = found["type"] == "secret" and "Mozilla" in request.headers.get("user-agent", "")
+            return None if browser else {"role": "service_role" if found["type"] == "secret" else "anon"}
+        if key and not key.startswith("sb_") and not self._state["legacy_keys"]:
+            return JSONResponse({"message": "Legacy API keys are disabled", "hint": "Use a publishable key."}, 401)
+        known = self._sign_in.claims(key) or ({"role": "anon"} if self._state["open"] else None)
+        if known is None or known.get("role") not in ROLES:
+            return None
+        self._keys.used[str(known["role"])] = int(time.time() * 1000)
+        return known
 
     def _allow(self, request: Request, answer: Response) -> None:
         origin, origins = request.headers.get("origin"), self._state["origins"]

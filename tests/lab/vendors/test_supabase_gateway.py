@@ -7,6 +7,7 @@ import pytest
 
 from opslib.errors import Unreachable
 from opslib.lab.tokens import signed
+from opslib.systems.supabase import Event
 from opslib.systems.target import VerifyTarget
 from opslib.systems.web import Preflights
 from tests import specs
@@ -110,11 +111,11 @@ def test_what_the_management_api_answers_more_is_as_its_description_says(lab, th
     target, moment = VerifyTarget(lab.settings, "test"), datetime.now(UTC)
     target.supabase_asked.bans()
     target.supabase.restrictions()
-    target.supabase.logs("select 1 from auth_logs", moment - timedelta(hours=1), moment)
+    target.supabase.logs(Event, "select 1 from auth_logs", moment - timedelta(hours=1), moment)
     target.supabase.auth_config()
     target.supabase.legacy_keys()
     with pytest.raises(Unreachable):
-        target.supabase.logs("select 1 from auth_logs", moment - timedelta(hours=25), moment)
+        target.supabase.logs(Event, "select 1 from auth_logs", moment - timedelta(hours=25), moment)
     target.close()
     calls, spec = there.doors.calls("supabase"), specs.load("supabase-management.json", "/supabase")
     # Of the sign-in's settings the API lists 237; the stand-in has those that are read, each of the kind described.
