@@ -118,7 +118,8 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if not isinstance(value, dict):
         return value
-    made = {key: _plain(one) for key, one in value.items()}
+    # YAML reads a status as a number.
+    made = {str(key): _plain(one) for key, one in value.items()}
     if made.get("format") == "int-or-string":
         # Swagger 2 has no word for either of both.
         made["type"] = ["string", "integer"]

@@ -65,6 +65,10 @@ _KINDS: tuple[type[Action], ...] = (
     security.RebuildFrontEnd,
     security.SetClusterKey,
     security.RevokeOldKey,
+    security.PrepareSigningKey,
+    security.RotateSigningKey,
+    security.TrySigningKey,
+    security.RevokeSigningKey,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

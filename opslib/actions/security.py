@@ -1,4 +1,4 @@
-"""The actions of the area: preserve evidence of an incident and the logs of pods, tell stakeholders, rotate keys."""
+"""The actions of the area: preserve evidence and logs of an incident, tell stakeholders, rotate keys of all kinds."""
 
 from opslib.actions.security_evidence import PreserveEvidence
 from opslib.actions.security_keys import StageKey
@@ -9,17 +9,23 @@ from opslib.actions.security_keys_stores import PromoteKey, SetFunctionKey
 from opslib.actions.security_keys_try import TryKey
 from opslib.actions.security_logs import PreserveLogs
 from opslib.actions.security_notify import NotifyStakeholders
+from opslib.actions.security_signing import PrepareSigningKey, RotateSigningKey, TrySigningKey
+from opslib.actions.security_signing_revoke import RevokeSigningKey
 
 __all__ = [
     "NotifyStakeholders",
+    "PrepareSigningKey",
     "PreserveEvidence",
     "PreserveLogs",
     "PromoteKey",
     "RebuildFrontEnd",
     "RevokeOldKey",
+    "RevokeSigningKey",
+    "RotateSigningKey",
     "SetClusterKey",
     "SetFunctionKey",
     "SetHostingKey",
     "StageKey",
     "TryKey",
+    "TrySigningKey",
 ]

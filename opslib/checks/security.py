@@ -4,6 +4,8 @@ from opslib.checks.security_incident import definers, networks, rotation
 from opslib.checks.security_keys import key_in_use, key_stores, new_key_serves, old_key_refused, old_key_rests
 from opslib.checks.security_logs import pod_logs
 from opslib.checks.security_secrets import bundle, tracked
+from opslib.checks.security_signing import keys as signing_keys
+from opslib.checks.security_signing import standby_published, token_verifiers
 from opslib.checks.security_tenants import matrix, open_policies, row_security, views
 from opslib.checks.security_web import cors, headers
 from opslib.checks.tree import Tree
@@ -33,6 +35,9 @@ __all__ = [
     "pod_logs",
     "rotation",
     "row_security",
+    "signing_keys",
+    "standby_published",
+    "token_verifiers",
     "tracked",
     "views",
 ]

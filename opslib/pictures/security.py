@@ -1,4 +1,4 @@
-"""Pictures of security: when the sessions that are there began, what the stores have of the providers' keys."""
+"""Pictures of security: when the sessions that are there began, what stores have of keys, which keys sign."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from opslib.model import Picture, Reading
 from opslib.pictures.charts import line_chart
 from opslib.pictures.security_keys import keys
 from opslib.pictures.security_posture import headers, tenants
+from opslib.pictures.security_signing import signing
 from opslib.pictures.svg import picture, sentence
 
-__all__ = ["headers", "keys", "sign_ins", "tenants"]
+__all__ = ["headers", "keys", "sign_ins", "signing", "tenants"]
 
 TITLE = "When the sessions that are there began"
 

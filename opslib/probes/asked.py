@@ -12,6 +12,7 @@ from opslib.probes import (
     llm_keys,
     security_keys,
     security_secrets,
+    security_signing,
     security_tenants,
     supabase_keys,
 )
@@ -43,6 +44,8 @@ _PROBES: tuple[Probe, ...] = (
     security_keys.stores,
     *security_keys.use.values(),
     *security_keys.previous.values(),
+    security_signing.signing,
+    security_signing.verifiers,
     costs.told,
     *llm_keys.valid.values(),
     *llm_keys.words.values(),

@@ -3,6 +3,7 @@
 from opslib.probes.security_incident import SHOWN, came_since, definers, networks, secret, sign_ins
 from opslib.probes.security_keys import answers, previous, stores, use
 from opslib.probes.security_logs import pod_logs
+from opslib.probes.security_signing import signing, verifiers
 
 __all__ = [
     "SHOWN",
@@ -14,6 +15,8 @@ __all__ = [
     "previous",
     "secret",
     "sign_ins",
+    "signing",
     "stores",
     "use",
+    "verifiers",
 ]

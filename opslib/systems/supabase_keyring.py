@@ -8,7 +8,7 @@ comes into use, the one before it stays trusted until it is revoked, and a revok
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,10 @@ from opslib.systems.supabase import ReadOnlySupabase, Supabase
 
 SECRET, PUBLISHABLE, LEGACY = "secret", "publishable", "legacy"
 SERVICE_ROLE = "service_role"
-STANDBY, IN_USE, BEFORE, REVOKED = "standby", "in_use", "previously_used", "revoked"
+STANDBY: Final = "standby"
+IN_USE: Final = "in_use"
+BEFORE: Final = "previously_used"
+REVOKED: Final = "revoked"
 SHARED = "HS256"
 """The algorithm of a secret that who signs and who checks must both have."""
 Status = Literal["standby", "in_use", "previously_used", "revoked"]

@@ -243,3 +243,6 @@ def test_every_call_is_as_supabase_describes_it(deployed):
     assert {"POST", "DELETE"} <= {call["method"] for call in calls if "/api-keys" in call["path"]}
     assert [fault for call in calls for fault in spec.faults(call)] == []
     assert deployed.new() not in json.dumps(every)
+    auth = specs.load("supabase-auth.yaml", f"/supabase/sites/{PROJECT}/auth/v1")
+    asked = deployed.board.calls("GET", "/auth/v1/admin/users")
+    assert [fault for call in asked for fault in auth.faults(call)] == []

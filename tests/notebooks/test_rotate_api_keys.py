@@ -42,6 +42,12 @@ def there(house, request):
 
 
 @pytest.fixture
+def supabase(house):
+    with place(house.settings, "supabase") as made:
+        yield made
+
+
+@pytest.fixture
 def together(house):
     with place(house.settings, "together") as made:
         made.project.secret(made.variable, made.old)
@@ -85,7 +91,7 @@ def verdicts(folder):
 
 
 def made(there):
-    return [name for name in there.board.accounts() if name.startswith("ops-")]
+    return [name for name in there.board.accounts() if name.startswith(("ops-", "ops_"))]
 
 
 def in_use(there):
@@ -281,6 +287,44 @@ def test_where_people_make_and_revoke_keys_the_run_waits_for_them(run, house, to
     ]
     hold(house, CANARY, dummy("TOGETHER_API_KEY"))
     assert {name: found for name, data in everything(house).items() if (found := traces(data))} == {}
+
+
+def at_the_project(there):
+    """Return which of the project's keys are there, and whether the vault's one is what pods were started with."""
+    new, started = there.new(), set(there.pods.started_with(there.variable))
+    return there.board.accounts(), started | {there.pods.held()[there.variable]} == {new}
+
+
+@nightly
+def test_the_supabase_projects_own_key_is_rotated_and_the_old_one_deleted(run, house, supabase):
+    with person(house):
+        result, folder = run(NAME, "provider=supabase", *GIVEN)
+    assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
+    assert verdicts(folder) == dict.fromkeys(STEPS, "OK")
+    assert at_the_project(supabase) == (made(supabase), True)
+    said = [line["result"] for line in events(folder) if line["event"] == "result"]
+    looks = {one["check"]: one["verdict"] for one in said}
+    assert (looks["key-in-use-supabase"], looks["old-key-supabase"]) == ("OK", "OK")
+    hold(house, supabase.new())
+
+
+SUPABASE_FAULTS = [
+    ("stage-key", "POST", "/api-keys"),
+    ("try-key", "GET", "/auth/v1/admin/users"),
+    ("revoke-old-key", "DELETE", "/api-keys"),
+]
+
+
+@nightly
+@pytest.mark.parametrize("fault", ["lost", "403"])
+@pytest.mark.parametrize(("step", "method", "path"), SUPABASE_FAULTS, ids=lambda one: one.strip("/"))
+def test_a_step_at_supabase_that_fails_once_is_gone_on_with(run, house, supabase, step, method, path, fault):
+    with person(house), supabase.doors.fault("supabase", fault, method=method, path=path, times=1):
+        result, _ = run(NAME, "provider=supabase", *GIVEN)
+        if result["exit_code"] != 0:
+            again = resume(result["run"], house.archive)
+            assert (again["state"], again["exit_code"]) == ("finished", 0), (step, again["reason"])
+    assert (at_the_project(supabase), len(made(supabase))) == ((made(supabase), True), 1)
 
 
 def test_without_a_staged_key_the_run_says_how_and_changes_nothing(run, house, fingerprint):
