@@ -257,5 +257,6 @@ def _lasting(values: Mapping[str, Any]) -> str:
     until = datetime.fromisoformat(str(to_json(values["access_tokens_until"])))
     return (
         f"Access tokens issued before stay valid until {until:%Y-%m-%d %H:%M} UTC wherever the token alone is checked; "
-        "a new signing key in use with the old one revoked ends them earlier."
+        "another signing key and the old one revoked end them earlier (runbooks/rotate-signing-keys, then "
+        "runbooks/revoke-signing-key with sign_out=true)."
     )

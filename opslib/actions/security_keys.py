@@ -86,8 +86,9 @@ class StageKey(KeyAction):
         usable(now.variable, now.old)
         if alike := twins(target, now):
             raise Refused(
-                f"The key also stands under another name, and would stay the old one there: {'; '.join(alike)}.",
-                f"Let everything read {now.variable}, and remove the other name.",
+                f"The key also stands elsewhere, and would stay the old one there: {'; '.join(alike)}.",
+                f"Let everything read {now.variable} from the vault and from {target.settings.kubernetes_secret}, "
+                "and remove it elsewhere.",
             )
         plan = self._made(target, now, issuer) if issuer else self._given(target, now)
         self._finished(target, now)

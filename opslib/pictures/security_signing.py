@@ -6,11 +6,8 @@ from opslib.model import Picture, Reading
 from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, label, picture, sentence
 
 TITLE = "The keys that sign the project's tokens"
-LEGEND = (
-    "Solid: signs. Hatched: signed before, and its tokens are still taken. Dotted: will sign next. Empty: revoked, its "
-    "tokens are taken by nobody at Supabase."
-)
-LEFT, LINE, SIDE = 330.0, 22, 13.0
+LEGEND = "Solid: signs. Hatched: signed before, its tokens are still taken. Dotted: next. Empty: revoked."
+LEFT, LINE, SIDE = 400.0, 22, 13.0
 _TEXTURES: dict[str, Texture] = {"in_use": "solid", "previously_used": "hatch", "standby": "dots"}
 _WORDS = {"in_use": "signs", "previously_used": "still trusted", "standby": "next", "revoked": "revoked"}
 

@@ -131,8 +131,8 @@ def exposed(target: PlanTarget, provider: Rotated) -> list[str]:
     if settings.supabase_project is not None:
         stores["supabase"] = dict(target.supabase.secrets())
     if settings.kubernetes_url is not None:
-        secret = target.cluster_secrets.secret(settings.kubernetes_secret)
-        stores["cluster"] = {key: secret.value(key) for key in secret.keys}
+        pods = target.cluster_secrets.read_by_pods()
+        stores["cluster"] = {key: secret.value(key) for secret in pods for key in secret.keys}
     if settings.hoster is not None:
         # A hoster shows no values.
         stores["front end"] = {one.name: None for one in target.hosting.variables()}
@@ -148,13 +148,13 @@ def exposed(target: PlanTarget, provider: Rotated) -> list[str]:
 
 
 def twins(target: PlanTarget, now: Rotation) -> list[str]:
-    """Return where the old key also stands under another name, which a rotation would leave behind."""
+    """Return where the old key also stands, under another name or in another secret of pods: it would stay there."""
     old, settings = now.old_key(), target.settings
     found = [f"vault: {key}" for key in now.old.keys if key != now.variable and now.old.value(key) == old]
     if settings.kubernetes_url is not None:
-        secret = target.cluster_secrets.secret(settings.kubernetes_secret)
-        mine = secret.key_of(now.variable)
-        found += [f"cluster: {key}" for key in secret.keys if key != mine and secret.value(key) == old]
+        for secret in target.cluster_secrets.read_by_pods():
+            mine = secret.key_of(now.variable) if secret.name == settings.kubernetes_secret else None
+            found += [f"{secret.name}: {key}" for key in secret.keys if key != mine and secret.value(key) == old]
     return found
 
 

@@ -119,8 +119,8 @@ def _verifiers(target: PlanTarget) -> list[dict[str, Any]]:
     names = (SECRET.variable, *SECRET.aliases)
     found += [f"the vault: {key}" for key in (current.keys if current else ()) if key in names]
     if settings.kubernetes_url is not None:
-        secret = target.cluster_secrets.secret(settings.kubernetes_secret)
-        found += [f"the cluster's secret {secret.name}: {key}" for name in names if (key := secret.key_of(name))]
+        held = [(secret, secret.key_of(name)) for secret in target.cluster_secrets.read_by_pods() for name in names]
+        found += [f"the cluster's secret {secret.name}: {key}" for secret, key in held if key]
     if settings.hoster is not None:
         found += [f"{target.hosting.hoster}: {one.name}" for one in target.hosting.variables() if one.name in names]
     checked = [one.slug for one in target.supabase.functions().values() if one.verify_jwt]

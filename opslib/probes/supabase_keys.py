@@ -30,7 +30,7 @@ def _keys(target: PlanTarget) -> list[dict[str, Any]]:
 def _legacy(target: PlanTarget) -> bool | None:
     """Return whether the project takes keys of the older form; None where it does not say, which proves nothing."""
     try:
-        return target.supabase.legacy_keys()
+        return target.keyring.legacy_keys()
     except OpsError:
         return None
 

@@ -123,6 +123,12 @@ class ReadOnlyClusterSecrets(ReadOnlyCluster):
         """Return the deployments whose pods are started with ``secret``."""
         return [one for one in self._templates() if one.reads(secret)]
 
+    def read_by_pods(self) -> list[HeldSecret]:
+        """Return every secret that pods of the deployments are started with; raises as :meth:`secret`."""
+        specs = [one.spec.template.spec for one in self._templates()]
+        names = {name for spec in specs for one in (*spec.containers, *spec.first) for name in one.names()}
+        return [self.secret(name) for name in sorted(names)]
+
     def readers_named(self, names: Sequence[str]) -> list[Reader]:
         """Return the deployments of these names, as far as there are such."""
         return [one for one in self._templates() if one.name in names]

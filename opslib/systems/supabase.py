@@ -116,10 +116,6 @@ class Restrictions(Shape):
     status: str
 
 
-class _Legacy(Shape):
-    enabled: bool
-
-
 class Bans(Shape):
     """Addresses that Supabase bans for a while, for wrong passwords of the database."""
 
@@ -226,10 +222,6 @@ class ReadOnlySupabase:
             return [shape.model_validate(row) for row in found.result]
         except ValidationError:
             raise told(READING, "malformed", "GET analytics/endpoints/logs.all", "a row of another form") from None
-
-    def legacy_keys(self) -> bool:
-        """Tell whether the project still takes its older keys (anon, service_role as JSON web tokens)."""
-        return self._api.get(_Legacy, *self._home, "api-keys", "legacy").enabled
 
     def restrictions(self) -> Restrictions:
         """Return from where the database may be reached."""

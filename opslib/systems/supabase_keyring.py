@@ -14,9 +14,10 @@ from pydantic import Field
 
 from opslib.errors import Unreachable
 from opslib.redaction import Secret
-from opslib.systems.api import Shape
+from opslib.settings_vendors import VendorNames
+from opslib.systems.api import Api, Shape
 from opslib.systems.env_variables import key_of
-from opslib.systems.supabase import ReadOnlySupabase, Supabase
+from opslib.systems.supabase import PUBLIC, WRITING, ReadOnlySupabase, Supabase
 
 SECRET, PUBLISHABLE, LEGACY = "secret", "publishable", "legacy"
 SERVICE_ROLE = "service_role"
@@ -73,16 +74,30 @@ class SigningKey(Shape):
     updated: datetime = Field(alias="updated_at")
 
 
+class _Legacy(Shape):
+    enabled: bool
+
+
 class _SigningKeys(Shape):
     keys: list[SigningKey]
 
 
 class ReadOnlyKeyring(ReadOnlySupabase):
-    """The keys of a target description's project; only GET is sent, and no value is asked for."""
+    """The keys of a target description's project; only GET is sent, and no value is asked for.
+
+    By the executor's token: whoever may list API keys may also ask for their values, which no notebook's token may.
+    """
+
+    def _opened(self, settings: VendorNames, token: Secret | None) -> Api:
+        return Api(WRITING, settings.supabase_url or PUBLIC, token)
 
     def api_keys(self) -> list[ApiKey]:
         """Return the project's API keys, the older ones too."""
         return self._api.get(list[ApiKey], *self._home, "api-keys")
+
+    def legacy_keys(self) -> bool:
+        """Tell whether the project still takes its older keys (anon, service_role as JSON web tokens)."""
+        return self._api.get(_Legacy, *self._home, "api-keys", LEGACY).enabled
 
     def signing_keys(self) -> list[SigningKey]:
         """Return the keys that sign; none where the project still signs with its older secret alone."""
@@ -102,7 +117,7 @@ class ReadOnlyKeyring(ReadOnlySupabase):
         return (*self._home, "config", "auth", "signing-keys")
 
 
-class Keyring(ReadOnlyKeyring, Supabase):
+class Keyring(Supabase, ReadOnlyKeyring):
     """Also makes and deletes API keys, and makes signing keys and moves them on."""
 
     def make_key(self, name: str, about: str) -> MadeKey:

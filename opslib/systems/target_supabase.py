@@ -44,8 +44,8 @@ class SupabaseLooking:
 
     @cached_property
     def keyring(self) -> ReadOnlyKeyring:
-        """The project's API keys and signing keys, by the token that only reads; values are not asked for."""
-        return ReadOnlyKeyring(self.settings, self.settings.read_supabase_token)
+        """The project's API keys and signing keys, asked by GET alone; values are not asked for."""
+        return ReadOnlyKeyring(self.settings, self._whole.supabase_token)
 
     @cached_property
     def door(self) -> ReadOnlyDoor:

@@ -44,6 +44,7 @@ def there(house, request):
 @pytest.fixture
 def supabase(house):
     with place(house.settings, "supabase") as made:
+        made.project.secret("OPENAI_API_KEY", "sk-of-the-other-9f3Kq7Zr")
         yield made
 
 
@@ -231,15 +232,22 @@ KILLS = {
 @nightly
 @pytest.mark.parametrize("step", first(1, *KILLS))
 def test_a_run_that_is_killed_goes_on_and_there_is_one_new_key(house, there, step):
+    new = killed(house, there, KILLS[step])
+    assert (len(made(there)), in_use(there)) == (1, everywhere(new))
+    assert "svc_production" not in there.board.state["accounts"]
+
+
+def killed(house, there, came, *given):
+    """Kill a run once ``came`` is so, go on with it to its end, and return the new key, which nothing shows."""
     known = {run.run for run in Archive(house.archive).runs()}
     command = [sys.executable, "-m", "opslib.cli", "run", NAME, "--environment", "lab"]
-    command += [word for pair in GIVEN for word in ("-p", pair)]
+    command += [word for pair in (*GIVEN, *given) for word in ("-p", pair)]
     variables = {**os.environ, "OPS_ARCHIVE": str(house.archive)}
     there.pods.doors.change(tick_seconds=0.3)
     seen: set[str] = set()
     with person(house):
         running = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not KILLS[step](there):
+        while not came(there):
             assert running.poll() is None, "it ended before it was killed"
             seen |= arguments()
             time.sleep(0.02)
@@ -250,11 +258,10 @@ def test_a_run_that_is_killed_goes_on_and_there_is_one_new_key(house, there, ste
         again = resume(name, house.archive)
     assert (again["state"], again["exit_code"]) == ("finished", 0), again["reason"]
     new = there.new()
-    assert (len(made(there)), in_use(there)) == (1, everywhere(new))
-    assert "svc_production" not in there.board.state["accounts"]
     assert not [line for line in seen if new in line or there.old in line]
     hold(house, new, there.old)
     assert verify(house.archive).ok
+    return new
 
 
 def arguments():
@@ -324,6 +331,19 @@ def test_a_step_at_supabase_that_fails_once_is_gone_on_with(run, house, supabase
         if result["exit_code"] != 0:
             again = resume(result["run"], house.archive)
             assert (again["state"], again["exit_code"]) == ("finished", 0), (step, again["reason"])
+    assert (at_the_project(supabase), len(made(supabase))) == ((made(supabase), True), 1)
+
+
+SUPABASE_KILLS = {
+    "stage-key": lambda there: made(there),
+    "revoke-old-key": lambda there: "default" not in there.board.accounts(),
+}
+
+
+@nightly
+@pytest.mark.parametrize("step", SUPABASE_KILLS)
+def test_a_run_at_supabase_that_is_killed_goes_on_and_there_is_one_new_key(house, supabase, step):
+    killed(house, supabase, SUPABASE_KILLS[step], "provider=supabase")
     assert (at_the_project(supabase), len(made(supabase))) == ((made(supabase), True), 1)
 
 

@@ -113,7 +113,7 @@ def test_what_the_management_api_answers_more_is_as_its_description_says(lab, th
     target.supabase.restrictions()
     target.supabase.logs(Event, "select 1 from auth_logs", moment - timedelta(hours=1), moment)
     target.supabase.auth_config()
-    target.supabase.legacy_keys()
+    target.keyring.legacy_keys()
     with pytest.raises(Unreachable):
         target.supabase.logs(Event, "select 1 from auth_logs", moment - timedelta(hours=25), moment)
     target.close()
