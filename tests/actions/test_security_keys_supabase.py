@@ -159,6 +159,12 @@ def test_a_key_that_also_stands_under_its_other_name_is_refused(there):
         there.step(StageKey).plan(there.reading)
 
 
+def test_a_key_in_another_secret_of_pods_is_refused_as_it_would_stay_there(there):
+    there.pods.hold(SUPABASE_SERVICE_ROLE_KEY=there.old)
+    with pytest.raises(Refused, match="valuecanvas-secrets: SUPABASE_SERVICE_ROLE_KEY"):
+        there.step(StageKey).plan(there.reading)
+
+
 def test_functions_get_their_keys_from_supabase_itself_and_nothing_is_set(promoted):
     _, plan, _, looked = promoted.do(SetFunctionKey)
     assert (plan.touches, looked.verdict) == (0, Verdict.OK)

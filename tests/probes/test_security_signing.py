@@ -37,7 +37,8 @@ def test_a_project_that_was_never_told_of_keys_has_none(there):
 
 
 def test_stores_with_the_shared_secret_and_functions_that_check_tokens_are_named(there):
-    assert who(there) == (["the vault: JWT_SECRET"], False)
+    cluster = "the cluster's secret api-server-environment: JWT_SECRET"
+    assert who(there) == (["the vault: JWT_SECRET", cluster], False)
     there.project.function("hello", verify_jwt=True)
     there.put(CURRENT, status="previously_used")
     there.put(OLDER, status="in_use")
