@@ -38,7 +38,7 @@ class RevokeOldKey(KeyAction):
     title: ClassVar[str] = "Revoke the old key"
     effect: ClassVar[Effect] = Effect.DESTRUCTIVE
     repeat: ClassVar[Repeat] = Repeat.IRREVERSIBLE
-    most: ClassVar[int] = 1
+    most: ClassVar[int] = 2
     seconds: ClassVar[float] = 4500.0
     items: ClassVar[tuple[str, ...]] = ("RUN-KEY-06",)
     guide: ClassVar[str] = "Revoke old key in provider dashboard"
