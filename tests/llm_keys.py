@@ -9,7 +9,6 @@ import time
 import urllib.request
 from typing import Any
 
-from opslib.lab.cluster.planted import API_ENVIRONMENT
 from opslib.lab.vendors.provider_keys import kept
 from opslib.lab.vendors.supabase_keys import digest as hash_of
 from tests.kubernetes import NAMESPACE, ClusterDoors
@@ -96,15 +95,6 @@ class Pods:
         """Return what the secret holds."""
         data = self.doors.cluster()["objects"]["secrets"][self._name]["data"]
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
-
-    def gather(self, variable: str, value: str) -> None:
-        """Let a key of the API's own secret stand in the one that all read alone, and pods start with it."""
-        state = self.doors.cluster()
-        own = state["objects"]["secrets"][f"{NAMESPACE}/{API_ENVIRONMENT}"]["data"]
-        for name in (variable, "SUPABASE_SERVICE_ROLE_KEY"):
-            own.pop(name, None)
-        self.doors.put(kubernetes=state)
-        self.hold(**{variable: value})
 
     def hold(self, **values: str | None) -> None:
         """Let somebody else set keys of the secret; None removes one."""

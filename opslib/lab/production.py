@@ -46,12 +46,11 @@ def dummy(name: str) -> str:
 
 
 API_SECRETS = {
-    **{name: dummy(name) for name in ("JWT_SECRET", "DATABASE_URL", "REDIS_URL", "SUPABASE_SERVICE_KEY")},
-    "SUPABASE_SERVICE_ROLE_KEY": dummy("SUPABASE_SERVICE_KEY"),
+    **{name: dummy(name) for name in ("JWT_SECRET", "DATABASE_URL", "REDIS_URL")},
     "AWS_ACCESS_KEY_ID": "AKIA" + "LABDUMMYLABDUMMY",
     "AWS_SECRET_ACCESS_KEY": "lab/dummy/" * 4,
 }
-"""What the API's pods alone are started with, as a secret; the providers' keys are in one of others' as well."""
+"""What the API's pods alone are started with, as a secret; keys that are rotated are in one of others' as well."""
 API_SETTINGS = {
     "REDIS_ENABLED": "true",
     "AWS_REGION": "us-east-1",

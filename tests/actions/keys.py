@@ -101,8 +101,6 @@ def place(settings: Any, provider: str) -> Iterator[Place]:
         with made.doors.restored(), made.pods.doors.restored():
             made.doors.forget()
             made.pods.doors.forget()
-            if provider == "supabase":
-                made.pods.gather(made.variable, made.old)
             try:
                 yield made
             finally:

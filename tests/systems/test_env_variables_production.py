@@ -8,7 +8,8 @@ from opslib.model import Verdict
 from opslib.systems.env_variables_production import CLUSTER, DESCRIPTION, HOSTER, KNOWN, VAULT, Place, put_together
 
 OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, Verdict.CRITICAL
-KEYS = {name: OWN[name] for name in ("TOGETHER_API_KEY", "OPENAI_API_KEY")}
+SERVICE = dict.fromkeys(("SUPABASE_SERVICE_KEY", "SUPABASE_SERVICE_ROLE_KEY"), OWN["SUPABASE_SERVICE_KEY"])
+KEYS = {**{name: OWN[name] for name in ("TOGETHER_API_KEY", "OPENAI_API_KEY")}, **SERVICE}
 GOOD = {
     CLUSTER: API_SETTINGS | API_SECRETS | KEYS,
     HOSTER: BUILDS | {"VITE_SUPABASE_URL": f"https://{PROJECT}.supabase.co"},

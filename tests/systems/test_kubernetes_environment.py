@@ -37,7 +37,8 @@ def contain(doors, **said):
 
 def test_config_maps_secrets_and_plain_values_come_together(cluster, doors):
     found = cluster.environment(API, None)
-    keys = {name: dummy(name) for name in ("TOGETHER_API_KEY", "OPENAI_API_KEY")}
+    keys = {name: dummy(name) for name in ("TOGETHER_API_KEY", "OPENAI_API_KEY", "SUPABASE_SERVICE_KEY")}
+    keys["SUPABASE_SERVICE_ROLE_KEY"] = keys["SUPABASE_SERVICE_KEY"]
     plain = {"NODE_ENV": "production", "PG_POOL_MAX": "10"}
     assert found.values == API_SETTINGS | API_SECRETS | keys | plain
     assert (found.untold, found.unread, found.broken) == ({}, (), ())

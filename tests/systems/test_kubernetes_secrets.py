@@ -67,6 +67,7 @@ def test_a_secret_or_a_deployment_that_somebody_changed_since_is_not_written_ove
     assert pods.held() == {
         "OPENAI_API_KEY": dummy(NAME),
         "TOGETHER_API_KEY": dummy("TOGETHER_API_KEY"),
+        "SUPABASE_SERVICE_KEY": dummy("SUPABASE_SERVICE_KEY"),
         "OTHER": "of somebody",
     }
 

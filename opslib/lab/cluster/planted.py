@@ -34,8 +34,10 @@ DEPLOYMENTS: dict[str, tuple[int, str, str, dict[str, str] | None]] = {
 BOUNDS = {"api-server": (2, 10), "llm-worker": (1, 5)}
 BUDGETS = ("api-server", "frontend")
 SECRET = "valuecanvas-secrets"  # noqa: S105 - the secret's name, not the secret
-HELD = ("TOGETHER_API_KEY", "OPENAI_API_KEY")
+HELD = ("TOGETHER_API_KEY", "OPENAI_API_KEY", "SUPABASE_SERVICE_KEY")
 """Keys that it holds."""
+ALSO = {"SUPABASE_SERVICE_ROLE_KEY": "SUPABASE_SERVICE_KEY"}
+"""Other names under which the API gets a key of it: one place for one value, so that it can be rotated."""
 READERS = ("api-server", "llm-worker")
 """Deployments whose pods get all of it when they start."""
 API, API_ENVIRONMENT = "api-server", "api-server-environment"
@@ -123,6 +125,9 @@ def _deployment(name: str) -> Object:
         container["envFrom"] = [*own, *container["envFrom"]]
     if variables:
         container["env"] = [{"name": key, "value": value} for key, value in variables.items()]
+    if name == API:
+        references = {also: {"secretKeyRef": {"name": SECRET, "key": key}} for also, key in ALSO.items()}
+        container["env"] += [{"name": also, "valueFrom": said} for also, said in references.items()]
     return {
         "metadata": {"name": name, "labels": {"app": name}},
         "spec": {
