@@ -83,6 +83,8 @@ _PLACES = (
     "together_url",
     "openai_url",
     "openai_project",
+    "api_replicas",
+    "api_pod_port",
 )
 """Names of a description's fields that say where a target is."""
 
@@ -108,7 +110,11 @@ def lab_faults(values: Values) -> Iterator[str]:
 
 
 def _asked_elsewhere(values: Values) -> Iterator[str]:
-    """Yield which status page or name server of a lab is not on this machine."""
+    """Yield which replica, status page or name server of a lab is not on this machine."""
+    if not all(map(_here, filter(None, values.get("OPS_API_REPLICAS", "").split(",")))):
+        yield "OPS_API_REPLICAS: the lab is on this machine only (127.0.0.1, ::1)"
+    if values.get("OPS_API_POD_PORT"):
+        yield "OPS_API_POD_PORT: pods of a lab have no addresses; its replicas are in OPS_API_REPLICAS"
     for page in filter(None, values.get("OPS_STATUS_PAGES", "").split(",")):
         if not _here(page.partition("=")[2]):
             yield f"OPS_STATUS_PAGES: {page.partition('=')[0].strip()}: the lab is on this machine only"

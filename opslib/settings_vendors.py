@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from opslib.redaction import Secret
 from opslib.settings_dependencies import Dependencies
 from opslib.settings_development import DevelopmentNames
+from opslib.settings_gateway import GatewayNames, GatewayTokens
 from opslib.settings_guard import Address, split
 from opslib.settings_observability import ADDRESSES as WATCHING
 from opslib.settings_observability import Observability
@@ -50,7 +51,7 @@ Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 """A name that Supabase allows for a function."""
 
 
-class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability):
+class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, GatewayNames):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")
@@ -173,7 +174,7 @@ class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observa
     )
 
 
-class VendorTokens(ProjectSecrets):
+class VendorTokens(ProjectSecrets, GatewayTokens):
     """Credentials that can change something at the vendors; the executor's."""
 
     vercel_token: Secret | None = Field(None, alias="VERCEL_TOKEN")
@@ -220,6 +221,9 @@ ADDRESSES = (
     *WATCHING,
 )
 """Variables that lead to a vendor, or to what it serves."""
+
+REPLICAS = frozenset({"api_replicas", "api_pod_port"})
+"""Fields that say where an administrator's token and session go."""
 
 VOUCHING = frozenset({"status_pages", "status_components", "resolver"})
 """Fields that say whose word counts for the vendors and for names."""

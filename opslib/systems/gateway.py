@@ -45,10 +45,10 @@ class Told:
 
 
 class ReadOnlyGateway:
-    """The router at the application's address. Close with :meth:`close`."""
+    """The router at the application's address, or at ``base``, one replica's own. Close with :meth:`close`."""
 
-    def __init__(self, settings: ReadSettings) -> None:
-        self._base, self._token = settings.application_url, settings.read_application_token
+    def __init__(self, settings: ReadSettings, base: str | None = None) -> None:
+        self._base, self._token = base or settings.application_url, settings.read_application_token
         self._reader = Reader()
         self._shut_until = 0.0
 

@@ -15,6 +15,7 @@ from opslib.settings import Settings
 from opslib.systems.building import Builder, ReadOnlyBuilder
 from opslib.systems.cache_writing import Cache
 from opslib.systems.filing import Filing
+from opslib.systems.gateway_user import Administrator, AskingAdministrator
 from opslib.systems.github import Workflows
 from opslib.systems.hosters import looking, moving
 from opslib.systems.hosting import Hosting, ReadOnlyHosting
@@ -88,6 +89,11 @@ class PlanTarget(ReadTarget, SupabaseLooking):
     def rotated_keys(self) -> ReadOnlyRotatedKeys:
         """Who gives the keys that are rotated, asked by GET with a key that is handed in."""
         return ReadOnlyRotatedKeys(self.settings)
+
+    @cached_property
+    def administrator(self) -> AskingAdministrator:
+        """The product's LLM router, asked for an answer as its administrator; nothing is set there."""
+        return AskingAdministrator(self._whole, self.run)
 
     @cached_property
     def openai(self) -> ReadOnlyProject:
@@ -201,6 +207,11 @@ class WriteTarget(VerifyTarget):
     def key_user(self) -> RotatedKeys:
         """Who gives the keys that are rotated; a provider of language models also says a word."""
         return RotatedKeys(self.settings)
+
+    @cached_property
+    def administrator_writer(self) -> Administrator:
+        """The same, who also closes breakers."""
+        return Administrator(self.settings, self.run)
 
     @cached_property
     def openai_writer(self) -> Project:

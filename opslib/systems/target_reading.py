@@ -16,6 +16,7 @@ from opslib.systems.log_groups import ReadOnlyLogs
 from opslib.systems.names import Names
 from opslib.systems.object_store import ReadOnlyBucket
 from opslib.systems.postgres import ReadOnlyDatabase
+from opslib.systems.replicas import ReadOnlyReplicas
 from opslib.systems.secret_store import ReadOnlySecrets
 from opslib.systems.sentry import ReadOnlySentry
 from opslib.systems.status_pages import StatusPages
@@ -113,6 +114,11 @@ class ReadTarget(Watching, SupabaseReading):
     def gateway(self) -> ReadOnlyGateway:
         """The product's LLM gateway, by the token of a user who only looks."""
         return ReadOnlyGateway(self.settings)
+
+    @cached_property
+    def replicas(self) -> ReadOnlyReplicas:
+        """The same of each replica of the API by itself."""
+        return ReadOnlyReplicas(self.settings, lambda: self.cluster)
 
     def close(self) -> None:
         """Close every handle that was opened."""
