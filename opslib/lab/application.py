@@ -24,6 +24,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from opslib.errors import OpsError, Unreachable
 from opslib.lab.application_audit import AuditTrail
@@ -37,6 +38,7 @@ from opslib.lab.application_load import Load
 from opslib.lab.application_metrics import CONTENT_TYPE, RequestMetrics
 from opslib.lab.application_node_metrics import node_metrics
 from opslib.lab.application_options import Options, from_environment
+from opslib.lab.application_replicas import Balanced
 from opslib.lab.application_sessions import ROLES, Sessions
 from opslib.lab.application_store import Store
 from opslib.lab.application_web import ApiGate, Envelope, broken, not_found
@@ -49,17 +51,14 @@ log = logging.getLogger("application")
 
 
 class Application:
-    """The parts of one process, wired together."""
+    """The parts of one replica, wired together; ``sessions`` are those of all replicas."""
 
-    def __init__(self, options: Options, faults: Faults | None) -> None:
+    def __init__(self, options: Options, faults: Faults | None, sessions: Sessions) -> None:
         times = options.times
-        self._options, self._faults = options, faults
+        self._options, self._faults, self._sessions = options, faults, sessions
         self._store = Store(options.database_url, seconds=times.database, size=options.pool_size)
         self._cache = Cache(options.cache_url, ttl=times.cache_ttl)
         self._gateway = Gateway(options, self._store, self._cache)
-        self._sessions = Sessions(
-            idle=times.session_idle, absolute=times.session_absolute, monitor=options.monitor_token
-        )
         self._minute = MinuteLimit(times.rate_window)
         self._metrics, self._audit = RequestMetrics(), AuditTrail(self._store)
         self._front = FrontState(options.origins)
@@ -160,7 +159,20 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: Starlette) -> _Server:
+def _replicas(options: Options, faults: Faults | None) -> Balanced:
+    times = options.times
+    sessions = Sessions(
+        idle=times.session_idle,
+        absolute=times.session_absolute,
+        monitor=options.monitor_token,
+        admin=(options.admin_token, options.admin_session),
+    )
+    # One of them puts the load on; as many more would be another load.
+    quiet = [replace(options, load_per_second=0.0)] * (options.replicas - 1)
+    return Balanced([Application(one, faults, sessions).asgi() for one in (options, *quiet)])
+
+
+def _server(app: ASGIApp) -> _Server:
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="auto", timeout_graceful_shutdown=GRACE_SECONDS
     )
@@ -181,7 +193,7 @@ async def serve(options: Options, port: int, provider_port: int) -> None:
             openai_url=options.openai_url or own["openai"],
         )
         servers.append(_server(providers_application(faults)))
-    servers.insert(0, _server(Application(options, faults).asgi()))
+    servers.insert(0, _server(_replicas(options, faults)))
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, _stop, servers)

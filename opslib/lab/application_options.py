@@ -9,6 +9,8 @@ from pathlib import Path
 
 from opslib.errors import SettingsError
 
+PLACE = "/_lab/replica"
+"""Below it each replica is found by itself, as a pod is at its own address."""
 HEALTH_SHAPES = ("router", "billing", "legacy")
 """The three health surfaces found in the product: the router, the shipped server, and its predecessor."""
 
@@ -62,6 +64,10 @@ class Options:
     service_token: str = field(default="", repr=False)
     monitor_token: str = field(default="", repr=False)
     """Bearer token of a user who looks and has no session: health and stats are told, chat and reset are not."""
+    admin_token: str = field(default="", repr=False)
+    admin_session: str = field(default="", repr=False)
+    """Bearer token and session of an administrator who is always signed in."""
+    replicas: int = 1
     health_shape: str = "router"
     open_llm_health: bool = False
     load_per_second: float = 5.0
@@ -93,6 +99,9 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Options:
         origins=tuple(filter(None, given.get("CORS_ALLOWED_ORIGINS", "").split(","))),
         service_token=given.get("SERVICE_IDENTITY_TOKEN", ""),
         monitor_token=given.get("LAB_MONITOR_TOKEN", ""),
+        admin_token=given.get("LAB_ADMIN_TOKEN", ""),
+        admin_session=given.get("LAB_ADMIN_SESSION", ""),
+        replicas=int(_number(given, "LAB_REPLICAS", 1.0, least=1.0, most=9.0)),
         health_shape=shape,
         open_llm_health=given.get("LAB_OPEN_LLM_HEALTH", "0") not in ("", "0"),
         load_per_second=_number(given, "LAB_LOAD_PER_SECOND", 24.0, most=100.0),

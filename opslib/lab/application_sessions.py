@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 import uuid
@@ -12,6 +13,8 @@ ROLES = ("member", "admin")
 MANY = 1000
 MONITOR = "00000000-0000-4000-8000-00000000a11c"
 """The user who only looks."""
+ADMIN = "00000000-0000-4000-8000-0000000ad313"
+"""The administrator."""
 
 
 @dataclass(eq=False)
@@ -34,12 +37,27 @@ class Sessions:
     """The logins of this process; a restart forgets them. The bearer token outlives the session, as a JWT does."""
 
     def __init__(
-        self, *, idle: float, absolute: float, clock: Callable[[], float] = time.monotonic, monitor: str = ""
+        self,
+        *,
+        idle: float,
+        absolute: float,
+        clock: Callable[[], float] = time.monotonic,
+        monitor: str = "",
+        admin: tuple[str, str] = ("", ""),
     ) -> None:
-        """``monitor`` is the bearer token of a user who is always known and has neither session nor consent."""
+        """``monitor`` is the bearer token of a user who is always known and has neither session nor consent.
+
+        ``admin`` are bearer token and session of an administrator who stays signed in for as long as the lab is up.
+        """
         self._idle, self._absolute, self._clock = idle, absolute, clock
         self._all: list[Session] = []
-        self._monitor = Session(MONITOR, None, "member", "anonymous", False, 0, 0, token=monitor) if monitor else None
+        self._standing: list[Session] = []
+        if monitor:
+            self._standing.append(Session(MONITOR, None, "member", "anonymous", False, 0, 0, token=monitor))
+        if all(admin):
+            token, cookie = admin
+            lasting = Session(ADMIN, None, "admin", "enterprise", True, math.inf, math.inf, token=token, cookie=cookie)
+            self._standing.append(lasting)
         self._logins = 0
 
     def login(self, role: str, tier: str, consent: bool, members: Sequence[tuple[str, str]]) -> Session:
@@ -56,13 +74,14 @@ class Sessions:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             return None
-        every = [*self._all, *([self._monitor] if self._monitor else [])]
+        every = [*self._all, *self._standing]
         mine = token.strip().encode()
         return next((known for known in every if secrets.compare_digest(known.token.encode(), mine)), None)
 
     def refusal(self, cookie: str) -> tuple[int, str] | None:
         """Return (status, error) when the session of ``cookie`` is missing or over; else note that it was used."""
-        session = next((known for known in self._all if cookie and secrets.compare_digest(known.cookie, cookie)), None)
+        every = [*self._all, *self._standing]
+        session = next((known for known in every if cookie and secrets.compare_digest(known.cookie, cookie)), None)
         if session is None:
             return 401, "Session missing or invalid"
         now = self._clock()
@@ -70,5 +89,5 @@ class Sessions:
             return 440, "Session expired due to inactivity"
         if now - session.created > self._absolute:
             return 440, "Session exceeded absolute lifetime"
-        session.used = now
+        session.used = max(session.used, now)
         return None

@@ -66,6 +66,7 @@ def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
         "OPS_SERVER_METRICS_URL": f"{url}/node-metrics" if url else "",
         **vendors.target(),
         **cluster.target(),
+        **(application.target() if application else {}),
     }
     return {str(f.alias): given.get(str(f.alias), _text(f.default)) for f in Settings.model_fields.values()}
 

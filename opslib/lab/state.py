@@ -51,6 +51,8 @@ SECRETS = (
     "kubernetes_token",
     "read_kubernetes_token",
     "read_application_token",
+    "admin_token",
+    "admin_session",
 )
 
 

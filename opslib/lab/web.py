@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 
+from opslib.lab.application_options import PLACE
 from opslib.lab.cache import Cache
 from opslib.lab.cluster.service import Cluster
 from opslib.lab.database import DATABASE, Database
@@ -14,6 +15,8 @@ from opslib.lab.service import Service
 from opslib.lab.vendors.service import Vendors
 
 MODULE = "opslib.lab.application"
+REPLICAS = 2
+"""As many as the cluster's deployment of the API has pods."""
 POOL = "valuecanvas-api"
 """The ``application_name`` of the stand-in's sessions in PostgreSQL."""
 
@@ -49,8 +52,19 @@ class Application(Service):
             "CORS_ALLOWED_ORIGINS": self._vendors.url,
             "LAB_DISK_PATH": str(self._database.data),
             "LAB_MONITOR_TOKEN": self.passwords["read_application_token"],
+            "LAB_ADMIN_TOKEN": self.passwords["admin_token"],
+            "LAB_ADMIN_SESSION": self.passwords["admin_session"],
+            "LAB_REPLICAS": str(REPLICAS),
             **self._vendors.providers(),
             **self._cluster.environment(),
+        }
+
+    def target(self) -> dict[str, str]:
+        """Return the variables of a target description that lead to the replicas, and who may reset them."""
+        return {
+            "OPS_API_REPLICAS": ",".join(f"{self.url}{PLACE}/{number}" for number in range(REPLICAS)),
+            "OPS_APPLICATION_ADMIN_TOKEN": self.passwords["admin_token"],
+            "OPS_APPLICATION_ADMIN_SESSION": self.passwords["admin_session"],
         }
 
     @property

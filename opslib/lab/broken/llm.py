@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from opslib.lab.broken import Fault, providers
 from opslib.model import Verdict
 from opslib.settings import Settings
@@ -9,6 +11,8 @@ from opslib.settings import Settings
 TOGETHER = "meta-llama/Llama-3-70b-chat-hf"
 MANY = 60
 RECOVER = "disaster/recover-llm"
+MARK = "lab-fault-"
+SLOW_SECONDS = 12.0
 
 
 def _revoked(provider: str, title: str) -> Fault:
@@ -26,32 +30,55 @@ def _revoked(provider: str, title: str) -> Fault:
 def _both_fail(settings: Settings) -> None:
     for provider in ("together", "openai"):
         providers.set_fault(settings, provider, "503")
-    providers.chat(settings, 3)
+    for base in settings.api_replicas:
+        providers.chat(settings, 3, base)
 
 
-def _both_well(settings: Settings) -> None:
+def _well(settings: Settings) -> None:
     for provider in ("together", "openai"):
         providers.clear_fault(settings, provider)
     providers.reset(settings)
+    providers.forget(settings, MARK)
 
 
-def _together(name: str, title: str, check: str, fault: str) -> Fault:
-    """Return a fault of Together.ai alone, which OpenAI makes up for: nobody notices but the bill."""
+def _fails(settings: Settings, how: str, bases: Sequence[str]) -> None:
+    """Let Together.ai fail, and users of these replicas find out: the fallback serves, and the breakers open."""
+    providers.set_fault(settings, "together", how)
+    for base in bases:
+        providers.chat(settings, 3, base, MARK)
+
+
+def _out(how: str, title: str) -> Fault:
     return Fault(
-        name=name,
+        name=f"together-{how}",
         area="llm",
         title=title,
-        check=check,
+        check="llm-replicas",
         notebook=RECOVER,
-        make=lambda settings: providers.fail_together(settings, fault),
-        mend=providers.mend_together,
+        make=lambda settings: _fails(settings, how, settings.api_replicas),
+        mend=_well,
         verdict=Verdict.WARNING,
     )
 
 
-def _answered(name: str, title: str, check: str, provider: str, model: str, latency: int, prompt: int) -> Fault:
-    """Return a fault that is seen in what users were answered within the last half an hour."""
-    rows = [
+def _slow(settings: Settings) -> None:
+    providers.set_fault(settings, "together", "slow", seconds=SLOW_SECONDS)
+    providers.put_usage(settings, "together-slow", _rows("together_ai", TOGETHER, 12_000, 400))
+
+
+def _in_time(settings: Settings) -> None:
+    providers.clear_fault(settings, "together")
+    providers.remove_usage(settings, "together-slow")
+
+
+def _wedged(settings: Settings) -> None:
+    """Let one replica meet an outage that is over before anybody else does."""
+    _fails(settings, "503", settings.api_replicas[-1:])
+    providers.clear_fault(settings, "together")
+
+
+def _rows(provider: str, model: str, latency: int, prompt: int) -> list[dict[str, object]]:
+    return [
         {
             "provider": provider,
             "model": model,
@@ -63,6 +90,11 @@ def _answered(name: str, title: str, check: str, provider: str, model: str, late
         }
         for number in range(MANY)
     ]
+
+
+def _answered(name: str, title: str, check: str, provider: str, model: str, latency: int, prompt: int) -> Fault:
+    """Return a fault that is seen in what users were answered within the last half an hour."""
+    rows = _rows(provider, model, latency, prompt)
     return Fault(
         name=name,
         area="llm",
@@ -85,11 +117,30 @@ FAULTS: tuple[Fault, ...] = (
         check="llm-breakers",
         notebook=RECOVER,
         make=_both_fail,
-        mend=_both_well,
+        mend=_well,
     ),
-    _together("together-fails", "Together.ai answers chats with 503, and its breaker is open", "llm-breakers", "503"),
-    _together("together-cuts", "Together.ai's answers break off, and its breaker is open", "llm-breakers", "cut"),
-    _together("together-limits", "Together.ai answers chats with 429: OpenAI serves", "llm-fallback", "429"),
+    _out("503", "Together.ai answers chats with 503; the fallback serves, and every replica's breaker is open"),
+    _out("429", "Together.ai has had too many requests of ours; the fallback serves"),
+    _out("cut", "Together.ai's answers break off; the fallback serves"),
+    Fault(
+        name="together-slow",
+        area="llm",
+        title="Together.ai takes twelve seconds, and no breaker opens for that",
+        check="llm-latency",
+        notebook=RECOVER,
+        make=_slow,
+        mend=_in_time,
+    ),
+    Fault(
+        name="replica-wedged",
+        area="llm",
+        title="One replica's breaker stays open after the outage is over; the other one's is closed",
+        check="llm-replicas",
+        notebook=RECOVER,
+        make=_wedged,
+        mend=_well,
+        verdict=Verdict.WARNING,
+    ),
     _answered("fallback-serves", "OpenAI serves what Together.ai should", "llm-fallback", "openai", "gpt-4", 900, 400),
     _answered("slow-models", "Together.ai takes twelve seconds", "llm-latency", "together_ai", TOGETHER, 12_000, 400),
     _answered("grown-prompts", "Prompts have grown tenfold", "llm-tokens", "together_ai", TOGETHER, 900, 20_000),

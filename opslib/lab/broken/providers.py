@@ -26,12 +26,8 @@ SELECT (SELECT id FROM public.organizations ORDER BY id LIMIT 1), %(provider)s, 
        %(prompt)s + %(completion)s, %(cost)s, %(latency)s, jsonb_build_object('lab-fault', %(fault)s::text),
        now() - make_interval(secs => %(age)s)
 """
+FORGET = "DELETE FROM public.llm_usage WHERE request_metadata->>'request_id' LIKE %(mark)s"
 DELETE = "DELETE FROM public.llm_usage WHERE request_metadata->>'lab-fault' = %(fault)s"
-
-
-SINCE = "failing_since"
-NOW = "SELECT clock_timestamp()::text AS now"
-SERVED_SINCE = "DELETE FROM public.llm_usage WHERE provider = 'openai' AND created_at >= %(since)s::timestamptz"
 
 
 def set_key(settings: Settings, provider: str, known: bool) -> None:
@@ -48,10 +44,10 @@ def set_prices(settings: Settings, prices: Mapping[str, float]) -> None:
     Doors(settings).put(together=kept | ({"prices": dict(prices)} if prices else {}))
 
 
-def set_fault(settings: Settings, provider: str, fault: str) -> None:
+def set_fault(settings: Settings, provider: str, fault: str, **more: Any) -> None:
     """Let a provider's chat go wrong in one way, once and for good."""
     clear_fault(settings, provider)
-    Doors(settings).fail(provider, fault, path="chat/completions")
+    Doors(settings).fail(provider, fault, path="chat/completions", **more)
 
 
 def clear_fault(settings: Settings, provider: str) -> None:
@@ -59,40 +55,29 @@ def clear_fault(settings: Settings, provider: str) -> None:
     Doors(settings).mend(provider)
 
 
-def fail_together(settings: Settings, fault: str) -> None:
-    """Let Together.ai's chat go wrong in one way and ask for some answers, which OpenAI then gives."""
-    mend_together(settings)
-    with connect(settings.database_url, "lab") as database:
-        row = database.execute(NOW).fetchone()
-    assert row is not None
-    change(settings, "together", **{SINCE: row["now"]})
-    set_fault(settings, "together", fault)
-    chat(settings, 6)
+def chat(settings: Settings, times: int, base: str | None = None, mark: str = "") -> None:
+    """Ask the application's chat, or one replica's at ``base``, so many times, each a prompt of its own.
 
-
-def mend_together(settings: Settings) -> None:
-    """Let it be well, close the breakers, and forget what OpenAI served instead."""
-    state = remembered(settings, "together")
-    if SINCE not in state:
-        return
-    clear_fault(settings, "together")
-    reset(settings)
-    with connect(settings.database_url, "lab") as database:
-        database.execute(SERVED_SINCE, {"since": state[SINCE]})
-    Doors(settings).put(together={name: value for name, value in state.items() if name != SINCE})
-
-
-def chat(settings: Settings, times: int) -> None:
-    """Ask the application's chat so many times, each a prompt of its own, whatever it answers."""
-    person = _login(settings, "member")
+    Whatever it answers. ``mark`` begins the requests' ids, by which :func:`forget` knows the rows that they leave.
+    """
+    person = login(settings, "member")
     for _ in range(times):
         body = {"prompt": f"lab {uuid.uuid4()}", "model": MODEL}
-        _ask(f"{settings.application_url}/api/llm/chat", "POST", body, person)
+        headers = {**person, "x-request-id": f"{mark}{uuid.uuid4()}"}
+        _ask(f"{base or settings.application_url}/api/llm/chat", "POST", body, headers)
+
+
+def forget(settings: Settings, mark: str) -> None:
+    """Remove the rows of usage that chats with this mark left."""
+    with connect(settings.database_url, "lab") as database:
+        database.execute(FORGET, {"mark": f"{mark}%"})
 
 
 def reset(settings: Settings) -> None:
-    """Close the application's breakers, as an administrator does."""
-    _ask(f"{settings.application_url}/api/llm/reset", "POST", None, _login(settings, "admin"))
+    """Close the breakers of every replica, as an administrator does."""
+    admin = login(settings, "admin")
+    for base in settings.api_replicas:
+        _ask(f"{base}/api/llm/reset", "POST", None, admin)
 
 
 def put_usage(settings: Settings, fault: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -109,7 +94,8 @@ def remove_usage(settings: Settings, fault: str) -> None:
         database.execute(DELETE, {"fault": fault})
 
 
-def _login(settings: Settings, role: str) -> dict[str, str]:
+def login(settings: Settings, role: str) -> dict[str, str]:
+    """Return the headers of the next user, signed in with this role."""
     answer = _ask(f"{settings.application_url}/_lab/session?role={role}&tier=enterprise", "POST")
     said = json.loads(answer.text)
     cookies = _COOKIE.findall(answer.headers["set-cookie"])
