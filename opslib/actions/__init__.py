@@ -15,6 +15,7 @@ from opslib.actions import (
     delivery,
     environment,
     frontend,
+    llm,
     security,
     supabase,
 )
@@ -69,6 +70,7 @@ _KINDS: tuple[type[Action], ...] = (
     security.RotateSigningKey,
     security.TrySigningKey,
     security.RevokeSigningKey,
+    llm.ResetBreakers,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

@@ -4,6 +4,7 @@ from opslib.checks import dependencies
 from opslib.checks.llm_answers import fallback, latency, tokens
 from opslib.checks.llm_gateway import breakers, errors, provider_errors
 from opslib.checks.llm_keys import answers, key
+from opslib.checks.llm_replicas import fallback_cost, replicas, service_answer, stay_closed
 from opslib.checks.tree import Branch, Tree
 from opslib.model import Check
 
@@ -14,13 +15,20 @@ __all__ = [
     "breakers",
     "errors",
     "fallback",
+    "fallback_cost",
     "key",
     "latency",
     "provider_errors",
+    "replicas",
+    "service_answer",
+    "stay_closed",
     "tokens",
 ]
 
-DECISIVE: tuple[Check, ...] = (breakers(), key("together"), key("openai"), fallback(), latency(), errors(), tokens())
+DECISIVE: tuple[Check, ...] = (
+    *(breakers(), replicas(), key("together"), key("openai"), fallback(), latency(), errors()),
+    tokens(),
+)
 """What tells most, most telling first; none of them waits for a window."""
 
 TREES: tuple[Tree, ...] = (

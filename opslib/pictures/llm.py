@@ -1,4 +1,4 @@
-"""A picture of the LLM gateway: a lane for each provider, with its breaker, its answers' times and its share."""
+"""Pictures of the LLM gateway: a lane for each provider, with its breaker, its answers' times and its share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from opslib.model import Picture, Reading, Row
 from opslib.pictures.figures import count, duration
+from opslib.pictures.llm_apart import apart
 from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, label, line, picture, sentence
+
+__all__ = ["apart", "lanes"]
 
 TITLE = "Who answers, and how fast"
 NAMES = {"together_ai": "Together.ai", "openai": "OpenAI"}

@@ -10,6 +10,7 @@ from opslib.probes import (
     environment_production,
     frontend,
     llm_keys,
+    llm_replicas,
     security_keys,
     security_secrets,
     security_signing,
@@ -49,6 +50,7 @@ _PROBES: tuple[Probe, ...] = (
     costs.told,
     *llm_keys.valid.values(),
     *llm_keys.words.values(),
+    llm_replicas.answer,
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}
