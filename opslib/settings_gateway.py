@@ -16,7 +16,7 @@ class GatewayNames(BaseModel):
     api_replicas: Annotated[tuple[Address, ...], BeforeValidator(split)] = Field(
         (),
         alias="OPS_API_REPLICAS",
-        description="base address of each replica of the API, by commas; unset: the ready pods', at OPS_API_POD_PORT",
+        description="base address of each replica of the API, by commas; unset: the running pods', at OPS_API_POD_PORT",
     )
     api_pod_port: int | None = Field(
         None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 from opslib.lab.broken import providers
 from opslib.model import Reading
+from opslib.redaction import Secret
 
 TOGETHER, LLAMA, GPT = "together_ai", "meta-llama/Llama-3-70b-chat-hf", "gpt-4"
 
@@ -43,6 +45,10 @@ def router(status: int, body: Any, **headers: str) -> Iterator[tuple[str, list[s
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.do_GET()
+
         def do_GET(self) -> None:
             asked.append(f"{self.path} {self.headers.get('authorization', '-')}")
             data = (body if isinstance(body, str) else json.dumps(body)).encode()
@@ -55,10 +61,48 @@ def router(status: int, body: Any, **headers: str) -> Iterator[tuple[str, list[s
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _serving(Handler) as url:
+        yield url, asked
+
+
+def as_user(settings: Any, role: str = "admin") -> Any:
+    """Return the settings with the token and the session of the lab's next user, so that nobody shares his limit."""
+    said = providers.login(settings, role)
+    session = said["cookie"].partition("session=")[2].partition(";")[0]
+    token = said["authorization"].removeprefix("Bearer ")
+    return settings.model_copy(update={"admin_token": Secret(token), "admin_session": Secret(session)})
+
+
+@contextmanager
+def lossy_replica(before: Any, after: Any) -> Iterator[tuple[str, list[str]]]:
+    """Serve a replica that tells ``before``, carries a reset out without an answer, and tells ``after`` then."""
+    resets: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            resets.append(self.path)
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+        def do_GET(self) -> None:
+            data = json.dumps({"success": True, "data": after if resets else before}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    with _serving(Handler) as url:
+        yield url, resets
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

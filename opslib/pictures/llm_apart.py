@@ -15,7 +15,10 @@ FIRST, SPARE = NAMES
 LEFT, BAND, HIGH = 150.0, 120.0, 15.0
 RECENT_SECONDS = 60.0
 """A user's answer that is older says nothing of now."""
-LEGEND = "Empty: well, or closed. Hatched: half-open, or seen by users only. Solid: out, or open. Dotted: not known."
+LEGEND = (
+    "Empty: well, closed, or served by Together.ai. Hatched: half-open, by the fallback, or not asked now.",
+    "Solid: out, or open. Dotted: not known.",
+)
 _BREAKER: Mapping[str, Texture] = {"closed": "outline", "half-open": "hatch", "open": "solid"}
 
 
@@ -43,7 +46,7 @@ def apart(together: Reading, openai: Reading, replicas: Reading, service: Readin
     means = meaning(direct[FIRST].word, replicas, served.word)
     words = "; ".join(f"{NAMES[name]} {state.word}" for name, state in direct.items())
     alternative = f"{words}; served by: {served.word}. {means}"
-    return picture(TITLE, alternative, *blocks, heading(means), sentence(LEGEND), gap=8)
+    return picture(TITLE, alternative, *blocks, heading(means), *map(sentence, LEGEND), gap=8)
 
 
 def meaning(provider: str, replicas: Reading, served: str) -> str:
@@ -57,7 +60,10 @@ def meaning(provider: str, replicas: Reading, served: str) -> str:
     if provider != "well":
         return "Whether the provider is well nobody has asked: nothing can be said of a reset (ask_providers)."
     if shut:
-        return f"The provider is well and {len(shut)} replicas keep it out: close their breakers, or wait a minute."
+        many = len({row["replica"] for row in replicas.rows})
+        return (
+            f"The provider is well, and {len(shut)} of {many} replicas keep it out: close their breakers, or wait 60 s."
+        )
     if unseen:
         return "The provider is well; a replica that nobody could ask may still keep it out."
     if served == NAMES[SPARE]:
@@ -93,7 +99,8 @@ def _replicas(reading: Reading) -> list[Block]:
         bands = [(_BREAKER.get(said[of]["state"], "dots"), str(said[of]["state"])) for of in NAMES if of in said]
         why = next((str(row["why"]) for row in said.values() if row["why"]), "")
         shown = [(texture, "not known" if word == "?" else word) for texture, word in bands]
-        blocks.append(_lane(name.rpartition("/")[2] if "/" in name else name, shown, why or name))
+        short = f"replica {name.rpartition('/')[2]}" if "/" in name else name
+        blocks.append(_lane(short, shown, why or name))
     return blocks
 
 

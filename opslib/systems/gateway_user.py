@@ -132,6 +132,8 @@ class AskingAdministrator:
             "authorization": Secret(f"Bearer {token.reveal()}"),
             "cookie": Secret(cookies),
             "x-csrf-token": csrf,
+            # By this the product's audit log names the request, and so whose it was.
+            "x-request-id": f"opslib-{self._run}-{uuid.uuid4().hex[:12]}",
             "accept": "application/json",
         }
 

@@ -1,8 +1,9 @@
 """The replicas of the API, each asked by itself: breakers are in each one's memory, and none knows another's.
 
 The Kubernetes API can pass a request on to a pod, but takes the Authorization header for itself, and the product wants
-one. So replicas are asked at their own addresses: those of the target description, else the ready pods' own at
-``OPS_API_POD_PORT``. What the cluster has beyond those that can be asked is counted, with the reason.
+one. So replicas are asked at their own addresses: those of the target description, else the running pods' own at
+``OPS_API_POD_PORT``. A pod that is not ready counts: the product's readiness fails while the provider is out, and just
+then its breakers matter. What the cluster has beyond those that can be asked is counted, with the reason.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class ReadOnlyReplicas:
         if said.api_replicas:
             known = [Replica(_short(base), base) for base in said.api_replicas]
             return [*known, *self._beyond(len(known))]
-        if said.application_url is None:
+        if said.kubernetes_url is None:
             raise Unreachable("No replica of the API is described.", "Set OPS_API_REPLICAS, or OPS_API_POD_PORT.")
         return [self._of_pod(pod) for pod in self._pods()]
 
@@ -61,9 +62,10 @@ class ReadOnlyReplicas:
     def _pods(self) -> list[Pod]:
         cluster = self._cluster()
         deployment = cluster.deployment(self._settings.api_deployment)
-        pods = [pod for pod in cluster.pods() if deployment.spec.selector.fits(pod.meta.labels) and pod.ready]
+        mine = [pod for pod in cluster.pods() if deployment.spec.selector.fits(pod.meta.labels)]
+        pods = [pod for pod in mine if pod.status.phase == "Running" and pod.meta.going is None]
         if not pods:
-            raise Unreachable(f"No pod of {deployment.name} is ready.", "See diagnostics/cluster.", "missing")
+            raise Unreachable(f"No pod of {deployment.name} is running.", "See diagnostics/cluster.", "missing")
         return sorted(pods, key=lambda pod: pod.name)
 
     def _of_pod(self, pod: Pod) -> Replica:
@@ -76,14 +78,18 @@ class ReadOnlyReplicas:
         return Replica(pod.name, f"http://{host}:{port}")
 
     def _beyond(self, known: int) -> list[Replica]:
-        """Return what the cluster has of ready replicas beyond those that are described."""
-        try:
-            ready = len(self._pods())
-        except OpsError:
-            # Where there is no cluster, or it does not tell, the description is all that is known.
+        """Return what the cluster runs of replicas beyond those that are described."""
+        if self._settings.kubernetes_url is None:
             return []
-        why = f"OPS_API_REPLICAS names {known}, and {ready} pods are ready."
-        return [Replica(f"replica {number} of {ready}", None, why) for number in range(known + 1, ready + 1)]
+        try:
+            running = len(self._pods())
+        except OpsError as error:
+            # What runs nowhere in the cluster runs where the description says.
+            if isinstance(error, Unreachable) and error.kind == "missing":
+                return []
+            return [Replica("further replicas", None, f"the cluster does not tell how many run: {error.message}")]
+        why = f"OPS_API_REPLICAS names {known}, and {running} pods are running."
+        return [Replica(f"replica {number} of {running}", None, why) for number in range(known + 1, running + 1)]
 
 
 def _short(base: str) -> str:

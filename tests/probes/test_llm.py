@@ -6,10 +6,11 @@ import uuid
 import pytest
 
 from opslib.errors import OpsError, Unreachable
+from opslib.lab.broken import providers
 from opslib.probes import asked
 from opslib.probes import llm as probes
 from opslib.systems.target import PlanTarget
-from tests.llm import usage, used
+from tests.llm import as_user, usage, used
 from tests.supabase import digest
 from tests.vaults import Shelf
 from tests.vendors import Doors
@@ -162,3 +163,26 @@ def test_a_vault_without_the_key_is_said(lab):
         probes.valid["together"].read(target)
     target.close()
     assert told.value.next_step
+
+
+def test_what_the_fallback_costs_is_told_beside_the_first_providers_price_for_the_same_tokens(lab, looking):
+    before = {row["model"]: row["answers"] for row in probes.fallback_cost.read(looking)}
+    rows = (usage(3, provider="openai", model="gpt-4", prompt=1000, completion=1000), usage(9))
+    unknown = usage(1, provider="openai", model="gpt-unheard-of")
+    with used(lab.settings, *rows, unknown):
+        found = {row["model"]: row for row in probes.fallback_cost.read(looking)}
+    told = found["gpt-4"]
+    assert told["answers"] == before.get("gpt-4", 0) + 3
+    assert told["instead"] == "meta-llama/Llama-3-70b-chat-hf"
+    assert told["times"] == pytest.approx(told["usd"] / told["instead_usd"], rel=0.01)
+    assert told["times"] > 40
+    assert (found["gpt-unheard-of"]["usd"], found["gpt-unheard-of"]["instead_usd"]) == (None, None)
+
+
+def test_an_answer_of_the_service_is_asked_by_the_executor_and_says_who_gave_it(lab, looking):
+    with pytest.raises(AttributeError):
+        probes.service_answer.read(lab.target)
+    (row,) = probes.service_answer.read(PlanTarget(as_user(lab.settings), looking.run))
+    assert (row["provider"], row["cached"], row["times"], row["why"]) == ("together_ai", False, 1.0, "")
+    assert row["usd"] <= max(one["usd_at_most"] for one in probes.service_costs.read(looking))
+    providers.forget(lab.settings, f"opslib-{looking.run}")
