@@ -32,9 +32,10 @@ class GatewayNames(BaseModel):
         description="name of the cookie in which the product keeps a session",
     )
 
+    # Its name is its own among all parts of a description: one of a neighbour's name would replace it.
     @field_validator("api_replicas")
     @classmethod
-    def _once(cls, said: tuple[str, ...]) -> tuple[str, ...]:
+    def _apart(cls, said: tuple[str, ...]) -> tuple[str, ...]:
         bare = [one.rstrip("/") for one in said]
         if twice := sorted({one for one in bare if bare.count(one) > 1}):
             raise ValueError(f"names {', '.join(twice)} twice")

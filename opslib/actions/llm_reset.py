@@ -92,7 +92,10 @@ class ResetBreakers(Action):
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
-        """Ask the provider once more, then close what is not closed; raises StepFailed for what could not be asked."""
+        """Ask the provider once more, then close what is not closed; raises StepFailed for what could not be asked.
+
+        Raises Refused, before anything is closed, where the provider is not well any more or this user may not reset.
+        """
         _well(target)
         every, patience = _planned(plan), _Patience(self.wait_seconds)
         began, reset, kept, failed = now(), [], [], {}
@@ -105,6 +108,8 @@ class ResetBreakers(Action):
                 _reset(target, replica, patience)
                 reset.append(replica.name)
             except Unreachable as error:
+                if error.kind in SAME_EVERYWHERE and not reset:
+                    raise Refused(error.message, error.next_step) from error
                 if error.kind in SAME_EVERYWHERE:
                     raise
                 failed[replica.name] = error.message

@@ -9,16 +9,7 @@ import pytest
 
 from tests.lab.application_process import CHAT, HEALTH, MODEL, RESET, STATS
 
-ADMIN = {
-    "LAB_ADMIN_TOKEN": "an-admins-token",
-    "LAB_ADMIN_SESSION": "an-admins-session",
-    "LAB_SESSION_IDLE_SECONDS": "0.01",
-}
-
-
-@pytest.fixture
-def two(start_application: Any) -> Any:
-    return start_application(LAB_REPLICAS="2", LAB_OPEN_LLM_HEALTH="1", **ADMIN)
+pytest_plugins = ["tests.lab.application_process"]
 
 
 def own(number: int, path: str) -> str:

@@ -31,7 +31,7 @@ def _both_fail(settings: Settings) -> None:
     for provider in ("together", "openai"):
         providers.set_fault(settings, provider, "503")
     for base in settings.api_replicas:
-        providers.chat(settings, 3, base)
+        providers.chat_until_open(settings, base, MARK, ("togetherAI", "openAI"))
 
 
 def _well(settings: Settings) -> None:
@@ -45,7 +45,7 @@ def _fails(settings: Settings, how: str, bases: Sequence[str]) -> None:
     """Let Together.ai fail, and users of these replicas find out: the fallback serves, and the breakers open."""
     providers.set_fault(settings, "together", how)
     for base in bases:
-        providers.chat(settings, 3, base, MARK)
+        providers.chat_until_open(settings, base, MARK, ("togetherAI",))
 
 
 def _out(how: str, title: str) -> Fault:

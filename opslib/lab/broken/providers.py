@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opslib.lab.doors import Doors, change, remembered
+from opslib.lab.processes import LabError
 from opslib.settings import Settings
+from opslib.systems.gateway import ReadOnlyGateway, state_of
 from opslib.systems.postgres import connect
 from opslib.systems.web import Writer
 from opslib.systems.web_exchange import Answer, Method
 
 SECONDS = 40.0
+TRIES = 8
 MODEL = "meta-llama/Llama-3-70b-chat-hf"
 _COOKIE = re.compile(r"(session|csrf_token)=([^;,]+)")
 
@@ -65,6 +68,23 @@ def chat(settings: Settings, times: int, base: str | None = None, mark: str = ""
         body = {"prompt": f"lab {uuid.uuid4()}", "model": MODEL}
         headers = {**person, "x-request-id": f"{mark}{uuid.uuid4()}"}
         _ask(f"{base or settings.application_url}/api/llm/chat", "POST", body, headers)
+
+
+def chat_until_open(settings: Settings, base: str, mark: str, breakers: Sequence[str]) -> None:
+    """Have users chat with one replica until these breakers of its are open: recent successes keep one closed a while.
+
+    Raises LabError where they stay closed.
+    """
+    gateway = ReadOnlyGateway(settings.reading(), base)
+    try:
+        for _ in range(TRIES):
+            chat(settings, 3, base, mark)
+            said = gateway.health().data
+            if all(state_of(said.get(name)) == "open" for name in breakers):
+                return
+    finally:
+        gateway.close()
+    raise LabError(f"{base}: no breaker opened after {3 * TRIES} chats.", "Look at the application's log.")
 
 
 def forget(settings: Settings, mark: str) -> None:
