@@ -14,7 +14,7 @@ TWO = "https://a.api.example, https://b.api.example/"
 
 
 def test_replicas_are_addresses_and_the_administrator_is_the_executors(describe):
-    said = {"OPS_APPLICATION_ADMIN_TOKEN": "t" * 20, "OPS_APPLICATION_ADMIN_SESSION": "s" * 20}
+    said = {"OPS_APPLICATION_ADMIN_TOKEN": "an-admins-token", "OPS_APPLICATION_ADMIN_SESSION": "an-admins-session"}
     target = describe({**GOOD, **said, "OPS_API_REPLICAS": TWO, "OPS_API_POD_PORT": "3001"})
     assert target.api_replicas == ("https://a.api.example", "https://b.api.example")
     assert {target.admin_token, target.admin_session} <= set(target.secrets())

@@ -10,7 +10,7 @@ from opslib.actions.base import Outcome
 from opslib.actions.llm import ResetBreakers
 from opslib.actions.llm_reset import _Patience
 from opslib.errors import Refused, StepFailed
-from opslib.lab.broken import find, llm, providers
+from opslib.lab.broken import find, providers
 from opslib.model import Verdict
 from opslib.probes.llm_replicas import breakers
 from opslib.systems.gateway_user import Limited
@@ -131,8 +131,8 @@ def test_without_an_administrator_or_an_address_nothing_is_planned(lab, at):
 
 
 def test_one_replica_that_fails_half_way_is_named_and_the_rest_is_done_later_and_once(lab, at, wedged):
-    llm._fails(lab.settings, "503", wedged[:1])
-    providers.clear_fault(lab.settings, "together")
+    with together(lab, "503"):
+        providers.chat_until_open(lab.settings, wedged[0], "opslib-test", ("togetherAI",))
     parts = urlsplit(wedged[0])
     with Toxic(parts.port) as line:
         target, action = (
@@ -226,6 +226,7 @@ def test_a_closed_breaker_behind_which_the_fallback_answers_is_critical(lab, at)
     try:
         with together(lab, "503"):
             said = action.verify(target, plan, values)
+            providers.chat_until_open(lab.settings, lab.settings.api_replicas[0], "opslib-test", ("togetherAI",))
         assert said.verdict is Verdict.CRITICAL
         assert "OpenAI answered" in said.summary
         again = action.verify(target, plan, values)
