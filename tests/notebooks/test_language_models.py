@@ -22,7 +22,7 @@ LLM, COSTS, AGENTS = (f"diagnostics/{name}" for name in ("llm", "costs", "agents
 CHECKS = {
     LLM: {
         *("llm-breakers", "llm-fallback", "llm-latency", "llm-tokens", "llm-answer-together", "llm-answer-openai"),
-        *("llm-key-together", "llm-key-openai", "llm-errors", "llm-provider-errors"),
+        *("llm-key-together", "llm-key-openai", "llm-errors", "llm-provider-errors", "llm-replicas"),
     },
     COSTS: {"costs-hour", "costs-baseline", "costs-stored", "costs-spent", "costs-prices"},
     AGENTS: {
@@ -37,7 +37,7 @@ SHOWN = {
     AGENTS: ("nothing that was seen explains it. Excluded: 12 of 12.", "localStorage.removeItem"),
 }
 NOT_OF_TABLES = {
-    LLM: {"llm-errors", "llm-provider-errors", "llm-key-openai"},
+    LLM: {"llm-errors", "llm-provider-errors", "llm-key-openai", "llm-replicas"},
     COSTS: set(),
     AGENTS: {
         *("application-ready", "llm-key-openai", "llm-errors", "agents-limits", "cache-queue", "database-blocking"),
