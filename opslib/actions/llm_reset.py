@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -71,7 +72,6 @@ class ResetBreakers(Action):
             raise Refused(f"None of {len(every)} replicas can be asked: {every[0].why}", "See docs/production.md.")
         states = _states(seen.breakers(target))
         tried = [_well(target) for _ in range(self.trials)]
-        usd = sum(one["usd"] or 0 for one in tried)
         return self.planned(
             before={"replicas": [one.name for one in reached]},
             after={"breakers": "closed on each of them", "provider": seen.FIRST},
@@ -85,7 +85,7 @@ class ResetBreakers(Action):
                 "breakers": states,
                 "not reached": {one.name: one.why for one in every if one.base is None},
                 "Together.ai answered": f"{len(tried)} of {len(tried)}, the slowest in {_slowest(tried):.1f} s",
-                "its answers cost USD": round(usd, 8),
+                "its answers cost USD": _sum([one["usd"] for one in tried]),
                 "proof costs USD at most": self._price(len(reached)),
                 "meanwhile": BY_ITSELF,
             },
@@ -97,7 +97,8 @@ class ResetBreakers(Action):
         Raises Refused, before anything is closed, where the provider is not well any more or this user may not reset.
         """
         _well(target)
-        every, patience = _planned(plan), _Patience(self.wait_seconds)
+        every = _planned(plan)
+        patience = _Patience(self.wait_seconds, lambda wait: progress(f"the rate limit asks to wait {wait:.0f} s"))
         began, reset, kept, failed = now(), [], [], {}
         for number, replica in enumerate(every):
             progress(f"{replica.name}", number, len(every))
@@ -153,9 +154,11 @@ class ResetBreakers(Action):
         values = {"reset": None, "left alone": None, "at": now().isoformat()}
         return Settled(Outcome.DONE, "The breakers are closed on every replica.", values)
 
-    def _price(self, replicas: int) -> float:
-        most = max(seen.most_of_one(name) or 0.0 for name in (seen.FIRST, seen.SPARE))
-        return round(most * replicas, 8) if self.prove else 0.0
+    def _price(self, replicas: int) -> float | str:
+        if not self.prove:
+            return 0.0
+        dearest = max((seen.most_of_one(name) for name in (seen.FIRST, seen.SPARE)), key=lambda usd: usd or math.inf)
+        return _sum([dearest] * replicas)
 
     def _proven(self, target: VerifyTarget, plan: Plan, rows: list[Row]) -> Verification:
         """Ask each replica for one answer; the worst of what they say."""
@@ -179,10 +182,10 @@ _SHUT = ("open", "half-open")
 
 
 class _Patience:
-    """How long a rate limit may still be waited for."""
+    """How long a rate limit may still be waited for; ``tell`` hears of each wait before it begins, and may refuse."""
 
-    def __init__(self, seconds: float) -> None:
-        self._left = seconds
+    def __init__(self, seconds: float, tell: Callable[[float], None] = lambda wait: None) -> None:
+        self._left, self._tell = seconds, tell
 
     def ask(self, question: Callable[[], T]) -> T:
         """Return the answer; after a refusal that asks to wait, once more, if there is time left for that."""
@@ -192,6 +195,7 @@ class _Patience:
             if error.wait > self._left:
                 raise
             self._left -= error.wait
+            self._tell(error.wait)
             time.sleep(error.wait)
             return question()
 
@@ -205,6 +209,11 @@ def _well(target: PlanTarget) -> Row:
     if LATENCY.judge(seconds) is not Verdict.OK:
         raise Refused(f"Together.ai answers in {seconds:.1f} s ({LATENCY}).", "Wait until it is in time again.")
     return row
+
+
+def _sum(usd: Sequence[float | None]) -> float | str:
+    known = [one for one in usd if one is not None]
+    return round(sum(known), 8) if len(known) == len(usd) else "not known: a model has no price"
 
 
 def _slowest(tried: list[Row]) -> float:

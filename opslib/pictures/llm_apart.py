@@ -16,6 +16,12 @@ LEFT, BAND, HIGH = 150.0, 120.0, 15.0
 RECENT_SECONDS = 60.0
 """A user's answer that is older says nothing of now."""
 LEGEND = (
+    "Empty: well, closed, or served by Together.ai. Solid: out, or open. Dotted: not known.",
+    "Hatched: half-open, served by the fallback, or not asked now.",
+)
+RECENT_SECONDS = 60.0
+"""A user's answer that is older says nothing of now."""
+LEGEND = (
     "Empty: well, closed, or served by Together.ai. Hatched: half-open, by the fallback, or not asked now.",
     "Solid: out, or open. Dotted: not known.",
 )

@@ -179,7 +179,9 @@ def test_the_products_limit_is_waited_for_within_the_patience_and_told_beyond_it
             raise Limited("http://127.0.0.1/api/llm/reset", 0.01)
         return "reset"
 
-    assert _Patience(1).ask(once) == "reset"
+    waits = []
+    assert _Patience(1, waits.append).ask(once) == "reset"
+    assert waits == [0.01]
     asked.clear()
     with pytest.raises(Limited):
         _Patience(0.001).ask(once)
