@@ -6,6 +6,7 @@ user who only looks; the answer that is asked for is the administrator's, so nei
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from opslib.errors import Unreachable
@@ -25,6 +26,8 @@ INSTEAD = {"gpt-4": "meta-llama/Llama-3-70b-chat-hf", "gpt-3.5-turbo": "meta-lla
 
 Mixtral leads to gpt-4 as well, and models that the table does not name to gpt-3.5-turbo; rows do not say.
 """
+TRIAL = {FIRST: MODEL, SPARE: "gpt-3.5-turbo"}
+"""Which model answers a trial, by who serves it."""
 PROMPT_TOKENS = 60
 """More than the prompt of a trial has."""
 
@@ -67,8 +70,7 @@ def cost_of(served: Served) -> float | None:
 
 def most_of_one(provider: str) -> float | None:
     """Return what one answer for a trial costs at most, in USD, where ``provider`` gives it."""
-    model = MODEL if provider == FIRST else next(spare for spare, first in INSTEAD.items() if first == MODEL)
-    held = price(provider, model, now().date())
+    held = price(provider, TRIAL[provider], now().date())
     return None if held is None else float(held.of(PROMPT_TOKENS, TOKENS))
 
 
@@ -78,11 +80,7 @@ def _answer(target: PlanTarget) -> list[dict[str, Any]]:
         served = target.administrator.ask()
     except Unreachable as error:
         return [{**blank, "kind": error.kind, "why": str(error)}]
-    usd, whole = cost_of(served), (served.prompt, served.completion)
-    first = price(FIRST, MODEL, now().date())
-    times = None
-    if usd and first is not None and whole[0] is not None and whole[1] is not None:
-        times = round(usd / float(first.of(whole[0], whole[1])), 1)
+    usd, first = cost_of(served), cost_of(replace(served, provider=FIRST, model=MODEL))
     return [
         {
             "provider": served.provider,
@@ -90,7 +88,7 @@ def _answer(target: PlanTarget) -> list[dict[str, Any]]:
             "cached": served.cached,
             "seconds": round(served.seconds, 3),
             "usd": usd,
-            "times": times,
+            "times": round(usd / first, 1) if usd and first else None,
             "kind": "",
             "why": "",
         }
@@ -113,8 +111,7 @@ It is paid for, and a call like any user's: where the first provider is out, it 
 
 def _asking_costs(target: ReadTarget) -> list[dict[str, Any]]:
     del target
-    said = {FIRST: MODEL, SPARE: next(spare for spare, first in INSTEAD.items() if first == MODEL)}
-    return [{"served by": name, "model": model, "usd_at_most": most_of_one(name)} for name, model in said.items()]
+    return [{"served by": name, "model": model, "usd_at_most": most_of_one(name)} for name, model in TRIAL.items()]
 
 
 asking_costs = Probe(
