@@ -89,7 +89,7 @@ def test_a_plan_asks_the_provider_and_changes_nothing_not_even_a_breaker(house, 
 
 @nightly
 @pytest.mark.parametrize(
-    "fault", ["together-503", "together-429", "together-cut", "together-slow", "providers-fail"], indirect=True
+    "fault", ["together-fails", "together-limits", "together-cuts", "together-slow", "providers-fail"], indirect=True
 )
 def test_while_the_provider_is_out_the_fallback_is_proven_and_nothing_is_reset(house, run, fault):
     before = states(house)
@@ -117,13 +117,13 @@ def line(house):
     """Both breakers open and the outage over; the second replica stands behind a line that may be broken."""
     settings, description = house.settings, house.lab.folder / "target.env"
     kept, second = description.read_text(), settings.api_replicas[1]
-    find("together-503").make(settings)
+    find("together-fails").make(settings)
     providers.clear_fault(settings, "together")
     with Toxic(urlsplit(second).port) as made:
         description.write_text(kept.replace(second, second.replace(f":{urlsplit(second).port}", f":{made.port}")))
         yield made
     description.write_text(kept)
-    find("together-503").mend(settings)
+    find("together-fails").mend(settings)
 
 
 def goes_on(house, run):

@@ -48,12 +48,13 @@ def _fails(settings: Settings, how: str, bases: Sequence[str]) -> None:
         providers.chat_until_open(settings, base, MARK, ("togetherAI",))
 
 
-def _out(how: str, title: str) -> Fault:
+def _together(name: str, title: str, how: str) -> Fault:
+    """Return a fault of Together.ai alone, which OpenAI makes up for: nobody notices but the bill."""
     return Fault(
-        name=f"together-{how}",
+        name=name,
         area="llm",
         title=title,
-        check="llm-replicas",
+        check="llm-breakers",
         notebook=RECOVER,
         make=lambda settings: _fails(settings, how, settings.api_replicas),
         mend=_well,
@@ -119,9 +120,9 @@ FAULTS: tuple[Fault, ...] = (
         make=_both_fail,
         mend=_well,
     ),
-    _out("503", "Together.ai answers chats with 503; the fallback serves, and every replica's breaker is open"),
-    _out("429", "Together.ai has had too many requests of ours; the fallback serves"),
-    _out("cut", "Together.ai's answers break off; the fallback serves"),
+    _together("together-fails", "Together.ai answers chats with 503, and each replica's breaker is open", "503"),
+    _together("together-cuts", "Together.ai's answers break off, and each replica's breaker is open", "cut"),
+    _together("together-limits", "Together.ai answers chats with 429: OpenAI serves", "429"),
     Fault(
         name="together-slow",
         area="llm",

@@ -17,7 +17,7 @@ from opslib.systems.web import Writer
 from opslib.systems.web_exchange import Answer, Method
 
 SECONDS = 40.0
-TRIES = 8
+TRIES = 30
 MODEL = "meta-llama/Llama-3-70b-chat-hf"
 _COOKIE = re.compile(r"(session|csrf_token)=([^;,]+)")
 
@@ -73,18 +73,19 @@ def chat(settings: Settings, times: int, base: str | None = None, mark: str = ""
 def chat_until_open(settings: Settings, base: str, mark: str, breakers: Sequence[str]) -> None:
     """Have users chat with one replica until these breakers of its are open: recent successes keep one closed a while.
 
-    Raises LabError where they stay closed.
+    No more than it takes: what users were answered is counted for as long as the process lives. Raises LabError where
+    the breakers stay closed.
     """
     gateway = ReadOnlyGateway(settings.reading(), base)
     try:
         for _ in range(TRIES):
-            chat(settings, 3, base, mark)
             said = gateway.health().data
             if all(state_of(said.get(name)) == "open" for name in breakers):
                 return
+            chat(settings, 1, base, mark)
     finally:
         gateway.close()
-    raise LabError(f"{base}: no breaker opened after {3 * TRIES} chats.", "Look at the application's log.")
+    raise LabError(f"{base}: no breaker opened after {TRIES} chats.", "Look at the application's log.")
 
 
 def forget(settings: Settings, mark: str) -> None:
