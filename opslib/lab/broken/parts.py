@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -63,7 +64,8 @@ def freeze(trace: Trace) -> list[psutil.Process]:
     main.suspend()  # first, so that it starts no more
     members = [main, *main.children(recursive=True)]
     for member in members:
-        member.suspend()
+        with suppress(psutil.NoSuchProcess):  # a session of somebody's may have ended meanwhile
+            member.suspend()
     return members
 
 
@@ -72,4 +74,5 @@ def thaw(trace: Trace) -> None:
     main = find(trace)
     if main is not None:
         for member in (*main.children(recursive=True), main):
-            member.resume()
+            with suppress(psutil.NoSuchProcess):
+                member.resume()
