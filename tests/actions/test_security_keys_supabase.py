@@ -16,11 +16,12 @@ from opslib.probes.security_keys import version_of
 from opslib.redaction import Secret
 from tests import specs
 from tests.actions.keys import place, quiet
+from tests.scale import first
 from tests.supabase import digest
 
 NOW = {"idle_minutes": 0.0, "wait_seconds": 5.0}
 PUBLIC = "sb_publishable_9f3Kq7Zr2Lm8Xw4T5Hd8Wq1X"
-FAULTS = ["401", "403", "404", "409", "422", "429", "500", "cut", "malformed", "empty"]
+FAULTS = first(3, "403", "429", "malformed", "401", "404", "409", "422", "500", "cut", "empty")
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_the_new_key_is_tried_at_both_doors_before_anything_reads_it(there):
         there.step(TryKey).apply(there.writing, plan, quiet)
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "cut", "malformed", "empty"])
+@pytest.mark.parametrize("fault", first(2, "429", "malformed", "500", "cut", "empty"))
 def test_a_project_that_fails_is_no_proof_of_a_key(there, fault):
     there.until(StageKey)
     plan = there.step(TryKey).plan(there.reading)

@@ -41,6 +41,7 @@ def test_a_look_finds_only_the_loop_by_design_changes_nothing_and_shows_no_secre
     assert {call["method"] for call in there.doors.calls("supabase")} == {"GET"}
 
 
+@nightly
 def test_what_is_amiss_is_found_each_by_its_own_check(house, run, there):
     first = front(house.settings)
     try:

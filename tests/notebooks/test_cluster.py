@@ -35,6 +35,7 @@ def test_a_look_finds_what_is_planted_changes_nothing_and_shows_no_secret(house,
     assert "Room on the nodes" in (folder / "report.html").read_text()
 
 
+@nightly
 def test_what_is_amiss_is_found_each_by_its_own_check(run, doors):
     pods = {key: one for key, one in doors.cluster()["objects"]["pods"].items() if "/api-server" not in key}
     doors.change(ailing={"api-server": "CrashLoopBackOff"}, objects={**doors.cluster()["objects"], "pods": pods})

@@ -41,6 +41,7 @@ def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, f
     assert {call["method"] for call in origin.doors.calls("github")} == {"GET"}
 
 
+@nightly
 def test_what_is_amiss_is_found_each_by_its_own_check_and_hostile_names_stay_text(run, origin):
     hostile = PRODUCT.replace("dorny/paths-filter@v3", f'"dorny/paths-filter@v3{HOSTILE}"')
     origin.change(files={PATH: hostile}, runs=[{**origin.runs[-1], "fails": "smoke-tests"}])

@@ -6,6 +6,7 @@ from opslib.archive.verify import verify
 from opslib.redaction import Redactor
 from tests.dependencies import elsewhere
 from tests.notebooks.recorded import verdicts
+from tests.scale import nightly
 
 NAME = "diagnostics/dependencies"
 CHECKS = {
@@ -39,6 +40,7 @@ def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, f
     assert {method for method, _ in asked} == {"GET"}
 
 
+@nightly
 def test_what_is_amiss_is_found_each_by_its_own_check(run, there):
     there.incident("together", "Chat completions", status="downtime", name=HOSTILE)
     there.name("api.openai.test")

@@ -43,6 +43,7 @@ def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, f
     assert {call["method"] for call in hoster.doors.calls("vercel")} == {"GET", "HEAD"}
 
 
+@nightly
 def test_a_broken_deployment_is_found_each_thing_by_its_own_check_and_hostile_headers_stay_text(run, hoster):
     hoster.put(
         site={

@@ -38,6 +38,7 @@ def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, f
     assert {call["method"] for name in WATCHERS for call in there.doors.calls(name)} == {"GET"}
 
 
+@nightly
 def test_what_is_amiss_is_found_each_by_its_own_check_and_hostile_text_stays_text(house, run, there):
     there.prometheus(firing={"ErrorRate": {"summary": HOSTILE, "value": "5e-02"}})
     try:

@@ -36,6 +36,7 @@ def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, f
     assert [p.name for p in folder.rglob("*") if p.is_file() and redactor.leaks(p.read_bytes())] == []
 
 
+@nightly
 def test_what_is_amiss_is_found_each_by_its_own_check_and_hostile_words_stay_text(house, run, there):
     there.issue(title=HOSTILE, users=4)
     for fault in FAULTS:

@@ -43,6 +43,7 @@ def test_a_look_changes_nothing_shows_no_secret_and_finds_what_the_lab_honestly_
     assert {call["method"] for call in doors.calls("vercel")} == {"GET"}
 
 
+@nightly
 def test_what_is_amiss_is_found_each_by_its_own_check(house, run, doors):
     try:
         for fault in FAULTS:

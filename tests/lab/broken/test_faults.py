@@ -90,7 +90,7 @@ def test_an_unknown_fault_is_refused_with_all_that_there_are():
         broken.find("earthquake")
 
 
-@pytest.mark.parametrize("name", list(FAULTS) if NIGHTLY else list(FAULTS)[::2])
+@pytest.mark.parametrize("name", list(FAULTS) if NIGHTLY else list(FAULTS)[::3])
 def test_a_fault_is_found_by_its_check_and_gone_when_mended(settings, look, name):
     fault = FAULTS[name]
     skip_without_browser(fault)
