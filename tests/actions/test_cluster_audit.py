@@ -105,7 +105,8 @@ def test_it_is_set_once_in_every_pod_and_the_undo_removes_it_by_name(doors, targ
     undone = action(kept).undo(targets[2], plan, said_values, quiet)
     assert undone.verdict is Verdict.OK, undone.summary
     assert values(doors) == []
-    assert [one["name"] for one in env(doors)] == ["FIRST", "NODE_ENV", "PG_POOL_MAX"]
+    there = before["deployments"][f"{NAMESPACE}/api-server"]["template"]["spec"]["containers"][0]["env"]
+    assert env(doors) == [{"name": "FIRST", "value": "1"}, *there]
     after = doors.specs()
     assert {kind for kind in after if after[kind] != before[kind]} == {"deployments"}
 

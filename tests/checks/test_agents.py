@@ -102,7 +102,7 @@ def lit(lab, tree):
     return {row["check"]: row["state"] for row in rows}
 
 
-ELSEWHERE = ("grown-prompts", "fallback-serves")
+ELSEWHERE = ("grown-prompts", "fallback-serves", "replica-wedged")
 """Faults that make nobody wait: no branch of this tree is theirs."""
 CASES = {fault.name: fault for fault in (*FAULTS, *LLM_FAULTS) if fault.name not in ELSEWHERE}
 MORE = {"providers-fail": {"llm-errors"}, "together-key-revoked": {"application-ready"}}

@@ -97,6 +97,7 @@ def test_the_undo_runs_the_rollbacks_in_reverse_and_everything_is_as_before(hous
     assert ask(house, "SELECT FROM pg_class WHERE relname = 'case_notes'") == []
 
 
+@nightly
 def test_a_run_that_is_locked_out_fails_and_goes_on_where_it_stopped(house, run):
     with connect(house.settings.database_url, "the-report") as reader:
         reader.execute("BEGIN")
@@ -116,6 +117,7 @@ def test_a_run_that_is_locked_out_fails_and_goes_on_where_it_stopped(house, run)
     assert kept == ["rehearse-migrations"]
 
 
+@nightly
 def test_only_the_newest_is_rolled_back_and_only_by_name(house, run):
     for given, why in ((("act=roll-back",), "is not said"), (("act=roll-back", f"version={NOTES}"), "not the newest")):
         result, _ = run(NAME, *given)

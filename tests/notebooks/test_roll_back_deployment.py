@@ -18,7 +18,7 @@ from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.runs.saved_plan import parse
 from tests.hosters import of
-from tests.scale import NIGHTLY, first
+from tests.scale import NIGHTLY, first, nightly
 from tests.vendors import Doors
 
 NAME = "runbooks/roll-back-deployment"
@@ -119,6 +119,7 @@ def test_an_id_that_nobody_knows_is_refused_before_anything_starts(run, vercel, 
     assert posts(doors) == []
 
 
+@nightly
 def test_somebody_who_deploys_after_the_plan_makes_its_apply_refused(house, run, vercel, doors):
     planned, _ = run(NAME, mode="plan")
     vercel.put(move_seconds=0)

@@ -19,6 +19,7 @@ from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.runs.saved_plan import parse
 from tests.kubernetes import ClusterDoors, replicas
+from tests.scale import nightly
 
 NAME = "runbooks/scale-for-high-traffic"
 GIVEN = ("settle_seconds=0.5", "cache_megabytes=96", "cache_policy=volatile-ttl")
@@ -99,6 +100,7 @@ def test_what_does_not_fit_is_refused_with_figures_and_nothing_is_changed(run, f
     assert fingerprint() == before
 
 
+@nightly
 def test_a_step_that_fails_once_is_gone_on_with_and_what_was_done_is_kept(house, run, doors):
     with doors.fault("kubernetes", "500", method="PATCH", path="llm-worker", times=1):
         result, _ = run(NAME, *GIVEN)
