@@ -1,18 +1,12 @@
 """A key's rotation as people run it: planned, applied as approved, taken back, killed, gone on with, revoked last."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.headless import agreement
 from opslib.headless.resume import resume
@@ -23,6 +17,7 @@ from opslib.runs.saved_plan import parse
 from opslib.systems.llm_keys import PROVIDERS
 from tests.actions.keys import place
 from tests.headless.canaries import traces
+from tests.killing import killed
 from tests.scale import first, nightly
 from tests.supabase import digest
 
@@ -232,29 +227,17 @@ KILLS = {
 @nightly
 @pytest.mark.parametrize("step", first(1, *KILLS))
 def test_a_run_that_is_killed_goes_on_and_there_is_one_new_key(house, there, step):
-    new = killed(house, there, KILLS[step])
+    new = broken_off(house, there, KILLS[step])
     assert (len(made(there)), in_use(there)) == (1, everywhere(new))
     assert "svc_production" not in there.board.state["accounts"]
 
 
-def killed(house, there, came, *given):
+def broken_off(house, there, came, *given):
     """Kill a run once ``came`` is so, go on with it to its end, and return the new key, which nothing shows."""
-    known = {run.run for run in Archive(house.archive).runs()}
-    command = [sys.executable, "-m", "opslib.cli", "run", NAME, "--environment", "lab"]
-    command += [word for pair in (*GIVEN, *given) for word in ("-p", pair)]
-    variables = {**os.environ, "OPS_ARCHIVE": str(house.archive)}
     there.pods.doors.change(tick_seconds=0.3)
-    seen: set[str] = set()
     with person(house):
-        running = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not came(there):
-            assert running.poll() is None, "it ended before it was killed"
-            seen |= arguments()
-            time.sleep(0.02)
-        os.kill(running.pid, signal.SIGKILL)
-        running.wait(60)
+        name, seen = killed(NAME, (*GIVEN, *given), house.archive, lambda: came(there))
         there.pods.doors.change(tick_seconds=0.1)
-        (name,) = {path.name for path in (house.archive / "runs").iterdir()} - known
         again = resume(name, house.archive)
     assert (again["state"], again["exit_code"]) == ("finished", 0), again["reason"]
     new = there.new()
@@ -262,17 +245,6 @@ def killed(house, there, came, *given):
     hold(house, new, there.old)
     assert verify(house.archive).ok
     return new
-
-
-def arguments():
-    """Return the command lines of all processes, as ps shows them to everybody."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.add(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-        except OSError:
-            continue
-    return found
 
 
 @nightly
@@ -343,7 +315,7 @@ SUPABASE_KILLS = {
 @nightly
 @pytest.mark.parametrize("step", SUPABASE_KILLS)
 def test_a_run_at_supabase_that_is_killed_goes_on_and_there_is_one_new_key(house, supabase, step):
-    killed(house, supabase, SUPABASE_KILLS[step], "provider=supabase")
+    broken_off(house, supabase, SUPABASE_KILLS[step], "provider=supabase")
     assert (at_the_project(supabase), len(made(supabase))) == ((made(supabase), True), 1)
 
 

@@ -1,23 +1,17 @@
 """Signing keys as people rotate and revoke them: planned, applied, taken back, killed, gone on with, revoked last."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.headless import agreement
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.runs import outside
 from opslib.runs.saved_plan import parse
+from tests.killing import killed
 from tests.notebooks.recorded import verdicts
 from tests.scale import first, nightly
 from tests.signing_keys import CURRENT, OLDER, signers
@@ -159,33 +153,11 @@ def test_a_run_that_is_killed_goes_on_and_there_is_one_new_key(house, there, ste
     name, came = KILLS[step]
     if name == REVOKE:
         there.rotated(hours=2)
-    known = {run.run for run in Archive(house.archive).runs()}
     given = GIVEN if name == ROTATE else ("confirm_minutes=1",)
-    command = [sys.executable, "-m", "opslib.cli", "run", name, "--environment", "lab"]
-    command += [word for pair in given for word in ("-p", pair)]
-    variables, seen = {**os.environ, "OPS_ARCHIVE": str(house.archive)}, set()
     with person(house):
-        running = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not came(there):
-            assert running.poll() is None, "it ended before it was killed"
-            seen |= arguments()
-            time.sleep(0.02)
-        os.kill(running.pid, signal.SIGKILL)
-        running.wait(60)
-        (run,) = {path.name for path in (house.archive / "runs").iterdir()} - known
+        run, seen = killed(name, given, house.archive, lambda: came(there))
         again = resume(run, house.archive)
     assert (again["state"], again["exit_code"]) == ("finished", 0), again["reason"]
     assert len(there.statuses()) == 3
     assert not [line for line in seen if house.settings.trial_password.reveal() in line]
     hold(house)
-
-
-def arguments():
-    """Return the command lines of all processes, as ps shows them to everybody."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.add(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-        except OSError:
-            continue
-    return found
