@@ -2,7 +2,6 @@
 
 import json
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,10 @@ from opslib.headless import agreement
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.lab.production import dummy
-from opslib.runs import outside
 from opslib.runs.saved_plan import parse
 from opslib.systems.llm_keys import PROVIDERS
 from tests.actions.keys import place
+from tests.confirming import person
 from tests.headless.canaries import traces
 from tests.killing import killed
 from tests.scale import first, nightly
@@ -51,30 +50,6 @@ def together(house):
         made.board.add("key_new", CANARY)
         made.put_pending(TOGETHER_API_KEY=CANARY)
         yield made
-
-
-@contextmanager
-def person(house, revokes=None):
-    """Let somebody confirm whatever a run asks, and revoke the old key when that step waits for it."""
-    stop, earlier = threading.Event(), set((house.archive / "runs").glob("*/journal.jsonl"))
-
-    def work():
-        while not stop.wait(0.1):
-            for path in set((house.archive / "runs").glob("*/journal.jsonl")) - earlier:
-                said = path.read_text()
-                if '"event":"waiting"' in said and '"event":"confirmed"' not in said:
-                    outside.say(house.archive, path.parent.name, "confirm", "ann@valuecanvas")
-                if revokes and '"event":"confirmed"' in said:
-                    revokes.board.revoke("key_production")
-                    return
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def events(folder):
@@ -250,7 +225,7 @@ def broken_off(house, there, came, *given):
 @nightly
 def test_where_people_make_and_revoke_keys_the_run_waits_for_them(run, house, together):
     together.doors.forget()
-    with person(house, revokes=together):
+    with person(house, after=lambda: together.board.revoke("key_production")):
         result, folder = run(NAME, "provider=together", *GIVEN)
     assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
     assert in_use(together) == everywhere(CANARY)

@@ -1,16 +1,13 @@
 """Signing keys as people rotate and revoke them: planned, applied, taken back, killed, gone on with, revoked last."""
 
-import threading
-from contextlib import contextmanager
-
 import pytest
 
 from opslib.archive.verify import verify
 from opslib.headless import agreement
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
-from opslib.runs import outside
 from opslib.runs.saved_plan import parse
+from tests.confirming import person
 from tests.killing import killed
 from tests.notebooks.recorded import verdicts
 from tests.scale import first, nightly
@@ -25,27 +22,6 @@ STEPS = ["prepare-signing-key", "rotate-signing-key", "try-signing-key"]
 def there(house):
     with signers(house.settings) as made:
         yield made
-
-
-@contextmanager
-def person(house):
-    """Let somebody confirm whatever a run asks."""
-    stop, earlier = threading.Event(), set((house.archive / "runs").glob("*/journal.jsonl"))
-
-    def work():
-        while not stop.wait(0.1):
-            for path in set((house.archive / "runs").glob("*/journal.jsonl")) - earlier:
-                said = path.read_text()
-                if '"event":"waiting"' in said and '"event":"confirmed"' not in said:
-                    outside.say(house.archive, path.parent.name, "confirm", "ann@valuecanvas")
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def new(there):
