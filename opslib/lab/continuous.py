@@ -13,9 +13,9 @@ from typing import Any
 
 from opslib.lab.accounts import own
 from opslib.lab.cloud import BACKUPS, REGION, Cloud
-from opslib.lab.database import Database, find_pg_bin, run
+from opslib.lab.database import Database, Server, find_pg_bin, run
 from opslib.lab.state import write
-from opslib.lab.wal import BASE, FILE, PREFIX
+from opslib.lab.wal import BASE, FILE, PREFIX, WAL
 
 MANIFEST = "backup_manifest"
 PARTS = ("base.tar", MANIFEST)
@@ -61,3 +61,19 @@ def take_base(s3: Any, database: Database) -> str:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return name
+
+
+def timeline(server: Server) -> int:
+    """Return the timeline that a server writes now; it must take writes (no standby)."""
+    with server.session("postgres") as session:
+        row = session.execute("select pg_walfile_name(pg_current_wal_lsn()) as name").fetchone()
+    return int(str(row["name"])[:8], 16) if row else 0
+
+
+def forget_newer(cloud: Cloud, newest: int) -> None:
+    """Delete what the store keeps of timelines after ``newest``: the log of a server that lost its part."""
+    s3 = cloud.client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BACKUPS, Prefix=f"{PREFIX}{WAL}"):
+        for item in page.get("Contents", ()):
+            if int(item["Key"].removeprefix(f"{PREFIX}{WAL}")[:8], 16) > newest:
+                s3.delete_object(Bucket=BACKUPS, Key=item["Key"])

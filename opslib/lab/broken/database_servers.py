@@ -5,6 +5,9 @@ from __future__ import annotations
 from opslib.lab import wal
 from opslib.lab.broken import Fault
 from opslib.lab.broken.parts import folder, freeze, kill, pair, thaw
+from opslib.lab.cloud import Cloud
+from opslib.lab.continuous import forget_newer, timeline
+from opslib.lab.processes import stop
 from opslib.lab.rejoin import is_former, remake, switch_back
 from opslib.lab.supervisor import Lab
 from opslib.model import Verdict
@@ -45,9 +48,15 @@ def split(settings: Settings) -> None:
 
 
 def unite(settings: Settings) -> None:
-    """Make the standby anew from the primary; what it took as a primary is lost."""
+    """Make the standby anew from the primary; what it took as a primary is lost, in the kept log as well.
+
+    A recovery follows the newest timeline of the kept log: it would end on the one that nobody goes on with.
+    """
     if settings.standbys and is_former(*pair(settings)):
-        remake(pair(settings)[1])
+        primary, standby = pair(settings)
+        stop(standby.entry.trace, standby.polite)  # it keeps what it has left of its log, before it ends
+        forget_newer(Cloud(primary.state, primary.passwords), timeline(primary))
+        remake(standby)
 
 
 def pause(settings: Settings) -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from opslib.checks import database as checks
-from opslib.lab import broken
+from opslib.lab import broken, continuous, wal
 from opslib.lab.broken import parts
+from opslib.lab.cloud import BACKUPS, Cloud
 from opslib.lab.processes import LabError
 from opslib.model import Verdict
 from opslib.runs.reading import evaluate
@@ -46,6 +47,24 @@ def test_a_fault_between_the_servers_is_found_and_gone_when_mended(pair, name):
         until(lambda: look().verdict is Verdict.OK, SECONDS)
     finally:
         target.close()
+
+
+def test_what_the_loser_of_a_split_brain_wrote_leads_no_recovery_astray(pair):
+    settings, fault = pair.settings(), FAULTS["split-brain"]
+    fault.make(settings)
+    primary, standby = parts.pair(settings)
+    cloud, own = Cloud(primary.state, primary.passwords), continuous.timeline(primary)
+    assert continuous.timeline(standby) == own + 1
+    history = f"{wal.PREFIX}{wal.WAL}{own + 1:08X}.history.gz"
+
+    def kept():
+        found = cloud.client("s3").list_objects_v2(Bucket=BACKUPS, Prefix=f"{wal.PREFIX}{wal.WAL}{own + 1:08X}")
+        return [item["Key"] for item in found.get("Contents", ())]
+
+    until(lambda: history in kept(), SECONDS)
+    fault.mend(settings)
+    assert kept() == []
+    assert continuous.timeline(primary) == own
 
 
 @nightly
