@@ -23,6 +23,7 @@ from traitlets import Instance
 from traitlets.config import Config
 
 from opslib.headless import kernel_outputs, notebooks
+from opslib.headless.cell_log import CellLog
 from opslib.headless.kernel_process import Leash, Line, Manager, Watch, hide
 from opslib.headless.kernel_user import KERNEL, Account
 from opslib.redaction import Redactor
@@ -43,6 +44,7 @@ class Session(Protocol):
     redactor: Redactor
     private: Path
     account: Account | None
+    shown: CellLog
 
     def environment(self) -> dict[str, str]:
         """Return the kernel's whole process environment."""
@@ -161,6 +163,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill is unty
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells in order; stop after the first that fails, keeping its output."""
+        if self.session:
+            self.session.shown.begin(self.nb)
         for index, cell in enumerate(self.nb.cells):
             status = "ok"
             try:
@@ -181,6 +185,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill is unty
             finally:
                 self._keep(self.nb.cells[index], status)
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+                if self.session and cell.cell_type == "code":
+                    self.session.shown.append(index, self.nb.cells[index])
 
     def _execute_in_time(self, cell: Any, index: int) -> None:
         self.watch.cell(cell["id"] if cell.cell_type == "code" else "")
@@ -242,6 +248,7 @@ def execute(
         notebook,
         output,
         parameters=dict(parameters),
+        request_save_on_cell_execute=False,
         engine_name="opslib",
         kernel_name="python3",
         language="python",

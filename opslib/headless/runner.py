@@ -86,7 +86,8 @@ def _execute(session: Session, stop: Stop) -> tuple[str, ExitCode | None, str]:
     except KeyboardInterrupt as error:
         return "interrupted", ExitCode.FAILED, session.stop(str(error))
     finally:
-        keep_notebook(session.folder)
+        with suppress(ArchiveError):  # the disk is full: what is in the log stays beside the record
+            keep_notebook(session.folder)
 
 
 def _executed(session: Session) -> tuple[str, ExitCode | None, str]:
@@ -96,7 +97,9 @@ def _executed(session: Session) -> tuple[str, ExitCode | None, str]:
 
     try:
         engine.execute(str(session.notebook.path), str(session.folder / PARTIAL), session.asked.values, session)
+        session.shown.remove()
     except PapermillExecutionError as error:
+        session.shown.remove()  # papermill has written the notebook, with the error in it
         kind, said = str(error.ename), f"{error.ename} in cell {_cell(session)}: {error.evalue}"
         _journal(session, kind, str(error.evalue))
         refused = kind == "Refused"

@@ -17,6 +17,7 @@ from opslib.canonical import to_json
 from opslib.errors import ArchiveError, ExitCode, OpsError
 from opslib.headless import kernel_user, origin
 from opslib.headless.asked import Asked
+from opslib.headless.cell_log import CellLog
 from opslib.headless.private import Private
 from opslib.model import Verdict, now
 from opslib.redaction import Redactor
@@ -29,7 +30,7 @@ from opslib.runs.work import Work
 from opslib.settings import ROOT
 
 PARTIAL = "notebook.partial.ipynb"
-"""Where papermill writes while a run goes on: a reader never takes half a notebook for a whole one."""
+"""What papermill writes at the end: a reader never takes half a notebook for a whole one."""
 
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
 """What a kernel inherits of the runner's environment; everything else, credentials above all, stays outside."""
@@ -71,6 +72,7 @@ class Session:
                 redactor=Redactor(asked.settings.secrets()),
                 render=recover,
             )
+            self.shown = CellLog(self.folder)
             self._keep_agreement()
             self.publish()
             self.executor = Executor(
@@ -236,10 +238,12 @@ class Session:
 
 
 def keep_notebook(folder: Path) -> None:
-    """Give the notebook that papermill was writing its name; what a killed run left of it counts as well."""
-    partial = folder / PARTIAL
-    if partial.exists():
-        partial.replace(folder / "notebook.ipynb")
+    """Give the notebook that papermill wrote its name; of a run that was cut off, what it had shown is written."""
+    partial, notebook = folder / PARTIAL, folder / "notebook.ipynb"
+    if CellLog(folder).restore(notebook):
+        partial.unlink(missing_ok=True)
+    elif partial.exists():
+        partial.replace(notebook)
 
 
 def recover(folder: Path) -> None:

@@ -17,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from papermill.exceptions import PapermillExecutionError
 
 from opslib.headless import engine, kernel_outputs
+from opslib.headless.cell_log import CellLog
 from opslib.headless.kernel_outputs import MOST, Meter
 from opslib.redaction import Redactor, Secret
 from tests.headless import bench
@@ -33,6 +34,7 @@ class Paper:
     def __init__(self, folder):
         self.redactor, self.account, self.ended = Redactor([Secret(SECRET)]), None, []
         self.private = Path(tempfile.mkdtemp(prefix="ops-", dir=folder))
+        self.shown = CellLog(folder)
 
     def environment(self):
         return {name: os.environ[name] for name in ("PATH", "HOME")}
@@ -58,6 +60,8 @@ def execute(folder, *sources, **limits):
 
 
 def recorded(folder):
+    if not (folder / "out.ipynb").exists():  # no cell failed, the run broke off
+        assert CellLog(folder).restore(folder / "out.ipynb")
     return json.loads((folder / "out.ipynb").read_text())["cells"]
 
 
