@@ -83,6 +83,7 @@ def demo() -> int:
     from opslib.archive.audit import audit
     from opslib.archive.store import Archive
     from opslib.headless import agreement, runner
+    from opslib.headless.kernel_warm import keep_warm
     from opslib.lab.supervisor import Lab
 
     folder, own = settings.archive_folder(), Lab(settings.lab_folder())
@@ -90,9 +91,10 @@ def demo() -> int:
     own.up(progress=cli_lab.lab_progress)
     progress = Progress()
     try:
-        results = [runner.run(name, (), "lab", folder, progress=progress) for name in DEMO]
-        results.append(runner.run(RESTORE, (), "lab", folder, mode="plan", progress=progress))
-        results.append(agreement.apply(results[-1]["run"], "lab", folder, progress=progress))
+        with keep_warm():
+            results = [runner.run(name, (), "lab", folder, progress=progress) for name in DEMO]
+            results.append(runner.run(RESTORE, (), "lab", folder, mode="plan", progress=progress))
+            results.append(agreement.apply(results[-1]["run"], "lab", folder, progress=progress))
         seen = audit(folder, moment=now(), published=settings.load("lab"))
     finally:
         progress.done()

@@ -9,6 +9,9 @@ with the guardian. Where there is no ``prctl`` and no ``/proc`` (not Linux), the
 
 With ``alone`` instead of a user only that group is ended anyway: what a notebook without ``ops run`` has
 started is its own executor, which seals the run when the kernel is gone.
+
+Where kernels are forked instead of started (:mod:`opslib.headless.kernel_warm`) it is the same guardian, in a process
+that was forked too: :func:`guard`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -31,7 +35,16 @@ MOST = 10.0
 
 
 def main(arguments: list[str]) -> int:
-    """Watch over one kernel until it or the runner ends; returns its exit code, 128 + n for signal n."""
+    """Watch over the kernel of this command line."""
+    user, *command = arguments
+    return guard(user, lambda: os.execvp(command[0], command))  # noqa: S606 - the runner's own command, a list
+
+
+def guard(user: str, become: Callable[[], object]) -> int:
+    """Watch over one kernel until it or the runner ends; returns its exit code, 128 + n for signal n.
+
+    ``become`` makes the kernel out of the process in which it is called, and does not return.
+    """
     leash = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     wake, woken = os.pipe()
@@ -40,17 +53,17 @@ def main(arguments: list[str]) -> int:
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: None)
-    whole = arguments[0] != "alone"
+    whole = user != "alone"
     if whole:
         _prctl(PR_SET_CHILD_SUBREAPER, 1)
     guardian = os.getpid()
     kernel = os.fork()
     if kernel == 0:
-        _become(arguments, guardian)
+        _become(user, become, guardian)
     return _watch(kernel, leash, wake, whole)
 
 
-def _become(arguments: list[str], guardian: int) -> NoReturn:
+def _become(user: str, become: Callable[[], object], guardian: int) -> NoReturn:
     """Turn the forked process into the kernel: its own session, its user, dead with its guardian."""
     try:
         os.setsid()
@@ -58,7 +71,7 @@ def _become(arguments: list[str], guardian: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         # A core dump would be a file with the reading credentials in it.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        uid, colon, gid = arguments[0].partition(":")
+        uid, colon, gid = user.partition(":")
         if uid and colon:
             os.setgroups([])
             os.setresgid(int(gid), int(gid), int(gid))
@@ -69,9 +82,10 @@ def _become(arguments: list[str], guardian: int) -> NoReturn:
         if os.getppid() != guardian:
             os._exit(1)
         os.environ["JPY_PARENT_PID"] = str(guardian)
-        os.execvp(arguments[1], arguments[1:])  # noqa: S606 - the runner's own command, an argument list
+        become()
     except BaseException:
         os._exit(126)
+    os._exit(126)
 
 
 def _watch(kernel: int, leash: int, wake: int, whole: bool) -> int:

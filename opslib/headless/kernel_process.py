@@ -18,6 +18,7 @@ import zmq
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import Bool, Instance
 
+from opslib.headless import kernel_warm
 from opslib.headless.kernel_user import Account
 
 GUARDIAN = Path(__file__).with_name("kernel_guardian.py")
@@ -44,7 +45,7 @@ class Leash:
 
     def __init__(self) -> None:
         self.end, self._held = os.pipe()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | kernel_warm.Forked | None = None
         self._lock = threading.Lock()
 
     def interrupt(self) -> None:
@@ -127,10 +128,23 @@ class Manager(AsyncKernelManager):
         return [sys.executable, "-I", "-S", str(GUARDIAN), user, *super().format_kernel_cmd(extra_arguments)]
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **said: Any) -> None:
+        if process := self._forked(kernel_cmd, said):
+            self._reconcile_connection_info(kernel_warm.launched(self.provisioner, process, said.get("cwd") or "."))
+            self.leash.process = process
+            return
         # What a kernel writes past its messages is not redacted, so it goes nowhere.
         quiet = {"stdin": self.leash.end, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         await super()._async_launch_kernel(kernel_cmd, **said, **quiet)
         self.leash.process = getattr(self.provisioner, "process", None)
+
+    def _forked(self, command: list[str], said: dict[str, Any]) -> kernel_warm.Forked | None:
+        zygote = kernel_warm.kept()
+        start = [sys.executable, "-I", "-S", str(GUARDIAN)]
+        user, *kernel = command[len(start) :]
+        # Only ipykernel itself is in a zygote; a kernel of another description is started.
+        if zygote is None or command[: len(start)] != start or kernel[1:3] != ["-m", "ipykernel_launcher"]:
+            return None
+        return zygote.fork(user, kernel[3:], said["env"], str(said.get("cwd") or Path.cwd()), self.leash.end)
 
     async def _async_kill_kernel(self, restart: bool = False) -> None:
         # Not by a signal to the guardian: killed, it could not end what is below it.

@@ -33,6 +33,7 @@ class Journal:
         self._cell = cell
         self._lock = threading.Lock()
         self._seq, self._head = _last(path)
+        self._unsure = False
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     @property
@@ -48,6 +49,10 @@ class Journal:
         with self._lock:
             if self._file < 0:
                 raise ArchiveError(self._shut_because, "Start a new run.")
+            if self._unsure:
+                self._seq, self._head = _last(self.path)
+            # A signal's exception can come between any two lines of this: then the file says how far it came.
+            self._unsure = True
             line = {
                 "seq": self._seq + 1,
                 "time": to_json(now()),
@@ -64,6 +69,7 @@ class Journal:
                 self._shut(f"The journal {self.path} could not be written: {error}.")
                 raise ArchiveError(self._shut_because, "Free space, then start a new run.") from error
             self._seq, self._head = self._seq + 1, hashlib.sha256(data).hexdigest()
+            self._unsure = False
             return self._seq
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
 from papermill.exceptions import PapermillExecutionError
 
-from opslib.headless import engine, kernel_outputs
+from opslib.headless import engine, kernel_outputs, kernel_warm
 from opslib.headless.cell_log import CellLog
 from opslib.headless.kernel_outputs import MOST, Meter
 from opslib.redaction import Redactor, Secret
@@ -37,7 +37,7 @@ class Paper:
         self.shown = CellLog(folder)
 
     def environment(self):
-        return {name: os.environ[name] for name in ("PATH", "HOME")}
+        return {name: os.environ[name] for name in kernel_warm.PLAIN if name in os.environ}
 
     def cell_started(self, cell):
         self.ended.append((cell, "started"))

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from opslib.headless import runner
+from opslib.headless.kernel_warm import Zygote, keep_warm
 from opslib.lab.supervisor import Lab
 from opslib.systems.postgres import connect
 from opslib.systems.target import WriteTarget
@@ -16,6 +17,20 @@ from tests.kubernetes import ClusterDoors
 from tests.vendors import Doors
 
 ROWS = 20_000
+
+
+@pytest.fixture(scope="session")
+def zygote():
+    """What this test process forks its kernels from."""
+    there = Zygote()
+    yield there
+    there.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm(zygote):
+    with keep_warm(zygote):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -184,3 +184,46 @@ def test_an_empty_file_is_a_journal_that_begins(path):
     path.touch()
     Journal(path, Redactor()).append("opened", run="r")
     assert [line.seq for line in journal.read(path)] == [1]
+
+
+def interrupted(work, at):
+    """Do ``work`` with a signal's exception after the ``at``-th call in the journal's module; False when it has fewer.
+
+    After calls is where Python looks for signals. One that has just given the lock back is nothing to break off.
+    """
+    seen = 0
+
+    def profile(frame, event, called):
+        nonlocal seen
+        if event == "c_return" and frame.f_code.co_filename == journal.__file__ and called.__name__ != "__exit__":
+            seen += 1
+            if seen == at:
+                raise KeyboardInterrupt
+
+    sys.setprofile(profile)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+def test_a_signal_anywhere_in_an_append_leaves_a_chain_that_goes_on_unbroken(path):
+    one = Journal(path, Redactor([]))
+    one.append("first")
+    at = 1
+    while interrupted(lambda: one.append("interrupted"), at):
+        one.append("next", at=at)
+        at += 1
+    head, numbers = FIRST, []
+    for raw in path.read_bytes().splitlines():
+        line = json.loads(raw)
+        assert line["prev"] == head
+        head = hashlib.sha256(raw).hexdigest()
+        numbers.append(line["seq"])
+    assert numbers == list(range(1, len(numbers) + 1))
+    # Some were on the disk when the exception came, some were not.
+    whole = 1 + (at - 1) + 1
+    assert 0 < len(numbers) - whole < at - 1

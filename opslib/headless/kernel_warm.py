@@ -1,0 +1,191 @@
+"""Kernels that are forked from a process with everything imported: for a process that carries out many runs.
+
+Switched on by :func:`keep_warm`, for this process. One run alone gains nothing by it, for the imports are made either
+way. Without it, or where it can't be (not Linux, another Python path than the kernel's), kernels are started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from opslib.headless.kernel_zygote import FORK, MARK, ROOM
+
+PLAIN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
+"""What a zygote is started with: nothing of any target."""
+
+AT_IMPORT = ("PYTHONPATH", "LANG", "LC_ALL", "SSL_CERT_FILE")
+"""What libraries have read by the time of the fork: a kernel that is to have another value is started."""
+
+START_SECONDS = 60.0
+
+
+class Zygote:
+    """The process that kernels are forked from, as its runner holds it; started with the first of them."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+        self._environment = {name: os.environ[name] for name in PLAIN if name in os.environ}
+        self._lock = threading.Lock()
+
+    def fork(self, user: str, kernel: list[str], env: Mapping[str, str], cwd: str, leash: int) -> Forked | None:
+        """Return a new kernel's guardian, or None where this kernel must be started instead."""
+        if any(env.get(name) != self._environment.get(name) for name in AT_IMPORT):
+            return None
+        if len(env.get(MARK, "")) > ROOM:
+            return None
+        asked = {"user": user, "kernel": kernel, "env": dict(env), "cwd": cwd}
+        with self._lock:
+            if self._line is None and not self._start():
+                return None
+            told, say = os.pipe()
+            try:
+                with os.fdopen(os.memfd_create("kernel"), "w+b") as question:
+                    question.write(json.dumps(asked).encode())
+                    question.seek(0)
+                    socket.send_fds(self._line, [FORK], [leash, say, question.fileno()])  # type: ignore[arg-type]
+            except OSError:  # it is gone; the next kernel gets another
+                os.close(told)
+                self._end()
+                return None
+            finally:
+                os.close(say)
+        return Forked.of(told)
+
+    def close(self) -> None:
+        """End it; kernels that were forked from it go on."""
+        with self._lock:
+            self._end()
+
+    def _start(self) -> bool:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        own = {MARK: " " * ROOM, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "opslib.headless.kernel_zygote"],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self._environment | own,
+            start_new_session=True,
+        )
+        theirs.close()
+        ours.settimeout(START_SECONDS)
+        self._line = ours
+        with suppress(OSError):
+            if ours.recv(16) == b"ready":
+                ours.settimeout(None)
+                return True
+        self._end()
+        return False
+
+    def _end(self) -> None:
+        if self._line:
+            self._line.close()
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        self._line = self._process = None
+
+
+class Forked:
+    """A guardian that this process did not start itself: what a ``subprocess.Popen`` is for one that it did."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int, told: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._told = told
+        self._handle = os.pidfd_open(pid)
+
+    @classmethod
+    def of(cls, told: int) -> Forked | None:
+        """Return the guardian that says its number on the pipe ``told``; None where it never came so far."""
+        said = b""
+        while not said.endswith(b"\n"):
+            piece = os.read(told, 1)
+            if not piece:
+                os.close(told)
+                return None
+            said += piece
+        try:
+            return cls(int(said), told)
+        except ProcessLookupError:
+            os.close(told)
+            return None
+
+    def poll(self) -> int | None:
+        """Return its exit code, or None while it lives."""
+        return self._look(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; raises subprocess.TimeoutExpired."""
+        if (code := self._look(None if timeout is None else timeout * 1000)) is None:
+            raise subprocess.TimeoutExpired("the kernel's guardian", timeout or 0.0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal; nothing where it has ended."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGTERM)
+
+    def _look(self, milliseconds: float | None) -> int | None:
+        if self.returncode is None:
+            ends = select.poll()
+            ends.register(self._handle, select.POLLIN)
+            if ends.poll(milliseconds):
+                said = os.read(self._told, 64).strip()
+                # Killed, it could say nothing.
+                self.returncode = int(said) if said else -signal.SIGKILL
+                os.close(self._handle)
+                os.close(self._told)
+        return self.returncode
+
+
+_kept: Zygote | None = None
+
+
+def kept() -> Zygote | None:
+    """Return what this process forks its kernels from, or None where it starts them."""
+    return _kept
+
+
+@contextmanager
+def keep_warm(zygote: Zygote | None = None) -> Iterator[None]:
+    """Fork the kernels of all runs inside from one zygote where that is possible; from this one, or one of its own."""
+    global _kept
+    if sys.platform != "linux":
+        yield
+        return
+    before, _kept = _kept, zygote or Zygote()
+    try:
+        yield
+    finally:
+        if zygote is None:
+            _kept.close()
+        _kept = before
+
+
+def launched(provisioner: Any, process: Forked, cwd: str) -> Any:
+    """Give jupyter_client's provisioner the process, as if it had started it; returns the connection's description."""
+    provisioner.process, provisioner.pid, provisioner.pgid, provisioner.cwd = process, process.pid, process.pid, cwd
+    return provisioner.connection_info

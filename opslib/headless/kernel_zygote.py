@@ -1,0 +1,181 @@
+"""A process that has imported what notebooks need, and forks a kernel of it whenever its runner asks for one.
+
+A program of its own: ``python -P -m opslib.headless.kernel_zygote``, its standard input a socket to the runner. It has
+one thread, no other socket, no loop, no secret and no credential. When the runner closes the socket or dies, it ends;
+the kernels end by themselves then.
+
+A request is three handles: the leash; a pipe on which the guardian says its number and at last its exit code; and a
+file in memory with what is asked, JSON (``kernel``: the arguments of ipykernel, ``user``: as the guardian has it,
+``env``, ``cwd``). That is read in the forked process only: what one kernel may know is in no other's memory. What a
+fork has in another way than a fresh process is set right in :func:`_kernel`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import pkgutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from opslib.headless import kernel_guardian
+
+FORK = b"fork"
+
+MARK, ROOM = "OPS_KERNEL", 512
+"""The variable by which a kernel's processes are found, and how many bytes a zygote is started with for it."""
+
+IMPORTS = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.debugger",
+    "IPython.core.completer",
+    "jupyter_client.localinterfaces",
+    "psycopg",
+    "redis",
+    "httpx",
+    "boto3",
+    "botocore.httpsession",
+)
+"""What ipykernel and the clients import late."""
+
+PACKAGES = ("opslib.checks", "opslib.probes", "opslib.pictures", "opslib.actions", "opslib.runs", "opslib.systems")
+
+
+def main() -> int:
+    """Import, then serve until the runner is gone."""
+    # The debugger's own warning about frozen modules is for people who debug.
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    before = dict(os.environ)
+    warm()
+    added = {name: value for name, value in os.environ.items() if before.get(name) != value}
+    runner = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    # How a guardian ended is said on its pipe; here it only leaves the table of processes.
+    signal.signal(signal.SIGCHLD, _reap)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
+    runner.send(b"ready")
+    while True:
+        said, handles, _, _ = socket.recv_fds(runner, len(FORK), 3)
+        if not said:
+            return 0
+        if os.fork() == 0:
+            runner.close()
+            _guard(added, *handles)
+        for handle in handles:
+            os.close(handle)
+
+
+def _reap(number: int, frame: object) -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def warm() -> None:
+    """Import what a notebook may need; raises RuntimeError where that has started a thread: a fork would lose it."""
+    for name in IMPORTS:
+        importlib.import_module(name)
+    for package in PACKAGES:
+        there = importlib.import_module(package)
+        for module in pkgutil.iter_modules(there.__path__, f"{package}."):
+            importlib.import_module(module.name)
+    threads = sum(1 for _ in Path("/proc/self/task").iterdir())
+    if threads != 1:
+        raise RuntimeError(f"{threads} threads after the imports")
+
+
+def _guard(added: dict[str, str], leash: int, told: int, question: int) -> NoReturn:
+    """Be the guardian of one kernel, in a session of its own as a started one is.
+
+    ``added`` is what importing has put into the environment, as it would in the kernel.
+    """
+    code = 126
+    try:
+        os.setsid()
+        with open(question, "rb") as stream:
+            asked: dict[str, Any] = json.load(stream)
+        os.dup2(leash, 0)
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        for number in (1, 2):
+            os.dup2(quiet, number)
+        os.close(leash)
+        os.close(quiet)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.write(told, f"{os.getpid()}\n".encode())
+        os.chdir(asked["cwd"])
+        os.environ.clear()
+        os.environ.update(added | asked["env"])
+        code = kernel_guardian.guard(asked["user"], lambda: _kernel(asked["kernel"]))
+    finally:
+        os.write(told, f"{code}\n".encode())
+        os._exit(code)
+
+
+def _kernel(arguments: list[str]) -> NoReturn:
+    """Be the kernel: what a fresh process would not have from its parent is put away first."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ending in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_DFL)
+    for broken in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(broken, signal.SIG_IGN)
+    _mark()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: a change of user took it, a start gives it back
+    time.tzset()
+    for number, mode in ((1, "w"), (2, "w"), (0, "r")):
+        stream = open(number, mode, closefd=False)  # noqa: SIM115 - the process's own
+        setattr(sys, ("stdin", "stdout", "stderr")[number], stream)
+        setattr(sys, ("__stdin__", "__stdout__", "__stderr__")[number], stream)
+    code = 1
+    try:
+        from ipykernel.kernelapp import IPKernelApp
+
+        launcher = importlib.util.find_spec("ipykernel_launcher")
+        sys.argv = [str(launcher and launcher.origin), *arguments]
+        gc.unfreeze()
+        # Its default was read from the environment when the class was made.
+        IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()
+        os._exit(code)
+
+
+def _mark() -> None:
+    """Write this kernel's mark where others read a process's environment: a fork still shows its parent's there."""
+    line = f"{MARK}={os.environ.get(MARK, '')}".encode()
+    begin, end = _environment()
+    found = ctypes.string_at(begin, end - begin).find(f"{MARK}={' ' * ROOM}".encode())
+    if found < 0 or len(line) > ROOM:
+        raise RuntimeError("there is no room for the mark")
+    ctypes.memmove(begin + found, line.ljust(len(MARK) + 1 + ROOM, b"\0"), len(MARK) + 1 + ROOM)
+
+
+def _environment() -> tuple[int, int]:
+    """Return where the process's environment begins and ends in memory (proc(5), fields 50 and 51 of stat)."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    return int(fields[47]), int(fields[48])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
