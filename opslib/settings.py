@@ -27,6 +27,7 @@ from opslib.redaction import CacheUrl, DatabaseUrl, Secret
 from opslib.settings_database import DatabaseServers
 from opslib.settings_environments import PREFIX, lab_faults, shared_faults
 from opslib.settings_guard import Address, Bucket, Folder, Guard, shown, split
+from opslib.settings_sites import SITES
 from opslib.settings_vendors import ADDRESSES, REPLICAS, VOUCHING, VendorNames, VendorTokens
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -164,7 +165,7 @@ class Settings(Guard, VendorTokens, ReadSettings):
 FILE_ONLY = frozenset(
     {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None}
     | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES or name in VOUCHING}
-    | {"aws_endpoint_url", "migrations", "checkout", "repository", "workspace", "development_secret", *REPLICAS}
+    | {"aws_endpoint_url", "migrations", "checkout", "repository", "workspace", "development_secret", *REPLICAS, *SITES}
 )
 """What the process cannot add to a description that has a file: guard, where credentials go, what runs, who vouches."""
 

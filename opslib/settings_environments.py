@@ -85,6 +85,10 @@ _PLACES = (
     "openai_project",
     "api_replicas",
     "api_pod_port",
+    "api_host",
+    "hosted_zone",
+    "site",
+    "recovery_site",
 )
 """Names of a description's fields that say where a target is."""
 
@@ -110,7 +114,7 @@ def lab_faults(values: Values) -> Iterator[str]:
 
 
 def _asked_elsewhere(values: Values) -> Iterator[str]:
-    """Yield which replica, status page or name server of a lab is not on this machine."""
+    """Yield which replica, status page, name server or site of a lab is not on this machine."""
     if not all(map(_here, filter(None, values.get("OPS_API_REPLICAS", "").split(",")))):
         yield "OPS_API_REPLICAS: the lab is on this machine only (127.0.0.1, ::1)"
     if values.get("OPS_API_POD_PORT"):
@@ -120,6 +124,10 @@ def _asked_elsewhere(values: Values) -> Iterator[str]:
             yield f"OPS_STATUS_PAGES: {page.partition('=')[0].strip()}: the lab is on this machine only"
     if values.get("OPS_RESOLVER") and not _here(f"dns://{values['OPS_RESOLVER']}"):
         yield "OPS_RESOLVER: the lab is on this machine only (127.0.0.1, ::1)"
+    for name in ("OPS_NAME_SERVERS", "OPS_PUBLIC_RESOLVERS", "OPS_SITE", "OPS_RECOVERY_SITE"):
+        places = [place.strip() for place in values.get(name, "").split(",") if place.strip()]
+        if not all(_here(f"dns://{_bracketed(place) if 'SITE' in name else place}") for place in places):
+            yield f"{name}: the lab is on this machine only (127.0.0.0/8, ::1)"
 
 
 def shared_faults(values: Values, others: Mapping[str, Values]) -> Iterator[str]:
@@ -160,6 +168,10 @@ def _here(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _bracketed(place: str) -> str:
+    return f"[{place}]" if ":" in place else place
 
 
 def _host(address: str) -> str:

@@ -21,6 +21,7 @@ from opslib.settings_guard import Address, split
 from opslib.settings_observability import ADDRESSES as WATCHING
 from opslib.settings_observability import Observability
 from opslib.settings_sign_in import SignIn
+from opslib.settings_sites import Sites, SiteTokens
 from opslib.settings_supabase import ProjectAccess, ProjectSecrets
 
 
@@ -51,7 +52,7 @@ Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 """A name that Supabase allows for a function."""
 
 
-class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, GatewayNames):
+class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, GatewayNames, Sites):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")
@@ -174,7 +175,7 @@ class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observa
     )
 
 
-class VendorTokens(ProjectSecrets, GatewayTokens):
+class VendorTokens(ProjectSecrets, GatewayTokens, SiteTokens):
     """Credentials that can change something at the vendors; the executor's."""
 
     vercel_token: Secret | None = Field(None, alias="VERCEL_TOKEN")
@@ -235,7 +236,8 @@ LED_BY = {
     "PAGERDUTY_EVENTS_URL": ("PAGERDUTY_ROUTING_KEY",),
     "SLACK_API_URL": ("OPS_SLACK_CHANNEL", "SLACK_BOT_TOKEN"),
     "SENTRY_URL": ("SENTRY_ORG", "SENTRY_PROJECT", "OPS_READ_SENTRY_TOKEN"),
-    "OPS_RESOLVER": ("OPS_HOSTS",),
+    "OPS_RESOLVER": ("OPS_HOSTS", "HOSTED_ZONE_ID"),
+    "OPS_NAME_SERVERS": ("HOSTED_ZONE_ID",),
     "OPENAI_API_URL": ("OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY"),
     "GITHUB_API_URL": ("GITHUB_REPOSITORY", "OPS_READ_GITHUB_TOKEN", "GITHUB_TOKEN"),
     "SUPABASE_API_URL": ("SUPABASE_PROJECT_REF", "OPS_READ_SUPABASE_TOKEN", "SUPABASE_ACCESS_TOKEN"),

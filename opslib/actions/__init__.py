@@ -13,6 +13,7 @@ from opslib.actions import (
     cluster,
     database,
     delivery,
+    dependencies,
     environment,
     frontend,
     llm,
@@ -71,6 +72,7 @@ _KINDS: tuple[type[Action], ...] = (
     security.TrySigningKey,
     security.RevokeSigningKey,
     llm.ResetBreakers,
+    dependencies.SwitchSite,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

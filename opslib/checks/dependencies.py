@@ -3,8 +3,19 @@
 from opslib.checks.dependencies_names import certificates, names
 from opslib.checks.dependencies_pages import language_models, ready_to_deploy, vendors
 from opslib.checks.dependencies_sentry import intake, new_issues
+from opslib.checks.dependencies_sites import api_name, recovery_site
 
-__all__ = ["certificates", "intake", "language_models", "names", "new_issues", "ready_to_deploy", "vendors"]
+__all__ = [
+    "api_name",
+    "certificates",
+    "intake",
+    "language_models",
+    "names",
+    "new_issues",
+    "ready_to_deploy",
+    "recovery_site",
+    "vendors",
+]
 
-DECISIVE = (names, certificates, vendors(), intake())
+DECISIVE = (names, api_name, certificates, vendors(), intake())
 """What tells most of what depends on others, nearest first."""

@@ -21,6 +21,7 @@ from dataclasses import replace
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -42,7 +43,8 @@ from opslib.lab.application_replicas import Balanced
 from opslib.lab.application_sessions import ROLES, Sessions
 from opslib.lab.application_store import Store
 from opslib.lab.application_web import ApiGate, Envelope, broken, not_found
-from opslib.lab.providers import LOOPBACK, PROVIDERS, Faults, control, providers_application
+from opslib.lab.production import DOMAIN, RECOVERY_SITE
+from opslib.lab.providers import LOOPBACK_NAMES, PROVIDERS, Faults, control, providers_application
 
 LOOPBACK_ADDRESS = "127.0.0.1"
 GRACE_SECONDS = 2
@@ -81,7 +83,7 @@ class Application:
         if self._faults is not None:
             routes.append(Route("/_lab/faults", control(self._faults), methods=["GET", "POST", "DELETE"]))
         surroundings = [
-            LOOPBACK,
+            Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK_NAMES, RECOVERY_SITE, f"api.{DOMAIN}"]),
             Middleware(Front, state=self._front),
             Middleware(Envelope, metrics=self._metrics, audit=self._audit),
             Middleware(ApiGate, sessions=self._sessions, open_health=self._options.open_llm_health),
@@ -182,11 +184,12 @@ def _server(app: ASGIApp) -> _Server:
 async def serve(options: Options, port: int, provider_port: int) -> None:
     """Serve until SIGTERM or SIGINT; raises OSError when a port is taken."""
     door = socket.create_server((LOOPBACK_ADDRESS, port))
-    doors, servers, faults = [door], [], None
+    doors, servers, faults = [[door, *_recovery_site(door.getsockname()[1])]], [], None
     if not (options.together_url and options.openai_url):
         faults = Faults(options.times.slow)
-        doors.append(socket.create_server((LOOPBACK_ADDRESS, provider_port)))
-        own = {name: f"http://{LOOPBACK_ADDRESS}:{doors[1].getsockname()[1]}/{name}" for name in PROVIDERS}
+        providers = socket.create_server((LOOPBACK_ADDRESS, provider_port))
+        doors.append([providers])
+        own = {name: f"http://{LOOPBACK_ADDRESS}:{providers.getsockname()[1]}/{name}" for name in PROVIDERS}
         options = replace(
             options,
             together_url=options.together_url or own["together"],
@@ -198,7 +201,16 @@ async def serve(options: Options, port: int, provider_port: int) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, _stop, servers)
     log.info("http://%s:%d, providers at %s", LOOPBACK_ADDRESS, door.getsockname()[1], options.together_url)
-    await asyncio.gather(*(server.serve(sockets=[d]) for server, d in zip(servers, doors, strict=True)))
+    await asyncio.gather(*(server.serve(sockets=d) for server, d in zip(servers, doors, strict=True)))
+
+
+def _recovery_site(port: int) -> list[socket.socket]:
+    """Return where the application listens as the recovery site; none on a machine that has 127.0.0.1 alone."""
+    try:
+        return [socket.create_server((RECOVERY_SITE, port))]
+    except OSError as error:
+        log.warning("no recovery site at %s: %s", RECOVERY_SITE, error)
+        return []
 
 
 def _stop(servers: list[_Server]) -> None:

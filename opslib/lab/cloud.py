@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from opslib.lab import development
-from opslib.lab.production import DOMAIN, RENEWED, dummy
+from opslib.lab.production import DOMAIN, RENEWED, SITE, dummy
 from opslib.lab.service import Service
 from opslib.settings import Settings
 
@@ -33,6 +33,9 @@ GROUPS = {
     "/aws/ec2/valuecanvas-dev/app": 14,
 }
 """Log groups with their retention in days."""
+
+API_SECONDS = 5
+"""How long answers about the API may be kept: a minute by day, in a lab nobody waits for that."""
 
 KEYS = (
     "TOGETHER_API_KEY",
@@ -68,6 +71,12 @@ class Cloud(Service):
     def url(self) -> str:
         """The address of every service's API."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def zone(self) -> str:
+        """The id of the zone, which moto chooses; "" where there is none."""
+        found = self.client("route53").list_hosted_zones_by_name(DNSName=DOMAIN)["HostedZones"]
+        return found[0]["Id"].rpartition("/")[2] if found else ""
 
     def fill(self) -> None:
         """Create buckets, the secret, log groups with a few events, and the zone."""
@@ -129,8 +138,8 @@ class Cloud(Service):
     def _zone(self, route53: Any) -> None:
         zone = route53.create_hosted_zone(Name=DOMAIN, CallerReference=f"lab-{self.state.seed}")["HostedZone"]["Id"]
         records = [
-            {"Name": f"{host}.{DOMAIN}", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": address}]}
-            for host, address in (("api", "192.0.2.10"), ("app", "192.0.2.20"))
+            {"Name": f"{host}.{DOMAIN}", "Type": "A", "TTL": seconds, "ResourceRecords": [{"Value": address}]}
+            for host, seconds, address in (("api", API_SECONDS, SITE), ("app", 60, "192.0.2.20"))
         ]
         route53.change_resource_record_sets(
             HostedZoneId=zone,

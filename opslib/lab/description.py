@@ -11,6 +11,7 @@ from opslib.lab.cache import Cache
 from opslib.lab.cloud import AUDIT, BACKUPS, LEASES, REGION, Cloud
 from opslib.lab.cluster.service import Cluster
 from opslib.lab.database import DATABASE, Database
+from opslib.lab.production import RECOVERY_SITE, SITE
 from opslib.lab.service import Service
 from opslib.lab.standby import Standby
 from opslib.lab.vendors.service import Vendors
@@ -50,6 +51,10 @@ def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
         "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
         "OPS_VAULT_AWS_ACCESS_KEY_ID": cloud.passwords["vault_aws_id"],
         "OPS_VAULT_AWS_SECRET_ACCESS_KEY": cloud.passwords["vault_aws_key"],
+        "HOSTED_ZONE_ID": cloud.zone,
+        "OPS_SITE": SITE,
+        "OPS_RECOVERY_SITE": RECOVERY_SITE,
+        "OPS_RECOVERY_DATA": "shared",
         "S3_BUCKET_NAME": BACKUPS,
         "OPS_LEASE_BUCKET": LEASES,
         "OPS_ANCHOR_BUCKET": AUDIT,

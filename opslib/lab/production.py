@@ -13,6 +13,8 @@ from typing import Any
 PROJECT = "labvaluecanvaslabref"
 """Reference of the project at the lab's Supabase, which the anonymous key is of."""
 DOMAIN = "valuecanvas.com"
+SITE, RECOVERY_SITE = "127.0.0.1", "127.0.0.2"
+"""Where the application is, and where it listens as well: its recovery site."""
 _DUMMY = "lab-dummy"
 
 

@@ -23,7 +23,8 @@ from starlette.types import Receive, Scope, Send
 
 PROVIDERS = ("together", "openai")
 FAULTS = ("503", "429", "slow", "cut", "401", "none")
-LOOPBACK = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+LOOPBACK = Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
 """Only requests that were addressed to loopback: a web page's re-bound name gets no answer."""
 
 TOGETHER_MODELS = (

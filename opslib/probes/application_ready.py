@@ -11,6 +11,7 @@ from opslib.model import Probe, Row
 from opslib.probes import application_shapes as shapes
 from opslib.probes.application_traffic import address
 from opslib.systems.target import ReadTarget
+from opslib.systems.web_exchange import Answer
 
 ROUTE = "/health/ready"
 SECONDS = 10.0
@@ -35,17 +36,19 @@ def ill(row: Row) -> list[str]:
 def read(target: ReadTarget) -> list[dict[str, Any]]:
     """Ask the route; raises Unreachable where there is no answer or no address."""
     where = address(target, ROUTE)
-    answer = target.web.get(where, deadline=SECONDS)
+    return [row_of(where, target.web.get(where, deadline=SECONDS))]
+
+
+def row_of(where: str, answer: Answer) -> dict[str, Any]:
+    """Return the probe's row for what was answered there."""
     said = shapes.document(answer.text)
-    return [
-        {
-            "address": where,
-            "status": answer.status,
-            "route": shapes.route(answer.status, said),
-            "word": shapes.word(said),
-            "parts": shapes.parts(said),
-        }
-    ]
+    return {
+        "address": where,
+        "status": answer.status,
+        "route": shapes.route(answer.status, said),
+        "word": shapes.word(said),
+        "parts": shapes.parts(said),
+    }
 
 
 ready = Probe(name="application-ready", title="Answer of the API's readiness route", read=read, source=f"GET {ROUTE}")

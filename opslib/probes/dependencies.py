@@ -3,5 +3,6 @@
 from opslib.probes.dependencies_names import certificates, names
 from opslib.probes.dependencies_pages import pages
 from opslib.probes.dependencies_sentry import intake, new_issues, releases
+from opslib.probes.dependencies_sites import answers, sites
 
-__all__ = ["certificates", "intake", "names", "new_issues", "pages", "releases"]
+__all__ = ["answers", "certificates", "intake", "names", "new_issues", "pages", "releases", "sites"]

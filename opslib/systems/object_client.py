@@ -33,7 +33,7 @@ def connect(
 
 
 def opened(
-    service: Literal["s3", "secretsmanager", "logs"],
+    service: Literal["s3", "secretsmanager", "logs", "route53"],
     settings: ReadSettings,
     key: Secret | None,
     secret: Secret | None,

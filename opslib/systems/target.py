@@ -39,6 +39,7 @@ from opslib.systems.vault import Vault
 from opslib.systems.vault_writing import VaultWriter
 from opslib.systems.workspace import Workspace
 from opslib.systems.workspace_writing import WorkspaceWriter
+from opslib.systems.zones import Zones
 
 __all__ = ["PlanTarget", "ReadTarget", "VerifyTarget", "WriteTarget"]
 
@@ -202,6 +203,11 @@ class WriteTarget(VerifyTarget):
     def vault_writer(self) -> VaultWriter:
         """The vault's versions, put and staged."""
         return VaultWriter(self.settings)
+
+    @cached_property
+    def zones_writer(self) -> Zones:
+        """Route 53, by credentials that may change record sets."""
+        return Zones(self.settings)
 
     @cached_property
     def key_user(self) -> RotatedKeys:

@@ -9,11 +9,13 @@ from opslib.settings import ReadSettings
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.certificates import Certificates
 from opslib.systems.checkout import Checkout
+from opslib.systems.front_door import FrontDoor
 from opslib.systems.gateway import ReadOnlyGateway
 from opslib.systems.github import ReadOnlyWorkflows
 from opslib.systems.kubernetes import ReadOnlyCluster
 from opslib.systems.log_groups import ReadOnlyLogs
 from opslib.systems.names import Names
+from opslib.systems.names_servers import NameServers
 from opslib.systems.object_store import ReadOnlyBucket
 from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.replicas import ReadOnlyReplicas
@@ -23,6 +25,7 @@ from opslib.systems.status_pages import StatusPages
 from opslib.systems.target_supabase import SupabaseReading
 from opslib.systems.target_watching import Watching
 from opslib.systems.web import Preflights, Reader
+from opslib.systems.zones import ReadOnlyZones
 
 
 class ReadTarget(Watching, SupabaseReading):
@@ -104,6 +107,21 @@ class ReadTarget(Watching, SupabaseReading):
     def names(self) -> Names:
         """DNS, asked of one name server."""
         return Names(self.settings.resolver)
+
+    @cached_property
+    def name_servers(self) -> NameServers:
+        """DNS, asked of several name servers one by one."""
+        return NameServers()
+
+    @cached_property
+    def zones(self) -> ReadOnlyZones:
+        """Route 53's record sets, by credentials that only read."""
+        return ReadOnlyZones(self.settings)
+
+    @cached_property
+    def front_door(self) -> FrontDoor:
+        """The API at one address, asked by its name."""
+        return FrontDoor(self.settings)
 
     @cached_property
     def certificates(self) -> Certificates:

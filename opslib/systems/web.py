@@ -87,10 +87,11 @@ class Reader:
         headers: Mapping[str, str | Secret] | None,
         content: bytes | None = None,
         take: Callable[[bytes], None] | None = None,
+        name: str | None = None,
     ) -> Answer:
         shown = public(url)
         plain = {name: _plain(name, value) for name, value in (headers or {}).items()}
-        exchange = Exchange(self._opened(), method, url, plain, seconds, self._size_limit, content)
+        exchange = Exchange(self._opened(), method, url, plain, seconds, self._size_limit, content, name)
         if take is not None:
             exchange.pour()
         exchange.thread.start()

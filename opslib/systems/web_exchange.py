@@ -53,6 +53,8 @@ class Exchange:
     seconds: float
     size_limit: int
     content: bytes | None = None
+    name: str | None = None
+    """Whose certificate counts (SNI, RFC 6066), where ``url`` has an address in place of the name."""
     answer: Answer | None = None
     error: Exception | None = None
     sockets: list[socket.socket] = field(default_factory=list)
@@ -96,7 +98,7 @@ class Exchange:
                 headers=self.headers,
                 content=self.content,
                 timeout=self.seconds,
-                extensions={"trace": self._trace},
+                extensions={"trace": self._trace, **({"sni_hostname": self.name} if self.name else {})},
             ) as response:
                 first = time.monotonic() - started
                 self._know(response.extensions.get("network_stream"))

@@ -23,7 +23,7 @@ ASIDE = {"lab": {"cli"}}
 HEAVY = {
     "boto3": "systems/",
     "redis": "systems/cache.py",
-    "dns": "systems/names.py",
+    "dns": "systems/names",
     "httpx": "systems/web.py",
     "psycopg": "systems/",
     "papermill": "headless/",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from opslib.lab.broken import Fault
+from opslib.lab.cloud import API_SECONDS, client
 from opslib.lab.doors import Doors
+from opslib.lab.production import SITE
 from opslib.lab.vendors import names
 from opslib.lab.vendors.status import PAGES
 from opslib.settings import Settings
 
 GONE = "api.together.test"
 NAME = "together"
+DEAD = "127.0.0.9"
+"""Where nothing listens."""
 
 
 def vendor_out(settings: Settings) -> None:
@@ -44,6 +50,27 @@ def name_back(settings: Settings) -> None:
     doors.put(names={"names": {**known, GONE: names.planted()[GONE]}})
 
 
+def name_wrong(settings: Settings) -> None:
+    """Lead the API's name to an address where nothing is."""
+    _lead(settings, DEAD)
+
+
+def name_right(settings: Settings) -> None:
+    """Lead it to its own site, as at the beginning, and nowhere else."""
+    _lead(settings, SITE)
+
+
+def _lead(settings: Settings, address: str) -> None:
+    name, zone, store = f"{settings.api_host}.", settings.hosted_zone, client(settings, "route53")
+    listed = store.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    records = [{"Value": address}]
+    wanted: dict[str, Any] = {"Name": name, "Type": "A", "TTL": API_SECONDS, "ResourceRecords": records}
+    gone = [one for one in listed if one["Name"] == name and one["Type"] in ("A", "AAAA", "CNAME") and one != wanted]
+    batch = [{"Action": "DELETE", "ResourceRecordSet": one} for one in gone]
+    batch.append({"Action": "UPSERT", "ResourceRecordSet": wanted})
+    store.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": batch})
+
+
 FAULTS = (
     Fault(
         "vendor-out",
@@ -62,5 +89,14 @@ FAULTS = (
         "disaster/recover-llm",
         name_gone,
         name_back,
+    ),
+    Fault(
+        "dns-wrong",
+        "dependencies",
+        "The API's name leads to an address where nothing is.",
+        "dependencies-api-name",
+        "disaster/recover-everything",
+        name_wrong,
+        name_right,
     ),
 )

@@ -1,6 +1,7 @@
 """The vendors' stand-ins as one process: ``python -m opslib.lab.vendors --port N --folder DIR``, on loopback.
 
-Each vendor is below its name (``/vercel/v9/projects/…``); the name server is at the same port, on UDP.
+Each vendor is below its name (``/vercel/v9/projects/…``); the name server is at the same port, on UDP, and
+those of the lab's own zone at other loopback addresses.
 Tokens come from the environment (``LAB_TOKENS``, JSON).
 Lab-only: ``/_lab/faults`` breaks and mends, ``/_lab/state`` shows and replaces what is remembered, ``/_lab/calls``
 shows and forgets what was asked.
@@ -43,10 +44,11 @@ from opslib.lab.vendors.status import Status
 from opslib.lab.vendors.supabase import Supabase
 from opslib.lab.vendors.together import Together
 from opslib.lab.vendors.vercel import Vercel
+from opslib.lab.vendors.zone import Zone
 
 VENDORS: tuple[type[StandIn], ...] = (
     *(GitHub, Vercel, Netlify, Cloudflare, Supabase, PagerDuty, Slack, Sentry),
-    *(Status, Names, Together, OpenAi),
+    *(Status, Names, Zone, Together, OpenAi),
     *(Prometheus, Alertmanager, Grafana, Jaeger),
 )
 """Every vendor that has a stand-in."""
@@ -65,14 +67,17 @@ def application(folder: Path, tokens: dict[str, dict[str, str]], address: str) -
         *(Mount(f"/{vendor.name}", app=vendor.application()) for vendor in vendors),
     ]
     names = next(vendor for vendor in vendors if isinstance(vendor, Names))
+    names.zone = next(vendor for vendor in vendors if isinstance(vendor, Zone))
+    names.zone.follows(folder.parent / "lab.json")
     port = urlsplit(address).port or 0
     next(vendor for vendor in vendors if isinstance(vendor, Prometheus)).scrapes(folder.parent / "lab.json")
 
     @asynccontextmanager
     async def with_names(_: Starlette) -> AsyncIterator[None]:
-        transport = await names.listen(port)
+        listening = [await names.listen(port), *await names.zone.listen(port)]
         yield
-        transport.close()
+        for one in listening:
+            one.close()
 
     return Starlette(routes=routes, middleware=[LOOPBACK], lifespan=with_names)
 

@@ -17,7 +17,9 @@ import dns.rrset
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from opslib.lab.production import DOMAIN
 from opslib.lab.vendors.stand_in import StandIn
+from opslib.lab.vendors.zone import Zone
 
 HOSTS = ("app.valuecanvas.test", "api.valuecanvas.test", "api.together.test", "api.openai.test")
 LONGEST_CHAIN = 8
@@ -32,9 +34,13 @@ def planted() -> dict[str, Any]:
 
 
 class Names(StandIn):
-    """State: ``names``, each with ``a``, ``aaaa`` (addresses), ``alias``, ``ttl``, ``answer`` (SERVFAIL, none)."""
+    """State: ``names``, each with ``a``, ``aaaa`` (addresses), ``alias``, ``ttl``, ``answer`` (SERVFAIL, none).
+
+    For names of the lab's own zone it is a resolver, which asks the zone's name servers and keeps their answers.
+    """
 
     name = "names"
+    zone: Zone
 
     def first(self) -> dict[str, Any]:
         """Return names that lead somewhere."""
@@ -48,7 +54,7 @@ class Names(StandIn):
         """Return an error to who asks by HTTP."""
         return JSONResponse({"error": message}, status)
 
-    def reply(self, data: bytes) -> bytes | None:
+    async def reply(self, data: bytes) -> bytes | None:
         """Return the answer to one question, or None for silence."""
         try:
             asked = dns.message.from_wire(data)
@@ -57,9 +63,13 @@ class Names(StandIn):
             return None
         name = question.name.to_text(omit_final_dot=True).lower()
         fault = self._faults.take(self.name, "GET", name)
-        answer = dns.message.make_response(asked)
-        answer.flags |= dns.flags.RA
-        self._fill(answer, name, question.rdtype)
+        if name == DOMAIN or name.endswith(f".{DOMAIN}"):
+            await self.zone.look()
+            answer = self.zone.resolved(asked, self.name)
+        else:
+            answer = dns.message.make_response(asked)
+            answer.flags |= dns.flags.RA
+            self._fill(answer, name, question.rdtype)
         said = self.state["names"].get(name, {}).get("answer")
         if fault is not None or said == "none":
             return None
@@ -92,14 +102,19 @@ class Names(StandIn):
 
 class _Door(asyncio.DatagramProtocol):
     def __init__(self, names: Names) -> None:
-        self._names = names
+        self._names, self._tasks = names, set[asyncio.Task[None]]()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        reply = self._names.reply(data)
-        if reply is not None:
+        task = asyncio.get_running_loop().create_task(self._answer(data, addr))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, data: bytes, addr: tuple[str, int]) -> None:
+        reply = await self._names.reply(data)
+        if reply is not None and not self._transport.is_closing():
             self._transport.sendto(reply, addr)
 
 

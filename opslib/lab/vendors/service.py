@@ -13,7 +13,7 @@ from opslib.lab.database import DATABASE
 from opslib.lab.production import PROJECT as REF
 from opslib.lab.service import Service
 from opslib.lab.tokens import project_key
-from opslib.lab.vendors import names, product, sentry, status, watching
+from opslib.lab.vendors import names, product, sentry, status, watching, zone
 from opslib.lab.vendors.openai import PROJECT
 from opslib.lab.vendors.slack import CHANNEL
 from opslib.settings_development import REPOSITORY
@@ -122,6 +122,8 @@ class Vendors(Service):
             **watching.target(self.url, self.passwords),
             "OPS_HOSTS": ",".join(names.HOSTS),
             "OPS_RESOLVER": f"127.0.0.1:{self.port}",
+            "OPS_NAME_SERVERS": ",".join(f"{address}:{self.port}" for address in zone.SERVERS),
+            "OPS_PUBLIC_RESOLVERS": f"{zone.RESOLVER}:{self.port}",
             **status.target(self.url),
             "TOGETHER_API_URL": f"{self.url}/together/v1",
             "OPENAI_API_URL": f"{self.url}/openai/v1",

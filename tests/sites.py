@@ -1,0 +1,173 @@
+"""For tests of where the API's name leads: the lab's zone put as a test wants it, and a Route 53 that is strict.
+
+moto deletes what it once had and creates what is there; AWS refuses the whole batch. :class:`Strict` stands before it and
+refuses as AWS documents it, says PENDING, loses answers, and lets somebody else be quicker.
+"""
+
+from __future__ import annotations
+
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from opslib.lab.broken.dependencies import name_right
+from opslib.lab.cloud import client
+from tests.vendors import Doors
+
+HOST = "api.valuecanvas.com"
+SPACE = "{https://route53.amazonaws.com/doc/2013-04-01/}"
+RECORDS = "/rrset"
+
+
+def record(kind: str, *values: str, ttl: int = 1, name: str = HOST, **more: Any) -> dict[str, Any]:
+    """Return a record set as Route 53 has it."""
+    held = {"TTL": ttl, "ResourceRecords": [{"Value": value} for value in values]} if values else {}
+    return {"Name": f"{name}.", "Type": kind, **held, **more}
+
+
+def alias(target: str, kind: str = "A") -> dict[str, Any]:
+    """Return an alias record set."""
+    return record(kind, AliasTarget={"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": target, "EvaluateTargetHealth": False})
+
+
+class ZoneDoors:
+    """The lab's zone behind everybody's back."""
+
+    def __init__(self, settings: Any) -> None:
+        self.doors, self._zone = Doors(settings), settings.hosted_zone
+        self._client = client(settings, "route53")
+
+    def sets(self, name: str = HOST) -> list[dict[str, Any]]:
+        """Return the record sets of a name."""
+        listed = self._client.list_resource_record_sets(HostedZoneId=self._zone)["ResourceRecordSets"]
+        return [one for one in listed if one["Name"] == f"{name}."]
+
+    def leads(self) -> dict[str, list[str]]:
+        """Return what the API's name leads to, by type."""
+        return {one["Type"]: [value["Value"] for value in one.get("ResourceRecords", ())] for one in self.sets()}
+
+    def put(self, *sets: dict[str, Any], name: str = HOST) -> None:
+        """Make these the only record sets of a name."""
+        changes = [{"Action": "DELETE", "ResourceRecordSet": one} for one in self.sets(name)]
+        changes += [{"Action": "CREATE", "ResourceRecordSet": one} for one in sets]
+        if changes:
+            self._client.change_resource_record_sets(HostedZoneId=self._zone, ChangeBatch={"Changes": changes})
+
+    def serve(self, **said: Any) -> None:
+        """Change how the name servers answer: ``behind``, ``silent``, ``kept_longer``."""
+        self.doors.put(zone={**self.doors.state()["zone"], **said})
+
+
+@contextmanager
+def zone_doors(settings: Any) -> Iterator[ZoneDoors]:
+    """Hand out the doors, with answers that may be kept for a second only; everything is put back afterwards."""
+    made = ZoneDoors(settings)
+    with made.doors.restored():
+        made.put(record("A", "127.0.0.1"))
+        try:
+            yield made
+        finally:
+            made.put()
+            name_right(settings)
+
+
+class Strict:
+    """What a test wants of it: ``pending`` looks long PENDING; ``codes`` to refuse the next changes with; the next
+    change's answer ``lost`` or never heard (``cut``); ``meanwhile`` what somebody else does just before.
+    """
+
+    def __init__(self, url: str, doors: ZoneDoors) -> None:
+        self.moto, self.doors = urlsplit(url), doors
+        self.pending, self.codes, self.lost, self.cut = 0, list[str](), False, False
+        self.meanwhile: Callable[[], None] | None = None
+        self.sent: list[list[str]] = []
+
+    def refusal(self, body: bytes) -> str:
+        """Return the code that AWS refuses a batch with, or ""."""
+        if self.meanwhile is not None:
+            self.meanwhile, do = None, self.meanwhile
+            do()
+        if self.codes:
+            return self.codes.pop(0)
+        there = {(one["Type"], str(one.get("TTL")), _held(one)) for one in self.doors.sets()}
+        kinds = {kind for kind, _, _ in there}
+        for change in ET.fromstring(body).iter(f"{SPACE}Change"):
+            kind, ttl = change.findtext(f".//{SPACE}Type"), change.findtext(f".//{SPACE}TTL")
+            held = tuple(sorted(one.text or "" for one in change.iter(f"{SPACE}Value")))
+            if change.findtext(f"{SPACE}Action") == "DELETE":
+                if (kind, str(ttl), held) not in there:
+                    return "InvalidChangeBatch"
+                kinds.discard(str(kind))
+            elif kind in kinds:
+                return "InvalidChangeBatch"
+        return ""
+
+
+def _held(one: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(value["Value"] for value in one.get("ResourceRecords", ())))
+
+
+@contextmanager
+def strict(settings: Any, doors: ZoneDoors) -> Iterator[tuple[Any, Strict]]:
+    """Hand out the settings that lead through a :class:`Strict`, and it."""
+    made = Strict(settings.aws_endpoint_url, doors)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._pass(b"")
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if self.path.rstrip("/").endswith(RECORDS):
+                made.sent.append([one.text or "" for one in ET.fromstring(body).iter(f"{SPACE}Action")])
+                if made.cut:
+                    made.cut, self.close_connection = False, True
+                    return
+                if code := made.refusal(body):
+                    self._say(400, _error(code))
+                    return
+            self._pass(body)
+
+        def _pass(self, body: bytes) -> None:
+            there = HTTPConnection(str(made.moto.hostname), made.moto.port or 80, timeout=20)
+            there.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k.lower() != "host"})
+            answer = there.getresponse()
+            data = answer.read()
+            if "/change/" in self.path and made.pending > 0:
+                made.pending -= 1
+                data = data.replace(b"INSYNC", b"PENDING")
+            if made.lost and self.command == "POST":
+                made.lost, self.close_connection = False, True
+                return
+            self._say(answer.status, data)
+
+        def _say(self, status: int, data: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-type", "text/xml")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield settings.model_copy(update={"aws_endpoint_url": f"http://127.0.0.1:{server.server_address[1]}"}), made
+        server.shutdown()
+
+
+def _error(code: str) -> bytes:
+    if code == "InvalidChangeBatch":
+        message = "Tried to delete resource record set but the values provided do not match the current values"
+        inner = f"<InvalidChangeBatch xmlns='{SPACE[1:-1]}'><Messages><Message>{message}</Message></Messages>"
+        return f"<?xml version='1.0'?>{inner}<RequestId>lab</RequestId></InvalidChangeBatch>".encode()
+    inner = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{code}</Message></Error><RequestId>lab</RequestId>"
+    return f"<?xml version='1.0'?><ErrorResponse xmlns='{SPACE[1:-1]}'>{inner}</ErrorResponse>".encode()
