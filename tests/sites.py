@@ -1,7 +1,6 @@
-"""For tests of where the API's name leads: the lab's zone put as a test wants it, and a Route 53 that is strict.
+"""For tests of where the API's name leads: the lab's zone put as a test wants it, and a line to Route 53 that may fail.
 
-moto deletes what it once had and creates what is there; AWS refuses the whole batch. :class:`Strict` stands before it and
-refuses as AWS documents it, says PENDING, loses answers, and lets somebody else be quicker.
+:class:`Line` says PENDING, refuses as AWS documents it, loses answers, and lets somebody else be quicker.
 """
 
 from __future__ import annotations
@@ -32,7 +31,9 @@ def record(kind: str, *values: str, ttl: int = 1, name: str = HOST, **more: Any)
 
 def alias(target: str, kind: str = "A") -> dict[str, Any]:
     """Return an alias record set."""
-    return record(kind, AliasTarget={"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": target, "EvaluateTargetHealth": False})
+    return record(
+        kind, AliasTarget={"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": target, "EvaluateTargetHealth": False}
+    )
 
 
 class ZoneDoors:
@@ -76,98 +77,75 @@ def zone_doors(settings: Any) -> Iterator[ZoneDoors]:
             name_right(settings)
 
 
-class Strict:
+class Line:
     """What a test wants of it: ``pending`` looks long PENDING; ``codes`` to refuse the next changes with; the next
-    change's answer ``lost`` or never heard (``cut``); ``meanwhile`` what somebody else does just before.
+    change's answer ``lost`` (it is made) or ``cut`` (it is not); ``meanwhile`` what somebody else does just before.
     """
 
-    def __init__(self, url: str, doors: ZoneDoors) -> None:
-        self.moto, self.doors = urlsplit(url), doors
+    def __init__(self, url: str) -> None:
+        self.moto = urlsplit(url)
         self.pending, self.codes, self.lost, self.cut = 0, list[str](), False, False
         self.meanwhile: Callable[[], None] | None = None
         self.sent: list[list[str]] = []
 
-    def refusal(self, body: bytes) -> str:
-        """Return the code that AWS refuses a batch with, or ""."""
-        if self.meanwhile is not None:
-            self.meanwhile, do = None, self.meanwhile
-            do()
-        if self.codes:
-            return self.codes.pop(0)
-        there = {(one["Type"], str(one.get("TTL")), _held(one)) for one in self.doors.sets()}
-        kinds = {kind for kind, _, _ in there}
-        for change in ET.fromstring(body).iter(f"{SPACE}Change"):
-            kind, ttl = change.findtext(f".//{SPACE}Type"), change.findtext(f".//{SPACE}TTL")
-            held = tuple(sorted(one.text or "" for one in change.iter(f"{SPACE}Value")))
-            if change.findtext(f"{SPACE}Action") == "DELETE":
-                if (kind, str(ttl), held) not in there:
-                    return "InvalidChangeBatch"
-                kinds.discard(str(kind))
-            elif kind in kinds:
-                return "InvalidChangeBatch"
-        return ""
-
-
-def _held(one: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted(value["Value"] for value in one.get("ResourceRecords", ())))
-
 
 @contextmanager
-def strict(settings: Any, doors: ZoneDoors) -> Iterator[tuple[Any, Strict]]:
-    """Hand out the settings that lead through a :class:`Strict`, and it."""
-    made = Strict(settings.aws_endpoint_url, doors)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._pass(b"")
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            if self.path.rstrip("/").endswith(RECORDS):
-                made.sent.append([one.text or "" for one in ET.fromstring(body).iter(f"{SPACE}Action")])
-                if made.cut:
-                    made.cut, self.close_connection = False, True
-                    return
-                if code := made.refusal(body):
-                    self._say(400, _error(code))
-                    return
-            self._pass(body)
-
-        def _pass(self, body: bytes) -> None:
-            there = HTTPConnection(str(made.moto.hostname), made.moto.port or 80, timeout=20)
-            there.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k.lower() != "host"})
-            answer = there.getresponse()
-            data = answer.read()
-            if "/change/" in self.path and made.pending > 0:
-                made.pending -= 1
-                data = data.replace(b"INSYNC", b"PENDING")
-            if made.lost and self.command == "POST":
-                made.lost, self.close_connection = False, True
-                return
-            self._say(answer.status, data)
-
-        def _say(self, status: int, data: bytes) -> None:
-            self.send_response(status)
-            self.send_header("content-type", "text/xml")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+def line(settings: Any) -> Iterator[tuple[Any, Line]]:
+    """Hand out the settings that lead to AWS over a :class:`Line`, and it."""
+    made = Line(settings.aws_endpoint_url)
+    handler = type("Handler", (_Handler,), {"line": made})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield settings.model_copy(update={"aws_endpoint_url": f"http://127.0.0.1:{server.server_address[1]}"}), made
         server.shutdown()
 
 
+class _Handler(BaseHTTPRequestHandler):
+    line: Line
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._pass(b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path.rstrip("/").endswith(RECORDS):
+            self.line.sent.append([one.text or "" for one in ET.fromstring(body).iter(f"{SPACE}Action")])
+            if self.line.cut:
+                self.line.cut, self.close_connection = False, True
+                return
+            if self.line.codes:
+                self._say(400, _error(self.line.codes.pop(0)))
+                return
+            if self.line.meanwhile is not None:
+                self.line.meanwhile, do = None, self.line.meanwhile
+                do()
+        self._pass(body)
+
+    def _pass(self, body: bytes) -> None:
+        there = HTTPConnection(str(self.line.moto.hostname), self.line.moto.port or 80, timeout=20)
+        there.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k.lower() != "host"})
+        answer = there.getresponse()
+        data = answer.read()
+        if "/change/" in self.path and self.line.pending > 0:
+            self.line.pending -= 1
+            data = data.replace(b"INSYNC", b"PENDING")
+        if self.line.lost and self.command == "POST":
+            self.line.lost, self.close_connection = False, True
+            return
+        self._say(answer.status, data)
+
+    def _say(self, status: int, data: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "text/xml")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
 def _error(code: str) -> bytes:
-    if code == "InvalidChangeBatch":
-        message = "Tried to delete resource record set but the values provided do not match the current values"
-        inner = f"<InvalidChangeBatch xmlns='{SPACE[1:-1]}'><Messages><Message>{message}</Message></Messages>"
-        return f"<?xml version='1.0'?>{inner}<RequestId>lab</RequestId></InvalidChangeBatch>".encode()
     inner = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{code}</Message></Error><RequestId>lab</RequestId>"
     return f"<?xml version='1.0'?><ErrorResponse xmlns='{SPACE[1:-1]}'>{inner}</ErrorResponse>".encode()

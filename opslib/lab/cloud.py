@@ -59,7 +59,7 @@ class Cloud(Service):
 
     def command(self) -> list[str]:
         """Return the server's command line."""
-        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        return [sys.executable, "-m", "opslib.lab.aws", "-H", "127.0.0.1", "-p", str(self.port)]
 
     def up(self) -> None:
         """Start and fill the server; what a dead one held is lost, so it is filled again."""

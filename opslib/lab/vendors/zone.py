@@ -32,6 +32,8 @@ from opslib.lab.vendors.stand_in import StandIn
 SERVERS = ("127.0.0.2", "127.0.0.3")
 """Where the zone's name servers are; the resolver is where the stand-ins are, and one more here."""
 RESOLVER = "127.0.0.4"
+PACKET, LONGEST = 512, 65_535
+"""Bytes of an answer by UDP to who does not say that more may come, and of one by TCP (RFC 1035)."""
 ALIAS_SECONDS = 60
 """How long an answer for an alias may be kept: Route 53's for a load balancer."""
 _SIGNED = "AWS4-HMAC-SHA256 Credential=lab/20260101/us-east-1/route53/aws4_request, SignedHeaders=host, Signature=lab"
@@ -131,8 +133,8 @@ class Zone(StandIn):
                 continue  # A machine may have 127.0.0.1 alone; who asks there is told that nobody answers.
         return made
 
-    async def reply(self, data: bytes, number: int) -> bytes | None:
-        """Return the answer to one question at one address, or None for silence."""
+    async def reply(self, data: bytes, number: int, most: int | None = None) -> bytes | None:
+        """Return the answer to one question at one address, None for silence; without ``most`` it may be long."""
         try:
             asked = dns.message.from_wire(data)
             name = asked.question[0].name.to_text(omit_final_dot=True).lower()
@@ -143,9 +145,13 @@ class Zone(StandIn):
         self.calls.append({"vendor": self.name, "method": "GET", "path": name, "server": number, "status": 0})
         if fault is not None or number in self.silent:
             return None
-        if number < len(SERVERS):
-            return self.authoritative(asked, number).to_wire()
-        return self.resolved(asked, RESOLVER).to_wire()
+        answer = self.authoritative(asked, number) if number < len(SERVERS) else self.resolved(asked, RESOLVER)
+        wire = answer.to_wire(max_size=LONGEST)
+        if most is not None and len(wire) > max(most, asked.payload):
+            short = dns.message.make_response(asked)
+            short.flags |= dns.flags.TC | (answer.flags & dns.flags.AA)
+            return short.to_wire()
+        return wire
 
 
 class _Door(asyncio.DatagramProtocol):
@@ -161,7 +167,7 @@ class _Door(asyncio.DatagramProtocol):
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, data: bytes, addr: tuple[str, int]) -> None:
-        reply = await self._zone.reply(data, self._number)
+        reply = await self._zone.reply(data, self._number, PACKET)
         if reply is not None and not self._transport.is_closing():
             self._transport.sendto(reply, addr)
 
