@@ -44,7 +44,11 @@ Records = dict[tuple[str, str], tuple[int, tuple[str, ...]]]
 
 
 class Zone(StandIn):
-    """State: ``behind`` (seconds by the number of the name server), ``silent`` (numbers of those that say nothing)."""
+    """State: ``behind`` (seconds, by the number of the name server); ``silent`` (numbers of those that say nothing).
+
+    ``kept_longer``: seconds for which resolvers answer as before beyond what they may. Another ``memory`` is one that
+    has kept nothing yet.
+    """
 
     name = "zone"
     _lab: Path | None = None
@@ -53,7 +57,7 @@ class Zone(StandIn):
 
     def first(self) -> dict[str, Any]:
         """Return name servers that follow at once."""
-        return {"behind": {}, "silent": [], "kept_longer": 0}
+        return {"behind": {}, "silent": [], "kept_longer": 0, "memory": ""}
 
     def routes(self) -> list[Route]:
         """Return none: it is asked by DNS."""
@@ -93,7 +97,7 @@ class Zone(StandIn):
     def resolved(self, asked: dns.message.Message, which: str) -> dns.message.Message:
         """Return what a resolver answers: what it has kept, for as long as it may, else what a name server says."""
         question = asked.question[0]
-        key = which, question.name.to_text().lower(), int(question.rdtype)
+        key = f"{which} {self.state.get('memory', '')}", question.name.to_text().lower(), int(question.rdtype)
         now, longer = time.monotonic(), float(self.state.get("kept_longer", 0))
         kept = self._cache.get(key)
         if kept is None or now >= kept[0] + kept[1] + longer:
@@ -107,10 +111,6 @@ class Zone(StandIn):
             for rrset in theirs:
                 section.append(dns.rrset.from_rdata_list(rrset.name, min(rrset.ttl, left), list(rrset)))
         return answer
-
-    def forget(self) -> None:
-        """Let resolvers keep nothing."""
-        self._cache.clear()
 
     def _known(self, number: int) -> Records:
         behind = float(self.state.get("behind", {}).get(str(number), 0))
