@@ -115,42 +115,60 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._pass(b"")
+        self._pass()
+
+    do_HEAD = do_PUT = do_DELETE = do_GET
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        if self.path.rstrip("/").endswith(RECORDS):
-            self.line.sent.append([one.text or "" for one in ET.fromstring(body).iter(f"{SPACE}Action")])
-            if self.line.cut:
-                self.line.cut, self.close_connection = False, True
-                return
-            if self.line.codes:
-                self._say(400, _error(self.line.codes.pop(0)))
-                return
-            if self.line.meanwhile is not None:
-                self.line.meanwhile, do = None, self.line.meanwhile
-                do()
-        self._pass(body)
+        if not self.path.rstrip("/").endswith(RECORDS):
+            return self._pass()
+        said, body = self.line, self._body()
+        said.sent.append([one.text or "" for one in ET.fromstring(body).iter(f"{SPACE}Action")])
+        if said.cut:
+            said.cut, self.close_connection = False, True
+            return None
+        if said.codes:
+            return self._say(400, _error(said.codes.pop(0)), {})
+        if said.meanwhile is not None:
+            said.meanwhile, do = None, said.meanwhile
+            do()
+        if said.lost:
+            said.lost, self.close_connection = False, True
+            self._asked(body)
+            return None
+        return self._say(*self._asked(body))
 
-    def _pass(self, body: bytes) -> None:
-        there = HTTPConnection(str(self.line.moto.hostname), self.line.moto.port or 80, timeout=20)
-        there.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k.lower() != "host"})
-        answer = there.getresponse()
-        data = answer.read()
+    def _pass(self) -> None:
+        status, data, headers = self._asked(self._body())
         if "/change/" in self.path and self.line.pending > 0:
             self.line.pending -= 1
             data = data.replace(b"INSYNC", b"PENDING")
-        if self.line.lost and self.command == "POST":
-            self.line.lost, self.close_connection = False, True
-            return
-        self._say(answer.status, data)
+        self._say(status, data, headers)
 
-    def _say(self, status: int, data: bytes) -> None:
+    def _body(self) -> bytes:
+        if self.headers.get("expect", "").lower() == "100-continue":
+            self.send_response_only(100)
+            self.end_headers()
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def _asked(self, body: bytes) -> tuple[int, bytes, dict[str, str]]:
+        there = HTTPConnection(str(self.line.moto.hostname), self.line.moto.port or 80, timeout=20)
+        told = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "expect")}
+        there.request(self.command, self.path, body, told)
+        answer = there.getresponse()
+        return answer.status, answer.read(), dict(answer.getheaders())
+
+    def _say(self, status: int, data: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        self.send_header("content-type", "text/xml")
-        self.send_header("content-length", str(len(data)))
+        mine = ("connection", "content-length", "date", "server", "transfer-encoding")
+        for name, value in headers.items():
+            if name.lower() not in mine:
+                self.send_header(name, value)
+        length = headers.get("content-length", "0") if self.command == "HEAD" else str(len(data))
+        self.send_header("content-length", length)
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.actions.dependencies_follow import Followed, Look, follow, judged
 from opslib.errors import Refused, Unreachable
 from opslib.guide.thresholds import threshold
-from opslib.model import Effect, Plan, Repeat, Verification, now
+from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
 from opslib.probes import dependencies_records as records
 from opslib.probes import dependencies_sites as sites
 from opslib.settings_sites import literal
@@ -29,11 +29,11 @@ UNDO = "The record sets of before stand in the plan and are set again, by the sa
 
 
 class SwitchSite(Action):
-    """Leads the API's name (OPS_API_HOST) ``to`` a site, by one batch that deletes what is there and creates the new.
+    """Leads the API's name (OPS_API_HOST) ``to`` a site (none: it stays).
 
-    A record that moved since the plan makes that batch fail. Refused while the site does not serve when it is asked by
-    the API's name, and while the recovery site's data may be older than ``data_minutes`` (0: nobody looks).
-    ``wait_seconds`` is how long the change is followed.
+    One batch deletes what is there and creates the new; a record that moved since the plan makes it fail. Refused
+    while the site does not serve when it is asked by the API's name, and while the recovery site's data may be older
+    than ``data_minutes`` (0: nobody looks). ``wait_seconds`` is how long the change is followed.
     """
 
     name: ClassVar[str] = "switch-site"
@@ -54,12 +54,14 @@ class SwitchSite(Action):
         "does not stay behind; INSYNC is not believed: every name server is asked, then resolvers, then the API."
     )
 
-    to: sites.Which
+    to: Literal["none", "recovery", "own"]
     data_minutes: float = Field(default=60.0, ge=0, le=10_080)
     wait_seconds: float = Field(default=900.0, ge=1, le=3600)
 
     def plan(self, target: PlanTarget) -> Plan:
         """Look at zone, name servers and site; raises Refused for what is not changed here, or a site not ready."""
+        if self.to == "none":
+            return self._nothing()
         settings = target.settings
         places = sites.places(settings, self.to)
         kept = sites.kept(target)
@@ -89,20 +91,24 @@ class SwitchSite(Action):
             observed={
                 "zone": f"{kept.zone.name} ({', '.join(kept.zone.name_servers)})",
                 "name servers say": {one.server.name: one.why or ", ".join(one.addresses) or "nothing" for one in told},
-                **self._ready(target),
+                **self._ready(target, self.to),
             },
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Send the batch, then follow it; raises Refused, with nothing changed, where the records moved meanwhile."""
+        if not plan.fingerprint:
+            return {"change": None, "at": now().isoformat(), "followed_seconds": 0.0, "drained": None}
         before, after = _sets(plan, "before"), _sets(plan, "after")
         change = self._sent(target, plan, before, after, progress)
-        seen, seconds = follow(target, _followed(target, plan, change, after), self.wait_seconds, progress)
+        seen, seconds = follow(target, _followed(plan, change, after), self.wait_seconds, progress)
         return _values(change, seen, seconds)
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Ask everybody once more, and the API by its name; a change that nobody followed is followed first."""
-        followed = _followed(target, plan, values["change"], _sets(plan, "after"))
+        if not plan.fingerprint:
+            return Verification(Verdict.OK, "The name was to stay where it leads.")
+        followed = _followed(plan, values["change"], _sets(plan, "after"))
         seen, seconds = follow(target, followed, 0.0 if values["followed_seconds"] is not None else self.wait_seconds)
         return judged(target, followed, seen, seconds + (values["followed_seconds"] or 0.0))
 
@@ -111,6 +117,8 @@ class SwitchSite(Action):
 
         A batch that is still under way does no harm: sent again it deletes what is not there any more, and is refused.
         """
+        if not plan.fingerprint:
+            return Settled(Outcome.NOT_DONE, "The name was to stay where it leads.")
         there = _there(target, plan)
         if records.same(there, _sets(plan, "after")):
             values = {"change": None, "at": now().isoformat(), "followed_seconds": None, "drained": None}
@@ -121,6 +129,8 @@ class SwitchSite(Action):
 
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
         """Set the record sets of before again, and follow that; raises Refused where somebody changed them since."""
+        if not plan.fingerprint:
+            return Verification(Verdict.OK, "The name stayed where it leads.")
         before, after = _sets(plan, "before"), _sets(plan, "after")
         there = _there(target, plan)
         change = None
@@ -169,16 +179,27 @@ class SwitchSite(Action):
                 return None
         raise AssertionError("the last try returned or raised")
 
-    def _ready(self, target: ReadTarget) -> dict[str, Any]:
+    def _nothing(self) -> Plan:
+        stays = {"the name": "stays where it leads"}
+        return self.planned(
+            before=stays,
+            after=stays,
+            touches=0,
+            touched="record sets",
+            verification="Nothing is looked at: the name is not to be led elsewhere.",
+            undo="None is needed.",
+        )
+
+    def _ready(self, target: ReadTarget, to: sites.Which) -> dict[str, Any]:
         """Return how the site is, and how old its data; raises Refused where it does not serve."""
-        rows = sites.site_rows(target, self.to)
+        rows = sites.site_rows(target, to)
         if bad := [row for row in rows if row["state"] not in sites.WELL]:
-            said = f"The {self.to} site does not serve at {bad[0]['address'] or 'any address'} ({bad[0]['state']})"
+            said = f"The {to} site does not serve at {bad[0]['address'] or 'any address'} ({bad[0]['state']})"
             raise Refused(f"{said}: {bad[0]['why']}", "Bring it up first; the name stays where it is.")
         seen: dict[str, Any] = {"site": {row["address"]: row["state"] for row in rows}, "data": "its own"}
-        if self.to == "recovery":
+        if to == "recovery":
             seen["data"] = self._fresh(target)
-        other: sites.Which = "own" if self.to == "recovery" else "recovery"
+        other: sites.Which = "own" if to == "recovery" else "recovery"
         if target.settings.site if other == "own" else target.settings.recovery_site:
             left = sites.site_rows(target, other)
             seen[f"the {other} site, now"] = {row["address"]: row["state"] for row in left}
@@ -244,7 +265,7 @@ def _there(target: WriteTarget, plan: Plan) -> tuple[RecordSet, ...]:
     return records.leading(target.zones_writer.at(str(plan.fingerprint["zone"]), str(plan.fingerprint["name"])))
 
 
-def _followed(target: ReadTarget, plan: Plan, change: str | None, wanted: Sequence[RecordSet]) -> Followed:
+def _followed(plan: Plan, change: str | None, wanted: Sequence[RecordSet]) -> Followed:
     left = [value for one in _sets(plan, "before") for value in records.values(one)]
     return Followed(change, wanted, left, plan.fingerprint["keeps"])
 
