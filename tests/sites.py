@@ -88,12 +88,15 @@ def zone_doors(settings: Any) -> Iterator[ZoneDoors]:
 
 
 class Line:
-    """What a test wants of it: ``pending`` looks long PENDING; ``codes`` to refuse the next changes with; the next
-    change's answer ``lost`` (it is made) or ``cut`` (it is not); ``meanwhile`` what somebody else does just before.
+    """What a test wants of it: ``pending`` looks long PENDING, or ``mute`` about changes; ``codes`` to refuse with.
+
+    The next change's answer is ``lost`` (it is made) or ``cut`` (it is not); ``meanwhile`` is what somebody else does
+    just before it.
     """
 
     def __init__(self, url: str) -> None:
         self.moto = urlsplit(url)
+        self.mute = False
         self.pending, self.codes, self.lost, self.cut = 0, list[str](), False, False
         self.meanwhile: Callable[[], None] | None = None
         self.sent: list[list[str]] = []
@@ -140,10 +143,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass(self) -> None:
         status, data, headers = self._asked(self._body())
+        if "/change/" in self.path and self.line.mute:
+            return self._say(403, _error("AccessDenied"), {})
         if "/change/" in self.path and self.line.pending > 0:
             self.line.pending -= 1
             data = data.replace(b"INSYNC", b"PENDING")
-        self._say(status, data, headers)
+        return self._say(status, data, headers)
 
     def _body(self) -> bytes:
         if self.headers.get("expect", "").lower() == "100-continue":

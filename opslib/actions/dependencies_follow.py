@@ -6,7 +6,7 @@ INSYNC is Route 53's word for its own servers and is never enough: each of them 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opslib.actions.base import Progress
@@ -18,6 +18,7 @@ from opslib.systems.names_servers import Server, Told
 from opslib.systems.target import ReadTarget
 from opslib.systems.zones import INSYNC, RecordSet
 
+NOT_TOLD = "nothing (it could not be asked)"
 PAUSE_SECONDS = 1.0
 MARGIN_SECONDS = 2.0
 """Between the last name server's change and a resolver's look at it; times to live are whole seconds."""
@@ -36,7 +37,7 @@ class Followed:
 
 @dataclass(frozen=True)
 class Look:
-    """One look at all of them. ``status``: Route 53's word, "" where it is not known."""
+    """One look at all of them. ``status``: Route 53's word, "" where the change has no id to ask by."""
 
     status: str
     told: tuple[Told, ...]
@@ -68,30 +69,38 @@ class Look:
         return self.served and all(map(self.right, self.resolvers))
 
 
-def looker(target: ReadTarget, followed: Followed) -> Callable[[], Look]:
-    """Return what makes one look; raises OpsError where the zone's name servers cannot be found."""
-    zone = sites.kept(target).zone
-    asked: tuple[Server, ...] = (*sites.authoritative(target, zone), *sites.asked(target.settings))
+def everybody(target: ReadTarget) -> tuple[Server, ...]:
+    """Return who is asked: the zone's name servers and resolvers. Found before a change, for it is of no use after.
 
-    def look() -> Look:
+    Raises OpsError where the zone's name servers cannot be found.
+    """
+    return (*sites.authoritative(target, sites.kept(target).zone), *sites.asked(target.settings))
+
+
+def _look(target: ReadTarget, servers: Sequence[Server], followed: Followed) -> Look:
+    try:
         status = target.zones.status(followed.change) if followed.change else ""
-        told = target.name_servers.ask(asked, target.settings.api_host)
-        return Look(status, tuple(told), followed.wanted, followed.left)
-
-    return look
+    except OpsError:
+        status = NOT_TOLD
+    told = target.name_servers.ask(servers, target.settings.api_host)
+    return Look(status, tuple(told), followed.wanted, followed.left)
 
 
 def follow(
-    target: ReadTarget, followed: Followed, wait_seconds: float, progress: Progress | None = None
+    target: ReadTarget,
+    servers: Sequence[Server],
+    followed: Followed,
+    wait_seconds: float,
+    progress: Progress | None = None,
 ) -> tuple[Look, float]:
     """Look until nobody answers as before, at most for ``wait_seconds``; returns the last look and the seconds.
 
     Once the name servers all answer as wanted, resolvers are waited for as long as they may keep what they had.
     """
-    look, began = looker(target, followed), time.monotonic()
+    began = time.monotonic()
     until, drain = began + wait_seconds, None
     while True:
-        seen = look()
+        seen = _look(target, servers, followed)
         now = time.monotonic()
         if seen.served and drain is None:
             drain = now + (wait_seconds if followed.keeps is None else followed.keeps + MARGIN_SECONDS)

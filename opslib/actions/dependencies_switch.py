@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from opslib.actions.base import Action, Outcome, Progress, Settled
-from opslib.actions.dependencies_follow import Followed, Look, follow, judged
+from opslib.actions.dependencies_follow import Followed, Look, everybody, follow, judged
 from opslib.errors import Refused, Unreachable
 from opslib.guide.thresholds import threshold
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
@@ -100,8 +100,9 @@ class SwitchSite(Action):
         if not plan.fingerprint:
             return {"change": None, "at": now().isoformat(), "followed_seconds": 0.0, "drained": None}
         before, after = _sets(plan, "before"), _sets(plan, "after")
+        servers = everybody(target)
         change = self._sent(target, plan, before, after, progress)
-        seen, seconds = follow(target, _followed(plan, change, after), self.wait_seconds, progress)
+        seen, seconds = follow(target, servers, _followed(plan, change, after), self.wait_seconds, progress)
         return _values(change, seen, seconds)
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
@@ -109,7 +110,8 @@ class SwitchSite(Action):
         if not plan.fingerprint:
             return Verification(Verdict.OK, "The name was to stay where it leads.")
         followed = _followed(plan, values["change"], _sets(plan, "after"))
-        seen, seconds = follow(target, followed, 0.0 if values["followed_seconds"] is not None else self.wait_seconds)
+        wait = 0.0 if values["followed_seconds"] is not None else self.wait_seconds
+        seen, seconds = follow(target, everybody(target), followed, wait)
         return judged(target, followed, seen, seconds + (values["followed_seconds"] or 0.0))
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
@@ -132,7 +134,7 @@ class SwitchSite(Action):
         if not plan.fingerprint:
             return Verification(Verdict.OK, "The name stayed where it leads.")
         before, after = _sets(plan, "before"), _sets(plan, "after")
-        there = _there(target, plan)
+        servers, there = everybody(target), _there(target, plan)
         change = None
         if not records.same(there, before):
             if not records.same(there, after):
@@ -141,7 +143,7 @@ class SwitchSite(Action):
         keeps = max((int(one["TTL"]) for one in after if "TTL" in one), default=None)
         left = [value for one in after for value in records.values(one)]
         followed = Followed(change, before, left, keeps)
-        seen, seconds = follow(target, followed, self.wait_seconds, progress)
+        seen, seconds = follow(target, servers, followed, self.wait_seconds, progress)
         return judged(target, followed, seen, seconds)
 
     def _sent(

@@ -114,6 +114,14 @@ def test_route_53_that_says_pending_is_waited_for(far, zone):
     assert values["followed_seconds"] >= 2
 
 
+def test_route_53_that_cannot_be_asked_of_a_change_does_not_break_it_off_and_is_no_ok(far, zone):
+    targets, made = far
+    made.mute = True
+    _, values, said = carry_out(switch(wait_seconds=3.0), targets)
+    assert (said.verdict, zone.leads()) == (Verdict.WARNING, {"A": [RECOVERY]})
+    assert ("still says nothing" in said.summary, values["drained"]) == (True, False)
+
+
 def test_a_resolver_that_keeps_the_old_answer_is_a_warning_with_its_name(zone, targets):
     before = switch().verify(targets[1], switch("own").plan(targets[0]), {"change": None, "followed_seconds": None})
     assert before.verdict is Verdict.OK
