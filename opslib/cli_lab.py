@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from opslib import settings
 from opslib.console import answering, print_json, print_rows, tell
-from opslib.errors import ExitCode
+from opslib.errors import ExitCode, UsageError
 
 
 @click.group()
@@ -94,6 +96,32 @@ def lab_mend(fault: str | None) -> None:
     for one in [broken.find(fault)] if fault else broken.faults().values():
         one.mend(known)
         tell(f"mended: {one.name}")
+
+
+@lab.command("recover")
+@click.option("--before", "moment", required=True, help="The moment, as 2026-11-29T10:00:00.123456Z.")
+@click.option("--xid", type=click.IntRange(3, 2**32 - 1), help="The transaction that is not to be there; exact.")
+@answering
+def lab_recover(moment: str, xid: int | None) -> None:
+    """Start a server of its own with the database as it was just before a moment, beside the live one.
+
+    The lab's description then names it (OPS_RECOVERED_DATABASE_URL). One that is there is replaced.
+    """
+    from opslib.lab.recovery import Before
+    from opslib.lab.supervisor import Lab
+
+    made = Lab(settings.lab_folder()).recover(Before(_moment(moment), xid))
+    print_rows([{"service": made.name, "what": made.what, "address": f"127.0.0.1:{made.port}"}])
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise UsageError(f"{text!r} is no moment with its zone.", "Write it as 2026-11-29T10:00:00.123456Z.")
+    return found
 
 
 def lab_progress(text: str, done: int, total: int) -> None:

@@ -24,7 +24,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from opslib.errors import SettingsError
 from opslib.model import ENVIRONMENTS, Environment
 from opslib.redaction import CacheUrl, DatabaseUrl, Secret
-from opslib.settings_database import DatabaseServers
+from opslib.settings_database import DatabaseServers, RecoveredServer
 from opslib.settings_environments import PREFIX, lab_faults, shared_faults
 from opslib.settings_guard import Address, Bucket, Folder, Guard, shown, split
 from opslib.settings_sites import SITES
@@ -138,7 +138,7 @@ class ReadSettings(DatabaseServers, VendorNames):
         return {name: _shown(value) for name, value in pairs if value is not None}
 
 
-class Settings(Guard, VendorTokens, ReadSettings):
+class Settings(Guard, VendorTokens, RecoveredServer, ReadSettings):
     """The whole description, with what can write; only the executor's process holds it."""
 
     database_url: DatabaseUrl = Field(

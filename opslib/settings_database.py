@@ -29,3 +29,13 @@ class DatabaseServers(BaseModel):
         pattern=r"^([A-Za-z0-9_][A-Za-z0-9._-]*/)+$",
         description="below it S3_BUCKET_NAME keeps base backups (base/) and write-ahead log (wal/); unset: not kept",
     )
+
+
+class RecoveredServer(BaseModel):
+    """A server on which somebody has recovered the database to an earlier moment, beside the live one."""
+
+    recovered_database_url: DatabaseUrl | None = Field(
+        None,
+        alias="OPS_RECOVERED_DATABASE_URL",
+        description="a copy of the database recovered to an earlier moment, as a role that sees every row",
+    )

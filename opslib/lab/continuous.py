@@ -7,6 +7,7 @@ that a base backup whose manifest is there is whole; and ``wal/<name>.gz`` (:mod
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime
 from typing import Any
@@ -15,11 +16,12 @@ from opslib.lab.accounts import own
 from opslib.lab.cloud import BACKUPS, REGION, Cloud
 from opslib.lab.database import Database, Server, find_pg_bin, run
 from opslib.lab.state import write
-from opslib.lab.wal import BASE, FILE, PREFIX, WAL
+from opslib.lab.wal import BASE, ENDED, FILE, PREFIX, WAL
 
 MANIFEST = "backup_manifest"
 PARTS = ("base.tar", MANIFEST)
 """In the order in which they are put."""
+_PIECE = re.compile(rf"{PREFIX}{WAL}[0-9A-F]{{24}}\.gz")
 
 
 def reach(cloud: Cloud, database: Database) -> None:
@@ -77,3 +79,21 @@ def forget_newer(cloud: Cloud, newest: int) -> None:
         for item in page.get("Contents", ()):
             if int(item["Key"].removeprefix(f"{PREFIX}{WAL}")[:8], 16) > newest:
                 s3.delete_object(Bucket=BACKUPS, Key=item["Key"])
+
+
+def window(s3: Any) -> tuple[datetime, datetime] | None:
+    """Return the moments between which a recovery may go: the newest base backup, the last piece of the log kept."""
+    listed = [
+        item
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BACKUPS, Prefix=PREFIX)
+        for item in page.get("Contents", ())
+    ]
+    bases = [item["LastModified"] for item in listed if item["Key"].endswith(f"/{MANIFEST}")]
+    if not bases:
+        return None
+    pieces = [item for item in listed if _PIECE.fullmatch(item["Key"]) and item["LastModified"] >= max(bases)]
+    if not pieces:
+        return max(bases), max(bases)
+    last = max(pieces, key=lambda item: item["LastModified"])
+    said = s3.head_object(Bucket=BACKUPS, Key=last["Key"])["Metadata"]
+    return max(bases), max(max(bases), datetime.fromisoformat(said[ENDED.removeprefix("x-amz-meta-")]))

@@ -12,6 +12,7 @@ from opslib.lab.cloud import AUDIT, BACKUPS, LEASES, REGION, Cloud
 from opslib.lab.cluster.service import Cluster
 from opslib.lab.database import DATABASE, Database
 from opslib.lab.production import RECOVERY_SITE, SITE
+from opslib.lab.recovery import Recovery
 from opslib.lab.service import Service
 from opslib.lab.standby import Standby
 from opslib.lab.vendors.service import Vendors
@@ -35,6 +36,7 @@ def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
     assert isinstance(vendors, Vendors)
     assert isinstance(cluster, Cluster)
     application, standby = one(services, Application), one(services, Standby)
+    recovery = one(services, Recovery)
     url = application.url if application else ""
     given = {
         "OPS_ENVIRONMENT": "lab",
@@ -65,6 +67,7 @@ def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
         "OPS_DATABASE_STANDBYS": "1" if standby else "0",
         "OPS_STANDBY_DATABASE_URL": standby.url("postgres", DATABASE) if standby else "",
         "OPS_READ_STANDBY_DATABASE_URL": standby.url("ops_reader", DATABASE) if standby else "",
+        "OPS_RECOVERED_DATABASE_URL": recovery.url("postgres", DATABASE) if recovery else "",
         "OPS_CONTINUOUS_PREFIX": wal.PREFIX if standby else "",
         "OPS_MIGRATIONS": str(folder / "supabase"),
         "OPS_APPLICATION_NAMES": POOL if url else "",

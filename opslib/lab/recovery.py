@@ -42,6 +42,35 @@ class Before:
         return f"recovery_target_{target}\nrecovery_target_inclusive = off\nrecovery_target_action = promote\n"
 
 
+@dataclass(frozen=True)
+class Through(Before):
+    """What a recovery to whole seconds stops behind, as PostgreSQL does unless told otherwise: the last commit at or
+    before ``moment``. Supabase takes whole seconds and no transaction's number.
+    """
+
+    @property
+    def settings(self) -> str:
+        """The lines of the server's configuration."""
+        return f"recovery_target_time = '{self.moment.isoformat()}'\nrecovery_target_action = promote\n"
+
+
+def fetching(folder: Path, before: Before | None) -> str:
+    """Return the lines of a configuration that say where the log is fetched from and how far it is applied."""
+    return f"restore_command = '{wal.command(folder, 'fetch', '%f', '%p')}'\n{before.settings if before else ''}"
+
+
+def recovers_no_more(server: Server) -> bool:
+    """Tell whether the server takes writes; while it applies the log it can only be read."""
+    import psycopg
+
+    try:
+        with server.session("postgres") as session:
+            row = session.execute("select pg_is_in_recovery() as recovering").fetchone()
+    except (OpsError, psycopg.Error):
+        return False  # it ends where the log does not reach the moment
+    return row is not None and not row["recovering"]
+
+
 class Recovery(Server):
     """The recovered database: writable once it has come to the moment that was asked for."""
 
@@ -63,41 +92,39 @@ class Recovery(Server):
 
     def settings(self) -> str:
         """Return where the log is fetched from and how far it is applied. It keeps no log: it is nobody's primary."""
-        fetch = wal.command(self.state.folder, "fetch", "%f", "%p")
-        return f"restore_command = '{fetch}'\n{self._before.settings if self._before else ''}"
+        return fetching(self.state.folder, self._before)
 
     def ready(self) -> bool:
         """Tell whether it has come to the moment; until then it can only be read."""
-        import psycopg
-
-        if not super().ready():
-            return False
-        try:
-            with self.session("postgres") as session:
-                row = session.execute("select pg_is_in_recovery() as recovering").fetchone()
-        except (OpsError, psycopg.Error):
-            return False  # it ends where the log does not reach the moment
-        return row is not None and not row["recovering"]
+        return super().ready() and recovers_no_more(self)
 
     def make(self) -> None:
         """Fetch the newest base backup that was whole before the moment, verify it, and lay it out."""
         if self._before is None:
             raise LabError("Nobody said to which moment the database is to be recovered.")
-        s3, fetched = self._cloud.client("s3"), self.folder / "base"
-        base = newest(s3, self._before.moment)
-        for folder in (self.data, fetched):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(mode=0o700)
-        for part in PARTS:
-            s3.download_file(BACKUPS, f"{base}{part}", str(fetched / part))
-        own(self.folder, self.account())
-        # Of the log in it no tar file is parsed; the server reads every record of it in a moment.
-        verify = [str(find_pg_bin() / "pg_verifybackup"), "-n", "-F", "tar", str(fetched)]
-        run(verify, self.account(), self.folder)
-        _lay_out(fetched / PARTS[0], self.data)
-        (self.data / "recovery.signal").touch(0o600)
-        own(self.folder, self.account())
-        shutil.rmtree(fetched)
+        fetch_base(self, self._cloud, self._before.moment, self.data)
+
+
+def fetch_base(server: Server, cloud: Cloud, moment: datetime, data: Path) -> None:
+    """Lay out the newest base backup that was whole before ``moment`` in ``data``, verified and ready to be recovered.
+
+    In a folder of ``server``'s own. Raises LabError where there is none, or it is not what its manifest says.
+    """
+    s3, fetched = cloud.client("s3"), server.folder / "fetched"
+    base = newest(s3, moment)
+    for folder in (data, fetched):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+    for part in PARTS:
+        s3.download_file(BACKUPS, f"{base}{part}", str(fetched / part))
+    own(server.folder, server.account())
+    # Of the log in it no tar file is parsed; the server reads every record of it in a moment.
+    verify = [str(find_pg_bin() / "pg_verifybackup"), "-n", "-F", "tar", str(fetched)]
+    run(verify, server.account(), server.folder)
+    _lay_out(fetched / PARTS[0], data)
+    (data / "recovery.signal").touch(0o600)
+    own(server.folder, server.account())
+    shutil.rmtree(fetched)
 
 
 def newest(s3: Any, moment: datetime) -> str:

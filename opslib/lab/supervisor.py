@@ -147,6 +147,9 @@ class Lab:
                 del state.services[Recovery.name]
                 state.save()
                 raise
+            finally:
+                services = self._services(state)
+                states.write(self.folder / "target.env", states.variables(variables(services, self.folder)))
             return made
 
     def settings(self) -> Settings:

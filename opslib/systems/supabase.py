@@ -34,6 +34,7 @@ LONGEST_VALUE = 24_576
 RESERVED = "SUPABASE_"
 """How the names of secrets begin that Supabase sets itself, and takes from nobody."""
 FORM = "multipart/form-data"
+CREATED = 201
 
 S = TypeVar("S", bound=Shape)
 
@@ -278,3 +279,13 @@ class Supabase(ReadOnlySupabase):
     def delete_function(self, slug: str) -> None:
         """Delete one function with all its versions."""
         self._api.send("DELETE", *self._home, "functions", slug)
+
+    def recover_to(self, second: int) -> None:
+        """Begin to recover the database in place to the end of a second (Unix time); not repeatable, without an undo.
+
+        It goes on after the answer. Raises Unreachable (malformed) where that is not the documented 201.
+        """
+        path = (*self._home, "database", "backups", "restore-pitr")
+        answer = self._api.send("POST", *path, body={"recovery_time_target_unix": second})
+        if answer.status != CREATED:
+            raise told(WRITING, "malformed", "POST restore-pitr", f"{answer.status} instead of {CREATED}")

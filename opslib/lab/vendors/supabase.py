@@ -86,7 +86,7 @@ class Supabase(StandIn):
             Route(one, self.delete_function, methods=["DELETE"]),
             Route(f"{one}/body", self.body),
             Route("/sites/{ref}/functions/v1/{slug}", self.call, methods=["GET", "POST"]),
-            *Backups(self.state, REF).routes(),
+            *Backups(self.state, REF, self._memory.keep).routes(),
             *Config(self.state, REF, keys).routes(),
             *keys.routes(),
             *Gateway(self.state, REF, keys).routes(),
