@@ -38,6 +38,7 @@ _KINDS: tuple[type[Action], ...] = (
     database.ApplyDestructiveMigrations,
     database.RollBackMigration,
     database.EndBlockingSession,
+    database.RecoverToMoment,
     cache.ClearFamily,
     delivery.DispatchWorkflow,
     frontend.BuildFrontEnd,

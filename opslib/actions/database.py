@@ -5,6 +5,7 @@ from typing import Literal
 from opslib.actions.database_indexes import CreateIndex, DropInvalidIndexes
 from opslib.actions.database_migrate import ApplyDestructiveMigrations, ApplyMigrations
 from opslib.actions.database_migrating import ALL, NONE
+from opslib.actions.database_recover import RecoverToMoment
 from opslib.actions.database_rehearse import RehearseMigrations
 from opslib.actions.database_roll_back import RollBackMigration
 from opslib.actions.database_sessions import EndBlockingSession
@@ -18,6 +19,7 @@ __all__ = [
     "CreateIndex",
     "DropInvalidIndexes",
     "EndBlockingSession",
+    "RecoverToMoment",
     "RefreshViews",
     "RehearseMigrations",
     "RollBackMigration",

@@ -81,6 +81,14 @@ KINDS: dict[str, Kind] = {
         "none, or up to 25 paths from the repository's root by commas without blanks, such as src/main.ts,package.json",
         re.compile(rf"(?=.{{1,1000}}\Z)(none|{_PATH}(,{_PATH}){{0,24}})", re.ASCII),
     ),
+    "moment": Kind(
+        "none, or a moment in UTC, such as 2026-11-29T10:00:00.123456Z",
+        re.compile(r"none|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII),
+    ),
+    "reason": Kind(
+        "none, or a reason in three words and more, by hyphens without blanks, such as the-dump-fails-as-well",
+        re.compile(r"(?=.{1,120}\Z)(none|[A-Za-z0-9]+(-[A-Za-z0-9]+){2,15})", re.ASCII),
+    ),
     "migrations": Kind(
         "all, or a migration's version of 14 digits, such as 20260401090000", re.compile(r"all|[0-9]{14}", re.ASCII)
     ),

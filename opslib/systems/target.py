@@ -34,6 +34,7 @@ from opslib.systems.supabase import Supabase
 from opslib.systems.supabase_door import Door
 from opslib.systems.supabase_keyring import Keyring
 from opslib.systems.target_reading import ReadTarget
+from opslib.systems.target_rows import RowLooking
 from opslib.systems.target_supabase import SupabaseLooking
 from opslib.systems.vault import Vault
 from opslib.systems.vault_writing import VaultWriter
@@ -44,7 +45,7 @@ from opslib.systems.zones import Zones
 __all__ = ["PlanTarget", "ReadTarget", "VerifyTarget", "WriteTarget"]
 
 
-class PlanTarget(ReadTarget, SupabaseLooking):
+class PlanTarget(ReadTarget, SupabaseLooking, RowLooking):
     """What ``plan`` and the probes that the executor takes get: the reading handles, and the vendors'."""
 
     def __init__(self, settings: Settings, run: str) -> None:

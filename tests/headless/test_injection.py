@@ -76,6 +76,8 @@ STEP = {
     "of": "api",
     "level": "debug",
     "which": "api",
+    "moment": "2026-11-29T10:00:00Z",
+    "without_backup": "none",
 }
 LISTS = ("columns", "users", "keep", "networks")
 FIELDS = [

@@ -1,0 +1,33 @@
+"""A target's handles on whole tables: of the live database, and of a copy recovered to an earlier moment beside it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from opslib.errors import Unreachable
+from opslib.settings import Settings
+from opslib.systems.postgres_rows import RowSight
+
+
+class RowLooking:
+    """What the executor also looks at; neither handle can write."""
+
+    run: str
+    _whole: Settings
+
+    @cached_property
+    def rows(self) -> RowSight:
+        """Every row of the live database."""
+        return RowSight(self._whole.database_url, f"opslib:{self.run}")
+
+    @cached_property
+    def recovered(self) -> RowSight:
+        """Every row of the recovered copy; raises Unreachable where none is described."""
+        if self._whole.recovered_database_url is None:
+            raise Unreachable(
+                "No recovered copy of the database is described.",
+                "Let the vendor, or who keeps the log, recover one beside it; set OPS_RECOVERED_DATABASE_URL "
+                "(in the lab: ops lab recover --before MOMENT).",
+                "missing",
+            )
+        return RowSight(self._whole.recovered_database_url, f"opslib:{self.run}")
