@@ -95,7 +95,7 @@ class RecoverToMoment(Action):
                 "second": second,
                 "kept": commits.kept and commits.kept.said(),
                 "first": commits.first and commits.first.said(),
-                "bad": self._bad(target, second),
+                "bad": bad_commit(target, self.xid, second),
             },
             observed={
                 **_said(commits),
@@ -182,23 +182,6 @@ class RecoverToMoment(Action):
             )
         return reach
 
-    def _bad(self, target: ReadTarget, second: int) -> dict[str, str] | None:
-        """Return the transaction that is not to be there; raises Refused where it would be, or nobody knows it."""
-        if self.xid == 0:
-            return None
-        at = commit_times(target, [str(self.xid)])[str(self.xid)]
-        if at is None:
-            raise Refused(
-                f"The server has no commit time of transaction {self.xid}.",
-                "Look at diagnostics/database (which transaction rewrote a table); without one, give the moment alone.",
-            )
-        if at <= at_second(second):
-            raise Refused(
-                f"Transaction {self.xid} was committed at {to_json(at)}: it would still be there.",
-                f"Give that moment, or an earlier one: {to_json(at)}",
-            )
-        return Commit(str(self.xid), at).said()
-
     def _backup(self, target: ReadTarget) -> Backup | None:
         """Return the proven backup that leads back from here; raises Refused without one, unless that has a reason."""
         oldest = now() - timedelta(minutes=self.backup_max_age_minutes)
@@ -214,6 +197,27 @@ class RecoverToMoment(Action):
             "would be lost for good.",
             "runbooks/back-up-database, then plan again. Where that is impossible, say why: without_backup.",
         )
+
+
+def bad_commit(target: ReadTarget, xid: int, second: int) -> dict[str, str] | None:
+    """Return the transaction that is not to be there after a recovery to the end of ``second``; None for 0.
+
+    Raises Refused where it would be there, or the server does not know it.
+    """
+    if xid == 0:
+        return None
+    at = commit_times(target, [str(xid)])[str(xid)]
+    if at is None:
+        raise Refused(
+            f"The server has no commit time of transaction {xid}.",
+            "Look at diagnostics/database (which transaction rewrote a table); without one, give the moment alone.",
+        )
+    if at <= at_second(second):
+        raise Refused(
+            f"Transaction {xid} was committed at {to_json(at)}: it would still be there.",
+            f"Give that moment, or an earlier one: {to_json(at)}",
+        )
+    return Commit(str(xid), at).said()
 
 
 def _values(begun: str | None, newest: Commit | None) -> dict[str, Any]:
