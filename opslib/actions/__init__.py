@@ -39,6 +39,7 @@ _KINDS: tuple[type[Action], ...] = (
     database.RollBackMigration,
     database.EndBlockingSession,
     database.RecoverToMoment,
+    database.BringBackRows,
     cache.ClearFamily,
     delivery.DispatchWorkflow,
     frontend.BuildFrontEnd,

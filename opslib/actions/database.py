@@ -8,6 +8,7 @@ from opslib.actions.database_migrating import ALL, NONE
 from opslib.actions.database_recover import RecoverToMoment
 from opslib.actions.database_rehearse import RehearseMigrations
 from opslib.actions.database_roll_back import RollBackMigration
+from opslib.actions.database_rows import BringBackRows
 from opslib.actions.database_sessions import EndBlockingSession
 from opslib.actions.database_vacuum import VacuumTables
 from opslib.actions.database_views import RefreshViews
@@ -16,6 +17,7 @@ from opslib.errors import Refused
 __all__ = [
     "ApplyDestructiveMigrations",
     "ApplyMigrations",
+    "BringBackRows",
     "CreateIndex",
     "DropInvalidIndexes",
     "EndBlockingSession",

@@ -74,7 +74,7 @@ class RecoverToMoment(Action):
         second = second_before(moment)
         server = state_of(target)
         reach = self._reach(target, second)
-        commits = commits_since(target, second, moment)
+        commits = commits_since(target, at_second(second), moment)
         backup = self._backup(target)
         return self.planned(
             before={"timeline": server["timeline"], "database": "as it is now"},
@@ -114,7 +114,7 @@ class RecoverToMoment(Action):
             raise Refused("The database is another one, or on another timeline, than planned.", "Plan again.")
         self._reach(target, second)
         self._backup(target)
-        commits = commits_since(target, second, moment)
+        commits = commits_since(target, at_second(second), moment)
         if (commits.kept and commits.kept.said()) != known["kept"]:
             raise Refused("The last commit before the moment is another one than planned.", "Plan again.")
         begun, newest = now(), commits.newest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opslib.model import Probe
 from opslib.probes import (
     costs,
+    database_recovered,
     environment,
     environment_accounts,
     environment_production,
@@ -51,6 +52,7 @@ _PROBES: tuple[Probe, ...] = (
     *llm_keys.valid.values(),
     *llm_keys.words.values(),
     llm_replicas.answer,
+    database_recovered.compared,
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}

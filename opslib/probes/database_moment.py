@@ -45,11 +45,11 @@ class Commit:
 
 @dataclass(frozen=True)
 class Commits:
-    """What was committed after a second. ``dated``: whether the server keeps commit times at all.
+    """What was committed after a moment. ``dated``: whether the server keeps commit times at all.
 
-    ``kept`` is the last commit up to the second: a right recovery has it. ``first`` is the first one after it, and
+    ``kept`` is the last commit up to it: a right recovery has it. ``first`` is the first one after it, and
     ``newest`` the last of all: a right recovery has neither. ``count`` is exact where ``kept`` is known, else a lower
-    bound; a subtransaction counts as one. ``between`` are those before the moment itself.
+    bound; a subtransaction counts as one. ``between`` are those before another moment, the one that is really meant.
     """
 
     dated: bool
@@ -82,9 +82,9 @@ def at_second(second: int) -> datetime:
     return EPOCH + second * SECOND
 
 
-def commits_since(target: ReadTarget, second: int, moment: datetime) -> Commits:
-    """Look which transactions were committed after ``second``; raises Unreachable."""
-    given = {"second": at_second(second), "moment": moment, "most": LOOKED_AT}
+def commits_since(target: ReadTarget, since: datetime, moment: datetime) -> Commits:
+    """Look which transactions were committed after ``since``, and how many before ``moment``; raises Unreachable."""
+    given = {"second": since, "moment": moment, "most": LOOKED_AT}
     (row,) = target.database.ask(SINCE, given)
     kept, first, newest = (_commit(row, name) for name in ("kept", "first", "newest"))
     return Commits(row["dated"], row["commits"], row["between_commits"], kept, first, newest)

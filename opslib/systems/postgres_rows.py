@@ -8,15 +8,18 @@ manual, "System Columns" and "Committed Transaction Information".
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from opslib.errors import Refused, Unreachable
 from opslib.redaction import DatabaseUrl
 from opslib.systems.deadline import deadline, shut
-from opslib.systems.postgres import connect
+from opslib.systems.postgres import Question, connect
 from opslib.systems.postgres_admin import TEXT_FORM
 from opslib.systems.postgres_errors import unreachable
+from opslib.systems.postgres_statements import why_refused
 
 if TYPE_CHECKING:
     import psycopg
@@ -28,6 +31,8 @@ ALL_SECONDS = 120.0
 WHOLE_PAGES = 20_000
 """Up to this size (160 MB) a table is read whole; of a larger one some pages."""
 SAMPLED_PAGES = 5_000
+MOST_ROWS = 200_000
+"""Rows of one table that are compared one by one."""
 NO_TABLE = ("42P01", "3F000")
 """SQLSTATEs of a table, or a schema, that is not there."""
 
@@ -50,6 +55,22 @@ class Written:
     rows: int | None
     sampled: bool = False
     why: str = ""
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """One row as it is compared: a hash of its text, and the number of the transaction that wrote it."""
+
+    hash: int
+    xid: str
+
+
+def key_of(alias: str, key: Sequence[str]) -> Composed:
+    """Return the expression that is a row's key as one text: a JSON list of its columns' texts."""
+    from psycopg import sql
+
+    parts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(alias, name)) for name in key)
+    return sql.SQL("json_build_array({})::text").format(parts)
 
 
 class RowSight:
@@ -87,6 +108,64 @@ class RowSight:
             return False if failed.why.startswith(NO_TABLE) else None
         return bool(row["there"])
 
+    def ask(self, question: Question, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Ask a packaged question, as a reading session does; raises Refused, Unreachable."""
+        if reason := why_refused(question.text):
+            raise Refused(f"A session that looks does not ask {question.name}: {reason}.", "Use a runbook's step.")
+        return self._all(question.text, parameters or {}, question.name)
+
+    def digest(self, schema: str, table: str) -> tuple[int, str, str]:
+        """Return rows, and two sums of hashes, of a table's own rows: equal for equal rows in whatever order."""
+        from psycopg import sql
+
+        asked = sql.SQL(
+            "SELECT count(*) AS rows, coalesce(sum(hashtextextended(line, 1)), 0)::text AS sum,"
+            " coalesce(bit_xor(hashtextextended(line, 2)), 0)::text AS xor"
+            ' FROM (SELECT (t.*)::text COLLATE "C" AS line FROM ONLY {} AS t OFFSET 0) AS lines'
+        ).format(sql.Identifier(schema, table))
+        (row,) = self._all(asked, {}, f"read {schema}.{table}")
+        return row["rows"], row["sum"], row["xor"]
+
+    def hashes(self, schema: str, table: str, key: Sequence[str]) -> dict[str, Hashed]:
+        """Return for each row's key its hash and who wrote it; raises Unreachable beyond :data:`MOST_ROWS`."""
+        from psycopg import sql
+
+        asked = sql.SQL(
+            "SELECT {} AS key, xmin::text AS xid, hashtextextended((t.*)::text, 1) AS hash"
+            " FROM ONLY {} AS t LIMIT %(most)s"
+        ).format(key_of("t", key), sql.Identifier(schema, table))
+        rows = self._all(asked, {"most": MOST_ROWS + 1}, f"read {schema}.{table}")
+        if len(rows) > MOST_ROWS:
+            raise Unreachable(
+                f"{schema}.{table} has more than {MOST_ROWS} rows: they are not compared one by one.",
+                "Compare a part of it by hand, or go back with the whole database.",
+                "other",
+            )
+        return {row["key"]: Hashed(row["hash"], row["xid"]) for row in rows}
+
+    def lines(self, schema: str, table: str, key: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
+        """Return the rows of these keys, each as the text that PostgreSQL reads back as the same row."""
+        from psycopg import sql
+
+        asked = sql.SQL("SELECT {0} AS key, (t.*)::text AS line FROM ONLY {1} AS t WHERE {0} = ANY (%(keys)s)").format(
+            key_of("t", key), sql.Identifier(schema, table)
+        )
+        rows = self._all(asked, {"keys": list(keys)}, f"read {schema}.{table}") if keys else []
+        return {row["key"]: row["line"] for row in rows}
+
+    def columns_apart(
+        self, schema: str, table: str, key: Sequence[str], keys: Sequence[str]
+    ) -> dict[str, dict[str, int]]:
+        """Return for each of these keys the hash of each column: which differ is told, and no value."""
+        from psycopg import sql
+
+        asked = sql.SQL(
+            "SELECT {0} AS key, (SELECT json_object_agg(e.key, hashtextextended(e.value::text, 1))"
+            " FROM json_each(row_to_json(t)) AS e) AS hashes FROM ONLY {1} AS t WHERE {0} = ANY (%(keys)s)"
+        ).format(key_of("t", key), sql.Identifier(schema, table))
+        rows = self._all(asked, {"keys": list(keys)}, f"read {schema}.{table}") if keys else []
+        return {row["key"]: row["hashes"] for row in rows}
+
     def close(self) -> None:
         """Close the session."""
         if self._connection is not None:
@@ -99,8 +178,15 @@ class RowSight:
             self._until = time.monotonic() + ALL_SECONDS
         return self._connection
 
+    def _all(self, asked: Any, given: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
+        try:
+            return self._asked(self._opened(), asked, given)
+        except _Failed as failed:
+            where = f"PostgreSQL at {self.url.public}"
+            raise Unreachable(f"{where} did not answer ({what}: {failed.why}).", "Look at it.", "other") from failed
+
     def _asked(
-        self, connection: psycopg.Connection[dict[str, Any]], asked: Composed, given: dict[str, Any]
+        self, connection: psycopg.Connection[dict[str, Any]], asked: Any, given: Mapping[str, Any], again: bool = True
     ) -> list[dict[str, Any]]:
         """Return the rows; raises _Failed for what concerns this question, Unreachable for a lost session."""
         import psycopg
@@ -113,6 +199,9 @@ class RowSight:
             ):
                 return connection.execute(asked, given).fetchall()
         except psycopg.Error as error:
+            if connection.closed and again:
+                # Somebody ended the session while nothing was asked (a restart): ask a new one, once.
+                return self._asked(self._opened(), asked, given, again=False)
             if connection.closed:
                 raise unreachable(error, self.url, "look at rows") from error
             said = str(error.diag.message_primary or error).partition("\n")[0]

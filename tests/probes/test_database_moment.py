@@ -115,12 +115,12 @@ def committed(lab):
 def test_commits_are_told_apart_by_the_second_and_the_moment(lab, committed):
     one, two, three = committed
     second = second_before(one["at"])
-    found = commits_since(lab.target, second, three["at"])
+    found = commits_since(lab.target, at_second(second), three["at"])
     assert (found.dated, found.newest.xid) == (True, three["xid"])
     assert found.first.at <= one["at"]
     assert found.kept.at <= at_second(second) < found.first.at
     assert found.count - found.between == 1
-    assert commits_since(lab.target, second, one["at"]).between == found.between - 2
+    assert commits_since(lab.target, at_second(second), one["at"]).between == found.between - 2
     times = commit_times(lab.target, [two["xid"], "4000000000"])
     assert times == {two["xid"]: two["at"], "4000000000": None}
     assert commit_times(lab.target, []) == {}
