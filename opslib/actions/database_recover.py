@@ -11,11 +11,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Outcome, Progress, Settled
 from opslib.actions.database_recover_follow import IDLE, READY, Follow, looked, state_of
+from opslib.actions.database_way import NONE, OneWay, Way, nothing_done
 from opslib.canonical import to_json
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
+from opslib.model import Plan, Repeat, Verdict, Verification, now
 from opslib.probes.backups_standing import Backup, standing
 from opslib.probes.database_moment import (
     Commit,
@@ -31,17 +32,18 @@ from opslib.probes.database_moment import (
 )
 from opslib.systems.target import PlanTarget, ReadTarget, VerifyTarget, WriteTarget
 
-NONE = "none"
 SHOWN = 40
 """Tables that a plan shows; the rest is counted."""
 
-Moment = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$")]
-"""A moment in UTC, to the microsecond that the server's commit times have."""
+Moment = Annotated[
+    str, Field(pattern=r"^(none|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z)$")
+]
+"""None, or a moment in UTC, to the microsecond that the server's commit times have."""
 Reason = Annotated[str, Field(pattern=r"^(none|[A-Za-z0-9]+(-[A-Za-z0-9]+){2,15})$", max_length=120)]
 """A reason that somebody typed: none, or three words and more, parted by hyphens."""
 
 
-class RecoverToMoment(Action):
+class RecoverToMoment(OneWay):
     """Brings the whole database back to just before ``moment``, by Supabase's point-in-time recovery, in place.
 
     ``xid`` is the transaction that is not to be there (0: none is named). A proven backup no older than
@@ -51,9 +53,8 @@ class RecoverToMoment(Action):
 
     name: ClassVar[str] = "recover-to-moment"
     title: ClassVar[str] = "Bring the whole database back to a moment"
-    effect: ClassVar[Effect] = Effect.DESTRUCTIVE
+    own: ClassVar[Way] = "point-in-time"
     repeat: ClassVar[Repeat] = Repeat.IRREVERSIBLE
-    area: ClassVar[str] = "database"
     items: ClassVar[tuple[str, ...]] = ("DR-DBF-04",)
     guide: ClassVar[str] = "supabase db reset --version <previous-version>"
     reason: ClassVar[str] = (
@@ -61,7 +62,8 @@ class RecoverToMoment(Action):
         "deletes those that are left (GH-07). The vendor's kept log brings back every row of a moment."
     )
 
-    moment: Moment
+    way: Way = "point-in-time"
+    moment: Moment = NONE
     xid: int = Field(default=0, ge=0, le=2**32 - 1)
     backup_max_age_minutes: float = Field(default=60.0, gt=0, le=10_080)
     without_backup: Reason = NONE
@@ -70,6 +72,10 @@ class RecoverToMoment(Action):
 
     def plan(self, target: PlanTarget) -> Plan:
         """Say to which second, and what is lost; raises Refused where it is out of reach, or nothing leads back."""
+        if self.idle:
+            return self.nothing()
+        if self.moment == NONE:
+            raise Refused("To which moment is not said.", "moment=2026-11-29T10:00:00.123456Z, in UTC.")
         moment = moment_of(self.moment)
         second = second_before(moment)
         server = state_of(target)
@@ -107,6 +113,8 @@ class RecoverToMoment(Action):
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Ask the vendor once, then follow until the database is there again; raises Refused before it is asked."""
+        if self.idle:
+            return {}
         known, moment = plan.fingerprint, moment_of(self.moment)
         second = int(known["second"])
         server = state_of(target)
@@ -126,6 +134,8 @@ class RecoverToMoment(Action):
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Ask the server itself: which database, which timeline, which commits; then whether core tables have rows."""
+        if self.idle:
+            return nothing_done()
         found = evidence(plan.fingerprint, values, looked(target, plan, values))
         status = target.supabase.project().status
         wrong = [what for what, _, _, right in found if right is False]
@@ -147,6 +157,8 @@ class RecoverToMoment(Action):
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Follow what may be under way, then tell by the server's timeline and its commits; never asks once more."""
+        if self.idle:
+            return Settled(Outcome.NOT_DONE, "Nothing was to be done.")
         follow = Follow(target, plan, progress)
         if not follow.began(self.notice_minutes * 60):
             return Settled(

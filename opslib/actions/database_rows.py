@@ -11,10 +11,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 import opslib.actions.database_rows_kept as keeping
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Outcome, Progress, Settled
 from opslib.actions.database_rows_kept import Kept
+from opslib.actions.database_way import NONE, OneWay, Way, nothing_done
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Plan, Repeat, Verdict, Verification
 from opslib.probes.database_recovered import (
     SHOWN,
     Parts,
@@ -33,7 +34,7 @@ from opslib.systems.postgres_rows_writing import as_it_is, dangling, put_back, s
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 TOUCHED = "changed by others since: they stay, look at them"
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Name = Annotated[str, Field(pattern=r"^(none|[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62})$")]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Found:
         return tuple(sorted(self.parts.damaged + (self.parts.gone if with_deleted else ())))
 
 
-class BringBackRows(Action):
+class BringBackRows(OneWay):
     """Sets the rows of ``table`` back that the transaction ``xid`` changed and nobody touched since.
 
     ``with_deleted`` also puts rows back that are in the copy and not in the live table; who deleted them, nothing says.
@@ -59,9 +60,8 @@ class BringBackRows(Action):
 
     name: ClassVar[str] = "bring-back-rows"
     title: ClassVar[str] = "Set rows back that one transaction damaged"
-    effect: ClassVar[Effect] = Effect.DESTRUCTIVE
+    own: ClassVar[Way] = "rows"
     repeat: ClassVar[Repeat] = Repeat.ONCE
-    area: ClassVar[str] = "database"
     most: ClassVar[int] = 100_000
     items: ClassVar[tuple[str, ...]] = ("DR-DBF-04",)
     guide: ClassVar[str] = "supabase db reset --version <previous-version>"
@@ -70,12 +70,17 @@ class BringBackRows(Action):
         "just before the damage has the rows as they were; they alone are set back, in one transaction, with an undo."
     )
 
-    table: Name
-    xid: int = Field(ge=3, le=2**32 - 1)
+    way: Way = "rows"
+    table: Name = NONE
+    xid: int = Field(default=0, ge=0, le=2**32 - 1)
     with_deleted: bool = False
 
     def plan(self, target: PlanTarget) -> Plan:
         """Compare row by row; raises Refused where the copy is not the database just before ``xid``."""
+        if self.idle:
+            return self.nothing()
+        if self.table == NONE or self.xid == 0:
+            raise Refused("Which table, and which transaction, is not said.", "table=public.cases, xid=1234567")
         found = self._look(target)
         chosen = found.chosen(self.with_deleted)
         part = found.parts
@@ -106,6 +111,8 @@ class BringBackRows(Action):
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Keep what is there, then set all of it back in one transaction, or nothing; raises Refused, StepFailed."""
+        if self.idle:
+            return {}
         found = self._look(target)
         chosen = found.chosen(self.with_deleted)
         if hashlib.sha256(json.dumps(chosen).encode()).hexdigest() != plan.fingerprint["rows"]:
@@ -126,6 +133,8 @@ class BringBackRows(Action):
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Compare each of the rows with the copy once more."""
+        if self.idle:
+            return nothing_done()
         kept = keeping.found(target.files, str(values["manifest"]))
         table = self._table(target)
         live = target.rows.hashes(table.schema, table.name, table.key)
@@ -148,6 +157,8 @@ class BringBackRows(Action):
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Tell by the rows: all of it was one transaction."""
+        if self.idle:
+            return Settled(Outcome.NOT_DONE, "Nothing was to be done.")
         with target.admin(target.settings.database_url) as session:
             end_earlier(session)
         target.rows.close()  # by its name it is one of those
@@ -168,6 +179,8 @@ class BringBackRows(Action):
 
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
         """Give the rows the values of before again, all or none; raises Refused where somebody changed one since."""
+        if self.idle:
+            return nothing_done()
         kept, table = keeping.found(target.files, str(values["manifest"])), self._table(target)
         place = (table.schema, table.name)
         back = {key: (after, before) for key, (before, after) in kept.changed.items()}

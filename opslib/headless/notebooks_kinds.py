@@ -48,6 +48,10 @@ KINDS: dict[str, Kind] = {
         "due, or a table with its schema, such as public.cases: letters, digits and _",
         re.compile(r"due|[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
     ),
+    "damaged-table": Kind(
+        "none, or a table with its schema, such as public.cases: letters, digits and _",
+        re.compile(r"none|[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
+    ),
     "deployment": Kind(
         "previous, or a deployment's id: letters, digits, - and _, at most 64 characters",
         re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII),

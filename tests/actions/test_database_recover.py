@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from opslib.actions.base import Outcome
-from opslib.actions.database import RecoverToMoment
+from opslib.actions.database import BringBackRows, RecoverToMoment
 from opslib.actions.database_recover import bad_commit
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.model import now
@@ -198,3 +198,25 @@ def test_a_project_that_says_it_is_well_all_the_time_has_not_begun(there, planne
     finally:
         target.close()
     assert there.posts() == []
+
+
+@pytest.mark.parametrize("way", ["look", "failover"])
+@pytest.mark.parametrize("kind", [RecoverToMoment, BringBackRows])
+def test_a_run_that_goes_another_way_does_nothing(there, lab, kind, way):
+    action = kind(way=way)
+    target = WriteTarget(lab.settings, "test")
+    try:
+        plan = action.plan(target)
+        values = action.apply(target, plan, quiet)
+        assert (plan.touches, plan.effect, values) == (0, "read", {})
+        assert action.verify(target, plan, values).verdict == "OK"
+        assert action.settle(target, plan, quiet).outcome is Outcome.NOT_DONE
+    finally:
+        target.close()
+    assert there.posts() == []
+
+
+@pytest.mark.parametrize("kind", [RecoverToMoment, BringBackRows])
+def test_who_does_not_say_what_is_meant_is_refused(there, reading, kind):
+    with pytest.raises(Refused, match="is not said"):
+        kind().plan(reading)

@@ -213,7 +213,9 @@ def test_what_cannot_be_told_apart_is_refused(there, table, xid, why):
 
 
 STEP = "from opslib import actions\nrun.step(actions.database.BringBackRows(table='public.night', xid={xid}))"
-WAITS = "select count(*) from pg_stat_activity where starts_with(application_name, 'opslib:') and wait_event_type = 'Lock'"
+WAITS = (
+    "select count(*) from pg_stat_activity where starts_with(application_name, 'opslib:') and wait_event_type = 'Lock'"
+)
 POINTS = {
     "before anything is kept": lambda archive, there: "intent" in events(archive),
     "while it waits in its transaction": lambda archive, there: one(there.primary, WAITS),

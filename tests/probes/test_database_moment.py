@@ -132,3 +132,8 @@ def test_the_commits_around_a_moment_are_shown_in_their_order(lab, committed):
     rows = {row["xid"]: row["before"] for row in reading.rows}
     assert [rows[one["xid"]] for one in committed] == [True, False, False]
     assert [row["at"] for row in reading.rows] == sorted(row["at"] for row in reading.rows)
+
+
+def test_without_a_moment_the_newest_commits_are_shown(lab, committed):
+    reading = take(commits_around("none"), lab.target)
+    assert (reading.rows[-1]["xid"], {row["before"] for row in reading.rows}) == (committed[-1]["xid"], {True})

@@ -1,0 +1,42 @@
+"""Steps of disaster/recover-database that bring rows back: each does nothing unless the run's way is its own."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from opslib.actions.base import Action
+from opslib.model import Effect, Plan, Verdict, Verification
+
+Way = Literal["look", "failover", "point-in-time", "rows"]
+"""What a run is asked to do: only to look, to fail over, to go back with the whole database, or with some rows."""
+NONE = "none"
+
+
+class OneWay(Action):
+    """A step of one way, ``own``."""
+
+    own: ClassVar[Way]
+    area: ClassVar[str] = "database"
+
+    way: Way
+
+    @property
+    def effect(self) -> Effect:  # type: ignore[override]
+        """Of another way only a look: nobody has to approve that nothing is done."""
+        return Effect.DESTRUCTIVE if self.way == self.own else Effect.READ
+
+    @property
+    def idle(self) -> bool:
+        """Whether the run goes another way."""
+        return self.way != self.own
+
+    def nothing(self) -> Plan:
+        """Return the plan of a run that goes another way."""
+        return self.planned(
+            before={}, after={}, touches=0, touched="things", verification="None.", undo="None is needed."
+        )
+
+
+def nothing_done() -> Verification:
+    """Return what a look says of a run that went another way."""
+    return Verification(Verdict.OK, "Nothing was to be done: the run goes another way.")
