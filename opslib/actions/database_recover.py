@@ -105,7 +105,7 @@ class RecoverToMoment(OneWay):
             },
             observed={
                 **_said(commits),
-                "rows, by table": _shown(lost_rows(target, second)),
+                **_tables(lost_rows(target, second)),
                 "the vendor reaches": reach,
                 "backup that leads back": backup and f"{backup.name} of {to_json(backup.moment)}",
             },
@@ -246,9 +246,18 @@ def _way_back(backup: Backup | None, reason: str) -> str:
     )
 
 
-def _shown(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    more = [{"table": f"and {len(tables) - SHOWN} more"}] if len(tables) > SHOWN else []
-    return tables[:SHOWN] + more
+def _tables(tables: list[dict[str, Any]]) -> dict[str, str]:
+    """Return what of each table is lost, as a plan shows it: rows written since, and a bound for deleted ones."""
+    said = {}
+    for row in tables[:SHOWN]:
+        written = "nobody knows how many rows" if row["written"] is None else f"{row['written']} rows"
+        said[f"in {row['table']}"] = f"{written} written ({row['how']}), {row['deleted_at_most']} deleted at most"
+    if len(tables) > SHOWN:
+        said["in other tables"] = f"{len(tables) - SHOWN} more were changed"
+    if tables:
+        since = tables[0]["counted_since"]
+        said["deleted at most"] = "as counted since " + (to_json(since) if since else "the server's counters began")
+    return said
 
 
 def _said(commits: Commits) -> dict[str, Any]:

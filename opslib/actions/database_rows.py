@@ -97,10 +97,8 @@ class BringBackRows(OneWay):
                 "rows": hashlib.sha256(json.dumps(chosen).encode()).hexdigest(),
             },
             observed={
-                TOUCHED: {
-                    "rows": len(part.touched),
-                    "some": conflicts(target, found.table, part.touched),
-                },
+                TOUCHED: len(part.touched),
+                **_conflicts(conflicts(target, found.table, part.touched)),
                 "made by that transaction: they stay": _some(part.made),
                 "deleted since, by whom nothing says": _some(part.gone),
                 "new since, by others": len(part.later),
@@ -146,14 +144,13 @@ class BringBackRows(OneWay):
         rows = tuple({"key": shown(key), "as in the copy": "NO"} for key in apart[:SHOWN])
         if wrong:
             return Verification(Verdict.CRITICAL, f"{len(wrong)} of {len(kept.rows)} rows are not as they were.", rows)
-        touched = int(plan.observed[TOUCHED]["rows"])
+        touched = int(plan.observed[TOUCHED])
         said = f"{len(kept.rows) - len(apart)} of {len(kept.rows)} rows are exactly as in the copy"
         if apart:
             said += f"; {len(apart)} were changed by others since they were set back"
         if touched:
             said += f"; {touched} that others had changed since the damage stay, and may hold some of it"
-        verdict = Verdict.WARNING if touched or apart else Verdict.OK
-        return Verification(Verdict.UNKNOWN if len(apart) == len(kept.rows) > 0 else verdict, f"{said}.", rows)
+        return Verification(Verdict.UNKNOWN if len(apart) == len(kept.rows) > 0 else Verdict.OK, f"{said}.", rows)
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Tell by the rows: all of it was one transaction."""
@@ -232,5 +229,10 @@ class BringBackRows(OneWay):
         return live
 
 
-def _some(keys: tuple[str, ...]) -> dict[str, Any]:
-    return {"rows": len(keys), "some": [shown(key) for key in keys[:SHOWN]]}
+def _some(keys: tuple[str, ...]) -> str:
+    few = "; ".join(shown(key) for key in keys[:SHOWN])
+    return f"{len(keys)} rows: {few}" if keys else "none"
+
+
+def _conflicts(rows: list[dict[str, Any]]) -> dict[str, str]:
+    return {f"row {row['key']}": f"is other in {', '.join(row['columns'])}" for row in rows}

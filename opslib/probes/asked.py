@@ -52,7 +52,7 @@ _PROBES: tuple[Probe, ...] = (
     *llm_keys.valid.values(),
     *llm_keys.words.values(),
     llm_replicas.answer,
-    database_recovered.compared,
+    database_recovered.recovered_rows,
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}

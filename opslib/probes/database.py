@@ -17,6 +17,8 @@ from opslib.probes.database_asking import asks, source_of
 from opslib.probes.database_disk import disk
 from opslib.probes.database_log import kept_log
 from opslib.probes.database_migrations import migrations, new_migration
+from opslib.probes.database_moment import commits_around
+from opslib.probes.database_recovered import recovered_rows
 from opslib.probes.database_servers import servers
 from opslib.probes.database_sessions import (
     blocking,
@@ -54,6 +56,7 @@ __all__ = [
     "cache_use",
     "checksums",
     "collations",
+    "commits_around",
     "connection_budget",
     "connections",
     "core_tables",
@@ -73,6 +76,7 @@ __all__ = [
     "new_migration",
     "query_bounds",
     "reachable",
+    "recovered_rows",
     "redundant_indexes",
     "replicas",
     "replication",

@@ -171,7 +171,7 @@ def rows_of(found: Sequence[Found]) -> tuple[Row, ...]:
     return tuple({"what": w, "expected": e, "found": f, "right": words[good]} for w, e, f, good in found)
 
 
-def commits_around(moment: str) -> Probe:
+def commits_around(moment: str = "none") -> Probe:
     """Return a probe of the commits next to ``moment`` (ISO 8601; none: now), to choose it by the last good one."""
     at = None if moment == "none" else moment_of(moment)
 

@@ -175,7 +175,7 @@ def _one(target: PlanTarget, live: Table, copy: Table) -> dict[str, Any]:
     }
 
 
-compared = Probe(
+recovered_rows = Probe(
     "database-recovered-rows",
     "The live database beside the recovered copy",
     _compared,
