@@ -130,15 +130,14 @@ class BringBackRows(OneWay):
         return {"rows": len(chosen), "manifest": manifest, "writer": writer}
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
-        """Compare each of the rows with the copy once more."""
+        """Compare each of the rows with what it was in the copy; that need not be there any more."""
         if self.idle:
             return nothing_done()
         kept = keeping.found(target.files, str(values["manifest"]))
         table = self._table(target)
         live = target.rows.hashes(table.schema, table.name, table.key)
         there = target.rows.lines(table.schema, table.name, table.key, list(kept.rows))
-        copy = target.recovered.lines(table.schema, table.name, table.key, list(kept.rows))
-        apart = [key for key in kept.rows if there.get(key) != copy.get(key)]
+        apart = [key for key, (_, then) in kept.rows.items() if there.get(key) != then]
         mine = (str(self.xid), values["writer"])
         wrong = [key for key in apart if key in live and live[key].xid in mine]
         rows = tuple({"key": shown(key), "as in the copy": "NO"} for key in apart[:SHOWN])
@@ -210,20 +209,19 @@ class BringBackRows(OneWay):
 
     def _look(self, target: PlanTarget) -> Found:
         bad, table = beside(target, self.xid), self._table(target)
-        live, copy = (side.hashes(table.schema, table.name, table.key) for side in (target.rows, target.recovered))
-        return Found(same_database(target), bad.said(), table, parts(live, copy, str(self.xid)))
+        copy = tables_of(target.recovered, self.table).get(self.table)
+        if copy is None:
+            raise Refused(f"There is no table {self.table} in the copy.", "Look at what was recovered.")
+        if table.columns != copy.columns:
+            raise Refused(f"{self.table} has other columns than in the copy.", "Bring the schema back first.")
+        now, then = (side.hashes(table.schema, table.name, table.key) for side in (target.rows, target.recovered))
+        return Found(same_database(target), bad.said(), table, parts(now, then, str(self.xid)))
 
     def _table(self, target: PlanTarget) -> Table:
-        """Return the table; raises Refused where the two are not the same, or rows can't be told apart."""
+        """Return the live table; raises Refused where there is none, or its rows can't be told apart."""
         live = tables_of(target.rows, self.table).get(self.table)
-        copy = tables_of(target.recovered, self.table).get(self.table)
-        if live is None or copy is None:
-            where = "live database" if live is None else "copy"
-            raise Refused(
-                f"There is no table {self.table} in the {where}.", "runbooks/restore-database brings it back."
-            )
-        if live.columns != copy.columns:
-            raise Refused(f"{self.table} has other columns than in the copy.", "Bring the schema back first.")
+        if live is None:
+            raise Refused(f"There is no table {self.table}.", "runbooks/restore-database brings a whole table back.")
         if not live.key:
             raise Refused(f"{self.table} has no primary key: rows can't be told apart.", "Compare it by hand.")
         return live

@@ -206,7 +206,7 @@ def test_a_copy_that_is_none_of_that_moment_is_told(there, changes, why):
 @pytest.mark.parametrize(
     ("table", "xid", "why"),
     [
-        ("public.nowhere", 0, "There is no table public.nowhere in the live database"),
+        ("public.nowhere", 0, "There is no table public.nowhere"),
         ("public.odd", 1, "The live server has no commit time"),
         ("public.odd", -1, "would be undone"),
     ],
