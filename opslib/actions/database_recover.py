@@ -85,14 +85,14 @@ class RecoverToMoment(OneWay):
         return self.planned(
             before={"timeline": server["timeline"], "database": "as it is now"},
             after={
-                "database": f"as it was at the end of {to_json(at_second(second))}, in the same place",
+                "database": f"as it was at {to_json(at_second(second))}, in the same place",
                 "timeline": "a later one",
                 "what was written since": "is gone",
             },
             touches=1,
             touched="databases, each with all that is in it",
             verification="The same database on a later timeline, which takes writes, has the last commit before that "
-            "second's end and none of those after it, and has rows in every core table.",
+            "moment and none of those after it, and has rows in every core table.",
             undo="There is none. " + _way_back(backup, self.without_backup),
             fingerprint={
                 "project": target.supabase.ref,
@@ -212,7 +212,7 @@ class RecoverToMoment(OneWay):
 
 
 def bad_commit(target: ReadTarget, xid: int, second: int) -> dict[str, str] | None:
-    """Return the transaction that is not to be there after a recovery to the end of ``second``; None for 0.
+    """Return the transaction that is not to be there after a recovery to ``second``; None for 0.
 
     Raises Refused where it would be there, or the server does not know it.
     """

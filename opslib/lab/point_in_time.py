@@ -43,7 +43,7 @@ class Recovering(Database):
 
 
 def recover(folder: Path, second: int) -> None:
-    """Bring the primary of the lab in ``folder`` to the end of ``second`` (Unix time), and let the standby follow it.
+    """Bring the primary of the lab in ``folder`` to ``second`` (Unix time), and let the standby follow it.
 
     Raises LabError where there is no base backup before it, or the kept log does not reach it; the primary is then
     what it was.

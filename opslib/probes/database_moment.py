@@ -72,7 +72,7 @@ def moment_of(text: str) -> datetime:
 
 
 def second_before(moment: datetime) -> int:
-    """Return the last whole second (Unix time) before ``moment``: a recovery to its end has nothing of that moment."""
+    """Return the last whole second (Unix time) before ``moment``: a recovery to it has nothing of that moment."""
     whole, rest = divmod(moment - EPOCH, SECOND)
     return whole if rest else whole - 1
 

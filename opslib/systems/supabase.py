@@ -281,7 +281,7 @@ class Supabase(ReadOnlySupabase):
         self._api.send("DELETE", *self._home, "functions", slug)
 
     def recover_to(self, second: int) -> None:
-        """Begin to recover the database in place to the end of a second (Unix time); not repeatable, without an undo.
+        """Begin to recover the database in place to a second (Unix time); not repeatable, without an undo.
 
         It goes on after the answer. Raises Unreachable (malformed) where that is not the documented 201.
         """

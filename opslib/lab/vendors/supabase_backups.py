@@ -59,7 +59,7 @@ class Backups:
         return JSONResponse(_automatic(self._state["backups"], self._state["point_in_time"], window))
 
     async def restore(self, request: Request) -> Response:
-        """Begin to bring the database to the end of a second, in place; 201 without a body, before it is done."""
+        """Begin to bring the database to a second, in place; 201 without a body, before it is done."""
         self._here(request)
         second = (await said(request)).get("recovery_time_target_unix")
         if not isinstance(second, int) or isinstance(second, bool) or second < 0:
