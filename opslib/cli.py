@@ -9,6 +9,7 @@ import click
 
 from opslib import cli_archive, cli_lab, cli_run, settings
 from opslib.cli_approve import approve
+from opslib.cli_drill import drill
 from opslib.console import Main, Progress, answering, print_json, print_rows, say
 from opslib.errors import ExitCode
 from opslib.model import now
@@ -116,6 +117,7 @@ for command in (
     cli_run.stop_run,
     cli_run.confirm_run,
     cli_run.resolve_step,
+    drill,
     cli_archive.archive,
     cli_lab.lab,
 ):

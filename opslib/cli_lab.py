@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
+from pathlib import Path
 
 import click
 
@@ -122,6 +124,22 @@ def _moment(text: str) -> datetime:
     if found is None or found.tzinfo is None:
         raise UsageError(f"{text!r} is no moment with its zone.", "Write it as 2026-11-29T10:00:00.123456Z.")
     return found
+
+
+@lab.command("traffic")
+@click.argument("kind", type=click.Choice(["rows", "keys", "chats", "pages", "answers"]))
+@click.argument("file", type=click.Path(path_type=Path))
+@answering
+def lab_traffic(kind: str, file: Path) -> None:
+    """Use one service of the lab without a pause until standard input ends, and write each try into FILE.
+
+    Then count what of it is still there, take it away, and write that as the last line.
+    """
+    from opslib.lab import traffic
+    from opslib.lab.supervisor import Lab
+
+    own = Lab(settings.lab_folder())
+    traffic.into(file, traffic.KINDS[kind](own.settings), sys.stdin)
 
 
 def lab_progress(text: str, done: int, total: int) -> None:

@@ -8,6 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from opslib.checks.backups_drills import age as drill_age
+from opslib.checks.backups_drills import compared as drill_compared
+from opslib.checks.backups_drills import record as drill_record
+from opslib.checks.backups_drills import score as drill_score
+from opslib.checks.backups_drills import service as drilled
 from opslib.checks.backups_elsewhere import automatic, logs, places, point_in_time
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Verdict
@@ -16,6 +21,11 @@ from opslib.probes import backups as probes
 __all__ = [
     "automatic",
     "coverage",
+    "drill_age",
+    "drill_compared",
+    "drill_record",
+    "drill_score",
+    "drilled",
     "freshness",
     "logs",
     "overdue",

@@ -56,6 +56,10 @@ KINDS: dict[str, Kind] = {
         "previous, or a deployment's id: letters, digits, - and _, at most 64 characters",
         re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII),
     ),
+    "drill": Kind(
+        "latest, or a drill's id, such as 20261129T110000Z-drill-a1b2c3",
+        re.compile(r"latest|[0-9]{8}T[0-9]{6}Z-drill-[0-9a-f]{6}", re.ASCII),
+    ),
     "columns": Kind(
         "one to eight columns, such as user_id,status: letters, digits and _, parted by commas without blanks",
         re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(,[A-Za-z_][A-Za-z0-9_]{0,62}){0,7}", re.ASCII),

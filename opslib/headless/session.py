@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from opslib import files
-from opslib.archive import anchor, report
+from opslib.archive import anchor, drills, report
 from opslib.archive.store import Archive
 from opslib.canonical import to_json
 from opslib.errors import ArchiveError, ExitCode, OpsError
@@ -20,6 +20,7 @@ from opslib.headless.asked import Asked
 from opslib.headless.cell_log import CellLog
 from opslib.headless.private import Private
 from opslib.model import Verdict, now
+from opslib.probes.asked import ASKED
 from opslib.redaction import Redactor
 from opslib.runs.asking import Asking
 from opslib.runs.channel import Server
@@ -111,6 +112,7 @@ class Session:
             until=agreed.until if agreed else None,
             asking=asking if self.asked.how == "interactive" else None,
             history=self.asked.history,
+            probes={**ASKED, drills.NAME: drills.probe(self.archive.folder)},
         )
 
     def _keep_agreement(self) -> None:

@@ -39,7 +39,7 @@ LAST = (Application, Standby, Recovery)
 Outcome = Literal["started", "repaired", "already up"]
 PARTS = (
     *("postgres", "valkey", "aws", "vendors", "cluster", "application", "supabase", development.FOLDER),
-    *("standby", Recovery.name, "logs", "lab.json", "secrets.json", "target.env", wal.FILE, ".lock"),
+    *("standby", Recovery.name, "logs", "lab.json", "secrets.json", "target.env", "drill", wal.FILE, ".lock"),
 )
 """All that a lab puts into its folder."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from opslib.model import Picture, Reading
+from opslib.pictures.backups_drills import timeline
 from opslib.pictures.charts import Day, calendar_strip
 from opslib.pictures.svg import Texture, picture
+
+__all__ = ["calendar", "timeline"]
 
 _SIGNS: dict[str, tuple[str, Texture]] = {
     "proven": ("✓", "solid"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opslib.model import Probe
 from opslib.probes import (
+    backups_drills,
     costs,
     database_recovered,
     environment,
@@ -53,6 +54,7 @@ _PROBES: tuple[Probe, ...] = (
     *llm_keys.words.values(),
     llm_replicas.answer,
     database_recovered.recovered_rows,
+    backups_drills.drills,
 )
 
 ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}

@@ -14,10 +14,13 @@ from typing import Any
 
 from opslib.errors import Unreachable
 from opslib.model import Probe, now
+from opslib.probes.backups_drills import drills
 from opslib.probes.backups_retention import Candidate, decide
 from opslib.probes.backups_standing import Backup, Standing, standing
 from opslib.probes.questions import question
 from opslib.systems.target import ReadTarget
+
+__all__ = ["backups", "changes", "days", "drills", "protections", "recovery", "retention", "source"]
 
 Rows = list[dict[str, Any]]
 

@@ -35,7 +35,33 @@ def mended(*names: str) -> Callable[[Settings], None]:
     return mend
 
 
+def lack(settings: Settings) -> None:
+    """Let the deployment that is live be one whose build left a file out; those before it are whole."""
+    known = remembered(settings, str(settings.hoster))
+    made = [one | {"lacks": ["canvas"]} if one["id"] == known["production"] else one for one in known["deployments"]]
+    if not any(one.get("lacks") for one in known["deployments"]):
+        change(settings, str(settings.hoster), deployments=made)
+
+
+def whole(settings: Settings) -> None:
+    """Let its build be whole, and production point at it again."""
+    known = remembered(settings, str(settings.hoster))
+    live = next((one["id"] for one in known["deployments"] if one.get("lacks")), None)
+    if live is not None:
+        made = [{name: said for name, said in one.items() if name != "lacks"} for one in known["deployments"]]
+        change(settings, str(settings.hoster), deployments=made, production=live, automatic=True, request=None)
+
+
 FAULTS: tuple[Fault, ...] = (
+    Fault(
+        name="deployment-incomplete",
+        area="frontend",
+        title="The newest deployment was built without a file that is loaded later",
+        check="front-end-whole",
+        notebook=BACK,
+        make=lack,
+        mend=whole,
+    ),
     Fault(
         name="front-end-too-heavy",
         area="frontend",

@@ -34,6 +34,13 @@ def _both_fail(settings: Settings) -> None:
         providers.chat_until_open(settings, base, MARK, ("togetherAI", "openAI"))
 
 
+def _over(settings: Settings) -> None:
+    """Let both fail and be well again, with every breaker still open: nobody is answered by providers that answer."""
+    _both_fail(settings)
+    for provider in ("together", "openai"):
+        providers.clear_fault(settings, provider)
+
+
 def _well(settings: Settings) -> None:
     for provider in ("together", "openai"):
         providers.clear_fault(settings, provider)
@@ -121,6 +128,15 @@ FAULTS: tuple[Fault, ...] = (
         check="llm-breakers",
         notebook=RECOVER,
         make=_both_fail,
+        mend=_well,
+    ),
+    Fault(
+        name="breakers-stay-open",
+        area="llm",
+        title="Both providers were out and are well again, and every breaker is still open: nobody is answered",
+        check="llm-breakers",
+        notebook=RECOVER,
+        make=_over,
         mend=_well,
     ),
     _together("together-fails", "Together.ai answers chats with 503, and each replica's breaker is open", "503"),

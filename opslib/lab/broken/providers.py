@@ -70,6 +70,14 @@ def chat(settings: Settings, times: int, base: str | None = None, mark: str = ""
         _ask(f"{base or settings.application_url}/api/llm/chat", "POST", body, headers)
 
 
+def asked_once(settings: Settings, person: Mapping[str, str], request_id: str) -> None:
+    """Ask the application's chat as ``person``; raises LabError where the person gets no answer."""
+    body = {"prompt": f"lab {uuid.uuid4()}", "model": MODEL}
+    answer = _ask(f"{settings.application_url}/api/llm/chat", "POST", body, {**person, "x-request-id": request_id})
+    if answer.status != 200:
+        raise LabError(f"The chat is answered with {answer.status}.", "Look at the application's log.")
+
+
 def chat_until_open(settings: Settings, base: str, mark: str, breakers: Sequence[str]) -> None:
     """Have users chat with one replica until these breakers of its are open: recent successes keep one closed a while.
 

@@ -49,7 +49,8 @@ class Hoster(StandIn):
     ``move_seconds`` is how long a request takes; ``fails``: it ends without having moved anything; ``build_seconds``
     is how long a build takes, ``build_fails``: it ends without a deployment that could be used; ``hobby``:
     production goes back one step only; ``headers`` of what is served, ``bundle`` what its files also hold, ``login``
-    (well, loop); ``protected``: who opens a deployment's own address must log in; ``site``: what is served otherwise
+    (well, loop); ``lacks`` of a deployment: kinds of files that its build left out; ``protected``: who opens a
+    deployment's own address must log in; ``site``: what is served otherwise
     than :data:`opslib.lab.vendors.pages.GOOD` says.
     """
 
@@ -132,7 +133,7 @@ class Hoster(StandIn):
 
     def _asset(self, one: dict[str, Any], name: str, site: str, served: dict[str, Any]) -> bytes | None:
         """Return a file of a deployment; at production also of those that were live before, where they are kept."""
-        if name.partition("-")[0] in served["missing"]:
+        if name.partition("-")[0] in (*served["missing"], *one.get("lacks", ())):
             return None
         known = [one]
         if site == "production" and served["keeps_old"]:

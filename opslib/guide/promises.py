@@ -1,0 +1,49 @@
+"""What the guide promises of a recovery, service by service; the figures are rows of ``policy.tsv``.
+
+Source: the guide's table of recovery objectives (DR-OBJ-01 to DR-OBJ-05). Of the cache it promises no RPO.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from opslib.guide.thresholds import policy, threshold
+from opslib.model import Threshold
+
+Service = Literal["database", "application", "llm", "cache", "frontend"]
+"""A service of the guide's table, by the area that looks after it."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One line of the table. ``items`` are the guide's: the RTO's, then the RPO's."""
+
+    service: Service
+    title: str
+    priority: str
+    items: tuple[str, str]
+
+    @property
+    def rto(self) -> Threshold:
+        """From the loss to the first good answer, in minutes."""
+        return threshold(f"drill-rto-{self.service}")
+
+    @property
+    def rpo(self) -> Threshold | None:
+        """How far back acknowledged writes may be lost, in minutes; None where the guide promises nothing."""
+        figure = f"drill-rpo-{self.service}"
+        return threshold(figure) if figure in policy() else None
+
+
+PROMISES: dict[Service, Promise] = {
+    one.service: one
+    for one in (
+        Promise("database", "Database", "P0", ("DR-OBJ-01T", "DR-OBJ-01P")),
+        Promise("application", "API services", "P0", ("DR-OBJ-02T", "DR-OBJ-02P")),
+        Promise("llm", "LLM services", "P1", ("DR-OBJ-03T", "DR-OBJ-03P")),
+        Promise("cache", "Redis cache", "P1", ("DR-OBJ-04T", "DR-OBJ-04P")),
+        Promise("frontend", "Front end", "P2", ("DR-OBJ-05T", "DR-OBJ-05P")),
+    )
+}
+"""In the order of the guide's priorities, which is the order of recovery."""

@@ -1,0 +1,110 @@
+"""What a drill can practise: one line per service, with what is broken and which notebook recovers it.
+
+A line whose notebook is not there yet stays in the table, and its service is reported as not drilled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from opslib.checks import application, cache, cluster, database, frontend, llm
+from opslib.errors import OpsError, UsageError
+from opslib.guide.promises import PROMISES, Service
+from opslib.headless import notebooks
+from opslib.model import Check, Probe
+from opslib.probes import backups as backup_probes
+from opslib.probes import frontend as frontend_probes
+
+Stated = tuple[str, str, float]
+"""Where a plan says what it would lose: a probe that it read, a field of its row, and seconds per unit."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One service, broken in one way.
+
+    ``traffic`` is a kind of ``ops lab traffic``; ``steady`` are the checks that say that all is well, ``detects`` the
+    one that notices the fault. ``prepare`` are notebooks that run before it. ``stated``: see :data:`Stated`.
+    ``holdings`` are things that may not be lost where the traffic writes nothing: a probe and the field that names one.
+    """
+
+    service: Service
+    fault: str
+    notebook: str
+    traffic: str
+    detects: Callable[[], Check]
+    steady: Callable[[], tuple[Check, ...]]
+    parameters: tuple[str, ...] = ()
+    prepare: tuple[str, ...] = ()
+    stated: Stated | None = None
+    holdings: tuple[Probe, str, str] | None = None
+
+    def obstacle(self) -> str:
+        """Return why this cannot be drilled yet; empty when it can."""
+        try:
+            notebooks.find(self.notebook)
+        except OpsError:
+            return f"The notebook {self.notebook} is not there yet."
+        return ""
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    # Once disaster/recover-database fails over, the loss of the server is the drill: fault primary-killed.
+    Scenario(
+        "database",
+        "table-dropped",
+        "runbooks/restore-database",
+        "rows",
+        detects=lambda: database.core_tables,
+        steady=lambda: (database.reachable, database.core_tables),
+        prepare=("runbooks/back-up-database",),
+        stated=(backup_probes.recovery.name, "age_hours", 3600.0),
+    ),
+    Scenario(
+        "application",
+        "api-crashes",
+        "disaster/recover-everything",
+        "answers",
+        detects=lambda: cluster.DECISIVE[0],
+        steady=lambda: (application.ready, cluster.DECISIVE[0]),
+    ),
+    Scenario(
+        "llm",
+        "breakers-stay-open",
+        "disaster/recover-llm",
+        "chats",
+        detects=llm.breakers,
+        steady=lambda: (llm.breakers(), llm.replicas()),
+        parameters=("trials=1", "prove_each=false", "watch_minutes=0.05", "watch_seconds=1"),
+    ),
+    Scenario(
+        "cache",
+        "cache-full",
+        "runbooks/maintain-cache",
+        "keys",
+        detects=lambda: cache.memory,
+        steady=lambda: (cache.reachable, cache.memory),
+        parameters=("window_seconds=1", "least_lookups=1"),
+    ),
+    Scenario(
+        "frontend",
+        "deployment-incomplete",
+        "runbooks/roll-back-deployment",
+        "pages",
+        detects=lambda: frontend.whole,
+        steady=lambda: (frontend.whole, frontend.live),
+        holdings=(frontend_probes.deployments, "deployment", "deployments"),
+    ),
+)
+"""In the order of the guide's priorities, which is the order of a drill of all of them."""
+
+
+def chosen(services: Collection[str]) -> tuple[Scenario, ...]:
+    """Return the scenarios of these services, all where none is named, in the order of their priorities.
+
+    Raises UsageError for a service that the guide's table does not have.
+    """
+    if strange := sorted(set(services) - set(PROMISES)):
+        raise UsageError(f"There is no service {strange[0]!r} to drill.", f"There are: {', '.join(PROMISES)}.")
+    return tuple(one for one in SCENARIOS if not services or one.service in services)
