@@ -20,6 +20,7 @@ from opslib.archive.log import RUN_ID
 from opslib.archive.record import Record, Step
 from opslib.archive.report_cells import Anchors
 from opslib.pictures.svg import element
+from opslib.probes.backups_drill import MODE
 from opslib.runs import cards, cards_steps
 from opslib.runs.cards import amount, badge, sub, text_of
 from opslib.runs.display import css
@@ -65,6 +66,7 @@ def render(folder: Path) -> str:
             amount=amount,
             make_badge=badge,
             undo=text_of(said.run, "how") == "undo",
+            drill=text_of(said.run, "mode") == MODE,
             link=lambda cell: report_cells.link(anchors, cell),
         )
     )

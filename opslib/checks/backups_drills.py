@@ -74,8 +74,8 @@ def verdicts(row: Row) -> list[Verdict]:
 
 
 def in_short(rows: Sequence[Row]) -> str:
-    """Return one sentence on a whole drill."""
-    return f"{_score(rows)[1]}." if rows else "Nothing was drilled."
+    """Return one sentence on a whole drill, service by service."""
+    return "; ".join(f"{PROMISES[row['service']].title}: {rto(row)[1]}" for row in rows) + "."
 
 
 def _score(rows: Sequence[Row]) -> tuple[float | None, str]:
@@ -144,7 +144,7 @@ def record(drill: str = "latest") -> Check:
     def judge(reading: Reading, rows: list[Row]) -> Judgement:
         if strange := sorted({said for row in rows for said in row["unsealed"]}):
             return Judgement(Verdict.CRITICAL, f"A run that it names {'; '.join(strange)}.")
-        runs = [run for row in rows for run in row["runs"]]
+        runs = [{"service": PROMISES[row["service"]].title, **run} for row in rows for run in row["runs"]]
         said = f"{rows[0]['drill']} and the {len(runs)} runs that it began are what was sealed"
         said += f"; led by {rows[0]['led_by']}"
         if rows[0]["found"]:
@@ -153,7 +153,7 @@ def record(drill: str = "latest") -> Check:
             return Judgement(Verdict.CRITICAL, f"{said}. The lab was not mended afterwards: {', '.join(left)}.")
         if rows[0]["state"] != "finished":
             return Judgement(Verdict.WARNING, f"{said}. It was stopped before its end.")
-        return Judgement(Verdict.OK, f"{said}.", rows=tuple(_referred(row) for row in rows))
+        return Judgement(Verdict.OK, f"{said}.", rows=tuple(runs))
 
     return Check(
         "drill-record",
@@ -162,10 +162,6 @@ def record(drill: str = "latest") -> Check:
         _on(drill, judge),
         "Believe none of its figures; see what was changed: ops archive verify. Then drill again.",
     )
-
-
-def _referred(row: Row) -> dict[str, Any]:
-    return {"service": row["service"], "notebook": row["notebook"], "runs": ", ".join(row["runs"]) or row["why"]}
 
 
 def service(name: Service, drill: str = "latest") -> Check:

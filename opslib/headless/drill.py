@@ -29,7 +29,6 @@ from opslib.headless.stop import Stop
 from opslib.model import Verdict, now
 from opslib.probes.backups_drill import FILE, MODE, NAME, Drill, Exercise, rows_of
 from opslib.redaction import Redactor
-from opslib.runs.journal import Journal
 from opslib.settings import Settings
 
 Tell = Callable[[str], None]
@@ -65,9 +64,8 @@ def drill(
         store, redactor = Archive(archive), Redactor(target.secrets())
         _all_steady(run, target, scenarios)
         folder = store.open(_asked(run, target, scenarios, started), redactor=redactor, render=recover)
-        journal = Journal(folder / "journal.jsonl", redactor)
-        journal.append("opened", run=run)
-        place = Place(run, target, store.folder, folder, lab / "drill", journal, broken, progress)
+        place = Place(run, target, store.folder, folder, lab / "drill", broken, progress, redactor)
+        place.journal.append("opened", run=run)
         exercises, state = _exercises(place, scenarios, stop_at_trouble)
         result = _close(store, redactor, place, _record(run, target, started, state, found, exercises))
     if state == "finished":
@@ -124,10 +122,10 @@ def _exercises(place: Place, scenarios: Sequence[Scenario], stop_at_trouble: boo
             if why:
                 done.append(left_out(scenario, why))
                 continue
-            place.tell(f"{scenario.service}: {scenario.fault}, recovered by {scenario.notebook}")
-            one, interrupted = exercise(place, scenario)
-            done.append(one)
-            place.tell(f"{one.service}: {one.why or one.trouble or 'recovered'}")
+            with place.cell(scenario.service):
+                one, interrupted = exercise(place, scenario)
+                done.append(one)
+                place.tell(one.why or one.trouble or "recovered, and mended")
             if interrupted:
                 why = "The drill was stopped before."
             elif one.trouble and stop_at_trouble:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from opslib.headless.drill_lab import Broken
 from opslib.headless.drill_scenarios import Scenario
 from opslib.model import Check, Result, Verdict
 from opslib.probes.backups_drill import Exercise, Looked, Loss, Moments, Referred, Sample, out_and_back
+from opslib.redaction import Redactor
 from opslib.runs import reading
 from opslib.runs.journal import Journal
 from opslib.settings import Settings
@@ -28,7 +31,7 @@ def look(settings: Settings, run: str, checks: Sequence[Check]) -> list[Result]:
         target.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Place:
     """Where a drill happens: its run, the lab's description, the archive, and what may be told meanwhile."""
 
@@ -37,9 +40,26 @@ class Place:
     archive: Path
     folder: Path
     lab: Path
-    journal: Journal
     broken: Broken
     progress: Callable[[str], None]
+    redactor: InitVar[Redactor]
+    service: str | None = None
+    journal: Journal = field(init=False)
+
+    def __post_init__(self, redactor: Redactor) -> None:
+        """Begin the drill's journal; what is told during an exercise stands under its service."""
+        self.journal = Journal(self.folder / "journal.jsonl", redactor, cell=lambda: self.service)
+
+    @contextmanager
+    def cell(self, service: str) -> Iterator[None]:
+        """Journal where the exercise of ``service`` begins and ends."""
+        self.service, began = service, time.monotonic()
+        self.journal.append("cell-started")
+        try:
+            yield
+        finally:
+            self.journal.append("cell-finished", seconds=round(time.monotonic() - began, 3), status="ok")
+            self.service = None
 
     def look(self, checks: Sequence[Check]) -> list[Result]:
         """Make these checks once."""
@@ -48,7 +68,7 @@ class Place:
     def tell(self, text: str) -> None:
         """Journal a sentence and show it."""
         self.journal.append("note", text=text)
-        self.progress(f"drill: {text}")
+        self.progress(f"drill of {self.service}, {text}")
 
 
 @dataclass
@@ -69,6 +89,8 @@ class Course:
     uncounted: str = ""
     trouble: str = ""
     interrupted: bool = False
+    over: float | None = None
+    """When what follows is no merit of the recovery any more: the lab is mended, or the traffic ended."""
 
     def reach(self, moment: str) -> None:
         """Note that a moment is reached, just now."""
@@ -103,8 +125,9 @@ def of(result: Result) -> Looked:
 def finished(course: Course, samples: Sequence[Sample], mended: bool) -> Exercise:
     """Return the record of an exercise that was begun."""
     one = course.scenario
-    out, mitigated = out_and_back(samples, course.began)
-    later = [sample for sample in samples if sample.ended > course.began]
+    until = math.inf if course.over is None else course.over
+    later = [sample for sample in samples if course.began < sample.ended <= until]
+    out, mitigated = out_and_back(later, course.began)
     return Exercise(
         service=one.service,
         fault=one.fault,

@@ -77,7 +77,7 @@ def _ready(place: Place, course: Course, traffic: Traffic) -> str:
 def _go(place: Place, course: Course, traffic: Traffic) -> None:
     one = course.scenario
     place.broken.note(place.run, one.fault)
-    place.tell(f"{one.service}: breaking {one.fault}")
+    place.tell(f"breaking it: {one.fault}")
     course.began, course.began_at = time.monotonic(), now()
     order("break", one.fault)
     course.reach("broken")
@@ -97,7 +97,7 @@ def _detect(place: Place, course: Course) -> None:
         time.sleep(EVERY)
     course.reach("detected")
     place.journal.append("result", result=to_json(found))
-    place.tell(f"{course.scenario.service}: {check.name} is {found.verdict}")
+    place.tell(f"{check.name} is {found.verdict}")
 
 
 def _recover(place: Place, course: Course) -> None:
@@ -111,6 +111,7 @@ def _recover(place: Place, course: Course) -> None:
     if one.stated:
         course.stated_seconds = stated(place.archive / "runs" / planned["run"], one.stated)
     applied = _run(place, course, "apply", lambda: agreement.apply(planned["run"], environment, place.archive))
+    course.reach("ended")
     if applied["state"] != "finished":
         raise StepFailed(f"{one.notebook} ended as {applied['state']}: {applied['reason']}")
 
@@ -127,11 +128,14 @@ def _settle(place: Place, course: Course, traffic: Traffic) -> None:
             raise StepFailed(f"It was not steady again: {why}")
         time.sleep(EVERY)
     course.reach("resolved")
-    looked(place, course.scenario)
+    found = looked(place, course.scenario)
+    course.after = tuple(map(of, found))
+    if why := ill(found):
+        raise StepFailed(f"It was steady for a moment only: {why}")
     if not traffic.steady(STEADY_SECONDS):
         raise StepFailed("The checks are OK again and the traffic is not: somebody is not served.")
     course.kept = held(place, course.scenario)
-    place.tell(f"{course.scenario.service}: steady again after {course.moments['resolved']:g} s")
+    place.tell(f"steady again after {course.moments['resolved']:g} s")
 
 
 def _run(place: Place, course: Course, what: What, begin: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -147,7 +151,7 @@ def _run(place: Place, course: Course, what: What, begin: Callable[[], dict[str,
         sha256=seal.sha256(folder / seal.MANIFEST),
     )
     course.runs.append(referred)
-    place.tell(f"{course.scenario.service}: {what} {ran['run']} {ran['state']}, {ran['verdict']}")
+    place.tell(f"{what}: {ran['run']} {ran['state']}, {ran['verdict']}")
     if ran["state"] == "interrupted":
         raise KeyboardInterrupt(ran["reason"])
     return ran
@@ -165,6 +169,9 @@ def _end(place: Place, course: Course, traffic: Traffic) -> tuple[bool, Counted]
 def _mended(place: Place, course: Course) -> bool:
     if course.began_at is None:
         return True
+    course.over = time.monotonic()
+    if "acknowledged" in course.moments and "ended" not in course.moments:
+        course.reach("ended")
     try:
         order("mend", course.scenario.fault)
         place.broken.forget()

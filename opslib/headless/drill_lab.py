@@ -66,7 +66,7 @@ class Traffic:
     """A process that uses one service until :meth:`end`; what it writes down can be read at any time."""
 
     def __init__(self, kind: str, file: Path) -> None:
-        self._file = file
+        self._file, self._said = file, ""
         self._process = subprocess.Popen(
             _command("traffic", kind, str(file)),
             stdin=subprocess.PIPE,
@@ -80,9 +80,14 @@ class Traffic:
         return [Sample.model_validate(said) for said in self._lines() if "n" in said]
 
     def steady(self, seconds: float) -> bool:
-        """Wait until the newest tries were good; False when that did not come within ``seconds``."""
+        """Wait until the newest tries were good; False when that did not come within ``seconds``.
+
+        Raises StepFailed where the traffic has ended by itself: nothing is measured any more.
+        """
         end = time.monotonic() + seconds
-        while time.monotonic() < end and self._process.poll() is None:
+        while time.monotonic() < end:
+            if self._process.poll() is not None:
+                raise StepFailed(f"The traffic ended by itself: {self._complaint()}", "Nothing was measured since.")
             newest = self.samples()[-GOOD:]
             if len(newest) == GOOD and not any(one.why for one in newest):
                 return True
@@ -102,13 +107,13 @@ class Traffic:
         for said in self._lines():
             if "there" in said:
                 return Counted(str(said["counted"]), frozenset(said["there"]), str(said["uncounted"]))
-        return Counted("", frozenset(), f"the traffic ended without a count: {self.complaint()}")
+        return Counted("", frozenset(), f"the traffic ended without a count: {self._complaint()}")
 
-    def complaint(self) -> str:
-        """Return the end of what it said where it failed; waits until it has ended."""
+    def _complaint(self) -> str:
         assert self._process.stderr is not None
-        said = " ".join(self._process.stderr.read().decode(errors="replace").split())
-        return said[-300:] or "it said nothing"
+        if not self._said:
+            self._said = " ".join(self._process.stderr.read().decode(errors="replace").split())
+        return self._said[-300:] or "it said nothing"
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         if not self._file.is_file():

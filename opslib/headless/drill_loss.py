@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from opslib.archive import record
@@ -18,11 +19,16 @@ from opslib.systems.target import PlanTarget
 
 def stated(folder: Path, where: Stated) -> float | None:
     """Return what the planning run in ``folder`` says of the loss, in seconds, by that probe's last reading."""
-    name, field, seconds = where
+    name, field = where
     readings = [sub(line, "reading") for line in record.load(folder).events("reading")]
-    rows = [row for one in readings if text_of(one, "probe") == name for row in one.get("rows", ())]
-    value = rows[-1].get(field) if rows else None
-    return value * seconds if isinstance(value, (int, float)) else None
+    last = next((one for one in reversed(readings) if text_of(one, "probe") == name and one.get("rows")), None)
+    if last is None:
+        return None
+    value = last["rows"][-1].get(field)
+    if isinstance(value, str):
+        taken, newest = (datetime.fromisoformat(text) for text in (text_of(last, "taken_at"), value))
+        return (taken - newest).total_seconds()
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def held(place: Place, scenario: Scenario) -> frozenset[str]:

@@ -16,8 +16,9 @@ from opslib.model import Check, Probe
 from opslib.probes import backups as backup_probes
 from opslib.probes import frontend as frontend_probes
 
-Stated = tuple[str, str, float]
-"""Where a plan says what it would lose: a probe that it read, a field of its row, and seconds per unit."""
+Stated = tuple[str, str]
+"""Where a plan says what it would lose: a probe that it read, and the field with seconds, or with the moment after
+which all is lost."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         detects=lambda: database.core_tables,
         steady=lambda: (database.reachable, database.core_tables),
         prepare=("runbooks/back-up-database",),
-        stated=(backup_probes.recovery.name, "age_hours", 3600.0),
+        stated=(backup_probes.recovery.name, "newest_proven"),
     ),
     Scenario(
         "application",
@@ -76,11 +77,11 @@ SCENARIOS: tuple[Scenario, ...] = (
         "chats",
         detects=llm.breakers,
         steady=lambda: (llm.breakers(), llm.replicas()),
-        parameters=("trials=1", "prove_each=false", "watch_minutes=0.05", "watch_seconds=1"),
+        parameters=("trials=1", "watch_minutes=0.05", "watch_seconds=1"),
     ),
     Scenario(
         "cache",
-        "cache-full",
+        "cache-overgrown",
         "runbooks/maintain-cache",
         "keys",
         detects=lambda: cache.memory,

@@ -40,8 +40,8 @@ BYTES = 8 * 1024
 """Of a key's value: a cache that is full shows within seconds."""
 MOST_KEYS = 2_000
 MARK = "opslib-drill-"
-PER_PERSON = 20
-"""Chats that one person asks before the next one does: each has limits."""
+PER_PERSON = 3
+"""Chats that one person asks before the next one does: five requests a minute are allowed to each."""
 MARKED = """
 SELECT request_metadata->>'request_id' AS id FROM public.llm_usage WHERE request_metadata->>'request_id' LIKE %(mark)s
 """

@@ -14,8 +14,8 @@ from opslib.probes.backups_drills import chosen
 TITLE = "The drill, service by service"
 LEFT, ROOM, HIGH = 150.0, 430.0, 14.0
 LEGEND = (
-    "Solid: broken and unnoticed. Hatched: being recovered. Soft: served again, until all checks are OK.",
-    "The line below a bar: users were not served.",
+    "Solid: broken and unnoticed. Hatched: being recovered. Soft: served, and not all checks OK yet.",
+    "Line below a bar: users were not served.",
 )
 
 
@@ -35,8 +35,8 @@ def timeline(reading: Reading, drill: str = "latest") -> Picture:
 
 
 def _end(row: Row) -> float:
-    names = ("resolved_seconds", "mitigated_seconds", "acknowledged_seconds", "detected_seconds", "broken_seconds")
-    return max(float(row[name] or 0.0) for name in names)
+    names = ("resolved", "mitigated", "ended", "acknowledged", "detected", "broken")
+    return max(float(row[f"{name}_seconds"] or 0.0) for name in names)
 
 
 def _parts(row: Row) -> Sequence[tuple[float, float, Texture, str]]:

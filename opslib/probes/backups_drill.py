@@ -41,14 +41,15 @@ class Moments(Part):
     """When what happened, in seconds since the breaking began.
 
     ``broken``: the breaking was done. ``out``: the first try that failed. ``detected``: the named check was not OK any
-    more. ``acknowledged``: the recovery was begun. ``mitigated``: the first good answer after the last that failed.
-    ``resolved``: all checks of the steady state were OK again.
+    more. ``acknowledged``: the recovery was begun. ``ended``: its run had ended, or it was given up. ``mitigated``: the
+    first good answer after the last that failed. ``resolved``: all checks of the steady state were OK again.
     """
 
     broken: float
     out: float | None = None
     detected: float | None = None
     acknowledged: float | None = None
+    ended: float | None = None
     mitigated: float | None = None
     resolved: float | None = None
 
@@ -199,7 +200,7 @@ def _row(one: Exercise) -> dict[str, Any]:
         "lost_seconds": loss.seconds if loss else None,
         "stated_seconds": loss.stated_seconds if loss else None,
         "uncounted": one.uncounted,
-        "runs": [run.run for run in one.runs],
+        "runs": [run.model_dump(mode="json", exclude={"sha256"}) for run in one.runs],
         "trouble": one.trouble,
         "mended": one.mended,
     }

@@ -22,7 +22,7 @@ drills = Probe(
     units={
         **dict.fromkeys(("broken_seconds", "out_seconds", "detected_seconds", "acknowledged_seconds"), "s"),
         **dict.fromkeys(("mitigated_seconds", "resolved_seconds", "rto_seconds", "lost_seconds"), "s"),
-        "stated_seconds": "s",
+        **dict.fromkeys(("stated_seconds", "ended_seconds"), "s"),
     },
     by_executor=True,
 )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from opslib.lab.broken import Fault
 from opslib.lab.broken.parts import cache, folder, kill
-from opslib.lab.cache import MAXMEMORY, POLICY
+from opslib.lab.cache import DAY, MAXMEMORY, POLICY
 from opslib.lab.supervisor import Lab
 from opslib.settings import Settings
 from opslib.systems.cache_writing import Cache
 
 ROOM = 1.02
 """The limit that fills the cache, as a multiple of the memory that is used."""
+GROWTH = 8 * 1024 * 1024
+"""Bytes that the cache's own family grows by, until there is no more."""
+GROWN = "llm:cache:lab-fault:"
+ANSWER = b"x" * 16 * 1024
+SECONDS = 10.0
 
 
 def fill(settings: Settings) -> None:
@@ -20,6 +27,31 @@ def fill(settings: Settings) -> None:
         writing.set_memory(int(int(writing.info("memory")["used_memory"]) * ROOM), "noeviction")
     finally:
         writing.close()
+
+
+def overgrow(settings: Settings) -> None:
+    """Let the cache's own family take all of the memory there is: every write fails from then on."""
+    import redis
+
+    writing = Cache(settings.cache_url, "lab", "")
+    try:
+        writing.set_memory(int(writing.info("memory")["used_memory"]) + GROWTH, "noeviction")
+    finally:
+        writing.close()
+    open_line = redis.Redis.from_url(settings.cache_url.reveal(), socket_timeout=SECONDS)
+    with open_line as client, suppress(redis.OutOfMemoryError):
+        for number in range(2 * GROWTH // len(ANSWER)):
+            client.set(f"{GROWN}{number}", ANSWER, ex=DAY)
+
+
+def cut_back(settings: Settings) -> None:
+    """Take away what was grown, and bring back limit and policy."""
+    import redis
+
+    with redis.Redis.from_url(settings.cache_url.reveal(), socket_timeout=SECONDS) as client:
+        if names := list(client.scan_iter(match=f"{GROWN}*", count=1000)):
+            client.unlink(*names)
+    mend(settings)
 
 
 def evict(settings: Settings) -> None:
@@ -51,6 +83,15 @@ def _set(settings: Settings, policy: str) -> None:
 
 
 FAULTS = (
+    Fault(
+        "cache-overgrown",
+        "cache",
+        "Cached answers take all of the memory, and nothing is evicted: every write fails.",
+        "cache-memory",
+        "runbooks/maintain-cache",
+        overgrow,
+        cut_back,
+    ),
     Fault(
         "cache-lost",
         "cache",
