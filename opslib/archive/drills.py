@@ -60,15 +60,15 @@ def drills(archive: Path, environment: str) -> list[dict[str, Any]]:
     found = [run for run in Archive(archive).runs() if _of_drill(run, environment)][:MOST]
     said = verify(archive)
     records = {run.run: _record(archive, run, set(said.sealed)) for run in found}
-    named = {one.run: one.sha256 for record in records.values() for one in _runs(record)}
+    named = {one.run for record in records.values() for one in _runs(record)}
     strange = set(unvouched(Log(archive), {*records, *named}))
-    unsealed = {run: why for run, sha256 in named.items() if (why := _changed(archive, run, sha256, said, strange))}
     rows = [damaged(run, GONE) for run in _gone(said)]
     for run, record in records.items():
         if isinstance(record, str) or run in strange:
             rows.append(damaged(run, record if isinstance(record, str) else STRANGE))
-        else:
-            rows += to_json(rows_of(record, unsealed))
+            continue
+        held = {one.run: _changed(archive, one, said, strange) for one in _runs(record)}
+        rows += to_json(rows_of(record, {name: why for name, why in held.items() if why}))
     return sorted(rows, key=lambda row: str(row["drill"]), reverse=True)
 
 
@@ -103,13 +103,14 @@ def _runs(record: Drill | str) -> list[Referred]:
     return [] if isinstance(record, str) else [run for one in record.exercises for run in one.runs]
 
 
-def _changed(archive: Path, run: str, sha256: str, said: VerifyReport, strange: set[str]) -> str:
-    if run not in said.sealed:
+def _changed(archive: Path, one: Referred, said: VerifyReport, strange: set[str]) -> str:
+    """Return what is wrong with a run that a drill names; empty when it is the very run that it began."""
+    if one.run not in said.sealed:
         return CHANGED
-    if run in strange:
+    if one.run in strange:
         return STRANGE
     try:
-        same = seal.sha256(archive / "runs" / run / seal.MANIFEST) == sha256
+        same = seal.sha256(archive / "runs" / one.run / seal.MANIFEST) == one.sha256
     except OSError:
         same = False
     return "" if same else "is another run than the drill began"
