@@ -49,7 +49,7 @@ def order(*words: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise StepFailed(f"ops lab {' '.join(words)} took more than {LONGEST:g} s.", "Look at the lab.") from error
     if done.returncode:
-        said = " ".join(done.stderr.split())[-300:]
+        said = " ".join(done.stderr.split())[:300]
         raise StepFailed(f"ops lab {' '.join(words)} failed: {said}", "Look at the lab: ops lab status.")
 
 
