@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from opslib.guide.promises import PROMISES, Promise, Service
+from opslib.guide.promises import PROMISES, Promise, Service, before, chosen
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import count, duration
-from opslib.probes.backups_drills import before, chosen, drills
+from opslib.probes.backups_drills import drills
 
 AGE = threshold("drill-age")
 SLOWER = threshold("drill-slower")

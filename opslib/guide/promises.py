@@ -5,11 +5,12 @@ Source: the guide's table of recovery objectives (DR-OBJ-01 to DR-OBJ-05). Of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from opslib.guide.thresholds import policy, threshold
-from opslib.model import Threshold
+from opslib.model import Row, Threshold
 
 Service = Literal["database", "application", "llm", "cache", "frontend"]
 """A service of the guide's table, by the area that looks after it."""
@@ -47,3 +48,15 @@ PROMISES: dict[Service, Promise] = {
     )
 }
 """In the order of the guide's priorities, which is the order of recovery."""
+
+
+def chosen(rows: Sequence[Row], drill: str) -> list[Row]:
+    """Return the rows of one drill of a reading of drills: of the newest for ``latest``, damaged or not."""
+    name = max((str(row["drill"]) for row in rows), default="") if drill == "latest" else drill
+    return [row for row in rows if row["drill"] == name]
+
+
+def before(rows: Sequence[Row], drill: str) -> list[Row]:
+    """Return the rows of the newest drill before that one which can be believed."""
+    earlier = [row for row in rows if str(row["drill"]) < drill and not row["damage"]]
+    return chosen(earlier, "latest")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opslib.guide.promises import PROMISES
+from opslib.guide.promises import PROMISES, chosen
 from opslib.model import Picture, Reading, Row
 from opslib.pictures.charts import Bar, Limit, bar_list
 from opslib.pictures.figures import duration
 from opslib.pictures.svg import WIDTH, Block, Texture, box, heading, label, line, picture, sentence
-from opslib.probes.backups_drills import chosen
 
 TITLE = "The drill, service by service"
 LEFT, ROOM, HIGH = 150.0, 430.0, 14.0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from opslib.errors import Unreachable
-from opslib.model import Probe, Row
+from opslib.model import Probe
 from opslib.systems.target import PlanTarget
 
 
@@ -28,15 +27,3 @@ drills = Probe(
 )
 """A row per drill and service (:func:`opslib.probes.backups_drill.rows_of`); one row with ``damage`` where a record
 cannot be believed. Here only its name: where an archive is at hand, :mod:`opslib.archive.drills` reads it."""
-
-
-def chosen(rows: Sequence[Row], drill: str) -> list[Row]:
-    """Return the rows of one drill of the reading: of the newest for ``latest``, damaged or not."""
-    name = max((str(row["drill"]) for row in rows), default="") if drill == "latest" else drill
-    return [row for row in rows if row["drill"] == name]
-
-
-def before(rows: Sequence[Row], drill: str) -> list[Row]:
-    """Return the rows of the newest drill before that one which can be believed."""
-    earlier = [row for row in rows if str(row["drill"]) < drill and not row["damage"]]
-    return chosen(earlier, "latest")

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from opslib.checks import backups as checks
-from opslib.guide.catalogue import items
 from opslib.guide.promises import PROMISES
 from opslib.model import Verdict
 from opslib.probes.backups_drill import damaged
@@ -24,16 +23,6 @@ def judged(check, *records, **said):
 
 def took(seconds):
     return {"moments": MOMENTS.model_copy(update={"mitigated": seconds, "resolved": seconds + 1})}
-
-
-def test_the_promises_are_the_guides_own():
-    for promise in PROMISES.values():
-        rto, rpo = (items()[item].item for item in promise.items)
-        assert f"RTO {promise.rto.critical:g} min" in rto
-        assert ("RPO N/A" in rpo) == (promise.rpo is None)
-        if promise.rpo is not None and promise.rpo.critical:
-            assert f"RPO {promise.rpo.critical / 60:g} hour" in rpo
-    assert [one.priority for one in PROMISES.values()] == ["P0", "P0", "P1", "P1", "P2"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -125,7 +126,8 @@ def exactly_what_the_backup_lacks(house, one):
     taken = json.loads((house.archive / "runs" / prepared / "evidence" / "take-backup.json").read_text())
     target = ReadTarget(house.settings.reading(), "test")
     try:
-        manifest = json.loads(target.backups.read(taken["plan"]["after"]["manifest"]))
+        key = urlsplit(taken["plan"]["after"]["manifest"]).path.removeprefix("/")
+        manifest = json.loads(target.backups.read(key))
     finally:
         target.close()
     held = manifest["contents"]["tables"]["opslib_drill.written"]["rows"]

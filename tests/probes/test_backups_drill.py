@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from opslib.probes import backups_drill as drills
-from opslib.probes.backups_drills import before, chosen
 from tests.drills import drill, exercise, tries
 
 
@@ -75,15 +74,6 @@ def test_a_row_holds_what_was_measured_and_names_the_runs_that_are_not_sealed():
     assert (first["service"], first["rto_seconds"], first["lost"], first["damage"]) == ("database", 10.0, 3, "")
     assert first["unsealed"] == ["20261129T110000Z-runbooks-restore-database-a1b2c3 is gone"]
     assert (second["rto_seconds"], second["lost"], second["began_at"]) == (None, None, None)
-
-
-def test_the_newest_is_chosen_though_it_is_damaged_and_the_one_before_must_be_sound():
-    names = [f"2026112{day}T110000Z-drill-a1b2c3" for day in range(4)]
-    rows = [{"drill": name, "damage": "is gone" if n in (1, 3) else ""} for n, name in enumerate(names)]
-    assert [row["drill"] for row in chosen(rows, "latest")] == [names[3]]
-    assert [row["drill"] for row in before(rows, names[3])] == [names[2]]
-    assert [row["drill"] for row in before(rows, names[2])] == [names[0]]
-    assert chosen(rows, "20200101T000000Z-drill-000000") == chosen([], "latest") == before(rows, names[0]) == []
 
 
 def test_a_damaged_drill_is_one_row_without_figures():
