@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from opslib.guide.promises import PROMISES, Promise, Service, before, chosen
+from opslib.guide.promises import PROMISES, Promise, Service, before, chosen, counts
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import count, duration
@@ -102,6 +102,8 @@ def _on(drill: str, judge: Callable[[Reading, list[Row]], Judgement]) -> Callabl
             return Judgement(Verdict.UNKNOWN, f"{what} in this archive.")
         if why := next((row["damage"] for row in rows if row["damage"]), ""):
             return Judgement(Verdict.CRITICAL, f"{rows[0]['drill']} {why}.")
+        if strange := sorted({said for row in rows for said in row["unsealed"]}):
+            return Judgement(Verdict.CRITICAL, f"A run that it rests on {'; '.join(strange)}.")
         return judge(reading, rows)
 
     return judged
@@ -110,7 +112,7 @@ def _on(drill: str, judge: Callable[[Reading, list[Row]], Judgement]) -> Callabl
 def _age(reading: Reading) -> Judgement:
     rows: list[dict[str, Any]] = []
     for name, promise in PROMISES.items():
-        drilled = [row for row in reading.rows if row["service"] == name and not row["why"]]
+        drilled = [row for row in reading.rows if row["service"] == name and counts(row)]
         newest = max((datetime.fromisoformat(str(row["began_at"])) for row in drilled), default=None)
         days = None if newest is None else round((reading.taken_at - newest).total_seconds() / 86_400, 2)
         rows.append({"service": promise.title, "last drilled": newest, "days": days})
@@ -142,8 +144,6 @@ def record(drill: str = "latest") -> Check:
     """Whether a drill's record and every run that it names are what was sealed."""
 
     def judge(reading: Reading, rows: list[Row]) -> Judgement:
-        if strange := sorted({said for row in rows for said in row["unsealed"]}):
-            return Judgement(Verdict.CRITICAL, f"A run that it names {'; '.join(strange)}.")
         runs = [{"service": PROMISES[row["service"]].title, **run} for row in rows for run in row["runs"]]
         said = f"{rows[0]['drill']} and the {len(runs)} runs that it began are what was sealed"
         said += f"; led by {rows[0]['led_by']}"
@@ -224,12 +224,13 @@ def compared(drill: str = "latest") -> Check:
     """Each service's recovery time against that in the drill before."""
 
     def judge(reading: Reading, rows: list[Row]) -> Judgement:
-        earlier = {row["service"]: row for row in before(reading.rows, rows[0]["drill"])}
+        known = before(reading.rows, rows[0]["drill"])
+        earlier = {row["service"]: known[row["service"]] for row in rows if row["service"] in known}
         if not earlier:
-            return Judgement(Verdict.OK, "The first drill in this archive: there is none to compare it with.")
+            return Judgement(Verdict.OK, "The first drill of these services here: there is none to compare it with.")
         table = [_beside(row, earlier.get(row["service"])) for row in rows]
         slower = [line for line in table if _is_slower(line)]
-        said = f"Compared with {next(iter(earlier.values()))['drill']}: "
+        said = f"Compared with {', '.join(sorted({str(row['drill']) for row in earlier.values()}))}: "
         said += ", ".join(f"{line['service']} is {line['slower']:.0f} % slower" for line in slower) or "none is slower"
         return Judgement(Verdict.WARNING if slower else Verdict.OK, f"{said}.", None, tuple(table))
 

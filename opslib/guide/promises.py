@@ -56,7 +56,15 @@ def chosen(rows: Sequence[Row], drill: str) -> list[Row]:
     return [row for row in rows if row["drill"] == name]
 
 
-def before(rows: Sequence[Row], drill: str) -> list[Row]:
-    """Return the rows of the newest drill before that one which can be believed."""
-    earlier = [row for row in rows if str(row["drill"]) < drill and not row["damage"]]
-    return chosen(earlier, "latest")
+def before(rows: Sequence[Row], drill: str) -> dict[Service, Row]:
+    """Return by service the row of the newest earlier drill that measured its time and can be believed."""
+    found: dict[Service, Row] = {}
+    for row in sorted(rows, key=lambda row: str(row["drill"])):
+        if str(row["drill"]) < drill and counts(row) and row["rto_seconds"] is not None:
+            found[row["service"]] = row
+    return found
+
+
+def counts(row: Row) -> bool:
+    """Tell whether a row is of a service that was drilled, in a drill that came to its end and can be believed."""
+    return not (row["damage"] or row["unsealed"]) and row["state"] == "finished" and not row["why"]

@@ -7,6 +7,7 @@ try (``n``, ``began``, ``ended``, ``why`` it failed; seconds of the machine's mo
 
 from __future__ import annotations
 
+import fcntl
 import json
 import threading
 import time
@@ -106,7 +107,11 @@ def _put(file: TextIO, said: Mapping[str, Any]) -> None:
 
 
 def into(path: Path, kind: Kind, leash: TextIO) -> None:
-    """Do as :func:`run`, into the file at ``path``, which must not be there yet."""
-    with path.open("x", encoding="utf-8") as file:
+    """Do as :func:`run`, into the file at ``path``, which must not be there yet.
+
+    Waits while another of this kind, whose drill was killed, still takes away what it wrote.
+    """
+    with path.open("x", encoding="utf-8") as file, path.with_name(f"{type(kind).__name__}.lock").open("w") as lock:
         path.chmod(0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         run(kind, file, leash)

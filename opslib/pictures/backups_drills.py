@@ -22,9 +22,11 @@ def timeline(reading: Reading, drill: str = "latest") -> Picture:
     """Draw one drill of the reading of ``probes.backups.drills``: a lane per service, then the share of its promise."""
     if reading.unknown is not None:
         return picture(TITLE, f"Nobody could look: {reading.unknown.rstrip('.')}.")
-    rows = [row for row in chosen(reading.rows, drill) if not row["damage"]]
+    rows = chosen(reading.rows, drill)
     if not rows:
         return picture(TITLE, "There is no drill to be drawn.")
+    if any(row["damage"] or row["unsealed"] for row in rows):
+        return picture(TITLE, "The drill is not what was sealed: nothing of it is drawn.")
     longest = max([_end(row) for row in rows] + [1.0])
     lanes = [_lane(row, ROOM / longest) for row in rows]
     bars = bar_list([_bar(row) for row in rows], maximum=100, limits=[Limit(100, "the promise")])

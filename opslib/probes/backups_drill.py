@@ -224,4 +224,4 @@ def _unsealed(one: Exercise, unsealed: Mapping[str, str]) -> list[str]:
 
 def damaged(drill: str, why: str) -> dict[str, Any]:
     """Return the only row of a drill whose record cannot be believed or is not there."""
-    return {"drill": drill, "state": "?", "damage": why, "service": None, "started_at": None, "unsealed": []}
+    return {"drill": drill, "state": "?", "damage": why, "service": None, "why": "", "unsealed": []}

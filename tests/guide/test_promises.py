@@ -1,16 +1,37 @@
 """What the guide promises of a recovery, and which drill of several is meant."""
 
+import pytest
+
 from opslib.guide.catalogue import items
-from opslib.guide.promises import PROMISES, before, chosen
+from opslib.guide.promises import PROMISES, before, chosen, counts
+from opslib.probes.backups_drill import damaged
+from tests.drills import drill, exercise, reading
 
 
 def test_the_newest_is_chosen_though_it_is_damaged_and_the_one_before_must_be_sound():
     names = [f"2026112{day}T110000Z-drill-a1b2c3" for day in range(4)]
-    rows = [{"drill": name, "damage": "is gone" if n in (1, 3) else ""} for n, name in enumerate(names)]
+    rows = list(reading(*(drill(exercise("llm"), name=name) for name in (names[0], names[2]))).rows)
+    rows += [damaged(names[1], "is gone"), damaged(names[3], "is gone")]
     assert [row["drill"] for row in chosen(rows, "latest")] == [names[3]]
-    assert [row["drill"] for row in before(rows, names[3])] == [names[2]]
-    assert [row["drill"] for row in before(rows, names[2])] == [names[0]]
-    assert chosen(rows, "20200101T000000Z-drill-000000") == chosen([], "latest") == before(rows, names[0]) == []
+    assert before(rows, names[3])["llm"]["drill"] == names[2]
+    assert before(rows, names[2])["llm"]["drill"] == names[0]
+    assert chosen(rows, "20200101T000000Z-drill-000000") == chosen([], "latest") == []
+    assert before(rows, names[0]) == {}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"state": "interrupted"},
+        {"unsealed": ["X is gone"]},
+        {"why": "Not there."},
+        {"damage": "is gone"},
+    ],
+)
+def test_what_was_stopped_left_out_or_changed_is_no_drill_to_count(said):
+    (row,) = reading(drill(exercise("llm"))).rows
+    assert counts(row)
+    assert not counts({**row, **said})
 
 
 def test_the_promises_are_the_guides_own():

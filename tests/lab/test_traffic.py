@@ -108,3 +108,14 @@ def test_a_file_that_is_there_already_is_not_written_over(lab, tmp_path):
     with pytest.raises(FileExistsError), open(os.devnull) as leash:  # noqa: PTH123
         traffic.into(path, Pages(lambda: lab.settings), leash)
     assert path.read_text() == "mine"
+
+
+def test_a_second_of_its_kind_waits_until_the_first_has_taken_away_what_it_wrote(lab, tmp_path):
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    with going(Rows(lambda: lab.settings), first) as said:
+        until(lambda: good(said))
+        with going(Rows(lambda: lab.settings), second) as waiting:
+            before = len(good(said))
+            until(lambda: len(good(said)) > before + 5)
+            assert waiting() == []
+    assert count(first)["counted"] == "rows"

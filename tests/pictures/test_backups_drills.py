@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 from opslib.guide.promises import PROMISES
 from opslib.pictures import backups
-from tests.drills import MOMENTS, drill, exercise, reading
+from tests.drills import MOMENTS, RUN, drill, exercise, reading
 
 
 def test_each_service_has_a_lane_and_the_share_of_its_promise():
@@ -27,4 +27,6 @@ def test_what_was_not_drilled_and_what_was_not_recovered_are_no_short_times():
 
 def test_without_a_drill_and_where_nobody_could_look_that_is_said():
     assert backups.timeline(reading()).alternative == "There is no drill to be drawn."
+    strange = reading(drill(exercise("llm")), unsealed={RUN: "is not what was sealed"})
+    assert "nothing of it is drawn" in backups.timeline(strange).alternative
     assert backups.timeline(reading(unknown="no archive")).alternative == "Nobody could look: no archive."

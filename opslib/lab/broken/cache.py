@@ -33,13 +33,13 @@ def overgrow(settings: Settings) -> None:
     """Let the cache's own family take all of the memory there is: every write fails from then on."""
     import redis
 
-    writing = Cache(settings.cache_url, "lab", "")
-    try:
-        writing.set_memory(int(writing.info("memory")["used_memory"]) + GROWTH, "noeviction")
-    finally:
-        writing.close()
-    open_line = redis.Redis.from_url(settings.cache_url.reveal(), socket_timeout=SECONDS)
-    with open_line as client, suppress(redis.OutOfMemoryError):
+    line = redis.Redis.from_url(settings.cache_url.reveal(), socket_timeout=SECONDS)
+    with line as client, suppress(redis.OutOfMemoryError):
+        if client.exists(f"{GROWN}0"):
+            return
+        used = client.info("memory")["used_memory"]
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", used + GROWTH)
         for number in range(2 * GROWTH // len(ANSWER)):
             client.set(f"{GROWN}{number}", ANSWER, ex=DAY)
 
