@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import redis
@@ -112,10 +112,13 @@ def test_a_file_that_is_there_already_is_not_written_over(lab, tmp_path):
 
 def test_a_second_of_its_kind_waits_until_the_first_has_taken_away_what_it_wrote(lab, tmp_path):
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
-    with going(Rows(lambda: lab.settings), first) as said:
+    with ExitStack() as earlier:
+        said = earlier.enter_context(going(Rows(lambda: lab.settings), first))
         until(lambda: good(said))
         with going(Rows(lambda: lab.settings), second) as waiting:
             before = len(good(said))
-            until(lambda: len(good(said)) > before + 5)
+            until(lambda: len(good(said)) > before + 3)
             assert waiting() == []
-    assert count(first)["counted"] == "rows"
+            earlier.close()
+            until(lambda: good(waiting))
+    assert set(good(lambda: lines(second))) == set(count(second)["there"])
