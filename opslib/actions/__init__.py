@@ -75,6 +75,7 @@ _KINDS: tuple[type[Action], ...] = (
     security.RevokeSigningKey,
     llm.ResetBreakers,
     dependencies.SwitchSite,
+    cluster.RecoverDeployment,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

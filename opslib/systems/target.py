@@ -22,6 +22,7 @@ from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.issuers import Issuer, OpenAi, ReadOnlyIssuer, ReadOnlyOpenAi, ReadOnlySupabaseKeys, SupabaseKeys
 from opslib.systems.kubernetes import Cluster
 from opslib.systems.kubernetes_environment import ReadOnlyClusterEnvironment
+from opslib.systems.kubernetes_history import Workloads
 from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
 from opslib.systems.llm_keys import ReadOnlyKeys
 from opslib.systems.object_store import Bucket
@@ -257,6 +258,11 @@ class WriteTarget(VerifyTarget):
     def pager(self) -> Pager:
         """PagerDuty's door for events; it can only be told."""
         return Pager(self.settings, self.settings.pagerduty_key)
+
+    @cached_property
+    def workloads_writer(self) -> Workloads:
+        """Kubernetes, by a token that may set a deployment's template and remove single pods."""
+        return Workloads(self.settings, self.settings.kubernetes_token)
 
     @cached_property
     def cluster_writer(self) -> Cluster:

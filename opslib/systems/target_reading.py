@@ -13,6 +13,7 @@ from opslib.systems.front_door import FrontDoor
 from opslib.systems.gateway import ReadOnlyGateway
 from opslib.systems.github import ReadOnlyWorkflows
 from opslib.systems.kubernetes import ReadOnlyCluster
+from opslib.systems.kubernetes_history import ReadOnlyWorkloads
 from opslib.systems.log_groups import ReadOnlyLogs
 from opslib.systems.names import Names
 from opslib.systems.names_servers import NameServers
@@ -92,6 +93,11 @@ class ReadTarget(Watching, SupabaseReading):
     def cluster(self) -> ReadOnlyCluster:
         """Kubernetes, by a token that only reads."""
         return ReadOnlyCluster(self.settings, self.settings.read_kubernetes_token)
+
+    @cached_property
+    def workloads(self) -> ReadOnlyWorkloads:
+        """What deployments were before, and the workload of the cache, by the same token."""
+        return ReadOnlyWorkloads(self.settings, self.settings.read_kubernetes_token)
 
     @cached_property
     def status_pages(self) -> StatusPages:

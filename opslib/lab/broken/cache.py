@@ -95,9 +95,9 @@ FAULTS = (
     Fault(
         "cache-lost",
         "cache",
-        "The cache's process was killed.",
+        "The cache's process was killed, and its pod waits before it tries again.",
         "cache-reachable",
-        "",
+        "disaster/recover-everything",
         lose,
         start,
     ),

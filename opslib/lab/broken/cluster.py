@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from typing import Any
+
 from opslib.lab.broken import Fault
 from opslib.lab.doors import Doors
+from opslib.model import Verdict
 from opslib.settings import Settings
+
+GOOD, BAD = "valuecanvas/api-server:1.4.2", "valuecanvas/api-server:1.4.3"
+RECOVER = "disaster/recover-everything"
 
 
 def crash(settings: Settings) -> None:
@@ -15,6 +23,56 @@ def crash(settings: Settings) -> None:
 def lose_image(settings: Settings) -> None:
     """Let the worker's image be gone from its registry, and its pods have to start anew."""
     _put(settings, {"llm-worker": "ImagePullBackOff"})
+
+
+def hang(settings: Settings) -> None:
+    """Let one of the API's pods run and never be ready again."""
+    doors = Doors(settings, cluster=True)
+    state = doors.state()["kubernetes"]
+    pods = state["objects"]["pods"].values()
+    names = sorted(one["metadata"]["name"] for one in pods if one["metadata"]["labels"].get("app") == "api-server")
+    doors.put(kubernetes={**state, "ailing": {**state["ailing"], names[0]: "hangs"}})
+
+
+def roll_out(settings: Settings) -> None:
+    """Give the API an image that cannot be pulled: the rollout stops at its first pod, the old ones serve."""
+    _image(settings, BAD)
+    doors = Doors(settings, cluster=True)
+    doors.put(kubernetes={**doors.state()["kubernetes"], "ailing": {BAD: "ImagePullBackOff"}})
+
+
+def take_back(settings: Settings) -> None:
+    """Give it the image of before again."""
+    _image(settings, GOOD)
+    _put(settings, {})
+
+
+def _image(settings: Settings, image: str) -> None:
+    def change(spec: dict[str, Any]) -> None:
+        spec["template"]["spec"]["containers"][0]["image"] = image
+
+    _change(settings, change)
+
+
+def scale_to_zero(settings: Settings) -> None:
+    """Let nobody serve the API: at 0 replicas its autoscaler is off."""
+    _change(settings, lambda spec: spec.update(replicas=0))
+
+
+def scale_back(settings: Settings) -> None:
+    """Let two replicas serve again."""
+    _change(settings, lambda spec: spec.update(replicas=max(2, spec["replicas"])))
+
+
+def _change(settings: Settings, change: Callable[[dict[str, Any]], None]) -> None:
+    doors = Doors(settings, cluster=True)
+    state = doors.state()["kubernetes"]
+    one = state["objects"]["deployments"]["production/api-server"]
+    before = json.dumps(one["spec"])
+    change(one["spec"])
+    if json.dumps(one["spec"]) != before:
+        one["metadata"]["generation"] += 1
+        doors.put(kubernetes=state)
 
 
 def _put(settings: Settings, ailing: dict[str, str]) -> None:
@@ -48,5 +106,33 @@ FAULTS = (
         "runbooks/force-full-deployment",
         lose_image,
         recover,
+    ),
+    Fault(
+        "replica-hangs",
+        "cluster",
+        "One of the API's pods runs and is not ready.",
+        "cluster-pods",
+        RECOVER,
+        hang,
+        recover,
+        verdict=Verdict.WARNING,
+    ),
+    Fault(
+        "rollout-stuck",
+        "cluster",
+        "The API's newest image cannot be pulled: its rollout stands still, and the pods of before serve.",
+        "cluster-pods",
+        RECOVER,
+        roll_out,
+        take_back,
+    ),
+    Fault(
+        "api-at-zero",
+        "cluster",
+        "Somebody scaled the API to 0: nobody serves, and its autoscaler is off.",
+        "cluster-autoscalers",
+        RECOVER,
+        scale_to_zero,
+        scale_back,
     ),
 )

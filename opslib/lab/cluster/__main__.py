@@ -1,6 +1,7 @@
 """The cluster's stand-in as a process: ``python -m opslib.lab.cluster --port N --folder DIR``, HTTPS on loopback.
 
-Tokens come from the environment (``LAB_TOKENS``, JSON). Lab-only: ``/_lab/faults``, ``/_lab/state`` and
+Tokens come from the environment (``LAB_TOKENS``, JSON), and the lab's folder, whose Valkey is
+one of its pods (``LAB_HOSTS``). Lab-only: ``/_lab/faults``, ``/_lab/state`` and
 ``/_lab/calls``, as the vendors' stand-ins have them; ``/_lab/reach``, by which its network is tried; and
 ``/_lab/environment``, which shows what pods were started with.
 """
@@ -23,6 +24,7 @@ from starlette.routing import Mount, Route
 from opslib.lab.cluster import environment
 from opslib.lab.cluster.api import Kubernetes
 from opslib.lab.cluster.certificate import SERVER, ensure
+from opslib.lab.cluster.hosted import HostedCache
 from opslib.lab.cluster.reach import reaches
 from opslib.lab.cluster.store import Store
 from opslib.lab.providers import LOOPBACK
@@ -65,6 +67,8 @@ def application(folder: Path, tokens: dict[str, str], address: str) -> Starlette
     """Return the application; ``tokens`` with what each may do."""
     memory, faults = Memory(folder / "cluster.json"), Faults((Kubernetes.name,))
     cluster = Kubernetes(memory, faults, tokens, address)
+    if hosts := os.environ.get("LAB_HOSTS"):
+        cluster.servers = {"redis": HostedCache(Path(hosts))}
     memory.keep()
     doors = ClusterDoors(memory, faults, cluster)
     routes = [*doors.routes(), Route("/_lab/environment", doors.environment), Mount("/", app=cluster.application())]

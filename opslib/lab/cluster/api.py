@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +20,7 @@ from starlette.routing import Route
 from opslib.lab.cluster import discovery, logs, shown
 from opslib.lab.cluster.controller import Controller
 from opslib.lab.cluster.discovery import METRICS
+from opslib.lab.cluster.hosted import Server
 from opslib.lab.cluster.kinds import KINDS, REASONS, Kind, Object, status
 from opslib.lab.cluster.patches import PATCHES
 from opslib.lab.cluster.planted import first
@@ -36,6 +39,8 @@ class Kubernetes(StandIn):
     """One cluster. ``metrics`` in its state is up, missing (404) or down (503)."""
 
     name = "kubernetes"
+    servers: Mapping[str, Server] = MappingProxyType({})
+    """What really runs in the pods of a label."""
 
     def first(self) -> dict[str, Any]:
         """Return the cluster as it is planted."""
@@ -43,7 +48,7 @@ class Kubernetes(StandIn):
 
     def catch_up(self) -> None:
         """Let happen what is due by the clock."""
-        Controller(Store(self.state)).catch_up(time.time())
+        Controller(Store(self.state), self.servers).catch_up(time.time())
 
     def routes(self) -> list[Route]:
         """Return the routes of every kind, with scale, log, version, metrics and discovery."""

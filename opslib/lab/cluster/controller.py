@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 
-from opslib.lab.cluster import pods
+from opslib.lab.cluster import pods, stateful
 from opslib.lab.cluster.autoscaling import Autoscaling
+from opslib.lab.cluster.hosted import Server
 from opslib.lab.cluster.kinds import KINDS, Object, stamp
 from opslib.lab.cluster.store import Store, digest_of, matching
 from opslib.systems.kubernetes_quantities import quantity
@@ -21,10 +23,10 @@ HASH = "pod-template-hash"
 
 
 class Controller:
-    """Moves a store on by the clock."""
+    """Moves a store on by the clock; ``servers`` are what really runs in the pods of a label."""
 
-    def __init__(self, store: Store) -> None:
-        self._store, self._state = store, store.state
+    def __init__(self, store: Store, servers: Mapping[str, Server] | None = None) -> None:
+        self._store, self._state, self._servers = store, store.state, servers or {}
         self._autoscaling = Autoscaling(store)
 
     def catch_up(self, now: float) -> bool:
@@ -47,8 +49,13 @@ class Controller:
             self._autoscaling.scale(autoscaler, now)
         for deployment in store.all("deployments"):
             self._roll(deployment, now)
+        for one in store.all("statefulsets"):
+            stateful.roll(store, one, now)
         pods.schedule(store, now)
-        pods.live(store, self._state["ailing"], now, self._state["tick_seconds"])
+        pods.live(store, self._state["ailing"], now, self._state["tick_seconds"], self._servers)
+        stateful.serve(store, self._servers, now)
+        for one in store.all("statefulsets"):
+            stateful.report(store, one)
         for deployment in store.all("deployments"):
             self._report(deployment, now)
         for budget in store.all("poddisruptionbudgets"):
@@ -68,13 +75,13 @@ class Controller:
         left = [pod for one in old for pod in pods.of(self._store, one)]
         wanted = spec["replicas"]
         if left:
-            # One at a time: a new pod above the number, then an old one less.
+            # One at a time: a new pod above the number, then an old one less. Old ones that serve nobody go first.
             here = pods.of(self._store, current)
             available = sum(pods.ready(pod) for pod in [*here, *left])
             self._size(current, min(wanted, len(here) + (len(here) + len(left) <= wanted)), now)
-            if available > wanted or wanted == 0:
-                going = next((pod for pod in left if not pods.ready(pod)), left[0])
-                self._store.remove(going)
+            idle = next((pod for pod in left if not pods.ready(pod)), None)
+            if idle or available > wanted or wanted == 0:
+                self._store.remove(idle or left[0])
         else:
             self._size(current, wanted, now)
         for one in old:

@@ -18,6 +18,7 @@ VERBS = ["create", "delete", "get", "list", "patch", "update"]
 SHORT = {
     "deployments": ["deploy"],
     "replicasets": ["rs"],
+    "statefulsets": ["sts"],
     "pods": ["po"],
     "nodes": ["no"],
     "events": ["ev"],

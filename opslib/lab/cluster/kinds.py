@@ -52,6 +52,7 @@ KINDS: dict[str, Kind] = {
         Kind("services", "Service"),
         Kind("deployments", "Deployment", "apps"),
         Kind("replicasets", "ReplicaSet", "apps"),
+        Kind("statefulsets", "StatefulSet", "apps"),
         Kind("horizontalpodautoscalers", "HorizontalPodAutoscaler", "autoscaling", "v2"),
         Kind("poddisruptionbudgets", "PodDisruptionBudget", "policy"),
         Kind("networkpolicies", "NetworkPolicy", "networking.k8s.io"),

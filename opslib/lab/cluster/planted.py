@@ -82,6 +82,7 @@ def first(now: float) -> dict[str, Any]:
 def _product(store: Store, began: float) -> None:
     for name in DEPLOYMENTS:
         store.create(KINDS["deployments"], NAMESPACE, _deployment(name), began)
+    store.create(KINDS["statefulsets"], NAMESPACE, _cache(), began)
     for name, bounds in BOUNDS.items():
         store.create(KINDS["horizontalpodautoscalers"], NAMESPACE, _autoscaler(name, *bounds), began)
     for name in BUDGETS:
@@ -137,6 +138,30 @@ def _deployment(name: str) -> Object:
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "0%"}},
             "revisionHistoryLimit": 10,
             "progressDeadlineSeconds": 600,
+        },
+    }
+
+
+def _cache() -> Object:
+    """Return the workload of the cache; what runs in its pod is the lab's own Valkey."""
+    container: Object = {
+        "name": "redis",
+        "image": "valkey/valkey:9.1",
+        "args": ["--appendonly", "yes", "--appendfsync", "no"],
+        "ports": [{"containerPort": 6379, "protocol": "TCP"}],
+        "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}},
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    claim: Object = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    claim["spec"]["resources"] = {"requests": {"storage": "1Gi"}}
+    return {
+        "metadata": {"name": "redis", "labels": {"app": "redis"}},
+        "spec": {
+            "replicas": 1,
+            "serviceName": "redis",
+            "selector": {"matchLabels": {"app": "redis"}},
+            "template": {"metadata": {"labels": {"app": "redis"}}, "spec": {"containers": [container]}},
+            "volumeClaimTemplates": [claim],
         },
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import uuid
+from collections.abc import Container
 from typing import Any
 
 from opslib.lab.cluster import environment
@@ -16,8 +17,9 @@ from opslib.lab.cluster.store import Store
 from opslib.lab.cluster.ways import address, pod_address
 from opslib.systems.kubernetes_quantities import quantity
 
-WAITING = ("CrashLoopBackOff", "ImagePullBackOff", "OOMKilled")
-"""What can ail the pods of a deployment (``ailing`` in the state)."""
+HANGS = "hangs"
+WAITING = ("CrashLoopBackOff", "ImagePullBackOff", "OOMKilled", HANGS)
+"""What can ail pods (``ailing`` in the state); one that hangs runs, and is not ready."""
 RESTART_TICKS = 8
 MOST_RESTARTS = 40
 
@@ -125,23 +127,42 @@ def _free(store: Store, node: Object, what: str) -> float:
     return round(quantity(node["status"]["allocatable"][what]) - used, 9)
 
 
-def live(store: Store, ailing: dict[str, str], now: float, tick: float) -> bool:
-    """Let one pod of each owner that has a node become ready, or ail; tells whether anything changed."""
+def live(store: Store, ailing: dict[str, str], now: float, tick: float, served: Container[str] = ()) -> bool:
+    """Let one pod of each owner that has a node become ready, or ail; tells whether anything changed.
+
+    Who is in ``ailing`` by label, image or a pod's name ails. Whose label is in ``served`` is left alone.
+    """
     changed, begun = False, set()
     for pod in store.all("pods"):
-        if not pod["spec"].get("nodeName") or not active(pod):
+        label = pod["metadata"].get("labels", {}).get("app", "")
+        if not pod["spec"].get("nodeName") or not active(pod) or label in served:
             continue
         made = copy.deepcopy(pod)
-        label = made["metadata"].get("labels", {}).get("app", "")
-        if ill := ailing.get(label):
+        names = (label, pod["metadata"]["name"], *(one["image"] for one in pod["spec"]["containers"]))
+        if ill := next((ailing[name] for name in names if name in ailing), None):
+            if ill == HANGS:
+                changed |= _hang(store, made, now)
+                continue
             if not ready(pod):
                 _ail(made, ill, now, tick)
                 changed |= _told(store, made, ill, now)
         elif not ready(pod) and label not in begun:
             begun.add(label)
-            _run(store, made, now)
+            run(store, made, now)
             changed |= store.keep(made)
     return changed
+
+
+def _hang(store: Store, pod: Object, now: float) -> bool:
+    if not ready(pod):
+        return False
+    conditions = [one for one in pod["status"]["conditions"] if one["type"] not in ("Ready", "ContainersReady")]
+    why = {"reason": "ContainersNotReady", "message": "readiness probe failed"}
+    conditions += [{**_condition(word, "False", now), **why} for word in ("ContainersReady", "Ready")]
+    pod["status"]["conditions"] = conditions
+    pod["status"]["containerStatuses"] = [{**one, "ready": False} for one in pod["status"]["containerStatuses"]]
+    store.event(pod, "Unhealthy", "Readiness probe failed: context deadline exceeded", now)
+    return store.keep(pod)
 
 
 def _told(store: Store, made: Object, ill: str, now: float) -> bool:
@@ -152,7 +173,8 @@ def _told(store: Store, made: Object, ill: str, now: float) -> bool:
     return changed
 
 
-def _run(store: Store, pod: Object, now: float) -> None:
+def run(store: Store, pod: Object, now: float) -> None:
+    """Let a pod that has a node be ready, with the address that it had."""
     known = {one["name"]: one for one in pod["status"].get("containerStatuses", ())}
     node, taken = pod["spec"]["nodeName"], {one["status"].get("podIP", "") for one in store.all("pods")}
     ip = pod["status"].get("podIP") or pod_address(node, taken)

@@ -22,7 +22,7 @@ def validate(kind: Kind, one: Object) -> None:
             raise _invalid(kind, one, "spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
         if not (spec.get("scaleTargetRef") or {}).get("name"):
             raise _invalid(kind, one, "spec.scaleTargetRef.name", "", "Required value")
-    if kind.plural == "deployments":
+    if kind.plural in ("deployments", "statefulsets"):
         _deployment(kind, one, spec)
     if kind.plural == "networkpolicies":
         _policy(kind, one, spec)

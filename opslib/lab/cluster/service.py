@@ -25,8 +25,9 @@ class Cluster(Service):
         return [sys.executable, "-m", "opslib.lab.cluster", "--port", str(self.port), "--folder", str(self.folder)]
 
     def variables(self) -> Mapping[str, str]:
-        """Return the tokens that it knows, with what each may do."""
-        return {"LAB_TOKENS": json.dumps({self.passwords[READING]: "read", self.passwords[WRITING]: "write"})}
+        """Return the tokens that it knows, with what each may do, and whose Valkey runs in its pod."""
+        tokens = {self.passwords[READING]: "read", self.passwords[WRITING]: "write"}
+        return {"LAB_TOKENS": json.dumps(tokens), "LAB_HOSTS": str(self.state.folder)}
 
     def discard(self) -> None:
         """Remove the state of an interrupted start."""

@@ -12,7 +12,7 @@ from opslib.lab.cluster.kinds import KINDS, Kind, Object, stamp
 from opslib.lab.vendors.stand_in import Refusal
 
 MOST_EVENTS = 200
-COUNTED = frozenset({"deployments", "replicasets", "poddisruptionbudgets", "networkpolicies"})
+COUNTED = frozenset({"deployments", "replicasets", "statefulsets", "poddisruptionbudgets", "networkpolicies"})
 """Kinds whose objects count the changes of their spec."""
 
 

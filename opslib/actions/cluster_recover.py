@@ -1,0 +1,275 @@
+"""A deployment brought back: its number, its last template, and single pods that run and serve nobody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.cluster_bounds import wait
+from opslib.actions.cluster_recover_parts import Back, Parts, differences, left, parts
+from opslib.errors import OpsError, Refused, StepFailed, Unreachable
+from opslib.guide.recovery import NONE, SERVICES, chosen
+from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
+from opslib.probes import application_ready
+from opslib.probes.cluster import state_of
+from opslib.probes.cluster_room import Which, name_of
+from opslib.probes.cluster_standing import Standing, look
+from opslib.systems.kubernetes_history import ReplicaSet
+from opslib.systems.target import PlanTarget, ReadTarget, VerifyTarget, WriteTarget
+
+READY_SECONDS, PAUSE_SECONDS = 15.0, 1.0
+"""How long a balancer may take to notice that pods are back."""
+SEEN_SECONDS = 10.0
+"""How long a controller may take to look at what was changed."""
+UNTOLD = "Kubernetes does not record whether that revision was ever well; kubectl rollout undo takes it as well."
+
+
+class RecoverDeployment(Action):
+    """Brings back the deployment that ``which`` names: replicas from 0, the template of before, single wedged pods.
+
+    A pod is wedged when it runs and is not ready ``wedged_seconds`` after it was made. Such pods are removed one at a
+    time, each only while it serves nobody, and the next only once all are ready again: as few serve as before, never
+    fewer.
+    """
+
+    name: ClassVar[str] = "recover-deployment"
+    title: ClassVar[str] = "Bring a deployment back"
+    effect: ClassVar[Effect] = Effect.CHANGE
+    repeat: ClassVar[Repeat] = Repeat.ONCE
+    area: ClassVar[str] = "cluster"
+    most: ClassVar[int] = 20
+    seconds: ClassVar[float] = 4500.0
+    items: ClassVar[tuple[str, ...]] = ("DR-SYS-00", "DR-OBJ-02Q")
+    guide: ClassVar[str] = "kubectl apply -f k8s/production/"
+    reason: ClassVar[str] = (
+        "The guide has no scenario for the API, though it promises it within ten minutes: its only command applies a "
+        "folder that does not exist (GH-01). Here what is amiss decides: a number of 0 goes back to its autoscaler's "
+        "least, a template that lets no pod start gives way to the one before (as kubectl rollout undo does), and a "
+        "pod that hangs is replaced, alone."
+    )
+
+    which: Which
+    services: str = Field(default=NONE, pattern=SERVICES)
+    back: Back = "if-broken"
+    least: int = Field(default=2, ge=1, le=50)
+    wedged_seconds: float = Field(default=120.0, ge=0, le=3600)
+    wait_seconds: float = Field(default=600.0, ge=1, le=3600)
+
+    def plan(self, target: PlanTarget) -> Plan:
+        """Look what is amiss; raises Refused where it is nothing that this step would mend."""
+        if not chosen(self.services, self.which):
+            return self._nothing({"asked for": self.services})
+        now = _seen(target, name_of(target.settings, self.which))
+        found = parts(now, self.back, self.least, self.wedged_seconds)
+        before: dict[str, Any] = {
+            "deployment": now.deployment.name,
+            "replicas": _number(now),
+            "revision": _said(now.current),
+            "pods that serve nobody": [f"{pod.name} ({state_of(pod)[0]})" for pod in found.pods],
+        }
+        if not found.count:
+            return self._nothing(before)
+        return self.planned(
+            before=before,
+            after=self._after(now, found),
+            touches=found.count,
+            touched="numbers, templates and pods",
+            verification="The rollout is over, every replica is available"
+            + (", and the API says through its own address that it is ready." if self.which == "api" else "."),
+            undo=_undo(found),
+            fingerprint={
+                "deployment": now.deployment.meta.uid,
+                "at zero": found.replicas is not None,
+                "template": {
+                    "now": now.current.name if now.current else None,
+                    "to": found.back_to.name if found.back_to else None,
+                },
+                "pods": {pod.name: pod.meta.uid for pod in found.pods},
+            },
+            observed={
+                "available": now.deployment.status.available,
+                "pods": {pod.name: f"{state_of(pod)[0]}, {now.age(pod):.0f} s old" for pod in now.pods},
+            },
+        )
+
+    def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
+        """Put right what is left of it, and wait; raises StepFailed where a pod's successor is not ready in time."""
+        if not plan.touches:
+            return {"in_time": True, "seconds": 0.0}
+        name, began = str(plan.before["deployment"]), time.monotonic()
+        now = _seen(target, name)
+        todo = left(now, plan)
+        if "the template" in todo:
+            self._template(target, now, plan.fingerprint["template"], forward=True)
+            progress("the template of before is set")
+        if "the number of replicas" in todo:
+            scaled = target.cluster.deployment(name)
+            target.cluster_writer.scale(name, int(plan.after["replicas"]), scaled.meta.version)
+        for pod, uid in plan.fingerprint["pods"].items():
+            self._replace(target, name, pod, str(uid), progress)
+        _, in_time = wait(target.cluster, name, self._left(began), progress)
+        return {"in_time": in_time, "seconds": round(time.monotonic() - began, 1)}
+
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+        """Look at the deployment, at its pods, and through the API's own address."""
+        if not plan.touches:
+            return Verification(Verdict.OK, f"Nothing was to be done: {_words(plan.before)}.")
+        name = str(plan.before["deployment"])
+        if values["in_time"] is None:
+            wait(target.cluster, name, self.wait_seconds)
+        now = look(target, name)
+        rows: Rows = tuple(
+            {"pod": pod.name, "state": state_of(pod)[0], "image": pod.spec.containers[0].image} for pod in now.pods
+        )
+        if todo := left(now, plan):
+            return Verification(Verdict.CRITICAL, f"Not as planned: {', '.join(todo)}.", rows)
+        said = f"{now.deployment.status.available} of {now.deployment.spec.replicas} replicas of {name} are available"
+        if not now.deployment.done or not now.deployment.status.available:
+            return Verification(Verdict.CRITICAL, f"{said}.", rows)
+        if self.which != "api":
+            return Verification(Verdict.OK, f"{said}.", rows)
+        verdict, through = _through_the_service(target)
+        return Verification(verdict, f"{said}; {through}.", rows)
+
+    def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
+        """Look what of it is done: all, nothing, or a part that can be gone on with."""
+        if not plan.touches:
+            return Settled(Outcome.DONE, "Nothing was to be done.", {"in_time": True, "seconds": 0.0})
+        try:
+            todo = left(_seen(target, str(plan.before["deployment"])), plan)
+        except Refused as error:
+            return Settled(Outcome.UNKNOWN, error.message)
+        if not todo:
+            return Settled(Outcome.DONE, "All of it is done.", {"in_time": None, "seconds": None})
+        if len(todo) == plan.touches:
+            return Settled(Outcome.NOT_DONE, "Nothing of it is done.")
+        return Settled(Outcome.PARTLY, f"Left to do: {', '.join(todo)}.")
+
+    def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
+        """Set the template and the number of before again; raises Refused where somebody deployed since."""
+        name, wanted = str(plan.before["deployment"]), plan.fingerprint
+        now = _seen(target, name)
+        if wanted["template"]["to"] and (now.current is None or now.current.name != wanted["template"]["now"]):
+            if now.current is None or now.current.name != wanted["template"]["to"]:
+                raise Refused(f"{name} has another template by now: somebody deployed since.", "Look what went live.")
+            self._template(target, now, wanted["template"], forward=False)
+        if wanted["at zero"] and now.deployment.spec.replicas:
+            target.cluster_writer.scale(name, 0, target.cluster.deployment(name).meta.version)
+        now = _seen(target, name)
+        rows: Rows = ({"deployment": name, "replicas": now.deployment.spec.replicas, "revision": _said(now.current)},)
+        return Verification(Verdict.OK, f"{name} is as it was before; removed pods are not made again as such.", rows)
+
+    def _nothing(self, before: Mapping[str, Any]) -> Plan:
+        return self.planned(
+            before=before,
+            after=before,
+            touches=0,
+            touched="numbers, templates and pods",
+            verification="None: nothing is amiss that this step would mend, or it is not asked for.",
+            undo="None is needed.",
+        )
+
+    def _after(self, now: Standing, found: Parts) -> dict[str, Any]:
+        after: dict[str, Any] = {
+            "deployment": now.deployment.name,
+            "replicas": found.replicas if found.replicas is not None else _number(now),
+            "revision": _said(now.current),
+            "pods replaced, one at a time": [pod.name for pod in found.pods],
+        }
+        if found.back_to is not None and now.current is not None:
+            after["revision"] = f"the template of {_said(found.back_to)}"
+            after["differs"] = differences(now.current, found.back_to)
+            after["known of it"] = UNTOLD
+        return after
+
+    def _template(self, target: WriteTarget, now: Standing, names: Mapping[str, Any], *, forward: bool) -> None:
+        """Set one of both templates where the other stands; raises Refused where neither does, or it is gone."""
+        here, there = (names["now"], names["to"]) if forward else (names["to"], names["now"])
+        name = now.deployment.name
+        if now.current is None or now.current.name != here:
+            raise Refused(f"{name} has another template by now: somebody deployed since it was planned.", "Plan again.")
+        wanted = next((one for one in now.sets if one.name == there), None)
+        if wanted is None:
+            raise Refused(f"The revision {there} is not kept any more (revisionHistoryLimit).", "Deploy that commit.")
+        meta = now.deployment.meta
+        target.workloads_writer.set_template(name, meta.uid, meta.generation, wanted.template)
+
+    def _replace(self, target: WriteTarget, name: str, pod: str, uid: str, progress: Progress) -> None:
+        found = next((one for one in look(target, name).pods if one.meta.uid == uid), None)
+        if found is None or found.ready:
+            return
+        progress(f"{pod} is replaced")
+        try:
+            target.workloads_writer.remove_pod(pod, uid)
+        except Unreachable as error:
+            if error.kind not in ("missing", "conflict"):
+                raise
+        if not wait(target.cluster, name, self.wait_seconds, progress)[1]:
+            raise StepFailed(
+                f"{pod} was removed, and its successor is not ready after {self.wait_seconds:g} s.",
+                "Look what keeps it (diagnostics/cluster); the others were left alone. Then resume.",
+            )
+
+    def _left(self, began: float) -> float:
+        return max(1.0, self.wait_seconds - (time.monotonic() - began))
+
+
+def _said(one: ReplicaSet | None) -> str:
+    return f"{one.revision}: {one.images}" if one else "none"
+
+
+def _seen(target: ReadTarget, name: str) -> Standing:
+    """Return how a deployment stands once its controller has seen its spec: until then its revisions are of before."""
+    until = time.monotonic() + SEEN_SECONDS
+    while True:
+        now = look(target, name)
+        if now.deployment.status.observed >= now.deployment.meta.generation:
+            return now
+        if time.monotonic() > until:
+            raise Refused(f"{name} was changed, and its controller does not look at it.", "Look at the cluster itself.")
+        time.sleep(PAUSE_SECONDS / 4)
+
+
+def _number(now: Standing) -> int | str:
+    """Return how many replicas are wanted, as a plan may promise it: other numbers than 0 an autoscaler moves."""
+    if now.deployment.spec.replicas and now.autoscalers:
+        return f"as autoscaler {now.autoscalers[0].name} sizes it"
+    return now.deployment.spec.replicas
+
+
+def _words(before: Mapping[str, Any]) -> str:
+    if "deployment" not in before:
+        return "not asked for"
+    return f"every replica of {before['deployment']} is available, revision {before['revision']}"
+
+
+def _undo(found: Parts) -> str:
+    said = []
+    if found.back_to is not None:
+        said.append("the newer template is set again")
+    if found.replicas is not None:
+        said.append("the number is 0 again")
+    kept = "; ".join(said).capitalize() if said else "None"
+    return f"{kept}." + (" A pod that was removed cannot be brought back: another one serves." if found.pods else "")
+
+
+def _through_the_service(target: VerifyTarget) -> tuple[Verdict, str]:
+    """Return what the API says of itself through its own address, within a moment that a balancer may take."""
+    until = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            row = application_ready.read(target)[0]
+            state, ill = application_ready.state(row), ", ".join(application_ready.ill(row))
+            said = f"the API says {row['word'] or row['status']!r}{f', ill: {ill}' if ill else ''}"
+            verdict = {"ready": Verdict.OK, "without spare": Verdict.WARNING, "not ready": Verdict.CRITICAL}.get(state)
+            verdict = verdict or (Verdict.CRITICAL if state == "unhealthy" else Verdict.UNKNOWN)
+        except OpsError as error:
+            kind = getattr(error, "kind", "")
+            verdict, said = Verdict.CRITICAL if kind else Verdict.UNKNOWN, f"through its address: {error.message}"
+        if verdict in (Verdict.OK, Verdict.WARNING) or time.monotonic() > until:
+            return verdict, said
+        time.sleep(PAUSE_SECONDS)
