@@ -20,6 +20,7 @@ from opslib.settings_gateway import GatewayNames, GatewayTokens
 from opslib.settings_guard import Address, split
 from opslib.settings_observability import ADDRESSES as WATCHING
 from opslib.settings_observability import Observability
+from opslib.settings_recovery import RecoveryNames
 from opslib.settings_sign_in import SignIn
 from opslib.settings_sites import Sites, SiteTokens
 from opslib.settings_supabase import ProjectAccess, ProjectSecrets
@@ -53,6 +54,7 @@ Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 
 
 class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, GatewayNames, Sites):
+class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, GatewayNames, RecoveryNames):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")

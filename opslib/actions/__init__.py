@@ -76,6 +76,7 @@ _KINDS: tuple[type[Action], ...] = (
     llm.ResetBreakers,
     dependencies.SwitchSite,
     cluster.RecoverDeployment,
+    cache.RestartCache,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

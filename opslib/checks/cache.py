@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from opslib.checks.cache_content import command_times, key_census, policy, queue, slow_commands, streams, worst_of
 from opslib.checks.cache_warm import warm_up_route
+from opslib.checks.cache_workload import workload
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.pictures.figures import count, duration, size
@@ -29,6 +30,7 @@ __all__ = [
     "slow_commands",
     "streams",
     "warm_up_route",
+    "workload",
 ]
 
 ANSWER = threshold("cache-answer")

@@ -20,6 +20,7 @@ from opslib.probes.cache_keys import census, policy
 from opslib.probes.cache_queues import queue, streams
 from opslib.probes.cache_speed import command_times, slow_commands
 from opslib.probes.cache_warm import warm_up_route
+from opslib.probes.cache_workload import workload
 from opslib.systems.cache import CacheUnreachable, ReadOnlyCache
 from opslib.systems.target import ReadTarget
 
@@ -37,6 +38,7 @@ __all__ = [
     "streams",
     "traffic",
     "warm_up_route",
+    "workload",
 ]
 
 PINGS = 20

@@ -1,4 +1,7 @@
-"""Redis or Valkey for the executor: what a reading session asks, UNLINK of the cache's own keys, two settings."""
+"""Redis or Valkey for the executor: what a reading session asks, UNLINK of the cache's own keys, two settings, a proof.
+
+The proof is a key of our own, written, read and removed at once: that a server takes writes is not seen otherwise.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,10 @@ from opslib.systems.cache_commands import Argument
 MOST_KEYS = 1000
 """Keys of one UNLINK at most: the server looks each up while everybody else waits."""
 
+
+PROOF = b"opslib:proof:"
+"""What our own keys begin with; each is gone within a minute, whatever becomes of us."""
+PROOF_SECONDS = 60
 
 POLICIES = (
     *("noeviction", "volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random"),
@@ -40,12 +47,23 @@ class Cache(ReadOnlyCache):
         """Set ``maxmemory`` (bytes; 0: no limit) and ``maxmemory-policy`` at once, until the server's next start."""
         self.ask("CONFIG", "SET", "maxmemory", size, "maxmemory-policy", policy)
 
+    def prove(self, name: str, value: str) -> bool:
+        """Write a key of our own, read it, remove it; tells whether the same was read.
+
+        Raises CacheUnreachable with the kind of failure: ``other`` where a full server refuses writes (OOM).
+        """
+        key = PROOF + name.encode()
+        written, read, _ = self.ask_many([("SET", key, value, "EX", PROOF_SECONDS), ("GET", key), ("UNLINK", key)])
+        return bool(written == "OK" and read == value)
+
     def _why_refused(self, command: Command) -> str | None:
         if command[:2] == ("CONFIG", "SET"):
             shape = command[2:3] + command[4:5]
             known = len(command) == 6 and shape == ("maxmemory", "maxmemory-policy") and command[5] in POLICIES
             plain = known and isinstance(command[3], int) and command[3] >= 0
             return None if plain else "CONFIG SET takes maxmemory in bytes and maxmemory-policy, both and nothing else"
+        if command and command[0] in ("SET", "GET", "UNLINK") and _proof(command):
+            return None
         if not command or command[0] != "UNLINK":
             return super()._why_refused(command)
         keys = [_bytes(part) for part in command[1:]]
@@ -54,6 +72,13 @@ class Cache(ReadOnlyCache):
         if not self._family or any(not key.startswith(self._family) or key.startswith(self._protected) for key in keys):
             return "UNLINK takes keys of the cache's own family only, and no protected one"
         return None
+
+
+def _proof(command: Command) -> bool:
+    """Tell whether a command is one of the three that prove, on a key of our own."""
+    shapes = {"SET": (5, ("EX", PROOF_SECONDS)), "GET": (2, ()), "UNLINK": (2, ())}
+    length, tail = shapes[str(command[0])]
+    return len(command) == length and command[3:] == tail and _bytes(command[1]).startswith(PROOF)
 
 
 def _bytes(part: Argument) -> bytes:

@@ -73,7 +73,7 @@ def test_a_plan_says_both_bounds_and_what_is_left_and_changes_nothing(doors, tar
     assert plan.observed["replicas now"] == 2
     assert "cores" in plan.observed["nodes"]
     assert " of 97" in plan.observed["connections"]["server"]
-    assert plan.observed["quota"]["production pods"] == 30
+    assert plan.observed["quota"]["production pods"] == 29
 
 
 def test_bounds_are_set_and_the_replicas_are_there_and_the_undo_brings_the_bounds_back(doors, targets):
@@ -139,7 +139,7 @@ def test_ten_replicas_of_ten_connections_are_refused_where_the_database_has_too_
 def test_what_the_quota_does_not_allow_is_refused(doors, targets):
     doors.edit("resourcequotas", "production", hard={"requests.cpu": "4"})
     doors.until(lambda objects: "pods" not in objects["resourcequotas"][f"{NAMESPACE}/production"]["status"]["hard"])
-    with pytest.raises(Refused, match=r"quota production allows no 6 replicas \(requests.cpu: 3.2 and 2 more of 4\)"):
+    with pytest.raises(Refused, match=r"quota production allows no 6 replicas \(requests.cpu: 3.25 and 2 more of 4\)"):
         action(count=6).plan(targets[0])
 
 

@@ -1,4 +1,4 @@
-"""A deployment brought back on the lab's cluster: from 0, from a template that lets no pod start, from one wedged pod."""
+"""A deployment brought back on the lab's cluster: from 0, from a template that starts no pod, from a wedged pod."""
 
 import time
 
@@ -71,7 +71,11 @@ def test_a_wedged_replica_alone_is_replaced_and_the_others_stay(lab, doors, targ
     old = doors.pods_of("api-server")
     step = action()
     plan = step.plan(targets[0])
-    assert (plan.touches, list(plan.fingerprint["pods"]), plan.after["replicas"]) == (1, [old[0]], plan.before["replicas"])
+    assert (plan.touches, list(plan.fingerprint["pods"]), plan.after["replicas"]) == (
+        1,
+        [old[0]],
+        plan.before["replicas"],
+    )
     assert doors.pods_of("api-server") == old
     assert not moved(plan, step.plan(targets[0]))
     values = step.apply(targets[2], plan, quiet)
@@ -116,8 +120,8 @@ def test_a_template_that_lets_no_pod_start_gives_way_to_the_one_before_and_the_u
     assert len(set(old) & set(doors.pods_of("api-server"))) == 2
     assert step.undo(targets[2], plan, {}, quiet).verdict is Verdict.OK
     assert image(doors) == BAD
+    doors.edit("deployments", "api-server", replicas=3, template=other(doors))
     with pytest.raises(Refused, match="somebody deployed since"):
-        doors.edit("deployments", "api-server", replicas=3, template=other(doors))
         step.undo(targets[2], plan, {}, quiet)
 
 

@@ -76,7 +76,7 @@ def test_a_quota_that_would_be_passed_is_critical(said, doors):
     doors.edit("resourcequotas", "production", hard={"pods": "9"})
     doors.until(lambda objects: objects["resourcequotas"][f"{NAMESPACE}/production"]["status"]["hard"] == {"pods": "9"})
     short = said(checks.quota(6, 4))
-    assert (short.verdict, short.summary) == (Verdict.CRITICAL, "production pods: 6 and 6 more of 9.")
+    assert (short.verdict, short.summary) == (Verdict.CRITICAL, "production pods: 7 and 6 more of 9.")
 
 
 def test_a_node_that_takes_no_pods_counts_for_nothing(said, doors):

@@ -48,7 +48,7 @@ def test_a_namespace_is_read_with_its_nodes_bounds_budgets_quota_and_use(reading
     assert reading.autoscalers_of("frontend") == []
     assert {one.name: one.status.allowed for one in reading.budgets()} == {"api-server": 1, "frontend": 1}
     (quota,) = reading.quotas()
-    assert (quota.status.used["pods"], quota.status.hard["pods"]) == (6, 40)
+    assert (quota.status.used["pods"], quota.status.hard["pods"]) == (7, 40)
     pods = reading.pods("app=api-server")
     assert [pod.ready for pod in pods] == [True, True]
     assert [pod.spec.asks("cpu") for pod in pods] == [0.5, 0.5]
@@ -72,7 +72,7 @@ def test_a_list_of_many_pages_is_whole(reading, doors):
     reading.per_page = 4
     doors.forget()
     names = [pod.name for pod in reading.pods(everywhere=True)]
-    assert len(set(names)) == len(names) == 12
+    assert len(set(names)) == len(names) == 13
     assert len(doors.calls("kubernetes")) == 3
 
 
