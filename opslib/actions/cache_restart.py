@@ -14,7 +14,7 @@ from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.guide.recovery import NONE, SERVICES, chosen
 from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.cache_workload import LIVES, ORDER, CacheWorkload, families, look
-from opslib.probes.cluster import state_of
+from opslib.probes.cluster_states import state_of
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 LONGEST_PAUSE = 2.0

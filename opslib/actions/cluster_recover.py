@@ -15,9 +15,9 @@ from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.guide.recovery import NONE, SERVICES, chosen
 from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes import application_ready
-from opslib.probes.cluster import state_of
 from opslib.probes.cluster_room import Which, name_of
 from opslib.probes.cluster_standing import Standing, look
+from opslib.probes.cluster_states import state_of
 from opslib.systems.kubernetes_history import ReplicaSet
 from opslib.systems.target import PlanTarget, ReadTarget, VerifyTarget, WriteTarget
 

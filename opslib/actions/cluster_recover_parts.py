@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from opslib.errors import Refused
 from opslib.model import Plan
-from opslib.probes.cluster import state_of
 from opslib.probes.cluster_standing import Standing
+from opslib.probes.cluster_states import state_of
 from opslib.systems.kubernetes_history import ReplicaSet
 from opslib.systems.kubernetes_shapes import Pod
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from opslib.checks.cluster_objects import images, named, warnings
 from opslib.checks.cluster_room import connections, quota, room
+from opslib.checks.cluster_standing import standing
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.probes import cluster as probes
@@ -24,6 +25,7 @@ __all__ = [
     "quota",
     "rollouts",
     "room",
+    "standing",
     "warnings",
 ]
 

@@ -1,13 +1,14 @@
 """Checks of what depends on others being well: vendors, names and certificates, error tracking."""
 
 from opslib.checks.dependencies_names import certificates, names
-from opslib.checks.dependencies_pages import language_models, ready_to_deploy, vendors
+from opslib.checks.dependencies_pages import cloud, language_models, ready_to_deploy, vendors
 from opslib.checks.dependencies_sentry import intake, new_issues
 from opslib.checks.dependencies_sites import api_name, recovery_site
 
 __all__ = [
     "api_name",
     "certificates",
+    "cloud",
     "intake",
     "language_models",
     "names",

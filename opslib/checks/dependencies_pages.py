@@ -85,6 +85,21 @@ def language_models(stale_days: float = 30.0) -> Check:
     )
 
 
+def cloud(stale_days: float = 30.0) -> Check:
+    """Return the check of AWS's page alone: one that is not described is UNKNOWN, for an outage may be theirs."""
+    return Check(
+        name="dependencies-cloud",
+        title="AWS reports nothing amiss",
+        probe=probes.pages("aws"),
+        judge=lambda reading: _judge(reading, _Rule(reading.taken_at, 0.0, stale_days, strict=False)),
+        remedy=(
+            "Theirs: nothing that is rebuilt in the same region helps; follow the event, tell the users, think of the "
+            "DR site. UNKNOWN: describe aws=https://health.aws.amazon.com/public/currentevents in OPS_STATUS_PAGES."
+        ),
+        items=("DR-SYS-01",),
+    )
+
+
 def ready_to_deploy(hours: float = 2.0, stale_days: float = 30.0) -> Check:
     """Return the precondition of a deployment: hoster, Supabase and GitHub report no open incident on what it needs.
 

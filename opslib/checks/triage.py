@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from opslib.checks.tree import Tree
+from opslib.checks.triage_services import asked as service_checks
+from opslib.checks.triage_services import services
 from opslib.errors import UsageError
 from opslib.model import Check, Probe, Verdict
+
+__all__ = ["NONE", "ORDER", "asked", "decisive", "service_checks", "services", "symptoms", "tree", "trees", "words"]
 
 NONE = "none"
 """Instead of a symptom: nobody named one."""

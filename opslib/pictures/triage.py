@@ -1,6 +1,7 @@
-"""Pictures of a triage: every area at a glance, and the tree from what somebody sees to what explains it."""
+"""Pictures of a triage: every area at a glance, the tree from what somebody sees, and the order of recovery."""
 
 from opslib.pictures.triage_areas import areas
+from opslib.pictures.triage_services import order
 from opslib.pictures.triage_tree import tree
 
-__all__ = ["areas", "tree"]
+__all__ = ["areas", "order", "tree"]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from opslib.errors import OpsError, Unreachable
 from opslib.model import Probe
-from opslib.probes.cluster import state_of
+from opslib.probes.cluster_states import state_of
 from opslib.systems.cache import CacheUnreachable
 from opslib.systems.kubernetes_history import StatefulSet
 from opslib.systems.kubernetes_shapes import Pod

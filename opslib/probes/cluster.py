@@ -12,8 +12,9 @@ from typing import Any
 from opslib.model import Probe
 from opslib.probes.cluster_objects import images, named, warnings
 from opslib.probes.cluster_room import connections, quota, room
+from opslib.probes.cluster_standing import history, standing
+from opslib.probes.cluster_states import state_of
 from opslib.probes.cluster_ways import sources
-from opslib.systems.kubernetes_shapes import Pod
 from opslib.systems.kubernetes_workloads import Autoscaler, Budget
 from opslib.systems.target import ReadTarget
 
@@ -21,6 +22,7 @@ __all__ = [
     "autoscalers",
     "connections",
     "disruption_budgets",
+    "history",
     "images",
     "named",
     "node_use",
@@ -30,6 +32,8 @@ __all__ = [
     "rollouts",
     "room",
     "sources",
+    "standing",
+    "state_of",
     "warnings",
 ]
 
@@ -165,21 +169,6 @@ def _pods(target: ReadTarget) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def state_of(pod: Pod) -> tuple[str, str]:
-    """Return a pod's state in one word, and why it is so: ready, starting, or what keeps it."""
-    if pod.ready:
-        return "ready", ""
-    for one in pod.status.containers:
-        if one.state.waiting is not None and one.state.waiting.reason not in ("", "ContainerCreating"):
-            return one.state.waiting.reason, one.state.waiting.message
-    for condition in pod.status.conditions:
-        if (condition.type, condition.status) == ("PodScheduled", "False"):
-            return condition.reason or "Unschedulable", condition.message
-    if pod.status.phase == "Failed":
-        return pod.status.reason or "Failed", ""
-    return "starting" if pod.spec.node else "waits for a node", ""
 
 
 pods = Probe(

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from opslib.model import Probe, now
-from opslib.probes.cluster import state_of
 from opslib.probes.cluster_room import Which, name_of
+from opslib.probes.cluster_states import state_of
 from opslib.systems.kubernetes_history import HASH, ReplicaSet
 from opslib.systems.kubernetes_shapes import Pod
 from opslib.systems.kubernetes_workloads import Autoscaler, Deployment

@@ -52,7 +52,7 @@ def test_a_namespace_is_read_with_its_nodes_bounds_budgets_quota_and_use(reading
     pods = reading.pods("app=api-server")
     assert [pod.ready for pod in pods] == [True, True]
     assert [pod.spec.asks("cpu") for pod in pods] == [0.5, 0.5]
-    assert len(reading.pods(everywhere=True)) == 6 + 2 * len(NODES)
+    assert len(reading.pods(everywhere=True)) == 7 + 2 * len(NODES)
     assert {one.name for one in reading.nodes()} == {use.meta.name for use in reading.node_use()}
     assert sum(use.sum("cpu") for use in reading.pod_use()) == pytest.approx(0.45 + 1.2 + 0.02)
 
@@ -73,7 +73,7 @@ def test_a_list_of_many_pages_is_whole(reading, doors):
     doors.forget()
     names = [pod.name for pod in reading.pods(everywhere=True)]
     assert len(set(names)) == len(names) == 13
-    assert len(doors.calls("kubernetes")) == 3
+    assert len(doors.calls("kubernetes")) == 4
 
 
 def test_bounds_are_set_once_and_only_on_what_was_read(writing, reading, doors):
