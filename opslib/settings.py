@@ -166,6 +166,7 @@ FILE_ONLY = frozenset(
     {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None}
     | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES or name in VOUCHING}
     | {"aws_endpoint_url", "migrations", "checkout", "repository", "workspace", "development_secret", *REPLICAS, *SITES}
+    | {"terraform", "infrastructure", "infrastructure_values", "infrastructure_backend", "terraform_plugins"}
 )
 """What the process cannot add to a description that has a file: guard, where credentials go, what runs, who vouches."""
 

@@ -77,6 +77,7 @@ _KINDS: tuple[type[Action], ...] = (
     dependencies.SwitchSite,
     cluster.RecoverDeployment,
     cache.RestartCache,
+    delivery.ApplyInfrastructure,
 )
 
 ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}

@@ -10,20 +10,20 @@ from pydantic import Field
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.actions.frontend_following import arrived, follow, looks, newer, nobody_else
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Effect, Plan, Repeat, Verification
+from opslib.model import Effect, Plan, Repeat, Verdict, Verification
 from opslib.probes.frontend import front_end
 from opslib.probes.frontend_documents import Document, look
 from opslib.probes.frontend_targets import obstacle, previous
 from opslib.systems.hosting import Deployment, ReadOnlyHosting, Stage, Standing
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
-PREVIOUS = "previous"
+PREVIOUS, NOWHERE = "previous", "none"
 BACK = "as they were when it was built: what was set or rotated since is not in it"
 LEFT = "as they are now: no rollback takes them back"
 
 
 class RollBackFrontEnd(Action):
-    """Points production at ``deployment``: an id, or ``previous`` for the newest one that was live before.
+    """Points production at ``deployment``: an id, ``previous`` for the newest one that was live before, or ``none``.
 
     One call, then followed to its end for at most ``wait_seconds``. Nothing is built; undone by the way forward.
     """
@@ -49,6 +49,8 @@ class RollBackFrontEnd(Action):
 
     def plan(self, target: PlanTarget) -> Plan:
         """Find both deployments; raises Refused where production cannot, or must not, go back to that one."""
+        if self.deployment == NOWHERE:
+            return self._nothing()
         hosting, address = target.hosting, front_end(target)
         standing = hosting.current()
         nobody_else(standing)
@@ -90,6 +92,8 @@ class RollBackFrontEnd(Action):
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Ask once and follow; raises Refused before that where somebody deployed, or the target is gone."""
+        if not plan.touches:
+            return {}
         hosting, wanted = target.hosting_writer, str(plan.fingerprint["target"])
         standing = hosting.current()
         if standing.deployment == wanted and newer(standing, plan):
@@ -110,6 +114,8 @@ class RollBackFrontEnd(Action):
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Ask the hoster and both addresses; the edge may take a moment."""
+        if not plan.touches:
+            return Verification(Verdict.OK, "It was not asked for: production stays where it is.")
         wanted, before = str(plan.fingerprint["target"]), plan.fingerprint
         held = True if target.hosting.pins else before["held back"]
         left = values.get("from")
@@ -118,6 +124,8 @@ class RollBackFrontEnd(Action):
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Ask where production points, and what became of a request that is newer than the plan."""
+        if not plan.touches:
+            return Settled(Outcome.DONE, "Nothing was to be done.", {})
         hosting, wanted = target.hosting_writer, str(plan.fingerprint["target"])
         standing = arrived(hosting, plan, self.wait_seconds)
         asked = newer(standing, plan)
@@ -155,6 +163,17 @@ class RollBackFrontEnd(Action):
             ask(back)
             follow(hosting, back, standing.move.at if standing.move else None, self.wait_seconds, progress)
         return looks(target, back, held, self.wait_seconds, plan)
+
+    def _nothing(self) -> Plan:
+        """Return the plan of nothing, which asks no hoster."""
+        return self.planned(
+            before={"production": "as it is"},
+            after={"production": "as it is"},
+            touches=0,
+            touched="project's production addresses",
+            verification="None: it is not asked for.",
+            undo="None is needed.",
+        )
 
     def _both(self, hosting: ReadOnlyHosting, live: str, wanted: str = "") -> tuple[Deployment, Deployment]:
         """Return the live deployment and the target; raises Refused where production cannot go back to it."""

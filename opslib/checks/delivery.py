@@ -1,6 +1,7 @@
 """Delivery: whether a change may go to its users, and whether it got there."""
 
 from opslib.checks.delivery_changes import change, uncovered
+from opslib.checks.delivery_rebuild import rebuild
 from opslib.checks.delivery_runs import durations, run_stages
 from opslib.checks.delivery_scenarios import scenarios
 from opslib.checks.delivery_stages import change_detection, filters, pinned, stages
@@ -34,6 +35,7 @@ __all__ = [
     "last_run",
     "nothing_under_way",
     "pinned",
+    "rebuild",
     "run_stages",
     "scenarios",
     "stages",

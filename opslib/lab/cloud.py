@@ -14,6 +14,7 @@ from typing import Any
 from opslib.lab import development
 from opslib.lab.production import DOMAIN, RENEWED, SITE, dummy
 from opslib.lab.service import Service
+from opslib.lab.vendors.product import STATE_BUCKET
 from opslib.settings import Settings
 
 REGION = "us-east-1"
@@ -22,7 +23,7 @@ ARCHIVE = "valuecanvas-archive"
 AUDIT = "valuecanvas-audit"
 LEASES = "valuecanvas-leases"
 LOCKED = (BACKUPS, ARCHIVE, AUDIT)
-"""Buckets that keep versions and can lock them; leases are written anew all the time and need neither."""
+"""Buckets that keep versions and can lock them; Terraform's state has versions alone, leases neither."""
 
 SECRET = "valuecanvas/production/secrets"  # noqa: S105 - the secret's name, not the secret
 PRIVATE = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -94,9 +95,9 @@ class Cloud(Service):
         return _client(service, self.url, self.passwords["aws_id"], self.passwords["aws_key"])
 
     def _buckets(self, s3: Any) -> None:
-        for bucket in (*LOCKED, LEASES):
+        for bucket in (*LOCKED, LEASES, STATE_BUCKET):
             s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=bucket in LOCKED)
-            if bucket in LOCKED:
+            if bucket != LEASES:
                 s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
             s3.put_bucket_encryption(
                 Bucket=bucket,

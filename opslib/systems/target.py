@@ -37,6 +37,7 @@ from opslib.systems.supabase_keyring import Keyring
 from opslib.systems.target_reading import ReadTarget
 from opslib.systems.target_rows import RowLooking
 from opslib.systems.target_supabase import SupabaseLooking
+from opslib.systems.terraform import ReadOnlyTerraform, Terraform
 from opslib.systems.vault import Vault
 from opslib.systems.vault_writing import VaultWriter
 from opslib.systems.workspace import Workspace
@@ -82,6 +83,11 @@ class PlanTarget(ReadTarget, SupabaseLooking, RowLooking):
     def build_tools(self) -> ReadOnlyBuilder:
         """Which Node and npm this machine has."""
         return ReadOnlyBuilder(self._whole)
+
+    @cached_property
+    def terraform(self) -> ReadOnlyTerraform:
+        """Infrastructure code, planned with credentials that read."""
+        return ReadOnlyTerraform(self._whole)
 
     @cached_property
     def llm_keys(self) -> ReadOnlyKeys:
@@ -258,6 +264,11 @@ class WriteTarget(VerifyTarget):
     def pager(self) -> Pager:
         """PagerDuty's door for events; it can only be told."""
         return Pager(self.settings, self.settings.pagerduty_key)
+
+    @cached_property
+    def terraform_writer(self) -> Terraform:
+        """Infrastructure code, applied by saved plans."""
+        return Terraform(self.settings)
 
     @cached_property
     def workloads_writer(self) -> Workloads:

@@ -105,6 +105,41 @@ _COMPONENTS = {
 }
 """The lab's share of the product's components: the versions that each knows, and the properties that it demands."""
 
+INFRASTRUCTURE, BACKEND = "infrastructure/terraform", "lab.s3.tfbackend"
+STATE_BUCKET, STATE_KEY = "valuecanvas-terraform", "production/terraform.tfstate"
+_INFRASTRUCTURE = b"""# The lab's share of the product's infrastructure: names of resources, with nothing behind them.
+terraform {
+  backend "s3" {}
+}
+
+variable "nodes" {
+  default = 3
+}
+
+resource "terraform_data" "network" {
+  input = { zones = 3 }
+}
+
+resource "terraform_data" "cluster" {
+  input = { network = terraform_data.network.id, nodes = var.nodes }
+}
+
+resource "terraform_data" "cache" {
+  triggers_replace = "valkey-9"
+  input            = { network = terraform_data.network.id }
+}
+"""
+_BACKEND = f"""bucket                      = "{STATE_BUCKET}"
+key                         = "{STATE_KEY}"
+region                      = "us-east-1"
+use_lockfile                = true
+use_path_style              = true
+skip_credentials_validation = true
+skip_metadata_api_check     = true
+skip_region_validation      = true
+skip_requesting_account_id  = true
+""".encode()
+
 
 def _registry() -> bytes:
     lines = ["import * as shown from '../components/SDUI';", "", "export const registry = {"]
@@ -123,6 +158,8 @@ DELIVERED = {
     },
     "blueprint/infra/backend/shared/log.py": b"LEVEL = 20\n",
     "infrastructure/main.tf": b'variable "nodes" {\n  default = 3\n}\n',
+    f"{INFRASTRUCTURE}/main.tf": _INFRASTRUCTURE,
+    f"{INFRASTRUCTURE}/{BACKEND}": _BACKEND,
     "docs/operations.md": b"# Operations\n\nSee the operations guide.\n",
     "src/sdui/schema.ts": _SCHEMA,
     "src/sdui/registry.tsx": _registry(),

@@ -107,6 +107,7 @@ class Vendors(Service):
             "CLOUDFLARE_API_TOKEN": self.passwords["cloudflare_token"],
             **self._supabase(),
             "OPS_CHECKOUT": str(checkout) if checkout.is_dir() else "",
+            "OPS_INFRASTRUCTURE_BACKEND": product.BACKEND,
             "OPS_REPOSITORY": address if checkout.is_dir() and re.match(REPOSITORY, address) else "",
             "OPS_WORKSPACE": str(development.place(self.state.folder)),
             "OPS_DEVELOPMENT_PORT": str(32_000 + self.port % 700),
