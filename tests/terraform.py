@@ -1,4 +1,4 @@
-"""For tests of infrastructure code: the real Terraform, as one library of a wheel, behind a program's name on the PATH."""
+"""For tests of infrastructure code: the real Terraform, one library of a wheel, as a program on the PATH."""
 
 from __future__ import annotations
 

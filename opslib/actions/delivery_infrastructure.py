@@ -45,7 +45,7 @@ class ApplyInfrastructure(Action):
     reason: ClassVar[str] = (
         "In an outage the guide applies whatever Terraform finds different, unseen, from whatever the operator's "
         "folder holds; where the state is lost that is everything once more (GH-20). Here one commit is planned "
-        "without being able to write, its plan is a file that is approved by its digest, and that file alone is applied."
+        "without being able to write, its plan is a file, approved by its digest, and that file alone is applied."
     )
 
     services: str = Field(default=NONE, pattern=SERVICES)

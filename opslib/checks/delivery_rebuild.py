@@ -7,7 +7,7 @@ from opslib.probes.delivery_infrastructure import rebuild as probe
 
 
 def rebuild(commit: str) -> Check:
-    """Return the check of a branch or commit: CRITICAL where a folder that the guide names is not there."""
+    """Return the check of a branch or commit: CRITICAL without infrastructure code, WARNING without manifests."""
     return Check(
         name="delivery-rebuild",
         title="What the guide rebuilds the system from is there",
@@ -15,8 +15,8 @@ def rebuild(commit: str) -> Check:
         judge=_judge,
         remedy=(
             "The guide's k8s/production/ is in no commit of the product (GH-01): set OPS_MANIFESTS and "
-            "OPS_INFRASTRUCTURE to what is yours; a kustomization is rendered (kubectl kustomize), read, and applied by people. Without a "
-            "lock file of providers, commit one (terraform init)."
+            "OPS_INFRASTRUCTURE to yours. A kustomization is rendered (kubectl kustomize), read, applied by people. "
+            "Without a lock file of providers, commit one (terraform init)."
         ),
         items=("DR-SYS-04", "DR-SYS-06"),
     )
@@ -30,7 +30,8 @@ def _judge(reading: Reading) -> Judgement:
     ]
     commit = str(reading.rows[0]["commit"])[:12]
     if missing:
-        return Judgement(Verdict.CRITICAL, f"At {commit}: {'; '.join(missing)}.", len(missing), reading.rows)
+        verdict = Verdict.WARNING if reading.rows[0]["files"] else Verdict.CRITICAL
+        return Judgement(verdict, f"At {commit}: {'; '.join(missing)}.", len(missing), reading.rows)
     said = ", ".join(f"{row['folder']} ({row['files']} files)" for row in reading.rows)
     if loose := [row["folder"] for row in reading.rows if row["locked"] is False]:
         words = f"At {commit}: {said}; {', '.join(loose)} has no lock file of providers"

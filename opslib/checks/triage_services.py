@@ -53,7 +53,9 @@ def known() -> dict[str, Service]:
         "Redis Cache": Service(
             cache.reachable, {"cache": (cache.workload, cache.memory)}, "cache", f"{HERE}, services=redis"
         ),
-        "Frontend": Service(frontend.served, {"frontend": (frontend.live,)}, "frontend", f"{HERE}, services=front-end"),
+        "Frontend": Service(
+            frontend.served, {"frontend": (frontend.live,)}, "frontend", f"{HERE}, deployment=previous"
+        ),
     }
 
 

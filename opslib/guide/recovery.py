@@ -62,8 +62,8 @@ def _seconds(said: str) -> float | None:
     return float(number) * (_SECONDS[unit] if unit else 1.0)
 
 
-CHOICES = ("api", "worker", "redis", "front-end", "infrastructure", "manifests")
-"""What can be asked to be recovered; the database and the language models have notebooks of their own."""
+CHOICES = ("api", "worker", "redis", "infrastructure")
+"""What can be asked to be recovered; database and language models have notebooks of their own, others parameters."""
 NONE = "none"
 SERVICES = rf"^({NONE}|({'|'.join(CHOICES)})(,({'|'.join(CHOICES)})){{0,{len(CHOICES) - 1}}})$"
 """What a choice looks like: ``none``, or words by commas without blanks."""

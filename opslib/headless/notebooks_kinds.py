@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from opslib.guide.recovery import SERVICES
+
 _NAMED = r"[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){1,4}"
 _USER = rf"([0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_NAMED})"
 _FOUR = r"[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
@@ -96,6 +98,9 @@ KINDS: dict[str, Kind] = {
     "reason": Kind(
         "none, or a reason in three words and more, by hyphens without blanks, such as the-dump-fails-as-well",
         re.compile(r"(?=.{1,120}\Z)(none|[A-Za-z0-9]+(-[A-Za-z0-9]+){2,15})", re.ASCII),
+    ),
+    "services": Kind(
+        "none, or by commas without blanks: api, worker, redis, infrastructure", re.compile(SERVICES, re.ASCII)
     ),
     "migrations": Kind(
         "all, or a migration's version of 14 digits, such as 20260401090000", re.compile(r"all|[0-9]{14}", re.ASCII)

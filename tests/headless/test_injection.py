@@ -78,8 +78,9 @@ STEP = {
     "which": "api",
     "moment": "2026-11-29T10:00:00Z",
     "without_backup": "none",
+    "services": "api",
 }
-LISTS = ("columns", "users", "keep", "networks")
+LISTS = ("columns", "users", "keep", "networks", "services")
 FIELDS = [
     (kind, name)
     for kind in ACTIONS.values()
@@ -131,6 +132,11 @@ IDENTIFIERS = {
     "OPS_PROTECTED_PREFIXES": "{}",
     "OPS_APPLICATION_NAMES": "{}",
     "OPS_DATABASE_STANDBYS": "{}",
+    "OPS_CACHE_WORKLOAD": "{}",
+    "OPS_INFRASTRUCTURE": "{}",
+    "OPS_INFRASTRUCTURE_VALUES": "{}",
+    "OPS_INFRASTRUCTURE_BACKEND": "{}",
+    "OPS_MANIFESTS": "{}",
     "OPS_RPO_HOURS": "{}",
     "OPS_ENVIRONMENT": "{}",
 }
