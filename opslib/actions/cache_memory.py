@@ -60,6 +60,8 @@ class SetCacheMemory(Action):
 
     def plan(self, target: ReadTarget) -> Plan:
         """Look at both settings, at the memory that there is and what lives there; raises Refused, with figures."""
+        if not self.megabytes and self.policy == "as-it-is":
+            return self._nothing()
         identity = changeable(target.cache)
         before = _settings(target.cache)
         after = {
@@ -85,6 +87,8 @@ class SetCacheMemory(Action):
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Set both at once; raises Refused where they are not as planned any more, or cannot be set."""
+        if not plan.fingerprint:
+            return {"used": None}
         same_server(target, plan)
         now = _settings(target.cache)
         if now not in (dict(plan.before), dict(plan.after)):
@@ -94,6 +98,8 @@ class SetCacheMemory(Action):
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Ask the server for both."""
+        if not plan.fingerprint:
+            return Verification(Verdict.OK, "Nothing was asked for: nothing was looked at or set.")
         now = _settings(target.cache)
         rows = tuple({"setting": name, "before": plan.before[name], "now": now[name]} for name in now)
         if now != dict(plan.after):
@@ -102,6 +108,8 @@ class SetCacheMemory(Action):
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Ask the server for both."""
+        if not plan.fingerprint:
+            return Settled(Outcome.DONE, "Nothing was to be done.", {"used": None})
         now = _settings(target.cache)
         if now == dict(plan.after):
             return Settled(Outcome.DONE, "Both are as planned.", {"used": None})
@@ -127,6 +135,17 @@ class SetCacheMemory(Action):
         now = _settings(target.cache)
         back = now == dict(plan.before)
         return Verification(Verdict.OK if back else Verdict.CRITICAL, f"{_words(now)}{', as before' if back else ''}.")
+
+    def _nothing(self) -> Plan:
+        """Return the plan of nothing: it needs no server, so a cache that is out does not hold up other steps."""
+        return self.planned(
+            before={SIZE: "as it is", POLICY: "as-it-is"},
+            after={SIZE: "as it is", POLICY: "as-it-is"},
+            touches=0,
+            touched="settings",
+            verification="None: nothing is set.",
+            undo="None is needed.",
+        )
 
 
 def _settings(cache: ReadOnlyCache) -> dict[str, int | str]:

@@ -55,7 +55,7 @@ KINDS: dict[str, Kind] = {
         re.compile(r"none|[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
     ),
     "deployment": Kind(
-        "previous, or a deployment's id: letters, digits, - and _, at most 64 characters",
+        "previous, none, or a deployment's id: letters, digits, - and _, at most 64 characters",
         re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII),
     ),
     "drill": Kind(

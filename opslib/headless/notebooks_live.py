@@ -20,6 +20,8 @@ from opslib.systems.target import PlanTarget
 
 LATEST = frozenset({"latest", "due", "previous"})
 """Words that stand for whatever is there when the step is planned."""
+NO_DEPLOYMENT = "none"
+"""Instead of a deployment: production stays where it is."""
 
 
 def check_live(
@@ -64,6 +66,8 @@ def _table(target: PlanTarget, value: str) -> str:
 
 
 def _deployment(target: PlanTarget, value: str) -> str:
+    if value == NO_DEPLOYMENT:
+        return ""
     try:
         target.hosting.deployment(value)
     except Unreachable as error:

@@ -9,7 +9,8 @@ from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, heading, label
 
 TITLE = "The order of recovery"
 LEGEND = (
-    "From above: what is below rests on it. Solid: out. Hatched: ill or strained. Dotted: not known. Outline: well.",
+    "From above: what is below rests on it.",
+    "Solid: out. Hatched: ill or strained. Dotted: not known. Outline: well.",
 )
 TEXTURES: dict[str, Texture] = {"out": "solid", "ill": "hatch", "strained": "hatch", "not known": "dots"}
 LEFT, SIDE, LINE = 24.0, 16.0, 40.0
@@ -33,7 +34,8 @@ def _when(priority: str) -> str:
 
 def _service(row: Row) -> Block:
     texture = TEXTURES.get(str(row["state"]), "outline")
-    promised = f"back within {row['back_within']}, may lose {row['may_lose']}"
+    loss = "no loss promised" if row["may_lose"] == "not promised" else f"may lose {row['may_lose']}"
+    promised = f"back within {row['back_within']}, {loss}"
     nodes: list[Node] = [
         box(LEFT, 3, SIDE, SIDE, texture, f"{row['service']}: {row['state']}. {row['saw']}"),
         label(LEFT + 26, 16, f"{row['service']}: {row['state']}", room=190),

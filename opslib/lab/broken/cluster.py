@@ -36,9 +36,10 @@ def hang(settings: Settings) -> None:
 
 def roll_out(settings: Settings) -> None:
     """Give the API an image that cannot be pulled: the rollout stops at its first pod, the old ones serve."""
-    _image(settings, BAD)
     doors = Doors(settings, cluster=True)
+    # First: the cluster goes on by itself, and the first pod must not be ready before it is ill.
     doors.put(kubernetes={**doors.state()["kubernetes"], "ailing": {BAD: "ImagePullBackOff"}})
+    _image(settings, BAD)
 
 
 def take_back(settings: Settings) -> None:
