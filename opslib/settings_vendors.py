@@ -53,8 +53,9 @@ Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 """A name that Supabase allows for a function."""
 
 
-class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, GatewayNames, Sites):
-class VendorNames(SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, GatewayNames, RecoveryNames):
+class VendorNames(
+    SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, GatewayNames, Sites, RecoveryNames
+):
     """Addresses and names at the vendors, and what only reads there."""
 
     front_end_url: Address | None = Field(None, alias="VITE_APP_URL", description="where users open the front end")

@@ -61,7 +61,7 @@ reachable = Check(
     judge=_judge_reachable,
     remedy=(
         "Compare the address above with the application's REDIS_URL: the guide's redis-cli INFO and FLUSHDB name no "
-        "server (-u) and would talk to localhost. Nothing listens: restart it, then look again (diagnostics/cache)."
+        "server (-u) and would talk to localhost. Nothing listens: disaster/recover-everything with services=redis."
     ),
     threshold=ANSWER,
     items=("ENV-VER-02",),

@@ -71,7 +71,7 @@ autoscalers = Check(
     judge=_judge_autoscalers,
     remedy=(
         "At the upper bound: raise it by runbooks/scale-for-high-traffic, which looks for room first. Figures not "
-        "known: look at metrics-server; the bounds hold without it. Off at 0 replicas: set at least one by hand."
+        "known: look at metrics-server; the bounds hold without it. Off at 0 replicas: disaster/recover-everything."
     ),
 )
 """At its upper bound is a WARNING, and CRITICAL where the use is above the target; blind is a WARNING."""
@@ -145,7 +145,8 @@ pods = Check(
     remedy=(
         "CrashLoopBackOff: kubectl logs --previous of that pod. OOMKilled (137): its memory limit is too low, or it "
         "leaks. Unschedulable: nodes are full; add one, or lower what is asked for. ImagePull: see tag and registry; "
-        "runbooks/force-full-deployment builds it again. Since a deployment: runbooks/roll-back-deployment."
+        "runbooks/force-full-deployment builds it again. Since a deployment, or one that hangs: "
+        "disaster/recover-everything with services=api; the front end: runbooks/roll-back-deployment."
     ),
 )
 """What does not end by waiting is CRITICAL; not ready yet, or more than five restarts, a WARNING."""
