@@ -70,7 +70,7 @@ def serve(store: Store, servers: Mapping[str, Server], now: float) -> None:
             pods.run(store, made, now)
         elif not up and pods.ready(pod):
             _died(made, now)
-            store.event(pod, "BackOff", "Back-off restarting failed container", now)
+            store.event(pod, "Unhealthy", "Readiness probe failed: connection refused", now)
         store.keep(made)
 
 
@@ -81,9 +81,7 @@ def _died(pod: Object, now: float) -> None:
     for one in pod["status"]["containerStatuses"]:
         began = one["state"]["running"]["startedAt"]
         ended = {"exitCode": 137, "reason": "Error", "startedAt": began, "finishedAt": stamp(now)}
-        waits = {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}
-        one |= {"ready": False, "started": False, "restartCount": one["restartCount"] + 1}
-        one |= {"state": {"waiting": waits}, "lastState": {"terminated": ended}}
+        one |= {"ready": False, "started": False, "state": {"terminated": ended}, "lastState": {"terminated": ended}}
 
 
 def report(store: Store, one: Object) -> None:
