@@ -79,6 +79,14 @@ class ClusterDoors(Doors):
                     one |= {"restartCount": 0, "lastState": {}, "state": {"running": {"startedAt": began}}}
         self.put(kubernetes=state)
 
+    def made(self, name: str, seconds: float) -> None:
+        """Have the pods of a deployment be made so many seconds ago."""
+        state, at = self.cluster(), stamp(time.time() - seconds)
+        for pod in state["objects"]["pods"].values():
+            if pod["metadata"]["labels"].get("app") == name:
+                pod["metadata"]["creationTimestamp"] = at
+        self.put(kubernetes=state)
+
     def make(self, plural: str, name: str, spec: dict[str, Any], **meta: Any) -> None:
         """Make an object in the product's namespace, as somebody else would."""
         state = self.cluster()

@@ -1,7 +1,5 @@
 """A deployment brought back on the lab's cluster: from 0, from a template that starts no pod, from a wedged pod."""
 
-import time
-
 import pytest
 
 from opslib.actions.base import Outcome
@@ -10,7 +8,6 @@ from opslib.actions.cluster_recover_parts import differences
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.lab.broken import find
 from opslib.lab.broken.cluster import BAD, GOOD
-from opslib.lab.cluster.kinds import stamp
 from opslib.model import Verdict
 from opslib.runs.saved_plan import moved
 from opslib.systems.kubernetes_history import HASH, ReplicaSet
@@ -168,18 +165,9 @@ def test_what_it_would_not_mend_is_refused(doors, targets):
         action(back="previous").plan(targets[0])
     doors.change(ailing={doors.pods_of("api-server")[0]: "hangs"})
     doors.until(lambda objects: replicas(objects, "api-server") == 1)
-    made_now(doors)
+    doors.made("api-server", 0)
     with pytest.raises(Refused, match="starting for"):
         action(wedged_seconds=3600.0).plan(targets[0])
-
-
-def made_now(doors):
-    """Have the pods be made just now."""
-    state = doors.cluster()
-    for key, pod in state["objects"]["pods"].items():
-        if "api-server" in key:
-            pod["metadata"]["creationTimestamp"] = stamp(time.time())
-    doors.put(kubernetes=state)
 
 
 def revision(number, *containers):
