@@ -54,7 +54,7 @@ def test_a_namespace_is_read_with_its_nodes_bounds_budgets_quota_and_use(reading
     assert [pod.spec.asks("cpu") for pod in pods] == [0.5, 0.5]
     assert len(reading.pods(everywhere=True)) == 7 + 2 * len(NODES)
     assert {one.name for one in reading.nodes()} == {use.meta.name for use in reading.node_use()}
-    assert sum(use.sum("cpu") for use in reading.pod_use()) == pytest.approx(0.45 + 1.2 + 0.02)
+    assert sum(use.sum("cpu") for use in reading.pod_use()) == pytest.approx(0.45 + 1.2 + 0.02 + 0.015)
 
 
 def test_a_log_is_read_as_far_as_it_is_kept(reading, doors):
