@@ -185,5 +185,5 @@ def test_every_check_of_the_area_names_what_to_do():
     from opslib.model import Check
 
     found = [value for value in vars(checks).values() if isinstance(value, Check)]
-    assert len(found) == 12
+    assert len(found) == 13
     assert [check.name for check in found if len(check.remedy) < 40] == []

@@ -129,7 +129,10 @@ def test_every_other_question_is_answered_while_an_alter_table_waits(lab, chain)
     waiting = {}
     for name in probes.__all__:
         probe = getattr(probes, name)
-        taken = take(probe if hasattr(probe, "read") else probe(), lab.target)
+        probe = probe if hasattr(probe, "read") else probe()
+        if probe.by_executor:  # with handles that a kernel has not
+            continue
+        taken = take(probe, lab.target)
         waiting[name] = taken.unknown
     disk = waiting.pop("disk")
     assert disk is None or "OPS_SERVER_METRICS_URL" in disk or "metrics" in disk
