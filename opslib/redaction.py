@@ -112,6 +112,17 @@ class SecretUrl(Secret):
         """Return the same address with another path (another database on the same server)."""
         return type(self)(urlunsplit(urlsplit(self._value)._replace(path="/" + quote(path, safe=""))))
 
+    @property
+    def place(self) -> str:
+        """Host and port as ``host:port``, with PostgreSQL's own port where none is named."""
+        return f"{self.host}:{self.port or 5432}"
+
+    def at_place(self, place: str) -> Self:
+        """Return the same address at another ``host:port``."""
+        url = urlsplit(self._value)
+        user, at, _ = url.netloc.rpartition("@")
+        return type(self)(urlunsplit(url._replace(netloc=f"{user}{at}{place}")))
+
     def parts(self) -> tuple[str, ...]:
         """Return the whole address, and its password as written and decoded; nothing of one without user and query."""
         url = urlsplit(self._value)

@@ -24,7 +24,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from opslib.errors import SettingsError
 from opslib.model import ENVIRONMENTS, Environment
 from opslib.redaction import CacheUrl, DatabaseUrl, Secret
-from opslib.settings_database import DatabaseServers, RecoveredServer
+from opslib.settings_database import DatabaseFencing, DatabaseServers, RecoveredServer
 from opslib.settings_environments import PREFIX, lab_faults, shared_faults
 from opslib.settings_guard import Address, Bucket, Folder, Guard, shown, split
 from opslib.settings_sites import SITES
@@ -138,7 +138,7 @@ class ReadSettings(DatabaseServers, VendorNames):
         return {name: _shown(value) for name, value in pairs if value is not None}
 
 
-class Settings(Guard, VendorTokens, RecoveredServer, ReadSettings):
+class Settings(Guard, DatabaseFencing, VendorTokens, RecoveredServer, ReadSettings):
     """The whole description, with what can write; only the executor's process holds it."""
 
     database_url: DatabaseUrl = Field(
@@ -163,10 +163,11 @@ class Settings(Guard, VendorTokens, RecoveredServer, ReadSettings):
 
 
 FILE_ONLY = frozenset(
-    {name for name, field in Guard.model_fields.items() if field.annotation != Secret | None}
+    {n for part in (Guard, DatabaseFencing) for n, f in part.model_fields.items() if f.annotation != Secret | None}
     | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES or name in VOUCHING}
     | {"aws_endpoint_url", "migrations", "checkout", "repository", "workspace", "development_secret", *REPLICAS, *SITES}
     | {"terraform", "infrastructure", "infrastructure_values", "infrastructure_backend", "terraform_plugins"}
+    | {"application_database", "application_standby"}
 )
 """What the process cannot add to a description that has a file: guard, where credentials go, what runs, who vouches."""
 

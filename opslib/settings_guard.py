@@ -39,7 +39,8 @@ Folder = Annotated[Path, AfterValidator(_whole)]
 """A folder of this machine."""
 
 
-def _pairs(value: object) -> object:
+def pairs(value: object) -> object:
+    """Return what a text of the form ``name=value,name=value`` says; anything else as it is."""
     if not isinstance(value, str):
         return value
     said = [part.strip().partition("=") for part in value.split(",") if part.strip()]
@@ -80,7 +81,7 @@ class Guard(BaseModel):
     revoked_keys: Path | None = Field(
         None, alias="OPS_REVOKED_KEYS", description="key revocation list of ssh-keygen, or public keys, one a line"
     )
-    operators: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(
+    operators: Annotated[dict[str, str], BeforeValidator(pairs)] = Field(
         {},
         alias="OPS_OPERATORS",
         description="who is who: operating system user=name in the allowed signers, e.g. ann=ann@valuecanvas",
@@ -93,7 +94,7 @@ class Guard(BaseModel):
         alias="OPS_FREEZE",
         description="when nothing may be changed, e.g. 2026-12-24T00:00Z/2026-12-27T00:00Z; several by commas",
     )
-    most: Annotated[dict[str, int], BeforeValidator(_pairs)] = Field(
+    most: Annotated[dict[str, int], BeforeValidator(pairs)] = Field(
         {},
         alias="OPS_MOST",
         description="how many things one step of an action may touch, e.g. apply-retention=40",

@@ -119,7 +119,7 @@ class RevokeSessions(Action):
         same_server(target)
         batch = SLOW_BATCH if _unindexed(target.database.ask(question("incident/session_children"))) else BATCH
         ended = 0
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             if chosen.ended and not may_end_sessions(session):
                 raise Refused(
                     "The role of DATABASE_URL may not delete from auth.sessions, or row level security hides rows.",
@@ -162,7 +162,7 @@ class RevokeSessions(Action):
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """End what a killed run left on the server, then look which of the sessions are still there."""
         chosen = self._chosen(target, plan)
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             end_earlier(session)
         left = _left(target, chosen)["sessions"]
         if not left:

@@ -117,7 +117,7 @@ def same(target: WriteTarget, name: str) -> None:
 @contextmanager
 def maintenance(target: WriteTarget) -> Iterator[AdminDatabase]:
     """Hand out an administrating session beside the live database, with limits on waiting."""
-    url = target.settings.database_url.with_path(MAINTENANCE)
+    url = target.database_url.with_path(MAINTENANCE)
     with target.admin(url) as session:
         limit_waiting(session)
         yield session
@@ -125,7 +125,7 @@ def maintenance(target: WriteTarget) -> Iterator[AdminDatabase]:
 
 def contents(target: VerifyTarget, database: str, progress: Progress) -> Contents:
     """Return counts and digests of everything in ``database``, read in one snapshot."""
-    return contents_of(target.settings.database_url.with_path(database), f"opslib:{target.run}", progress)[0]
+    return contents_of(target.database_url.with_path(database), f"opslib:{target.run}", progress)[0]
 
 
 def differences(staged: Staged, found: Contents, live: Live) -> Rows:

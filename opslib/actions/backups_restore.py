@@ -211,7 +211,7 @@ def _has_what_it_needs(target: ReadTarget, staged: Staged) -> None:
 
 
 def _fill(target: WriteTarget, staged: Staged, file: Path, new: str, live: Live, progress: Progress) -> None:
-    url = target.settings.database_url.with_path(new)
+    url = target.database_url.with_path(new)
     progress(f"Restoring {staged.rows} rows into {new}")
     if staged.form == "custom":
         programs.run(
@@ -235,7 +235,7 @@ def _fill(target: WriteTarget, staged: Staged, file: Path, new: str, live: Live,
 
 def _dress(target: WriteTarget, session: AdminDatabase, new: str, live: Live) -> None:
     """Give the new database what a dump does not carry, as the live one has it."""
-    with target.admin(target.settings.database_url.with_path(new)) as own:
+    with target.admin(target.database_url.with_path(new)) as own:
         analyze(own)
         try:
             give_settings(own, new, [(item.role, item.name, item.value) for item in live.settings])

@@ -260,7 +260,7 @@ def _lost(target: ReadTarget, staged: Staged) -> dict[str, Any]:
 
 
 def _written(target: WriteTarget, database: str) -> dict[str, int]:
-    with target.admin(target.settings.database_url.with_path(database)) as session:
+    with target.admin(target.database_url.with_path(database)) as session:
         return {row["table"]: row["changes"] for row in session.ask(question("restore/written"))}
 
 

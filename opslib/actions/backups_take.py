@@ -147,7 +147,7 @@ class TakeBackup(Action):
         return f"{target.settings.backup_prefix}{target.run}-{self.label}"
 
     def _save(self, target: WriteTarget, plan: Plan, base: str, progress: Progress) -> Manifest:
-        url = target.settings.database_url
+        url = target.database_url
         with snapshot(url, f"opslib:{target.run}", statement_seconds=SECONDS) as (session, shared):
             came_from = origin(session, url)
             if {"database": came_from.database, "system": came_from.system_identifier} != plan.fingerprint:
@@ -180,7 +180,7 @@ class TakeBackup(Action):
         with (
             programs.stream(
                 "pg_dump",
-                target.settings.database_url,
+                target.database_url,
                 arguments,
                 server_version=came_from.server_version,
                 seconds=SECONDS,

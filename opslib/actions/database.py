@@ -1,12 +1,16 @@
-"""The actions of the area: vacuum tables, make an index, drop invalid ones, refresh views; migrate and roll back."""
+"""The actions of the area: vacuum tables, make an index, drop invalid ones, refresh views; migrate and roll back; fail over."""
 
 from typing import Literal
 
+from opslib.actions.database_failover import FencePrimary
 from opslib.actions.database_indexes import CreateIndex, DropInvalidIndexes
 from opslib.actions.database_migrate import ApplyDestructiveMigrations, ApplyMigrations
 from opslib.actions.database_migrating import ALL, NONE
 from opslib.actions.database_recover import RecoverToMoment
+from opslib.actions.database_promote import PromoteStandby, ProveWrites
 from opslib.actions.database_rehearse import RehearseMigrations
+from opslib.actions.database_rejoin import RejoinFormerPrimary
+from opslib.actions.database_repoint import RepointApplication
 from opslib.actions.database_roll_back import RollBackMigration
 from opslib.actions.database_rows import BringBackRows
 from opslib.actions.database_sessions import EndBlockingSession
@@ -22,8 +26,13 @@ __all__ = [
     "DropInvalidIndexes",
     "EndBlockingSession",
     "RecoverToMoment",
+    "FencePrimary",
+    "PromoteStandby",
+    "ProveWrites",
     "RefreshViews",
     "RehearseMigrations",
+    "RejoinFormerPrimary",
+    "RepointApplication",
     "RollBackMigration",
     "VacuumTables",
     "apply_migrations",

@@ -261,7 +261,7 @@ class DropInvalidIndexes(Action):
 
 def end_building(target: WriteTarget) -> None:
     """End what a killed process of this run left at work on the server, so that its fate can be looked up."""
-    with target.admin(target.settings.database_url) as session:
+    with target.admin(target.database_url) as session:
         end_earlier(session)
 
 

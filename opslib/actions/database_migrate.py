@@ -101,11 +101,11 @@ class ApplyMigrations(Action):
             return {"applied": []}
         same_server(target)
         self._rehearsed(target, plan, files)
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             left = _left(recorded(session), plan, files, target.run)
         for number, file in enumerate(left):
             progress(f"Applying {file.version} {file.name}", number, len(left))
-            with target.admin(target.settings.database_url) as session:
+            with target.admin(target.database_url) as session:
                 put(session, file, target.run, self.limits)
         return {"applied": [file.version for file in files]}
 
@@ -134,7 +134,7 @@ class ApplyMigrations(Action):
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look which files are recorded by this work: a file and its record are there together, or not at all."""
         planned = [str(version) for version, *_ in plan.fingerprint.get("files", [])]
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             end_earlier(session)
             history = recorded(session)
         done = [version for version in planned if ours(history.get(version), target.run)]

@@ -120,7 +120,7 @@ def take_back(
 
     Raises Refused, before anything, when they are not the newest applied ones or one has no rollback.
     """
-    with target.admin(target.settings.database_url) as session:
+    with target.admin(target.database_url) as session:
         end_earlier(session)
         history = recorded(session)
     left = [(file, back) for file, back in pairs if file.version in history]
@@ -133,7 +133,7 @@ def take_back(
     for number, (file, back) in enumerate(reversed(left)):
         assert back is not None
         progress(f"Rolling back {file.version} {file.name}", number, len(left))
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             roll_back_file(session, file.version, back.text, limits)
     return [file.version for file, _ in reversed(left)]
 

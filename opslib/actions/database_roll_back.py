@@ -94,10 +94,10 @@ class RollBackMigration(Action):
         same_server(target)
         ((file, back),) = as_planned(target, plan.fingerprint["files"])
         assert back is not None
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             if sorted(recorded(session)) != list(plan.fingerprint["applied"]):
                 raise Refused("The history is not what was planned with any more.", "Look who migrates; plan again.")
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             roll_back_file(session, file.version, back.text, self.limits)
         return {"rolled_back": file.version}
 
@@ -116,7 +116,7 @@ class RollBackMigration(Action):
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look at the record: it is gone with what the migration made, or both are there."""
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             end_earlier(session)
             history = recorded(session)
         if self.version == NONE or self.version in history:
@@ -129,13 +129,13 @@ class RollBackMigration(Action):
             return Verification(Verdict.OK, "Nothing had been rolled back.")
         same_server(target)
         ((file, _),) = as_planned(target, plan.fingerprint["files"])
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             end_earlier(session)
             history = recorded(session)
         if not ours(history.get(file.version), target.run):
             if sorted(history) != list(plan.fingerprint["applied"])[:-1]:
                 raise Refused("Other migrations were applied since.", "Apply this one by -p act=apply instead.")
-            with target.admin(target.settings.database_url) as session:
+            with target.admin(target.database_url) as session:
                 put(session, file, target.run, self.limits)
         if schema(target) != plan.fingerprint["schema"]:
             return Verification(Verdict.WARNING, f"{file.version} is applied again; the schema differs from before.")

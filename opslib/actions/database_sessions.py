@@ -77,7 +77,7 @@ class EndBlockingSession(Action):
         """End it; raises StepFailed where the server does not within ten seconds, or may not."""
         same_server(target)
         known = _known(plan)
-        with target.admin(target.settings.database_url) as admin:
+        with target.admin(target.database_url) as admin:
             rows = admin.execute(END, known, what=f"end session {known['pid']}")
         if not all(row["ended"] for row in rows):
             raise StepFailed(f"Session {known['pid']} does not end.", "Look at what it does in pg_stat_activity.")
@@ -86,7 +86,7 @@ class EndBlockingSession(Action):
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look whether the session is gone, and who waits now."""
         known = _known(plan)
-        with target.admin(target.settings.database_url) as admin:
+        with target.admin(target.database_url) as admin:
             if admin.execute(THERE, known, what="look for the session"):
                 return Verification(Verdict.CRITICAL, f"Session {known['pid']} is still there.")
         waiting = [row for row in blocking.read(target) if row["depth"] > 0]
@@ -99,7 +99,7 @@ class EndBlockingSession(Action):
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look whether the session is still there."""
         known = _known(plan)
-        with target.admin(target.settings.database_url) as admin:
+        with target.admin(target.database_url) as admin:
             there = admin.execute(THERE, known, what="look for the session")
         if there:
             return Settled(Outcome.NOT_DONE, f"Session {known['pid']} is still there.")

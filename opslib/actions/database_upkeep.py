@@ -30,7 +30,7 @@ def on_primary(target: ReadTarget) -> None:
 def same_server(target: WriteTarget) -> None:
     """Raise Refused unless the writing address leads to the server and database that were looked at."""
     asked = question("backups/origin")
-    with target.admin(target.settings.database_url) as session:
+    with target.admin(target.database_url) as session:
         (found,) = session.ask(asked)
     (looked,) = target.database.ask(asked)
     if any(found[name] != looked[name] for name in ("system_identifier", "database")):
@@ -49,7 +49,7 @@ def tables(target: ReadTarget, *relations: str) -> dict[str, Row]:
 @contextmanager
 def following(target: WriteTarget, *, lock_seconds: float | None = LOCK_SECONDS) -> Iterator[Follower]:
     """Hand out what carries long statements out in the live database; ``lock_seconds`` None waits for any lock."""
-    url = target.settings.database_url
+    url = target.database_url
     with target.admin(url) as session, target.admin(url) as another:
         if lock_seconds is not None:
             limit_waiting(session, lock_seconds=lock_seconds, statement_seconds=0)

@@ -121,7 +121,7 @@ class PreserveEvidence(Action):
                 "Free space there: a full disk would keep the run from being recorded.",
             )
         place.begin()
-        url = target.settings.read_database_url
+        url = target.database.url
         with snapshot(url, f"opslib:{target.run}", statement_seconds=SECONDS) as (session, _):
             (origin,) = session.ask(question("backups/origin"))
             if (origin["system_identifier"], origin["database"]) != (

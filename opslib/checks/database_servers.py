@@ -6,7 +6,7 @@ from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import duration, size
 from opslib.probes import database as probes
-from opslib.probes.database_servers import PRIMARY, STANDBY
+from opslib.probes.database_servers import by_role
 from opslib.probes.database_ways import DOWN
 
 BEHIND = threshold("standby-behind")
@@ -34,8 +34,9 @@ KEEPS = (
 
 
 def _judge_servers(reading: Reading) -> Judgement:
-    rows = {row["meant_as"]: row for row in reading.rows}
-    verdict, said = _state(rows[PRIMARY], rows.get(STANDBY))
+    primary, standby = by_role(reading.rows)
+    assert primary is not None
+    verdict, said = _state(primary, standby)
     return Judgement(verdict, said, None, tuple(_shown(row, SERVER) for row in reading.rows))
 
 
@@ -84,9 +85,6 @@ def _both(primary: Row, standby: Row) -> Said:
             Verdict.CRITICAL,
             f"{_named(standby)} is a copy of another database: failing over would exchange the data.",
         )
-    if primary["standby"]:
-        said = f"{_named(standby)} takes writes, and {_named(primary)}, where the application is led, takes none."
-        return Verdict.CRITICAL, said
     return _followed(primary, standby)
 
 
@@ -108,9 +106,6 @@ def _followed(primary: Row, standby: Row) -> Said:
 
 
 def _without_primary(primary: Row, standby: Row) -> Said:
-    if not standby["standby"]:
-        said = f"{_named(standby)} takes writes; {primary['address']}, where the application is led, does not answer"
-        return Verdict.CRITICAL, f"{said}: {primary['reason']}"
     if standby["receiver"] == "streaming" and _silent(primary) is Verdict.UNKNOWN:
         heard = duration(standby["heard_seconds"] or 0.0)
         said = f"We do not reach {primary['address']}, but its standby heard it {heard} ago: it is our way that is cut."
@@ -122,11 +117,9 @@ def _without_primary(primary: Row, standby: Row) -> Said:
 
 
 def _without_standby(primary: Row, standby: Row) -> Said:
-    if primary["standby"]:
-        return Verdict.CRITICAL, f"{_named(primary)} takes no writes, and the other server: {standby['reason']}"
     if primary["followers"] and _silent(standby) is Verdict.UNKNOWN:
         return Verdict.UNKNOWN, f"A standby streams from {_named(primary)}, but we do not reach it. {standby['reason']}"
-    return Verdict.CRITICAL, f"There is nothing to fail over to: {standby['reason']}"
+    return Verdict.CRITICAL, f"{_named(primary)} takes writes; there is nothing to fail over to: {standby['reason']}"
 
 
 def _silent(row: Row) -> Verdict:
@@ -151,7 +144,10 @@ servers = Check(
     ),
     threshold=BEHIND,
 )
-"""Both servers asked for themselves. Time lag is judged only while something is still to be replayed."""
+"""Both servers asked for themselves, by the roles that they have now, whatever the description calls them.
+
+Time lag is judged only while something is still to be replayed.
+"""
 
 
 def _judge_keeping(reading: Reading) -> Judgement:

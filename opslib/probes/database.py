@@ -15,6 +15,7 @@ from opslib.errors import Unreachable
 from opslib.model import Probe
 from opslib.probes.database_asking import asks, source_of
 from opslib.probes.database_disk import disk
+from opslib.probes.database_failover import failover
 from opslib.probes.database_log import kept_log
 from opslib.probes.database_migrations import migrations, new_migration
 from opslib.probes.database_moment import commits_around
@@ -48,7 +49,6 @@ from opslib.probes.database_tables import (
 )
 from opslib.probes.database_ways import DOWN, ways
 from opslib.probes.questions import question
-from opslib.systems.postgres import ReadOnlyDatabase
 from opslib.systems.target import ReadTarget
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "connections",
     "core_tables",
     "disk",
+    "failover",
     "foreign_keys_without_index",
     "freeze",
     "guards",
@@ -105,7 +106,7 @@ server = asks("server", units={"uptime_seconds": "seconds"})
 
 def _reach(target: ReadTarget) -> list[dict[str, Any]]:
     row: dict[str, Any] = {"address": target.settings.read_database_url.public}
-    times = []
+    times: list[float] = []
     try:
         for _ in range(PINGS):
             started = time.monotonic()
@@ -116,6 +117,7 @@ def _reach(target: ReadTarget) -> list[dict[str, Any]]:
             raise
         return [row | {"answers": False, "fastest_ms": None, "slowest_ms": None, "reason": str(error)}]
     steady = times[1:]  # the first one opens the connection
+    row |= {"address": target.database.url.public}
     return [row | {"answers": True, "fastest_ms": round(min(steady), 1), "slowest_ms": round(max(steady), 1)}]
 
 
@@ -185,11 +187,7 @@ track_commit_timestamp is on. ``updates`` since the statistics began tells a rew
 
 def _guards(target: ReadTarget) -> list[dict[str, Any]]:
     # A session sees its own time-outs instead of the server's, so this one sets none.
-    bare = ReadOnlyDatabase(
-        target.settings.read_database_url,
-        f"opslib:{target.run}",
-        unset=("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"),
-    )
+    bare = target.reading_session(unset=("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"))
     try:
         return bare.ask(question("database/guards"))
     finally:

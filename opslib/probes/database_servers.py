@@ -6,10 +6,11 @@ the other one can say what it last heard.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from opslib.errors import OpsError
-from opslib.model import Probe
+from opslib.model import Probe, Row
 from opslib.probes.database_asking import source_of
 from opslib.probes.questions import question
 from opslib.systems.postgres import ReadOnlyDatabase
@@ -17,14 +18,14 @@ from opslib.systems.target import ReadTarget
 
 STATE = question("database/server_state")
 PRIMARY, STANDBY = "primary", "standby"
-"""What a server of the description is meant to be."""
+"""What the description calls a server. Roles change; the description does not."""
 
 
 def _servers(target: ReadTarget) -> list[dict[str, Any]]:
     settings = target.settings
     # The standby first: what the primary writes between the two looks is then counted as behind, not as there.
     rows = [_state(STANDBY, target.standby)] if settings.read_standby_url else []
-    rows.append(_state(PRIMARY, target.database))
+    rows.append(_state(PRIMARY, target.described_primary))
     return [row | {"meant": settings.standbys} for row in reversed(rows)]
 
 
@@ -36,6 +37,22 @@ def _state(meant_as: str, server: ReadOnlyDatabase) -> dict[str, Any]:
         # That one of them does not answer is what this is asked for, not a failure to look.
         return row | {"answers": False, "kind": getattr(error, "kind", ""), "reason": str(error)}
     return row | {"answers": True, "kind": "", "reason": None} | said
+
+
+def by_role(rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
+    """Return the rows of primary and standby as they are now, from those of :data:`servers`.
+
+    They are those of the description unless the other one takes writes in the first one's stead, or the first one is
+    a standby and the other does not answer. Of two that take writes, or two standbys, each counts as described.
+    """
+    named = {row["meant_as"]: row for row in rows}
+    first, second = named.get(PRIMARY), named.get(STANDBY)
+    if first is None or second is None:
+        return first, second
+    led = second["answers"] and not second["standby"]
+    if (first["answers"] and first["standby"] and (led or not second["answers"])) or (led and not first["answers"]):
+        return second, first
+    return first, second
 
 
 servers = Probe(

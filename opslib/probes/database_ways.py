@@ -15,7 +15,7 @@ from opslib.model import Probe, Row, now
 from opslib.probes import backups, backups_elsewhere
 from opslib.probes.database_asking import source_of
 from opslib.probes.database_log import kept_log
-from opslib.probes.database_servers import PRIMARY, STANDBY, STATE, servers
+from opslib.probes.database_servers import PRIMARY, STANDBY, STATE, by_role, servers
 from opslib.systems.target import ReadTarget
 
 FAILOVER, POINT_IN_TIME, DUMP = "failover", "point-in-time recovery", "restore of a dump"
@@ -23,7 +23,7 @@ VENDOR_POINT, VENDOR_BACKUP = "vendor's point-in-time recovery", "vendor's backu
 NIGHTLY_SECONDS = 86_400.0
 """Between two dumps of the guide's own cron line (BAK-CRN-01)."""
 
-DOWN = frozenset({"refused", "full", "recovering", "shut", "no-database"})
+DOWN = frozenset({"refused", "full", "recovering", "shut", "no-database", "fenced"})
 """Failures of a server itself; with all others, our way to it may be at fault."""
 
 
@@ -57,9 +57,10 @@ class Facts:
         """Return the only row of a source, or None."""
         return next(iter(self.rows.get(source, ())), None)
 
-    def server(self, meant_as: str) -> Row | None:
-        """Return what a server said of itself, or that it did not answer; None where none is described."""
-        return next((row for row in self.rows.get(servers.name, ()) if row["meant_as"] == meant_as), None)
+    def server(self, role: str) -> Row | None:
+        """Return what the server of a role said of itself, or that it did not answer; None where none is described."""
+        primary, standby = by_role(self.rows.get(servers.name, ()))
+        return primary if role == PRIMARY else standby
 
 
 def ways_back(facts: Facts) -> tuple[Way, ...]:

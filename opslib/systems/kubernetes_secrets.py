@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from opslib.errors import Unreachable
-from opslib.redaction import Redactor, Secret
+from opslib.redaction import DatabaseUrl, Redactor, Secret
 from opslib.systems.kubernetes import APPS, CORE, MANAGER, MERGE, Cluster, ReadOnlyCluster
 from opslib.systems.kubernetes_shapes import Meta, Part, Pod, Selector, Thing
 
@@ -109,6 +109,11 @@ class HeldSecret:
             return Secret(base64.b64decode(self._values[key], validate=True).decode())
         except (KeyError, ValueError):
             return None
+
+    def database(self, key: str) -> DatabaseUrl | None:
+        """Return what stands under ``key`` as a database's address, or None; only its place may be shown."""
+        found = self.value(key)
+        return DatabaseUrl(found.reveal()) if found is not None else None
 
 
 class ReadOnlyClusterSecrets(ReadOnlyCluster):

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opslib.errors import Refused
+from opslib.errors import Refused, Unreachable
 from opslib.redaction import DatabaseUrl
 from opslib.systems.deadline import deadline, shut
 from opslib.systems.pending import Pending
@@ -51,6 +51,8 @@ class ReadOnlyDatabase:
 
     ``unset`` names time-outs that this session leaves as the server has them, so that the server's own
     values can be read (a session sees its own otherwise). The wall-clock deadline holds all the same.
+    ``other`` is the second server of the database: it is asked where it takes writes and the first does not, so that
+    after a failover the same description leads to the server in charge. ``url`` is where the session leads.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class ReadOnlyDatabase:
         lock_seconds: float = 0.2,
         connect_seconds: float = 5.0,
         unset: Collection[str] = (),
+        other: DatabaseUrl | None = None,
     ) -> None:
-        self.url = url
+        self.url = self._first = url
+        self._other = other
         self._application = application
         self._statement_seconds = statement_seconds
         self._lock_seconds = lock_seconds
@@ -101,6 +105,12 @@ class ReadOnlyDatabase:
                 return self.ask(question, parameters)
             raise unreachable(error, self.url, question.name) from error
 
+    @property
+    def led_elsewhere(self) -> bool:
+        """Whether the other server of the two is the one that takes writes; opens the session. Raises Unreachable."""
+        self._connect()
+        return self.url is not self._first
+
     def close(self) -> None:
         """Close the session; the next question opens a new one."""
         if self._connection is not None:
@@ -109,13 +119,36 @@ class ReadOnlyDatabase:
 
     def _connect(self) -> psycopg.Connection[dict[str, Any]]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(
-                self.url,
-                self._application,
-                connect_seconds=self._connect_seconds,
-                guards=self._guards(),
-            )
+            self.url, self._connection = self._led()
         return self._connection
+
+    def _led(self) -> tuple[DatabaseUrl, psycopg.Connection[dict[str, Any]]]:
+        if self._other is None:
+            return self._first, self._opened(self._first)
+        try:
+            found = self._opened(self._first)
+        except Unreachable:
+            if (other := self._in_charge(self._other)) is None:
+                raise
+            return self._other, other
+        if _follows(found) and (other := self._in_charge(self._other)) is not None:
+            found.close()
+            return self._other, other
+        return self._first, found
+
+    def _in_charge(self, url: DatabaseUrl) -> psycopg.Connection[dict[str, Any]] | None:
+        """Return a session with this server if it takes writes, else None."""
+        try:
+            found = self._opened(url)
+        except Unreachable:
+            return None
+        if not _follows(found):
+            return found
+        found.close()
+        return None
+
+    def _opened(self, url: DatabaseUrl) -> psycopg.Connection[dict[str, Any]]:
+        return connect(url, self._application, connect_seconds=self._connect_seconds, guards=self._guards())
 
     def _guards(self) -> dict[str, str]:
         guards = {
@@ -127,6 +160,11 @@ class ReadOnlyDatabase:
             "search_path": "pg_catalog,public,extensions",
         }
         return {name: value for name, value in guards.items() if name not in self._unset}
+
+
+def _follows(connection: psycopg.Connection[Any]) -> bool:
+    """Tell whether a server is a standby; it says so by itself at log-in (since version 14)."""
+    return connection.info.parameter_status("in_hot_standby") == "on"
 
 
 def connect(

@@ -46,7 +46,8 @@ class AdminDatabase:
     """A session that sees and may do what its role may, in autocommit mode; opened at the first statement.
 
     With ``read_only`` it is asked nothing that does more than read (Refused), and its transactions cannot
-    write. A context manager.
+    write. With ``past_bar`` a superuser also gets into a server that was closed
+    (:mod:`opslib.systems.postgres_fencing`). A context manager.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class AdminDatabase:
         application: str,
         *,
         read_only: bool = False,
+        past_bar: bool = False,
         statement_seconds: float = 60.0,
         connect_seconds: float = 5.0,
     ) -> None:
         self.url = url
         self._read_only = read_only
+        self._past_bar = past_bar
         self._application = application
         self._seconds = statement_seconds
         self._connect_seconds = connect_seconds
@@ -210,6 +213,7 @@ class AdminDatabase:
                     "statement_timeout": "0",
                     "idle_in_transaction_session_timeout": "0",
                     "default_transaction_read_only": "on" if self._read_only else "off",
+                    **({"session_preload_libraries": ""} if self._past_bar else {}),
                 },
             )
             self._backend = self._connection.info.backend_pid

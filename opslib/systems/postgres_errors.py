@@ -18,6 +18,12 @@ IN_DOUBT = "It may have been carried out: look at the server before you try agai
 
 _KINDS: tuple[tuple[str, str, str, str], ...] = (
     (
+        "fenced",
+        r"could not access file .opslib_fenced",
+        "lets nobody in since another server took over from it",
+        "disaster/recover-database lets it follow that one; see docs/production.md for a look at its rows.",
+    ),
+    (
         "authentication",
         r"28P01|password authentication failed",
         "refused the password",

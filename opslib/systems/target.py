@@ -9,11 +9,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from opslib.errors import Refused
+from opslib.errors import Refused, Unreachable
 from opslib.redaction import DatabaseUrl
 from opslib.settings import Settings
 from opslib.systems.building import Builder, ReadOnlyBuilder
 from opslib.systems.cache_writing import Cache
+from opslib.systems.fencing import FenceAgent, ReadOnlyFenceAgent, rejoin
 from opslib.systems.filing import Filing
 from opslib.systems.gateway_user import Administrator, AskingAdministrator
 from opslib.systems.github import Workflows
@@ -135,6 +136,11 @@ class PlanTarget(ReadTarget, SupabaseLooking, RowLooking):
         return self._whole.plan_minutes
 
     @cached_property
+    def fence_agent(self) -> ReadOnlyFenceAgent:
+        """What switches the database's machines off, asked for their state alone."""
+        return ReadOnlyFenceAgent(self._whole)
+
+    @cached_property
     def chat(self) -> ReadOnlyChat:
         """The Slack channel that is told of incidents, asked with GET only."""
         return ReadOnlyChat(self.settings, self._whole.slack_token)
@@ -158,12 +164,25 @@ class VerifyTarget(PlanTarget):
             raise Refused("This step has no place for files of its own.", "Start it as a run's step.")
         return self._files
 
-    def admin(self, url: DatabaseUrl, application: str | None = None) -> AdminDatabase:
+    @property
+    def database_url(self) -> DatabaseUrl:
+        """The database as its owner, at the server that takes writes by now (see ``database``); else as described."""
+        described, other = self.settings.database_url, self.settings.standby_database_url
+        if other is None or self.settings.read_standby_url is None:
+            return described
+        try:
+            return other if self.database.led_elsewhere else described
+        except Unreachable:
+            return described
+
+    def admin(self, url: DatabaseUrl, application: str | None = None, *, past_bar: bool = False) -> AdminDatabase:
         """Return a session as the role of ``url`` on a server of this target; a context manager.
 
-        ``application`` is the name that it has on the server, the run's own unless said otherwise.
+        ``application`` is the name that it has on the server, the run's own unless said otherwise; ``past_bar`` as
+        :class:`AdminDatabase` has it.
         """
-        return AdminDatabase(url, application or f"opslib:{self.run}", read_only=not self._writes)
+        name = application or f"opslib:{self.run}"
+        return AdminDatabase(url, name, read_only=not self._writes, past_bar=past_bar)
 
 
 class WriteTarget(VerifyTarget):
@@ -254,6 +273,15 @@ class WriteTarget(VerifyTarget):
     def cluster_secrets_writer(self) -> ClusterSecrets:
         """Secrets of the cluster, by a token that may set them and start pods anew."""
         return ClusterSecrets(self.settings, self.settings.kubernetes_token)
+
+    @cached_property
+    def fence_agent_writer(self) -> FenceAgent:
+        """The same, by which a machine is switched off."""
+        return FenceAgent(self.settings)
+
+    def rejoin(self, plug: str, upstream: DatabaseUrl, seconds: float) -> None:
+        """Let a fenced server follow ``upstream`` again (OPS_REJOIN_PROGRAM); raises StepFailed, Unreachable."""
+        rejoin(self.settings, plug, upstream, seconds)
 
     @cached_property
     def chat_writer(self) -> Chat:

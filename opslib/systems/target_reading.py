@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 
 from opslib.errors import Unreachable
@@ -39,12 +40,22 @@ class ReadTarget(Watching, SupabaseReading):
 
     @cached_property
     def database(self) -> ReadOnlyDatabase:
-        """PostgreSQL as the reading role."""
+        """PostgreSQL as the reading role: of the servers that are described, the one that takes writes."""
+        return self.reading_session()
+
+    def reading_session(self, *, unset: Collection[str] = ()) -> ReadOnlyDatabase:
+        """Return a session of its own like :attr:`database`, with the time-outs ``unset`` as the server has them."""
+        said = self.settings
+        return ReadOnlyDatabase(said.read_database_url, f"opslib:{self.run}", unset=unset, other=said.read_standby_url)
+
+    @cached_property
+    def described_primary(self) -> ReadOnlyDatabase:
+        """The server that the description names as the database, whatever its role is by now."""
         return ReadOnlyDatabase(self.settings.read_database_url, f"opslib:{self.run}")
 
     @cached_property
     def standby(self) -> ReadOnlyDatabase:
-        """The standby that a failover would promote, as the reading role; raises Unreachable without one."""
+        """The server that is described as the standby, whatever its role is; raises Unreachable without one."""
         if self.settings.read_standby_url is None:
             raise Unreachable("No standby is described.", "Set OPS_READ_STANDBY_DATABASE_URL.", "missing")
         return ReadOnlyDatabase(self.settings.read_standby_url, f"opslib:{self.run}")

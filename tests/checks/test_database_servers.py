@@ -49,8 +49,12 @@ STATES = {
         PRIMARY, STANDBY | {"standby": False, "system_identifier": "8"}, "CRITICAL", "nothing to do with"),
     "nobody takes writes": (PRIMARY | {"standby": True}, STANDBY, "CRITICAL", "nobody takes writes"),
     "a copy of another": (PRIMARY, STANDBY | {"system_identifier": "8"}, "CRITICAL", "copy of another database"),
-    "failed over, application left behind": (
-        PRIMARY | {"standby": True}, STANDBY | {"standby": False}, "CRITICAL", "where the application is led"),
+    "failed over, the former primary follows": (
+        STANDBY | {"meant_as": "primary"}, PRIMARY | {"meant_as": "standby"}, "OK", "takes writes; postgresql://s/app"),
+    "failed over, the former primary receives nothing": (
+        STANDBY | CUT | {"meant_as": "primary"}, PRIMARY | {"meant_as": "standby"}, "CRITICAL", "receives nothing"),
+    "failed over, the former primary is fenced": (
+        gone(PRIMARY, "fenced"), STANDBY | {"standby": False, "timeline": 2}, "CRITICAL", "It says fenced"),
     "primary refuses": (gone(PRIMARY, "refused"), STANDBY | CUT, "CRITICAL", "does not hear it either"),
     "primary silent for both": (gone(PRIMARY, "slow"), STANDBY | CUT, "CRITICAL", "does not hear it either"),
     "primary silent for us": (gone(PRIMARY, "slow"), STANDBY, "UNKNOWN", "our way that is cut. Do not fail over"),
@@ -61,7 +65,7 @@ STATES = {
     "standby silent for us": (PRIMARY, gone(STANDBY, "slow"), "UNKNOWN", "we do not reach it"),
     "standby silent for both": (PRIMARY | {"followers": 0}, gone(STANDBY, "slow"), "CRITICAL", "nothing to fail over"),
     "only a standby left, at the primary's address": (
-        PRIMARY | {"standby": True}, gone(STANDBY, "refused"), "CRITICAL", "takes no writes"),
+        PRIMARY | {"standby": True} | CUT, gone(STANDBY, "refused"), "CRITICAL", "does not hear it either"),
     "both gone": (gone(PRIMARY, "refused"), gone(STANDBY, "slow"), "CRITICAL", "None of the servers answers"),
 }  # fmt: skip
 

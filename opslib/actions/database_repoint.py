@@ -1,0 +1,227 @@
+"""The application is led to the server that takes writes: the secret with its DATABASE_URL, and pods that start anew.
+
+Both are one step, as with a rotated key (:mod:`opslib.actions.security_keys_cluster`): pods read their variables when
+they start. The address keeps its user, password, database and options; host and port alone are others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.database_failover import FailoverAction, row_of
+from opslib.errors import OpsError, Refused, StepFailed, Unreachable
+from opslib.model import Effect, Plan, Repeat, Row, Verdict, Verification
+from opslib.probes import application_ready
+from opslib.probes.database_failover import server
+from opslib.probes.database_servers import PRIMARY
+from opslib.probes.questions import question
+from opslib.systems.kubernetes_secrets import HeldSecret, Reader
+from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
+
+VARIABLE = "DATABASE_URL"
+MARK = "opslib/database"
+"""The annotation of a deployment's template that says for which server, by which run, its pods were started."""
+SESSIONS = question("database/failover_sessions")
+TRIES = 5
+"""How often a deployment is marked anew because its version moved: its controller reports on it all the time."""
+LONGEST_PAUSE = 2.0
+
+
+class RepointApplication(FailoverAction):
+    """Sets host and port in every secret by which pods are led to the former primary, and starts these pods anew."""
+
+    name: ClassVar[str] = "repoint-application"
+    title: ClassVar[str] = "Lead the application to the new primary"
+    does: ClassVar[Effect] = Effect.CHANGE
+    repeat: ClassVar[Repeat] = Repeat.REPEATABLE
+    most: ClassVar[int] = 20
+    seconds: ClassVar[float] = 4500.0
+    reason: ClassVar[str] = (
+        "Nothing moves an address when a standby is promoted: the application goes on asking the server that is gone."
+    )
+
+    wait_seconds: float = Field(default=600.0, ge=1, le=3600)
+
+    def plan(self, target: PlanTarget) -> Plan:
+        """Look where each pod's secret leads; raises Refused for an address that is neither server's."""
+        if self.way != "failover":
+            return self.nothing()
+        if target.settings.kubernetes_url is None:
+            return self.nothing("no cluster is described, so a person leads the application (OPS_KUBERNETES_URL)")
+        found = self.parties(target)
+        old, new = (_place(target, row) for row in (found.former, found.successor))
+        held = _held(target)
+        places = {one.name: _led(one) for one in held}
+        if foreign := {name: place for name, place in places.items() if place not in (old, new)}:
+            name, place = next(iter(foreign.items()))
+            raise Refused(
+                f"The secret {name} leads the application to {place}, which is neither {old} nor {new}.",
+                "A pooler or a name of its own has to be led by hand; or set OPS_APPLICATION_DATABASE and "
+                "OPS_APPLICATION_STANDBY to what the application calls both.",
+            )
+        if not held:
+            raise Refused(f"No secret that pods start with has {VARIABLE}.", "Lead the application by hand.")
+        readers = _readers(target, held)
+        return self.planned(
+            before={name: place for name, place in sorted(places.items())},
+            after={**dict.fromkeys(sorted(places), new), "started anew": sorted(readers)},
+            touches=len(held) + len(readers),
+            touched="secrets set and deployments started anew",
+            verification="Each rollout is over, pods were started for the new address, and the application has "
+            "sessions there.",
+            undo="None: the former primary is fenced. Switching back is another failover.",
+            fingerprint={
+                **self.both(found),
+                "place": new,
+                "secrets": {one.name: one.meta.uid for one in held},
+                "readers": {name: one.meta.uid for name, one in sorted(readers.items())},
+            },
+        )
+
+    def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
+        """Set each secret, mark each deployment, wait for pods; refuses while the new address takes no writes."""
+        if not plan.touches:
+            return {}
+        row = row_of(target, str(plan.fingerprint["successor"]))
+        if not row["answers"] or row["standby"]:
+            raise Refused(f"{row['address']} takes no writes.", "Nobody is led there.")
+        place = str(plan.fingerprint["place"])
+        for one in _planned(target, plan):
+            key, url = _url(one)
+            if url.place != place:
+                target.cluster_secrets_writer.set_value(one.name, key, url.at_place(place), one.meta.version)
+                progress(f"{one.name} leads to {place}")
+        self._restart(target, plan)
+        return {"in_time": self._waited(target, plan, progress)}
+
+    def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
+        """Look at secrets, rollouts and pods; then whether the application is served, and from where."""
+        if not plan.touches:
+            said = "Nobody here led the application anywhere." if self.way == "failover" else "Nothing was to be led."
+            return Verification(Verdict.WARNING if self.way == "failover" else Verdict.OK, said)
+        place = str(plan.fingerprint["place"])
+        astray = [one.name for one in _planned(target, plan) if _led(one) != place]
+        if astray:
+            return Verification(Verdict.CRITICAL, f"Not led to {place}: {', '.join(astray)}.")
+        rows = self._rows(target, plan)
+        if late := [row["deployment"] for row in rows if row["rollout"] != "over" or row["started before"]]:
+            said = f"The secrets lead to {place}, but {', '.join(late)} has pods that were started before."
+            return Verification(Verdict.CRITICAL, said, tuple(rows))
+        return _served(target, plan, rows)
+
+    def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
+        """What was set stays set, and what was started anew is not started once more."""
+        if not plan.touches:
+            return Settled(Outcome.DONE, "Nothing was to be done.", {})
+        return Settled(Outcome.PARTLY, "What is left of it may be done.")
+
+    def _restart(self, target: WriteTarget, plan: Plan) -> None:
+        mark = _mark(target, plan)
+        for _ in range(TRIES):
+            every = target.cluster_secrets.readers_named(list(plan.fingerprint["readers"]))
+            left = [one for one in every if one.mark(MARK) != mark]
+            for one in left:
+                try:
+                    target.cluster_secrets_writer.restart(one, MARK, mark)
+                except Unreachable as error:
+                    # Most often its own controller wrote to it since; what it is then is read again.
+                    if error.kind != "conflict":
+                        raise
+            if not left:
+                return
+        raise StepFailed(f"The deployments are written to all the time: {TRIES} tries failed.", "Look who does.")
+
+    def _waited(self, target: VerifyTarget, plan: Plan, progress: Progress) -> bool:
+        until, pause = time.monotonic() + self.wait_seconds, 0.1
+        while True:
+            rows = self._rows(target, plan)
+            there = sum(row["rollout"] == "over" and not row["started before"] for row in rows)
+            if there == len(rows):
+                return True
+            if time.monotonic() >= until:
+                return False
+            progress(f"{there} of {len(rows)} deployments run with it", there, len(rows))
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 1.5)
+
+    def _rows(self, target: VerifyTarget, plan: Plan) -> list[dict[str, Any]]:
+        cluster, mark = target.cluster_secrets, _mark(target, plan)
+        pods = {one.name: cluster.pods_of(one) for one in cluster.readers_named(list(plan.fingerprint["readers"]))}
+        return [
+            {
+                "deployment": name,
+                "rollout": "over" if name in pods and cluster.deployment(name).done else "under way",
+                "pods": len(pods.get(name, [])),
+                "started before": sum(pod.meta.annotations.get(MARK) != mark for pod in pods.get(name, [])),
+            }
+            for name in sorted(plan.fingerprint["readers"])
+        ]
+
+
+def _served(target: VerifyTarget, plan: Plan, rows: list[dict[str, Any]]) -> Verification:
+    """Ask the application whether it has its database, and the new primary whether it has the application."""
+    place, names = plan.fingerprint["place"], list(target.settings.application_names)
+    said = f"{sum(row['pods'] for row in rows)} pods were started for {place}"
+    try:
+        (ready,) = application_ready.read(target)
+        health = ready["parts"].get("database")
+        where = server(target, str(plan.fingerprint["successor"]))
+        found: list[Row] = list(where.ask(SESSIONS, {"names": names})) if names else []
+    except OpsError as error:
+        return Verification(Verdict.UNKNOWN, f"{said}; whether it is served, nobody could see: {error}", tuple(rows))
+    shown = (*rows, *({"deployment": None, **row} for row in found))
+    if health is not None and health not in ("healthy", "ok", "up", "connected"):
+        return Verification(Verdict.CRITICAL, f"{said}; the application says of its database: {health}.", shown)
+    missing = sorted(set(names) - {str(row["application_name"]) for row in found})
+    if missing or not names:
+        who = ", ".join(missing) or "OPS_APPLICATION_NAMES"
+        return Verification(Verdict.UNKNOWN, f"{said}; no session of {who} was seen there yet.", shown)
+    sessions = sum(row["sessions"] for row in found)
+    word = f"calls its database {health}" if health else "says nothing of its database"
+    return Verification(Verdict.OK, f"{said}; it has {sessions} sessions there, and {word}.", shown)
+
+
+def _place(target: PlanTarget, row: Row) -> str:
+    """Return how the application names a server."""
+    said = target.settings
+    first = row["meant_as"] == PRIMARY
+    named = said.application_database if first else said.application_standby
+    return named or server(target, str(row["meant_as"])).url.place
+
+
+def _held(target: PlanTarget) -> list[HeldSecret]:
+    return [one for one in target.cluster_secrets.read_by_pods() if one.key_of(VARIABLE)]
+
+
+def _planned(target: PlanTarget, plan: Plan) -> list[HeldSecret]:
+    known = plan.fingerprint["secrets"]
+    found = [one for one in _held(target) if one.name in known]
+    if {one.name: one.meta.uid for one in found} != known:
+        raise StepFailed("A secret that leads the application was made anew since.", "Look who did; then run again.")
+    return found
+
+
+def _readers(target: PlanTarget, held: list[HeldSecret]) -> dict[str, Reader]:
+    return {reader.name: reader for one in held for reader in target.cluster_secrets.readers(one.name)}
+
+
+def _url(one: HeldSecret) -> tuple[str, Any]:
+    key = one.key_of(VARIABLE)
+    assert key is not None
+    url = one.database(key)
+    if url is None:
+        raise Refused(f"{key} of the secret {one.name} is no text.", "Lead the application by hand.")
+    return key, url
+
+
+def _led(one: HeldSecret) -> str:
+    return str(_url(one)[1].place)
+
+
+def _mark(target: PlanTarget, plan: Plan) -> str:
+    return f"{plan.fingerprint['place']}@{target.run}"
