@@ -1,4 +1,4 @@
-"""The actions of the area: vacuum tables, make an index, drop invalid ones, refresh views; migrate and roll back; fail over."""
+"""The actions of the area: tables, indexes and views kept in order; migrations and their rollback; failover."""
 
 from typing import Literal
 

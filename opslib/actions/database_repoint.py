@@ -68,7 +68,7 @@ class RepointApplication(FailoverAction):
             raise Refused(f"No secret that pods start with has {VARIABLE}.", "Lead the application by hand.")
         readers = _readers(target, held)
         return self.planned(
-            before={name: place for name, place in sorted(places.items())},
+            before=dict(sorted(places.items())),
             after={**dict.fromkeys(sorted(places), new), "started anew": sorted(readers)},
             touches=len(held) + len(readers),
             touched="secrets set and deployments started anew",

@@ -12,6 +12,7 @@ _USER = rf"([0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_NAMED})"
 _FOUR = r"[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
 _NETWORK = rf"({_FOUR}|[0-9a-f]{{0,4}}(:[0-9a-f]{{0,4}}){{2,7}}(/[0-9]{{1,3}})?)"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
+_PERSON = r"none|[a-z0-9][a-z0-9._-]{0,63}(@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){0,4})?"
 _PATH = rf"{_PART}(/\.?{_PART})*"
 
 
@@ -101,6 +102,11 @@ KINDS: dict[str, Kind] = {
     ),
     "services": Kind(
         "none, or by commas without blanks: api, worker, redis, infrastructure", re.compile(SERVICES, re.ASCII)
+    ),
+    "person": Kind(
+        "none, or a person as the allowed signers have it, such as ann or ann@valuecanvas: lower-case letters, digits, "
+        "dots, - and _",
+        re.compile(_PERSON, re.ASCII),
     ),
     "migrations": Kind(
         "all, or a migration's version of 14 digits, such as 20260401090000", re.compile(r"all|[0-9]{14}", re.ASCII)

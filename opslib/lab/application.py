@@ -30,6 +30,7 @@ from starlette.types import ASGIApp
 from opslib.errors import OpsError, Unreachable
 from opslib.lab.application_audit import AuditTrail
 from opslib.lab.application_cache import Cache
+from opslib.lab.application_database import Address
 from opslib.lab.application_front import Front, FrontState
 from opslib.lab.application_gateway import Gateway
 from opslib.lab.application_health import Health, now
@@ -58,7 +59,7 @@ class Application:
     def __init__(self, options: Options, faults: Faults | None, sessions: Sessions) -> None:
         times = options.times
         self._options, self._faults, self._sessions = options, faults, sessions
-        self._store = Store(options.database_url, seconds=times.database, size=options.pool_size)
+        self._store = Store(Address(options), seconds=times.database, size=options.pool_size)
         self._cache = Cache(options.cache_url, ttl=times.cache_ttl)
         self._gateway = Gateway(options, self._store, self._cache)
         self._minute = MinuteLimit(times.rate_window)

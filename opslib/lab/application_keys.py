@@ -30,19 +30,28 @@ class Keys:
         given = self._options
         if not given.pods_url:
             return {"togetherAI": given.together_key, "openAI": given.openai_key}.get(provider, "")
-        try:
-            answer = await self._opened().get(f"{given.pods_url}/_lab/environment", params={"app": APP})
-            pods: list[dict[str, str]] = answer.json()["pods"]
-        except (httpx.HTTPError, OSError, ValueError, KeyError) as error:
-            raise Unreachable(f"the pods' variables cannot be read: {type(error).__name__}") from error
+        pods = await self._pods()
         if not pods:
             raise Unreachable(f"no pod of {APP} takes traffic")
         return pods[next(self._turn) % len(pods)].get(VARIABLES[provider], "")
+
+    async def every(self, name: str) -> list[str]:
+        """Return what each pod that takes traffic was started with under ``name``; raises Unreachable."""
+        return [pod[name] for pod in await self._pods() if pod.get(name)]
 
     async def close(self) -> None:
         """Close the HTTP client."""
         if self._client is not None:
             await self._client.aclose()
+
+    async def _pods(self) -> list[dict[str, str]]:
+        given = self._options
+        try:
+            answer = await self._opened().get(f"{given.pods_url}/_lab/environment", params={"app": APP})
+            found: list[dict[str, str]] = answer.json()["pods"]
+        except (httpx.HTTPError, OSError, ValueError, KeyError) as error:
+            raise Unreachable(f"the pods' variables cannot be read: {type(error).__name__}") from error
+        return found
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:

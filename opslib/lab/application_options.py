@@ -61,6 +61,8 @@ class Options:
     pods_url: str = ""
     """Where the cluster's stand-in tells what the application's pods were started with; unset: the keys here."""
     pods_ca: str = ""
+    names: Path | None = None
+    """The lab's file that says where its servers are; with pods, their own DATABASE_URL counts then."""
     service_token: str = field(default="", repr=False)
     monitor_token: str = field(default="", repr=False)
     """Bearer token of a user who looks and has no session: health and stats are told, chat and reset are not."""
@@ -96,6 +98,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Options:
         openai_key=given.get("OPENAI_API_KEY", "lab-openai-key"),
         pods_url=given.get("LAB_PODS_URL", "").rstrip("/"),
         pods_ca=given.get("LAB_PODS_CA", ""),
+        names=Path(given["LAB_NAMES"]) if given.get("LAB_NAMES") else None,
         origins=tuple(filter(None, given.get("CORS_ALLOWED_ORIGINS", "").split(","))),
         service_token=given.get("SERVICE_IDENTITY_TOKEN", ""),
         monitor_token=given.get("LAB_MONITOR_TOKEN", ""),

@@ -16,6 +16,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from opslib.errors import Unreachable
+from opslib.lab.application_database import Address
 from opslib.systems.deadline import shut
 
 APPLICATION_NAME = "valuecanvas-api"
@@ -51,10 +52,10 @@ LIMIT 200
 class Store:
     """At most ``size`` connections, opened when needed, closed when broken. Every method raises Unreachable."""
 
-    def __init__(self, url: str, *, seconds: float, size: int) -> None:
-        self._url, self._seconds = url, seconds
+    def __init__(self, address: Address, *, seconds: float, size: int) -> None:
+        self._address, self._seconds = address, seconds
         self._free = asyncio.Semaphore(size)
-        self._idle: list[psycopg.AsyncConnection[Any]] = []
+        self._idle: list[tuple[str, psycopg.AsyncConnection[Any]]] = []
 
     async def fetch(self, query: LiteralString, values: Mapping[str, object] | Sequence[object] = ()) -> list[Any]:
         """Run one statement in its own transaction and return its rows (none for a statement without)."""
@@ -85,12 +86,13 @@ class Store:
     async def close(self) -> None:
         """Close what is idle; what is in use closes when it comes back broken."""
         while self._idle:
-            await self._idle.pop().close()
+            await self._idle.pop()[1].close()
+        await self._address.close()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         async with self._free:
-            connection = await self._take() or await self._open()
+            url, connection = await self._take() or await self._open()
             try:
                 yield connection
             except asyncio.CancelledError:
@@ -98,23 +100,23 @@ class Store:
                 raise
             finally:
                 if not connection.closed:
-                    self._idle.append(connection)
+                    self._idle.append((url, connection))
 
-    async def _take(self) -> psycopg.AsyncConnection[Any] | None:
+    async def _take(self) -> tuple[str, psycopg.AsyncConnection[Any]] | None:
         while self._idle:
-            connection = self._idle.pop()
-            if not connection.closed and not _stale(connection.fileno()):
-                return connection
+            url, connection = self._idle.pop()
+            # A pod that was replaced has taken its sessions with it.
+            if not connection.closed and not _stale(connection.fileno()) and url in await self._address.all():
+                return url, connection
             await connection.close()
         return None
 
-    async def _open(self) -> psycopg.AsyncConnection[Any]:
-        if not self._url:
-            raise Unreachable("DATABASE_URL is not set.")
+    async def _open(self) -> tuple[str, psycopg.AsyncConnection[Any]]:
+        url = await self._address.one()
         try:
             async with asyncio.timeout(self._seconds):
-                return await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, application_name=APPLICATION_NAME
+                return url, await psycopg.AsyncConnection.connect(
+                    url, autocommit=True, application_name=APPLICATION_NAME
                 )
         except TimeoutError:
             raise Unreachable(f"no connection within {self._seconds:g} s") from None

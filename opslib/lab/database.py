@@ -70,6 +70,9 @@ idle_in_transaction_session_timeout = '15min'
 """
 
 LAST_ONE_SECONDS = 5.0
+FENCED = "fenced"
+"""A file in a server's folder: its machine is off."""
+LET_FOLLOW = "Let it follow: ops lab mend primary-killed. Or begin anew: ops lab down, ops lab up."
 
 
 class Server(Service):
@@ -88,8 +91,23 @@ class Server(Service):
             self._account = server_account()
         return self._account
 
+    @property
+    def fenced(self) -> bool:
+        """Whether it was switched off from outside, and may not be started as it is."""
+        return (self.folder / FENCED).is_file()
+
+    def fence(self) -> None:
+        """Keep it from being started until it follows another one (:mod:`opslib.lab.fence`)."""
+        write(self.folder / FENCED, "Switched off; see docs/lab.md.\n")
+
+    def unfence(self) -> None:
+        """Let it be started again."""
+        (self.folder / FENCED).unlink(missing_ok=True)
+
     def prepare(self) -> None:
-        """Make the data folder if there is none, and write the configuration."""
+        """Make the data folder if there is none, and write the configuration; raises LabError if it is fenced."""
+        if self.fenced:
+            raise LabError(f"{self.name} is fenced: another server took over from it.", LET_FOLLOW)
         if self.account().uid is not None:
             # The real nobody must be able to pass through the lab's own folders.
             for folder in (self.state.folder, self.folder):
@@ -164,8 +182,9 @@ class Server(Service):
         return f"{where} passfile='{file}' sslmode=disable"
 
     def session(self, database: str) -> psycopg.Connection[dict[str, Any]]:
-        """Open an autocommit session as superuser, rows as dicts."""
-        return connect(DatabaseUrl(self.url("postgres", database)), "opslib:lab")
+        """Open an autocommit session as superuser, rows as dicts; also with a server that was closed to all others."""
+        past_bar = {"session_preload_libraries": ""}
+        return connect(DatabaseUrl(self.url("postgres", database)), "opslib:lab", guards=past_bar)
 
 
 class Database(Server):

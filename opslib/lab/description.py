@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +12,7 @@ from opslib.lab.cache import Cache
 from opslib.lab.cloud import AUDIT, BACKUPS, LEASES, REGION, Cloud
 from opslib.lab.cluster.service import Cluster
 from opslib.lab.database import DATABASE, Database
-from opslib.lab.production import RECOVERY_SITE, SITE
+from opslib.lab.production import NAMES, RECOVERY_SITE, SITE
 from opslib.lab.recovery import Recovery
 from opslib.lab.service import Service
 from opslib.lab.standby import Standby
@@ -69,6 +70,7 @@ def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
         "OPS_READ_STANDBY_DATABASE_URL": standby.url("ops_reader", DATABASE) if standby else "",
         "OPS_RECOVERED_DATABASE_URL": recovery.url("postgres", DATABASE) if recovery else "",
         "OPS_CONTINUOUS_PREFIX": wal.PREFIX if standby else "",
+        **(_fencing(folder, cloud.passwords["fence"]) if standby else {}),
         "OPS_MIGRATIONS": str(folder / "supabase"),
         "OPS_APPLICATION_NAMES": POOL if url else "",
         "OPS_SERVER_METRICS_URL": f"{url}/node-metrics" if url else "",
@@ -77,6 +79,20 @@ def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
         **(application.target() if application else {}),
     }
     return {str(f.alias): given.get(str(f.alias), _text(f.default)) for f in Settings.model_fields.values()}
+
+
+def _fencing(folder: Path, password: str) -> dict[str, str]:
+    """Return how the servers are switched off and let follow again, and what the application calls them."""
+    program = ",".join((sys.executable, "-P", "-m", "opslib.lab.fence", str(folder)))
+    return {
+        "OPS_FENCE_AGENT": program,
+        "OPS_FENCE_PASSWORD": password,
+        "OPS_DATABASE_PLUG": Database.name,
+        "OPS_STANDBY_PLUG": Standby.name,
+        "OPS_REJOIN_PROGRAM": program,
+        "OPS_APPLICATION_DATABASE": NAMES[Database.name],
+        "OPS_APPLICATION_STANDBY": NAMES[Standby.name],
+    }
 
 
 def _text(default: object) -> str:

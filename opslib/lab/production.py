@@ -15,6 +15,8 @@ PROJECT = "labvaluecanvaslabref"
 DOMAIN = "valuecanvas.com"
 SITE, RECOVERY_SITE = "127.0.0.1", "127.0.0.2"
 """Where the application is, and where it listens as well: its recovery site."""
+NAMES = {"postgres": f"db.{PROJECT}.supabase.co:5432", "standby": f"standby.{PROJECT}.supabase.co:5432"}
+"""What the application calls the lab's two servers of the database; only the lab knows these names."""
 _DUMMY = "lab-dummy"
 
 
@@ -32,7 +34,7 @@ OWN = {
     "SUPABASE_ANON_KEY": anonymous(PROJECT),
     "SUPABASE_SERVICE_KEY": f"sb_secret_{_DUMMY}-service-key-of-production",
     "JWT_SECRET": f"{_DUMMY}-jwt-secret-of-the-labs-production",
-    "DATABASE_URL": f"postgresql://api:{_DUMMY}-database@db.{PROJECT}.supabase.co:5432/postgres?sslmode=require",
+    "DATABASE_URL": f"postgresql://api:{_DUMMY}-database@{NAMES['postgres']}/postgres?sslmode=require",
     "REDIS_URL": f"rediss://api:{_DUMMY}-redis@cache.{DOMAIN}:6379/0",
     "ADMIN_TOKEN": f"{_DUMMY}-token-of-an-administrator",
     "HOSTED_ZONE_ID": "Z0LABDUMMYZONE",

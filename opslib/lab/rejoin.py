@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from opslib.lab.database import Database, find_pg_bin, run
+from opslib.lab.database import Database, Server, find_pg_bin, run
 from opslib.lab.processes import LabError, stop
 from opslib.lab.standby import DROP, Standby
 
@@ -27,19 +27,34 @@ def rejoin(primary: Database, standby: Standby) -> None:
     """
     if not is_former(primary, standby):
         raise LabError("The standby was not promoted: nothing is to be rejoined.")
-    stop(primary.entry.trace, primary.polite)
-    with standby.session("postgres") as session:
+    follow(primary, standby)
+
+
+def follow(former: Server, upstream: Server) -> None:
+    """Let a server that was a primary follow another one: rewound, or copied anew where that is impossible.
+
+    A fenced one is started again by it. What it alone had committed is gone then. Raises LabError.
+    """
+    stop(former.entry.trace, former.polite)
+    slot = former.name if isinstance(former, Standby) else SLOT
+    with upstream.session("postgres") as session:
         # Else the rewind reads from its control file that it is still on the old timeline.
         session.execute("checkpoint")
-        if not session.execute("select 1 from pg_replication_slots where slot_name = %s", (SLOT,)).fetchall():
-            session.execute("select pg_create_physical_replication_slot(%s, true)", (SLOT,))
-    source = f"{standby.source(primary.folder, primary.name)} dbname=postgres"
-    how = ["-R", "--no-sync", f"--config-file={primary.configuration}"]
-    rewind = [str(find_pg_bin() / "pg_rewind"), "-D", str(primary.data), f"--source-server={source}", *how]
-    run(rewind, primary.account(), primary.folder)
-    with (primary.data / "postgresql.auto.conf").open("a", encoding="utf-8") as stream:
-        stream.write(f"primary_slot_name = '{SLOT}'\n")
-    primary.up()
+        if not session.execute("select 1 from pg_replication_slots where slot_name = %s", (slot,)).fetchall():
+            session.execute("select pg_create_physical_replication_slot(%s, true)", (slot,))
+    where = upstream.source(former.folder, former.name)
+    how = ["-R", "--no-sync", f"--config-file={former.configuration}", f"--source-server={where} dbname=postgres"]
+    try:
+        run([str(find_pg_bin() / "pg_rewind"), "-D", str(former.data), *how], former.account(), former.folder)
+    except LabError:
+        # One that broke off half way leaves a folder that no other can go on with.
+        former.discard()
+        copy = ["-D", str(former.data), "-d", where, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+        run([str(find_pg_bin() / "pg_basebackup"), *copy], former.account(), former.folder)
+    with (former.data / "postgresql.auto.conf").open("a", encoding="utf-8") as stream:
+        stream.write(f"primary_slot_name = '{slot}'\n")
+    former.unfence()
+    former.up()
 
 
 def switch_back(primary: Database, standby: Standby) -> None:

@@ -53,6 +53,7 @@ SECRETS = (
     "read_application_token",
     "admin_token",
     "admin_session",
+    "fence",
 )
 
 

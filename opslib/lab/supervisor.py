@@ -19,7 +19,7 @@ from opslib.lab.accounts import Account
 from opslib.lab.cache import Cache
 from opslib.lab.cloud import Cloud
 from opslib.lab.cluster.service import Cluster
-from opslib.lab.database import Database
+from opslib.lab.database import LET_FOLLOW, Database, Server
 from opslib.lab.description import one, variables
 from opslib.lab.processes import LabError
 from opslib.lab.recovery import Before, Recovery
@@ -114,6 +114,8 @@ class Lab:
         rows: list[dict[str, object]] = []
         for service in self._services(state):
             said = "up" if service.complete else "incomplete" if service.running else "down"
+            if isinstance(service, Server) and service.fenced:
+                said = "fenced"
             rows.append(
                 {
                     "service": service.name,
@@ -248,11 +250,13 @@ def _remove(path: Path) -> None:
 
 
 def _refuse_two_primaries(services: tuple[Service, ...]) -> None:
+    if fenced := [service.name for service in services if isinstance(service, Server) and service.fenced]:
+        raise LabError(f"{fenced[0]} is fenced: another server took over from it.", LET_FOLLOW)
     database, standby = one(services, Database), one(services, Standby)
     if database and standby and rejoin.is_former(database, standby) and not database.running:
         raise LabError(
             "The standby was promoted; the former primary, started as it is, would take writes as well.",
-            "Let it follow: ops lab mend primary-killed. Or begin anew: ops lab down, ops lab up.",
+            LET_FOLLOW,
         )
 
 

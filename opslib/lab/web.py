@@ -48,6 +48,7 @@ class Application(Service):
         given = {name: value for name, value in os.environ.items() if name.startswith("LAB_")}
         return given | {
             "DATABASE_URL": self._database.url("postgres", DATABASE),
+            "LAB_NAMES": str(self.state.folder / "lab.json"),
             "REDIS_URL": self._cache.url("default"),
             "CORS_ALLOWED_ORIGINS": self._vendors.url,
             "LAB_DISK_PATH": str(self._database.data),

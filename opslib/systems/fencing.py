@@ -73,12 +73,15 @@ class FenceAgent(ReadOnlyFenceAgent):
 
 
 def rejoin(settings: Settings, plug: str, upstream: DatabaseUrl, seconds: float) -> None:
-    """Start OPS_REJOIN_PROGRAM: ``action=rejoin``, ``plug`` (whose server follows again), ``upstream`` (host:port).
+    """Start OPS_REJOIN_PROGRAM: ``action=rejoin``, ``plug`` (whose server follows again), ``upstream`` (host:port),
+    and the agent's password.
 
     It ends with 0 once that server was rewound onto ``upstream`` and runs as its standby. Raises StepFailed with what
     it said, Unreachable after ``seconds``.
     """
-    given = {"action": "rejoin", "plug": plug, "upstream": upstream.place}
+    given: dict[str, str | Secret] = {"action": "rejoin", "plug": plug, "upstream": upstream.place}
+    if settings.fence_password is not None:
+        given["password"] = settings.fence_password
     ended = call(settings.rejoin_program, given, seconds=seconds)
     if ended.code != 0:
         said = f"(exit code {ended.code}): {ended.said or 'no word'}"

@@ -79,6 +79,8 @@ STEP = {
     "moment": "2026-11-29T10:00:00Z",
     "without_backup": "none",
     "services": "api",
+    "decided_by": "none",
+    "fenced_by": "none",
 }
 LISTS = ("columns", "users", "keep", "networks", "services")
 FIELDS = [

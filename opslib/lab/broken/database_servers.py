@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+
+from psycopg import sql
+
 from opslib.lab import wal
 from opslib.lab.broken import Fault
 from opslib.lab.broken.parts import folder, freeze, kill, pair, thaw
 from opslib.lab.cloud import Cloud
+from opslib.lab.cluster.planted import API_ENVIRONMENT, NAMESPACE
 from opslib.lab.continuous import forget_newer, timeline
+from opslib.lab.database import Database
+from opslib.lab.doors import Doors
 from opslib.lab.processes import stop
+from opslib.lab.production import API_SECRETS, NAMES
 from opslib.lab.rejoin import is_former, remake, switch_back
 from opslib.lab.supervisor import Lab
 from opslib.model import Verdict
@@ -29,9 +37,11 @@ def revive_primary(settings: Settings) -> None:
         return
     primary, standby = pair(settings)
     thaw(primary.trace)
-    if standby.promoted:
+    if standby.fenced and standby.promoted:
+        _lose_standby(settings)
+    elif standby.promoted:
         switch_back(primary, standby)
-    Lab(folder(settings)).up()
+    _as_at_first(settings)
 
 
 def freeze_primary(settings: Settings) -> None:
@@ -52,11 +62,47 @@ def unite(settings: Settings) -> None:
 
     A recovery follows the newest timeline of the kept log: it would end on the one that nobody goes on with.
     """
-    if settings.standbys and is_former(*pair(settings)):
-        primary, standby = pair(settings)
-        stop(standby.entry.trace, standby.polite)  # it keeps what it has left of its log, before it ends
-        forget_newer(Cloud(primary.state, primary.passwords), timeline(primary))
-        remake(standby)
+    if not settings.standbys:
+        return
+    primary, standby = pair(settings)
+    if is_former(primary, standby) and not primary.fenced:
+        _lose_standby(settings)
+    revive_primary(settings)
+
+
+def _lose_standby(settings: Settings) -> None:
+    primary, standby = pair(settings)
+    stop(standby.entry.trace, standby.polite)  # it keeps what it has left of its log, before it ends
+    standby.unfence()
+    forget_newer(Cloud(primary.state, primary.passwords), timeline(primary))
+    remake(standby)
+
+
+def _as_at_first(settings: Settings) -> None:
+    """Take away what a failover, whole or broken off, leaves besides the servers' roles."""
+    for server in pair(settings):
+        server.unfence()
+    Lab(folder(settings)).up()
+    for server in pair(settings):
+        with server.session("postgres") as session:
+            for name in ("session_preload_libraries", "default_transaction_read_only", "synchronous_standby_names"):
+                session.execute(sql.SQL("ALTER SYSTEM RESET {}").format(sql.Identifier(name)))
+            session.execute("SELECT pg_reload_conf()")
+    lead(settings, Database.name)
+
+
+def lead(settings: Settings, server: str) -> None:
+    """Let the application's pods, without starting them anew, be led to one of the lab's servers."""
+    url = API_SECRETS["DATABASE_URL"].replace(NAMES[Database.name], NAMES[server])
+    doors = Doors(settings, cluster=True)
+    state = doors.state()["kubernetes"]
+    held = state["objects"]["secrets"][f"{NAMESPACE}/{API_ENVIRONMENT}"]["data"]
+    coded = base64.b64encode(url.encode()).decode()
+    if held["DATABASE_URL"] != coded:
+        held["DATABASE_URL"] = coded
+        for given in state["environment"].values():
+            given |= {"DATABASE_URL": url} if "DATABASE_URL" in given else {}
+        doors.put(kubernetes=state)
 
 
 def pause(settings: Settings) -> None:

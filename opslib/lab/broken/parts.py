@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
-
-import psutil
 
 from opslib.lab import state as states
 from opslib.lab.cache import Cache
 from opslib.lab.database import Database
-from opslib.lab.processes import LabError, Trace, find
+from opslib.lab.machines import freeze, kill, thaw
+from opslib.lab.processes import LabError
 from opslib.lab.standby import Standby
 from opslib.settings import Settings
 
-DEAD_SECONDS = 20.0
+__all__ = ["cache", "database", "folder", "freeze", "kill", "pair", "thaw"]
 
 
 def folder(settings: Settings) -> Path:
@@ -46,33 +44,3 @@ def cache(settings: Settings) -> Cache:
     """Return the lab's Valkey."""
     first = database(settings)
     return Cache(first.state, first.passwords)
-
-
-def kill(trace: Trace) -> None:
-    """Kill every process of a server at once, as a machine that dies does; nothing happens to a dead one."""
-    if members := freeze(trace):
-        for member in members:
-            member.kill()
-        psutil.wait_procs(members, timeout=DEAD_SECONDS)
-
-
-def freeze(trace: Trace) -> list[psutil.Process]:
-    """Stop every process of a server without ending it: connections stay open, and nothing answers any more."""
-    main = find(trace)
-    if main is None:
-        return []
-    main.suspend()  # first, so that it starts no more
-    members = [main, *main.children(recursive=True)]
-    for member in members:
-        with suppress(psutil.NoSuchProcess):  # a session of somebody's may have ended meanwhile
-            member.suspend()
-    return members
-
-
-def thaw(trace: Trace) -> None:
-    """Let a frozen server go on."""
-    main = find(trace)
-    if main is not None:
-        for member in (*main.children(recursive=True), main):
-            with suppress(psutil.NoSuchProcess):
-                member.resume()
