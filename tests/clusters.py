@@ -73,13 +73,15 @@ class Cluster:
                 time.sleep(0.02)
         return self
 
-    def start(self):
-        """Start the server and wait until it answers."""
+    def start(self, answers=None):
+        """Start the server and wait until it answers, by ``answers`` where it lets no usual session in."""
         log = self.folder / f"{self.name}.log"
         options = [word for setting in (*SETTINGS, f"port={self.port}") for word in ("-c", setting)]
         command = [str(self._bin / "postgres"), "-D", str(self.data), *options]
         self._trace = launch(command, log, folder=self.folder, account=self._account)
-        await_ready(self._trace, lambda: listens(self._trace, self.port) and self._answers(), self.name, log)
+        await_ready(
+            self._trace, lambda: listens(self._trace, self.port) and (answers or self._answers)(), self.name, log
+        )
         return self
 
     def kill(self):

@@ -186,12 +186,14 @@ class FencePrimary(FailoverAction):
                 return Verification(Verdict.CRITICAL, f"The fence agent says that {plug} is on. Promote nothing.", rows)
             return Verification(Verdict.OK, f"The fence agent says that {plug} is off. {closed}{_rest(values)}", rows)
         if closed:
-            said = (
-                f"{row['address']} lets nobody in, also after a restart. No agent says that it is off. {_rest(values)}"
-            )
-            return Verification(Verdict.WARNING, said, rows)
-        said = f"{row['address']} does not answer; that it is off, only {self.fenced_by} says: nobody here could look."
-        return Verification(Verdict.WARNING, said, rows)
+            said = f"{row['address']} lets nobody in, restarted or not. No agent says that it is off. {_rest(values)}"
+            return Verification(Verdict.OK, said, rows)
+        other = row_of(target, str(plan.fingerprint["successor"]))
+        if other["answers"] and other["receiver"] == "streaming":
+            said = f"{other['address']} still streams from {row['address']}: it is not off, whatever was said."
+            return Verification(Verdict.CRITICAL, said, rows)
+        said = f"{row['address']} answers neither us nor its standby. That it is off, {self.fenced_by} says."
+        return Verification(Verdict.OK, said, rows)
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Each part of it may be done once more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from opslib.probes.database_failover import Parties, lost, more_of
 from opslib.systems import postgres_promotion as promotion
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
+KEPT_SECONDS, PAUSE = 10.0, 0.5
 SHOWN = ("address", "standby", "timeline", "lsn", "keeps_log", "last_kept", "last_failed", "waiting_pieces")
 
 
@@ -77,7 +79,7 @@ class PromoteStandby(FailoverAction):
         """Look at its role, its timeline, and whether its log gets away."""
         if self.way != "failover":
             return Verification(Verdict.OK, "Nothing was to be promoted.")
-        row = row_of(target, str(plan.fingerprint["successor"]))
+        row = _with_log_kept(target, str(plan.fingerprint["successor"]))
         rows = ({name: row.get(name) for name in SHOWN},)
         if not row["answers"] or row["standby"]:
             said = row["reason"] or f"{row['address']} is still a standby."
@@ -89,12 +91,7 @@ class PromoteStandby(FailoverAction):
             said = (
                 f"{row['address']} takes writes on timeline {row['timeline']}; a later step shows whether commits end"
             )
-        if not row["keeps_log"]:
-            return Verification(Verdict.WARNING, f"{said}. Its log is kept nowhere: dumps alone are a way back.", rows)
-        failed, kept = row["last_failed_seconds"], row["last_kept_seconds"]
-        if failed is not None and (kept is None or kept > failed):
-            return Verification(Verdict.WARNING, f"{said}. Keeping its log fails: {row['last_failed']}.", rows)
-        return Verification(Verdict.OK, f"{said}; its log is kept ({row['last_kept'] or 'nothing was due yet'}).", rows)
+        return Verification(Verdict.OK, f"{said}; {_log_of(row)}.", rows)
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look at its role: a promotion that was begun ends by itself, within the seconds that it is waited for."""
@@ -169,6 +166,29 @@ class ProveWrites(FailoverAction):
         with target.admin(url_of(target.settings, str(plan.fingerprint["successor"]))) as session:
             promotion.forget(session)
         return Settled(Outcome.PARTLY, "It may be tried once more.")
+
+
+def _with_log_kept(target: PlanTarget, meant_as: str) -> Row:
+    """Return the server's row, once something of its log was kept: a promotion makes a history that is due at once."""
+    until = time.monotonic() + KEPT_SECONDS
+    while True:
+        row = row_of(target, meant_as)
+        due = row["answers"] and not row["standby"] and row["keeps_log"] and row["last_kept_seconds"] is None
+        if not due or time.monotonic() > until:
+            return row
+        time.sleep(PAUSE)
+
+
+def _log_of(row: Row) -> str:
+    """Say whether the log is kept; it is a check of its own, and no reason to stop half way through a failover."""
+    if not row["keeps_log"]:
+        return "its log is kept nowhere, so that dumps alone are a way back"
+    failed, kept = row["last_failed_seconds"], row["last_kept_seconds"]
+    if failed is not None and (kept is None or kept > failed):
+        return f"keeping its log fails ({row['last_failed']})"
+    if kept is None:
+        return f"nothing of its log was kept within {KEPT_SECONDS:g} s, though the new timeline's history is due"
+    return f"its log is kept ({row['last_kept']})"
 
 
 def _role(row: Row) -> str:

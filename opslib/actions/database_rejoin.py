@@ -89,7 +89,7 @@ class RejoinFormerPrimary(FailoverAction):
         if self.way != "failover":
             return Verification(Verdict.OK, "Nothing was to follow.")
         if not plan.touches:
-            return Verification(Verdict.WARNING, f"The former primary follows nobody: {plan.touched}.")
+            return Verification(Verdict.OK, f"The former primary follows nobody: {plan.touched}.")
         row, upstream = (row_of(target, str(plan.fingerprint[name])) for name in ("former", "successor"))
         rows = tuple({name: one.get(name) for name in SHOWN} for one in (upstream, row))
         if row["answers"] and not row["standby"]:

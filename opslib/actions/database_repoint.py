@@ -17,7 +17,8 @@ from opslib.actions.database_failover import FailoverAction, row_of
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.model import Effect, Plan, Repeat, Row, Verdict, Verification
 from opslib.probes import application_ready
-from opslib.probes.database_failover import server
+from opslib.probes.application_shapes import WELL
+from opslib.probes.database_failover import Parties, server
 from opslib.probes.database_servers import PRIMARY
 from opslib.probes.questions import question
 from opslib.systems.kubernetes_secrets import HeldSecret, Reader
@@ -30,6 +31,7 @@ SESSIONS = question("database/failover_sessions")
 TRIES = 5
 """How often a deployment is marked anew because its version moved: its controller reports on it all the time."""
 LONGEST_PAUSE = 2.0
+SEEN_SECONDS, PAUSE = 20.0, 0.5
 
 
 class RepointApplication(FailoverAction):
@@ -51,9 +53,9 @@ class RepointApplication(FailoverAction):
         """Look where each pod's secret leads; raises Refused for an address that is neither server's."""
         if self.way != "failover":
             return self.nothing()
-        if target.settings.kubernetes_url is None:
-            return self.nothing("no cluster is described, so a person leads the application (OPS_KUBERNETES_URL)")
         found = self.parties(target)
+        if target.settings.kubernetes_url is None:
+            return self._by_hand(found)
         old, new = (_place(target, row) for row in (found.former, found.successor))
         held = _held(target)
         places = {one.name: _led(one) for one in held}
@@ -101,9 +103,10 @@ class RepointApplication(FailoverAction):
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look at secrets, rollouts and pods; then whether the application is served, and from where."""
+        if self.way != "failover":
+            return Verification(Verdict.OK, "Nothing was to be led.")
         if not plan.touches:
-            said = "Nobody here led the application anywhere." if self.way == "failover" else "Nothing was to be led."
-            return Verification(Verdict.WARNING if self.way == "failover" else Verdict.OK, said)
+            return _served(target, plan, [])
         place = str(plan.fingerprint["place"])
         astray = [one.name for one in _planned(target, plan) if _led(one) != place]
         if astray:
@@ -119,6 +122,19 @@ class RepointApplication(FailoverAction):
         if not plan.touches:
             return Settled(Outcome.DONE, "Nothing was to be done.", {})
         return Settled(Outcome.PARTLY, "What is left of it may be done.")
+
+    def _by_hand(self, found: Parties) -> Plan:
+        """Return the plan where no cluster is described: a person leads, and the verification waits for it."""
+        url = found.successor["address"]
+        return self.planned(
+            before={},
+            after={"led by a person to": url},
+            touches=0,
+            touched="nothing: no cluster is described (OPS_KUBERNETES_URL)",
+            verification="The application has sessions at the new primary, and calls its database healthy.",
+            undo="None is needed.",
+            fingerprint={**self.both(found), "place": url},
+        )
 
     def _restart(self, target: WriteTarget, plan: Plan) -> None:
         mark = _mark(target, plan)
@@ -166,24 +182,32 @@ class RepointApplication(FailoverAction):
 def _served(target: VerifyTarget, plan: Plan, rows: list[dict[str, Any]]) -> Verification:
     """Ask the application whether it has its database, and the new primary whether it has the application."""
     place, names = plan.fingerprint["place"], list(target.settings.application_names)
-    said = f"{sum(row['pods'] for row in rows)} pods were started for {place}"
+    said = f"{sum(row['pods'] for row in rows)} pods were started for {place}" if rows else f"It is led to {place}"
+    until = time.monotonic() + SEEN_SECONDS
     try:
-        (ready,) = application_ready.read(target)
-        health = ready["parts"].get("database")
-        where = server(target, str(plan.fingerprint["successor"]))
-        found: list[Row] = list(where.ask(SESSIONS, {"names": names})) if names else []
+        while True:
+            # The question itself makes it ask its database, so that a quiet one has a session there too.
+            (ready,) = application_ready.read(target)
+            health = ready["parts"].get("database")
+            where = server(target, str(plan.fingerprint["successor"]))
+            found: list[Row] = list(where.ask(SESSIONS, {"names": names})) if names else []
+            missing = sorted(set(names) - {str(row["application_name"]) for row in found})
+            if (not missing and health in (None, *WELL)) or time.monotonic() > until:
+                break
+            time.sleep(PAUSE)
     except OpsError as error:
         return Verification(Verdict.UNKNOWN, f"{said}; whether it is served, nobody could see: {error}", tuple(rows))
     shown = (*rows, *({"deployment": None, **row} for row in found))
-    if health is not None and health not in ("healthy", "ok", "up", "connected"):
+    if health not in (None, *WELL):
         return Verification(Verdict.CRITICAL, f"{said}; the application says of its database: {health}.", shown)
-    missing = sorted(set(names) - {str(row["application_name"]) for row in found})
-    if missing or not names:
-        who = ", ".join(missing) or "OPS_APPLICATION_NAMES"
-        return Verification(Verdict.UNKNOWN, f"{said}; no session of {who} was seen there yet.", shown)
-    sessions = sum(row["sessions"] for row in found)
+    if missing or (health is None and not names):
+        who = ", ".join(missing) or "the application (OPS_APPLICATION_NAMES)"
+        return Verification(Verdict.UNKNOWN, f"{said}; no session of {who} was seen there.", shown)
+    sessions = (
+        f"it has sessions there ({sum(row['sessions'] for row in found)})" if names else "its sessions have no name"
+    )
     word = f"calls its database {health}" if health else "says nothing of its database"
-    return Verification(Verdict.OK, f"{said}; it has {sessions} sessions there, and {word}.", shown)
+    return Verification(Verdict.OK, f"{said}; {sessions}, and {word}.", shown)
 
 
 def _place(target: PlanTarget, row: Row) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from opslib.checks.database_core import core_tables, rewritten
+from opslib.checks.database_fencing import fencing
 from opslib.checks.database_indexes import (
     collations,
     foreign_key_indexes,
@@ -45,6 +46,7 @@ __all__ = [
     "core_tables",
     "disk",
     "edited_migrations",
+    "fencing",
     "foreign_key_indexes",
     "freeze",
     "guards",

@@ -42,6 +42,7 @@ def follow(former: Server, upstream: Server) -> None:
         session.execute("checkpoint")
         if not session.execute("select 1 from pg_replication_slots where slot_name = %s", (slot,)).fetchall():
             session.execute("select pg_create_physical_replication_slot(%s, true)", (slot,))
+    _unbar(former)
     where = upstream.source(former.folder, former.name)
     how = ["-R", "--no-sync", f"--config-file={former.configuration}", f"--source-server={where} dbname=postgres"]
     try:
@@ -55,6 +56,16 @@ def follow(former: Server, upstream: Server) -> None:
         stream.write(f"primary_slot_name = '{slot}'\n")
     former.unfence()
     former.up()
+
+
+def _unbar(former: Server) -> None:
+    """Take away what keeps sessions out: it ends the server that pg_rewind starts alone to replay its log, too."""
+    file = former.data / "postgresql.auto.conf"
+    if file.is_file():
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        # Written in place: the file is the server's account's own.
+        with file.open("w", encoding="utf-8") as stream:
+            stream.writelines(line for line in lines if not line.startswith("session_preload_libraries"))
 
 
 def switch_back(primary: Database, standby: Standby) -> None:
