@@ -20,6 +20,7 @@ from opslib.probes.database_servers import PRIMARY, servers
 from opslib.redaction import DatabaseUrl
 from opslib.settings import Settings
 from opslib.systems.postgres_fencing import close_server
+from opslib.systems.postgres_promotion import may_promote
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 Way = Literal["look", "failover", "point-in-time"]
@@ -125,6 +126,8 @@ class FencePrimary(FailoverAction):
                 f"The evidence supports no failover: {'; '.join(found.against)}.",
                 "Look again in half a minute. Where a person knows more than the servers say: -p decided_by=NAME.",
             )
+        if not target.may_promote:
+            raise Refused("OPS_STANDBY_DATABASE_URL is not set: nobody here may promote.", "Describe it first.")
         agent = target.fence_agent
         plug = agent.plug(str(former["meant_as"])) if agent.described else None
         if plug is None and not former["answers"] and self.fenced_by == NOBODY:
@@ -155,10 +158,16 @@ class FencePrimary(FailoverAction):
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
-        """Close it, let the successor fetch the rest, switch it off; raises StepFailed where neither could be done."""
+        """Close it, let the successor fetch the rest, switch it off; raises StepFailed where neither could be done.
+
+        Refuses before that where the successor could not be promoted: nobody would take writes then.
+        """
         if not plan.touches:
             return {}
         former, plug = str(plan.fingerprint["former"]), plan.fingerprint["plug"]
+        with target.admin(url_of(target.settings, str(plan.fingerprint["successor"]))) as session:
+            if not may_promote(session):
+                raise Refused(f"The role of {session.url.public} may not promote it.", "Grant it pg_promote first.")
         progress("closing it to sessions")
         lsn, why = _closed(target, former)
         missing = None

@@ -24,6 +24,13 @@ def recovering(session: AdminDatabase) -> bool:
     return bool(row["standby"])
 
 
+def may_promote(session: AdminDatabase) -> bool:
+    """Tell whether the session's role may promote the server."""
+    statement: LiteralString = "SELECT has_function_privilege('pg_promote(boolean, integer)', 'EXECUTE') AS may"
+    (row,) = session.execute(statement, what="look whether it may promote")
+    return bool(row["may"])
+
+
 def wait_for_nobody(session: AdminDatabase) -> None:
     """Let commits wait for no standby; raises StepFailed where the role may not (it must be a superuser)."""
     session.execute("ALTER SYSTEM SET synchronous_standby_names = ''", what="let commits wait for nobody")

@@ -135,6 +135,11 @@ class PlanTarget(ReadTarget, SupabaseLooking, RowLooking):
         """How long a plan, and what was approved with it, holds (OPS_PLAN_MINUTES)."""
         return self._whole.plan_minutes
 
+    @property
+    def may_promote(self) -> bool:
+        """Whether the description has the standby's address as a role that may promote it."""
+        return self._whole.standby_database_url is not None
+
     @cached_property
     def fence_agent(self) -> ReadOnlyFenceAgent:
         """What switches the database's machines off, asked for their state alone."""
