@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -137,12 +138,12 @@ class ReadOnlyDatabase:
         return self._first, found
 
     def _in_charge(self, url: DatabaseUrl) -> psycopg.Connection[dict[str, Any]] | None:
-        """Return a session with this server if it takes writes, else None."""
+        """Return a session with this server if it took over, else None."""
         try:
             found = self._opened(url)
         except Unreachable:
             return None
-        if not _follows(found):
+        if not _follows(found) and _was_promoted(found):
             return found
         found.close()
         return None
@@ -165,6 +166,16 @@ class ReadOnlyDatabase:
 def _follows(connection: psycopg.Connection[Any]) -> bool:
     """Tell whether a server is a standby; it says so by itself at log-in (since version 14)."""
     return connection.info.parameter_status("in_hot_standby") == "on"
+
+
+def _was_promoted(connection: psycopg.Connection[dict[str, Any]]) -> bool:
+    """Tell whether a server that takes writes was a standby once: a database of its own is on its first timeline."""
+    import psycopg
+
+    with suppress(psycopg.Error):
+        row = connection.execute("SELECT left(pg_walfile_name(pg_current_wal_flush_lsn()), 8) AS timeline").fetchone()
+        return row is not None and int(row["timeline"], 16) > 1
+    return False
 
 
 def connect(

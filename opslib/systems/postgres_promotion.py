@@ -26,8 +26,10 @@ def recovering(session: AdminDatabase) -> bool:
 
 def may_promote(session: AdminDatabase) -> bool:
     """Tell whether the session's role may promote the server."""
-    statement: LiteralString = "SELECT has_function_privilege('pg_promote(boolean, integer)', 'EXECUTE') AS may"
-    (row,) = session.execute(statement, what="look whether it may promote")
+    (row,) = session.execute(
+        "SELECT has_function_privilege('pg_promote(boolean, integer)', 'EXECUTE') AS may",
+        what="look whether it may promote",
+    )
     return bool(row["may"])
 
 

@@ -27,6 +27,7 @@ from opslib.lab.supervisor import Lab
 from opslib.probes.database import servers as probe
 from opslib.redaction import Redactor
 from opslib.systems.fencing import FenceAgent
+from opslib.systems.gateway_user import AskingAdministrator
 from opslib.systems.target import ReadTarget
 from tests.killing import killed
 from tests.notebooks.conftest import keys, objects
@@ -144,6 +145,11 @@ def there(house):
         return {row[0] for row in session.execute("SELECT n FROM public.numbered").fetchall()}
 
 
+def used(url):
+    with psycopg.connect(url.reveal()) as session:
+        return session.execute("SELECT count(*) FROM public.llm_usage").fetchone()[0]
+
+
 def unaffected(house):
     """Return what no failover may touch: cache, buckets but for the log, vendors."""
     kept = house.settings.continuous_prefix
@@ -174,6 +180,7 @@ def refuses_writes(url):
 
 def test_a_dead_primary_is_fenced_replaced_and_led_back_and_no_more_is_lost_than_was_stated(whole, run):
     settings, before = whole.settings, unaffected(whole)
+    usage = used(settings.database_url)
     with Writer(settings) as writer:
         until(lambda: len(writer.acknowledged) > 20)
         cut = receive_nothing(whole)
@@ -198,6 +205,9 @@ def test_a_dead_primary_is_fenced_replaced_and_led_back_and_no_more_is_lost_than
     assert (row["primary"]["standby"], row["standby"]["standby"]) == (True, False)
     refuses_writes(settings.database_url)
     assert unaffected(whole) == before
+    # The application, asked for an answer, writes what it cost where it is led now.
+    AskingAdministrator(settings, "test").ask()
+    until(lambda: used(settings.standby_database_url) > usage)
     page = (folder / "report.html").read_text()
     for words in ("the last commit that", "The fence agent says that postgres is off", "takes writes on timeline"):
         assert words in page

@@ -44,6 +44,10 @@ def barred(cluster):
     return False
 
 
+def session_of(first, other):
+    return ReadOnlyDatabase(first.url(), "opslib:test", other=other.url())
+
+
 def write(cluster, options, user=None):
     url = cluster.url().reveal()
     if user:
@@ -55,6 +59,7 @@ def write(cluster, options, user=None):
 
 def test_a_closed_server_lets_nobody_write_and_stays_closed_over_a_restart(pair):
     primary, standby = pair
+    assert not session_of(primary, standby).led_elsewhere
     open_session = psycopg.connect(primary.url().reveal(), autocommit=True)
     with AdminDatabase(primary.url(), "opslib:test", past_bar=True) as session:
         lsn = close_server(session)
@@ -73,6 +78,9 @@ def test_a_closed_server_lets_nobody_write_and_stays_closed_over_a_restart(pair)
             write(primary, "-c session_preload_libraries=", "app")
     with pytest.raises(Unreachable) as told:
         ReadOnlyDatabase(primary.url(), "opslib:test").ask(question("database/ping"))
+    assert told.value.kind == "fenced"
+    with pytest.raises(Unreachable) as told:
+        session_of(primary, standby).ask(question("database/ping"))
     assert told.value.kind == "fenced"
     # The standby has none of it, has all rows, and its log receiver comes in.
     with standby.session() as session:
@@ -93,6 +101,10 @@ def _writes(cluster):
 
 def test_a_standby_that_would_wait_for_nobodys_confirmation_is_let_off_before_it_commits(pair):
     primary, standby = pair
+    # A database of its own that takes writes is nobody's standby, whatever a description calls it.
+    nowhere = ReadOnlyDatabase(primary.url(port=1), "opslib:test", other=primary.url())
+    with pytest.raises(Unreachable):
+        nowhere.ask(question("database/ping"))
     with standby.session() as session:
         session.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         session.execute("SELECT pg_reload_conf()")
@@ -106,3 +118,6 @@ def test_a_standby_that_would_wait_for_nobodys_confirmation_is_let_off_before_it
     with AdminDatabase(standby.url(), "opslib:test") as session:
         wait_for_nobody(session)
         commit(session, "a word")
+    found = session_of(primary, standby)
+    assert (found.led_elsewhere, found.url) == (True, standby.url())
+    found.close()
