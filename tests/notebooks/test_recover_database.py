@@ -4,6 +4,7 @@ One whole run by day: a primary that died with log that its standby never had. B
 and gone on with, the other ways to be fenced, and what is refused.
 """
 
+import itertools
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from opslib.archive.verify import verify
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.lab.broken import find, parts
+from opslib.lab.broken.database_servers import lead
 from opslib.lab.processes import LabError
 from opslib.lab.supervisor import Lab
 from opslib.probes.database import servers as probe
@@ -41,6 +43,8 @@ GO = ("way=failover", "wait_seconds=60")
 STEPS = ("fence", "promote", "repoint", "prove", "rejoin")
 MOMENT = re.compile(r"after (\S+), the last commit")
 ROWS = 1_500
+NUMBERS = itertools.count(1)
+"""Of all writers: a number is written once."""
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +100,13 @@ class Writer:
         return [number for number, at in self.acknowledged.items() if at > moment]
 
     def _work(self):
-        turn, number = 0, 0
+        turn = 0
         while not self._stop.is_set():
             try:
                 options = "-c statement_timeout=3000"
                 with psycopg.connect(self._urls[turn % 2], autocommit=True, options=options) as session:
                     while not self._stop.is_set():
-                        number += 1
+                        number = next(NUMBERS)
                         session.execute("INSERT INTO public.numbered VALUES (%s)", (number,))
                         self.acknowledged[number] = datetime.now(UTC)
                         self._stop.wait(0.01)
@@ -114,14 +118,14 @@ class Writer:
 def servers(house):
     target = ReadTarget(house.settings.reading(), "test")
     try:
-        return {row["meant_as"]: row for row in probe.read(target)}
+        return {row["meant_as"]: {"standby": None, "receiver": None} | row for row in probe.read(target)}
     finally:
         target.close()
 
 
 def in_order(house):
     row = servers(house)
-    return row["primary"]["standby"] is False and row["standby"].get("receiver") == "streaming"
+    return row["primary"]["standby"] is False and row["standby"]["receiver"] == "streaming"
 
 
 def receive_nothing(house):
@@ -347,6 +351,28 @@ def test_nothing_is_promoted_while_the_agent_does_not_say_that_the_server_is_off
     assert result["exit_code"] in (3, 4, 5), result
     assert verdicts(folder)["database-fencing"] == "UNKNOWN"
     assert servers(whole)["standby"]["standby"] is True
+
+
+@nightly
+def test_an_address_that_is_neither_servers_is_left_to_a_person_before_anything_is_fenced(whole, run, described):
+    described(OPS_APPLICATION_DATABASE="pooler.example.com:6543")
+    find("primary-killed").make(whole.settings)
+    until(lambda: supported(whole))
+    result, _ = run(NAME, *GO, mode="plan")
+    assert (result["state"], "which is neither" in result["reason"]) == ("refused", True)
+
+
+@nightly
+def test_without_a_cluster_the_run_waits_for_the_person_who_leads_the_application(whole, run, described):
+    described(OPS_KUBERNETES_URL="")
+    find("primary-killed").make(whole.settings)
+    until(lambda: supported(whole))
+    result, _ = run(NAME, *GO)
+    assert (result["state"], "repoint-application" in result["reason"]) == ("failed", True), result["reason"]
+    assert servers(whole)["standby"]["standby"] is False
+    lead(whole.settings, "standby")
+    again = resume(result["run"], whole.archive)
+    assert (again["state"], again["exit_code"]) == ("finished", 0), again["reason"]
 
 
 @nightly
