@@ -15,7 +15,8 @@ SCHEMA = "opslib_failover"
 """A schema of our own, made and removed by one step."""
 ROWS = 3
 COMMIT_SECONDS = 15.0
-PAUSE = 0.2
+LATE_SECONDS, PAUSE = 5.0, 0.2
+"""A promotion is over within a second once everything is replayed; one that is later still is met by its repetition."""
 
 
 def recovering(session: AdminDatabase) -> bool:
@@ -55,20 +56,13 @@ def promote(session: AdminDatabase, seconds: float) -> None:
 
 
 def promoting(session: AdminDatabase, seconds: float) -> bool:
-    """Tell whether the server takes writes, or begins to within ``seconds``: a promotion that was asked for goes on.
-
-    The request is a file that the server takes away when it has seen it; after that its log receiver is gone.
-    """
+    """Tell whether the server takes writes, or begins to within ``seconds``: a promotion that was asked for goes on."""
     until = time.monotonic() + min(seconds, LATE_SECONDS)
     while recovering(session):
         if time.monotonic() > until:
             return False
         time.sleep(PAUSE)
     return True
-
-
-LATE_SECONDS = 5.0
-"""A promotion is done within a second once everything is replayed; one that comes later is found by its repetition."""
 
 
 def commit(session: AdminDatabase, text: str) -> None:
