@@ -53,6 +53,8 @@ max_wal_senders = 10
 max_replication_slots = 10
 max_wal_size = 1GB
 max_slot_wal_keep_size = 512MB
+# A server that is rewound replays the log since the two parted, for which no slot could ask in time.
+wal_keep_size = 256MB
 # Says of a row when it was committed: what a recovery to just before a bad statement aims at.
 track_commit_timestamp = on
 # Who is gone is noticed within seconds, here where everything is on one machine.

@@ -43,15 +43,31 @@ def follow(former: Server, upstream: Server) -> None:
         if not session.execute("select 1 from pg_replication_slots where slot_name = %s", (slot,)).fetchall():
             session.execute("select pg_create_physical_replication_slot(%s, true)", (slot,))
     _unbar(former)
+    try:
+        _rewind(former, upstream, slot)
+    except LabError:
+        # A rewind that broke off leaves a folder that no other can go on with; and one that went well needs the log
+        # since the two parted, which the other server may not have any more.
+        stop(former.entry.trace, former.polite)
+        _copy(former, upstream, slot)
+
+
+def _rewind(former: Server, upstream: Server, slot: str) -> None:
     where = upstream.source(former.folder, former.name)
     how = ["-R", "--no-sync", f"--config-file={former.configuration}", f"--source-server={where} dbname=postgres"]
-    try:
-        run([str(find_pg_bin() / "pg_rewind"), "-D", str(former.data), *how], former.account(), former.folder)
-    except LabError:
-        # One that broke off half way leaves a folder that no other can go on with.
-        former.discard()
-        copy = ["-D", str(former.data), "-d", where, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
-        run([str(find_pg_bin() / "pg_basebackup"), *copy], former.account(), former.folder)
+    run([str(find_pg_bin() / "pg_rewind"), "-D", str(former.data), *how], former.account(), former.folder)
+    _start(former, slot)
+
+
+def _copy(former: Server, upstream: Server, slot: str) -> None:
+    former.discard()
+    where = upstream.source(former.folder, former.name)
+    copy = ["-D", str(former.data), "-d", where, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+    run([str(find_pg_bin() / "pg_basebackup"), *copy], former.account(), former.folder)
+    _start(former, slot)
+
+
+def _start(former: Server, slot: str) -> None:
     with (former.data / "postgresql.auto.conf").open("a", encoding="utf-8") as stream:
         stream.write(f"primary_slot_name = '{slot}'\n")
     former.unfence()
