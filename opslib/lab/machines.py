@@ -15,7 +15,8 @@ def kill(trace: Trace) -> None:
     """Kill every process of a server at once, as a machine that dies does; nothing happens to a dead one."""
     if members := freeze(trace):
         for member in members:
-            member.kill()
+            with suppress(psutil.NoSuchProcess):  # what was ending when it was frozen
+                member.kill()
         psutil.wait_procs(members, timeout=DEAD_SECONDS)
 
 
