@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 from opslib.lab import state as states
+from opslib.lab.cloud import Cloud
+from opslib.lab.continuous import forget_newer, timeline
 from opslib.lab.database import Database, Server
 from opslib.lab.machines import kill
 from opslib.lab.processes import LabError
@@ -66,6 +68,9 @@ def _rejoin(folder: Path, server: Server, others: list[Server], given: dict[str,
     try:
         with states.locked(folder):
             follow(server, upstream)
+            # What the loser of a split brain kept of a timeline of its own would be in the way of the next promotion,
+            # which takes that number again.
+            forget_newer(Cloud(server.state, server.passwords), timeline(upstream))
     except LabError as error:
         return _failed(str(error))
     return DONE
