@@ -73,11 +73,15 @@ def timeline(server: Server) -> int:
 
 
 def forget_newer(cloud: Cloud, newest: int) -> None:
-    """Delete what the store keeps of timelines after ``newest``: the log of a server that lost its part."""
+    """Delete what the store keeps of timelines after ``newest``: the log of a server that lost its part.
+
+    With the piece of ``newest`` that it had begun when it was promoted, which no other server can have kept.
+    """
     s3 = cloud.client("s3")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BACKUPS, Prefix=f"{PREFIX}{WAL}"):
         for item in page.get("Contents", ()):
-            if int(item["Key"].removeprefix(f"{PREFIX}{WAL}")[:8], 16) > newest:
+            name = item["Key"].removeprefix(f"{PREFIX}{WAL}")
+            if int(name[:8], 16) > newest or (int(name[:8], 16) == newest and ".partial" in name):
                 s3.delete_object(Bucket=BACKUPS, Key=item["Key"])
 
 

@@ -157,7 +157,7 @@ def used(url):
 def unaffected(house):
     """Return what no failover may touch: cache, buckets but for the log, vendors."""
     kept = house.settings.continuous_prefix
-    stored = [[one for one in part if not one[0].startswith(kept)] for part in objects(house.settings)]
+    stored = [[one for one in part if f"'{kept}" not in repr(one)] for part in objects(house.settings)]
     return json.dumps([keys(house.settings.cache_url.reveal()), stored, Doors(house.settings).state()], default=str)
 
 
