@@ -6,8 +6,8 @@ from opslib.actions.database_failover import FencePrimary
 from opslib.actions.database_indexes import CreateIndex, DropInvalidIndexes
 from opslib.actions.database_migrate import ApplyDestructiveMigrations, ApplyMigrations
 from opslib.actions.database_migrating import ALL, NONE
-from opslib.actions.database_recover import RecoverToMoment
 from opslib.actions.database_promote import PromoteStandby, ProveWrites
+from opslib.actions.database_recover import RecoverToMoment
 from opslib.actions.database_rehearse import RehearseMigrations
 from opslib.actions.database_rejoin import RejoinFormerPrimary
 from opslib.actions.database_repoint import RepointApplication
@@ -25,10 +25,10 @@ __all__ = [
     "CreateIndex",
     "DropInvalidIndexes",
     "EndBlockingSession",
-    "RecoverToMoment",
     "FencePrimary",
     "PromoteStandby",
     "ProveWrites",
+    "RecoverToMoment",
     "RefreshViews",
     "RehearseMigrations",
     "RejoinFormerPrimary",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.database_way import OneWay, Way
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Effect, Plan, Repeat, Row, Verdict, Verification, now
+from opslib.model import Plan, Repeat, Row, Verdict, Verification, now
 from opslib.probes.database_failover import BY_EVIDENCE, Loser, Parties, lost, more_of, parties
 from opslib.probes.database_servers import PRIMARY, servers
 from opslib.redaction import DatabaseUrl
@@ -23,9 +24,6 @@ from opslib.systems.postgres_fencing import close_server
 from opslib.systems.postgres_promotion import may_promote
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
-Way = Literal["look", "failover", "point-in-time"]
-"""What a run of disaster/recover-database does."""
-FAILOVER: Way = "failover"
 NOBODY = "none"
 PERSON = r"^(none|[a-z0-9][a-z0-9._-]{0,63}(@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){0,4})?)$"
 """A person by name, as the allowed signers have it, or nobody."""
@@ -34,29 +32,18 @@ FETCH_SECONDS = 10.0
 """How long a standby gets to fetch the rest of the log from a primary that was closed."""
 
 
-class FailoverAction(Action):
+class FailoverAction(OneWay):
     """A step of a failover; with another ``way`` it does nothing, and nobody has to approve that.
 
     ``lose`` names the server that loses by its name in the description; by evidence it is the one that does not serve.
     """
 
-    does: ClassVar[Effect] = Effect.DESTRUCTIVE
+    own: ClassVar[Way] = "failover"
     items: ClassVar[tuple[str, ...]] = ("DR-DBF-03",)
     guide: ClassVar[str] = "Failover to replica (if needed): contact Supabase support for managed failover"
 
-    @property
-    def effect(self) -> Effect:  # type: ignore[override]
-        """Only a look unless a failover is asked for."""
-        return self.does if self.way == FAILOVER else Effect.READ
-
     way: Way = "look"
     lose: Loser = BY_EVIDENCE
-
-    def nothing(self, why: str = "no failover is asked for") -> Plan:
-        """Return the plan of a step that changes nothing."""
-        return self.planned(
-            before={}, after={}, touches=0, touched=f"nothing: {why}", verification="None.", undo="None is needed."
-        )
 
     def parties(self, target: PlanTarget) -> Parties:
         """Return who loses and who takes over, as both servers are now; raises Refused where nobody could."""
@@ -117,7 +104,7 @@ class FencePrimary(FailoverAction):
 
     def plan(self, target: PlanTarget) -> Plan:
         """Look at both servers; raises Refused where the evidence supports no failover, or nobody could fence."""
-        if self.way != FAILOVER:
+        if self.idle:
             return self.nothing()
         found = self.parties(target)
         former, successor = found.former, found.successor

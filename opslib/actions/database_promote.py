@@ -37,7 +37,7 @@ class PromoteStandby(FailoverAction):
 
     def plan(self, target: PlanTarget) -> Plan:
         """Look at the one that takes over, and at what is lost; raises Refused where nothing could take over."""
-        if self.way != "failover":
+        if self.idle:
             return self.nothing()
         found = self.parties(target)
         row = found.successor
@@ -61,7 +61,7 @@ class PromoteStandby(FailoverAction):
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Promote it and wait for a commit; raises Refused, before anything, while the former primary is not fenced."""
-        if self.way != "failover":
+        if self.idle:
             return {}
         still_fenced(target, plan)
         url = url_of(target.settings, str(plan.fingerprint["successor"]))
@@ -77,7 +77,7 @@ class PromoteStandby(FailoverAction):
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look at its role, its timeline, and whether its log gets away."""
-        if self.way != "failover":
+        if self.idle:
             return Verification(Verdict.OK, "Nothing was to be promoted.")
         row = _with_log_kept(target, str(plan.fingerprint["successor"]))
         rows = ({name: row.get(name) for name in SHOWN},)
@@ -95,7 +95,7 @@ class PromoteStandby(FailoverAction):
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look at its role: a promotion that was begun ends by itself, within the seconds that it is waited for."""
-        if self.way != "failover":
+        if self.idle:
             return Settled(Outcome.DONE, "Nothing was to be done.", {})
         with target.admin(url_of(target.settings, str(plan.fingerprint["successor"]))) as session:
             if promotion.recovering(session) and not promotion.promoting(session, self.wait_seconds):
@@ -115,7 +115,7 @@ class ProveWrites(FailoverAction):
 
     def plan(self, target: PlanTarget) -> Plan:
         """Say where; raises Refused where nothing could take over."""
-        if self.way != "failover":
+        if self.idle:
             return self.nothing()
         found = self.parties(target)
         name = f"{promotion.SCHEMA}.rows"

@@ -39,7 +39,7 @@ class RejoinFormerPrimary(FailoverAction):
 
     def plan(self, target: PlanTarget) -> Plan:
         """Say what is thrown away; nothing is planned where nobody asked for it, or no program is described."""
-        if self.way != "failover":
+        if self.idle:
             return self.nothing()
         if not self.rejoin:
             return self.nothing("it stays fenced, with what it alone has")
@@ -86,7 +86,7 @@ class RejoinFormerPrimary(FailoverAction):
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look at both: one takes writes, the other streams from it."""
-        if self.way != "failover":
+        if self.idle:
             return Verification(Verdict.OK, "Nothing was to follow.")
         if not plan.touches:
             return Verification(Verdict.OK, f"The former primary follows nobody: {plan.touched}.")

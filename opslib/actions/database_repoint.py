@@ -51,7 +51,7 @@ class RepointApplication(FailoverAction):
 
     def plan(self, target: PlanTarget) -> Plan:
         """Look where each pod's secret leads; raises Refused for an address that is neither server's."""
-        if self.way != "failover":
+        if self.idle:
             return self.nothing()
         found = self.parties(target)
         if target.settings.kubernetes_url is None:
@@ -103,7 +103,7 @@ class RepointApplication(FailoverAction):
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look at secrets, rollouts and pods; then whether the application is served, and from where."""
-        if self.way != "failover":
+        if self.idle:
             return Verification(Verdict.OK, "Nothing was to be led.")
         if not plan.touches:
             return _served(target, plan, [])

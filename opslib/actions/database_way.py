@@ -1,4 +1,4 @@
-"""Steps of disaster/recover-database that bring rows back: each does nothing unless the run's way is its own."""
+"""Steps of disaster/recover-database: each does nothing unless the run's way is its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ NONE = "none"
 
 
 class OneWay(Action):
-    """A step of one way, ``own``."""
+    """A step of one way, ``own``, with the effect ``does``."""
 
     own: ClassVar[Way]
+    does: ClassVar[Effect] = Effect.DESTRUCTIVE
     area: ClassVar[str] = "database"
 
     way: Way
@@ -23,17 +24,17 @@ class OneWay(Action):
     @property
     def effect(self) -> Effect:  # type: ignore[override]
         """Of another way only a look: nobody has to approve that nothing is done."""
-        return Effect.DESTRUCTIVE if self.way == self.own else Effect.READ
+        return Effect.READ if self.idle else self.does
 
     @property
     def idle(self) -> bool:
         """Whether the run goes another way."""
         return self.way != self.own
 
-    def nothing(self) -> Plan:
-        """Return the plan of a run that goes another way."""
+    def nothing(self, why: str = "the run goes another way") -> Plan:
+        """Return the plan of a step that changes nothing."""
         return self.planned(
-            before={}, after={}, touches=0, touched="things", verification="None.", undo="None is needed."
+            before={}, after={}, touches=0, touched=f"nothing: {why}", verification="None.", undo="None is needed."
         )
 
 

@@ -6,8 +6,8 @@ from opslib.model import Probe
 from opslib.probes import (
     backups_drills,
     costs,
-    database_recovered,
     database_fencing,
+    database_recovered,
     environment,
     environment_accounts,
     environment_production,
