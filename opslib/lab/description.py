@@ -46,23 +46,10 @@ def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
         "OPS_SCRATCH_DATABASE_URL": database.url("postgres", "postgres"),
         "REDIS_URL": cache.url("default"),
         "OPS_READ_REDIS_URL": cache.url("ops_reader"),
-        "AWS_REGION": REGION,
-        "AWS_ENDPOINT_URL": cloud.url,
-        "AWS_ACCESS_KEY_ID": cloud.passwords["aws_id"],
-        "AWS_SECRET_ACCESS_KEY": cloud.passwords["aws_key"],
-        "OPS_READ_AWS_ACCESS_KEY_ID": cloud.passwords["read_aws_id"],
-        "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
-        "OPS_VAULT_AWS_ACCESS_KEY_ID": cloud.passwords["vault_aws_id"],
-        "OPS_VAULT_AWS_SECRET_ACCESS_KEY": cloud.passwords["vault_aws_key"],
-        "HOSTED_ZONE_ID": cloud.zone,
+        **_aws(cloud),
         "OPS_SITE": SITE,
         "OPS_RECOVERY_SITE": RECOVERY_SITE,
         "OPS_RECOVERY_DATA": "shared",
-        "S3_BUCKET_NAME": BACKUPS,
-        "OPS_LEASE_BUCKET": LEASES,
-        "OPS_ANCHOR_BUCKET": AUDIT,
-        "OPS_ANCHOR_AWS_ACCESS_KEY_ID": cloud.passwords["anchor_aws_id"],
-        "OPS_ANCHOR_AWS_SECRET_ACCESS_KEY": cloud.passwords["anchor_aws_key"],
         "VITE_API_BASE_URL": url,
         "OPS_READ_APPLICATION_TOKEN": cloud.passwords["read_application_token"] if url else "",
         "OPS_DATABASE_STANDBYS": "1" if standby else "0",
@@ -79,6 +66,26 @@ def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
         **(application.target() if application else {}),
     }
     return {str(f.alias): given.get(str(f.alias), _text(f.default)) for f in Settings.model_fields.values()}
+
+
+def _aws(cloud: Cloud) -> dict[str, str]:
+    """Return where AWS is, with whose keys, and what of ours is there."""
+    return {
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": cloud.url,
+        "AWS_ACCESS_KEY_ID": cloud.passwords["aws_id"],
+        "AWS_SECRET_ACCESS_KEY": cloud.passwords["aws_key"],
+        "OPS_READ_AWS_ACCESS_KEY_ID": cloud.passwords["read_aws_id"],
+        "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
+        "OPS_VAULT_AWS_ACCESS_KEY_ID": cloud.passwords["vault_aws_id"],
+        "OPS_VAULT_AWS_SECRET_ACCESS_KEY": cloud.passwords["vault_aws_key"],
+        "HOSTED_ZONE_ID": cloud.zone,
+        "S3_BUCKET_NAME": BACKUPS,
+        "OPS_LEASE_BUCKET": LEASES,
+        "OPS_ANCHOR_BUCKET": AUDIT,
+        "OPS_ANCHOR_AWS_ACCESS_KEY_ID": cloud.passwords["anchor_aws_id"],
+        "OPS_ANCHOR_AWS_SECRET_ACCESS_KEY": cloud.passwords["anchor_aws_key"],
+    }
 
 
 def _fencing(folder: Path, password: str) -> dict[str, str]:

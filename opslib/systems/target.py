@@ -14,7 +14,6 @@ from opslib.redaction import DatabaseUrl
 from opslib.settings import Settings
 from opslib.systems.building import Builder, ReadOnlyBuilder
 from opslib.systems.cache_writing import Cache
-from opslib.systems.fencing import FenceAgent, ReadOnlyFenceAgent, rejoin
 from opslib.systems.filing import Filing
 from opslib.systems.gateway_user import Administrator, AskingAdministrator
 from opslib.systems.github import Workflows
@@ -37,6 +36,7 @@ from opslib.systems.supabase_door import Door
 from opslib.systems.supabase_keyring import Keyring
 from opslib.systems.target_reading import ReadTarget
 from opslib.systems.target_rows import RowLooking
+from opslib.systems.target_servers import ServersLooking, ServersSwitching
 from opslib.systems.target_supabase import SupabaseLooking
 from opslib.systems.terraform import ReadOnlyTerraform, Terraform
 from opslib.systems.vault import Vault
@@ -48,7 +48,7 @@ from opslib.systems.zones import Zones
 __all__ = ["PlanTarget", "ReadTarget", "VerifyTarget", "WriteTarget"]
 
 
-class PlanTarget(ReadTarget, SupabaseLooking, RowLooking):
+class PlanTarget(ReadTarget, SupabaseLooking, RowLooking, ServersLooking):
     """What ``plan`` and the probes that the executor takes get: the reading handles, and the vendors'."""
 
     def __init__(self, settings: Settings, run: str) -> None:
@@ -135,16 +135,6 @@ class PlanTarget(ReadTarget, SupabaseLooking, RowLooking):
         """How long a plan, and what was approved with it, holds (OPS_PLAN_MINUTES)."""
         return self._whole.plan_minutes
 
-    @property
-    def may_promote(self) -> bool:
-        """Whether the description has the standby's address as a role that may promote it."""
-        return self._whole.standby_database_url is not None
-
-    @cached_property
-    def fence_agent(self) -> ReadOnlyFenceAgent:
-        """What switches the database's machines off, asked for their state alone."""
-        return ReadOnlyFenceAgent(self._whole)
-
     @cached_property
     def chat(self) -> ReadOnlyChat:
         """The Slack channel that is told of incidents, asked with GET only."""
@@ -190,7 +180,7 @@ class VerifyTarget(PlanTarget):
         return AdminDatabase(url, name, read_only=not self._writes, past_bar=past_bar)
 
 
-class WriteTarget(VerifyTarget):
+class WriteTarget(VerifyTarget, ServersSwitching):
     """What ``apply``, ``settle`` and ``undo`` get: handles that can write."""
 
     _writes = True
@@ -278,15 +268,6 @@ class WriteTarget(VerifyTarget):
     def cluster_secrets_writer(self) -> ClusterSecrets:
         """Secrets of the cluster, by a token that may set them and start pods anew."""
         return ClusterSecrets(self.settings, self.settings.kubernetes_token)
-
-    @cached_property
-    def fence_agent_writer(self) -> FenceAgent:
-        """The same, by which a machine is switched off."""
-        return FenceAgent(self.settings)
-
-    def rejoin(self, plug: str, upstream: DatabaseUrl, seconds: float) -> None:
-        """Let a fenced server follow ``upstream`` again (OPS_REJOIN_PROGRAM); raises StepFailed, Unreachable."""
-        rejoin(self.settings, plug, upstream, seconds)
 
     @cached_property
     def chat_writer(self) -> Chat:

@@ -23,7 +23,7 @@ from tests.terraform import States, needs_terraform, terraform
 __all__ = ["terraform"]
 NAME = "disaster/recover-everything"
 STEPS = [
-    *("apply-infrastructure", "recover-api", "recover-workers", "restart-cache"),
+    *("apply-infrastructure", "recover-api", "switch-site", "recover-workers", "restart-cache"),
     *("make-room", "roll-back-front-end"),
 ]
 BAD_STATES = {

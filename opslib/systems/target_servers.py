@@ -1,0 +1,40 @@
+"""A target's handles on the database's servers as machines: switched off, promoted, let follow again."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from opslib.redaction import DatabaseUrl
+from opslib.settings import Settings
+from opslib.systems.fencing import FenceAgent, ReadOnlyFenceAgent, rejoin
+
+
+class ServersLooking:
+    """What the executor also looks at."""
+
+    _whole: Settings
+
+    @property
+    def may_promote(self) -> bool:
+        """Whether the description has the standby's address as a role that may promote it."""
+        return self._whole.standby_database_url is not None
+
+    @cached_property
+    def fence_agent(self) -> ReadOnlyFenceAgent:
+        """What switches the database's machines off, asked for their state alone."""
+        return ReadOnlyFenceAgent(self._whole)
+
+
+class ServersSwitching:
+    """What the executor also switches; only ``apply``, ``settle`` and ``undo`` have it."""
+
+    settings: Settings
+
+    @cached_property
+    def fence_agent_writer(self) -> FenceAgent:
+        """The same, by which a machine is switched off."""
+        return FenceAgent(self.settings)
+
+    def rejoin(self, plug: str, upstream: DatabaseUrl, seconds: float) -> None:
+        """Let a fenced server follow ``upstream`` again (OPS_REJOIN_PROGRAM); raises StepFailed, Unreachable."""
+        rejoin(self.settings, plug, upstream, seconds)
