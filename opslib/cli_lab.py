@@ -82,7 +82,8 @@ def lab_break(fault: str | None, as_json: bool) -> None:
         return
     one = broken.find(fault)
     one.make(Lab(settings.lab_folder()).settings())
-    said = {"fault": one.name, "what": one.title, "check": one.check, "mended_by": one.notebook}
+    mended_by = one.notebook or f"a person: {one.person}"
+    said = {"fault": one.name, "what": one.title, "check": one.check, "mended_by": mended_by}
     print_json(said) if as_json else print_rows([said])
 
 

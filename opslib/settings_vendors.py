@@ -49,6 +49,8 @@ Network = Annotated[str, Field(pattern=r"^[0-9a-f:.]{2,39}(/[0-9]{1,3})?$"), Aft
 """A range of addresses, as CIDR."""
 Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
 """A name as environment variables have it."""
+Prefix = Literal["VITE_", "NEXT_PUBLIC_", "REACT_APP_", "NUXT_PUBLIC_", "EXPO_PUBLIC_", "PUBLIC_"]
+"""How names begin that a framework's build puts into browsers (``publishable.FRAMEWORKS`` says whose)."""
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 """A name that Supabase allows for a function."""
 
@@ -65,6 +67,12 @@ class VendorNames(
         description="bearer token of a user of the product who only looks: its LLM router tells its state to users",
     )
     hoster: Hoster | None = Field(None, alias="OPS_HOSTER", description="who serves the front end")
+    client_prefixes: Annotated[tuple[Prefix, ...], BeforeValidator(split)] = Field(
+        ("VITE_",),
+        alias="OPS_CLIENT_PREFIXES",
+        min_length=1,
+        description="beginnings of the names that the front end's build puts into browsers (Vite: VITE_)",
+    )
     vercel_url: Address | None = Field(None, alias="VERCEL_API_URL", description="unset: api.vercel.com")
     vercel_project: Word | None = Field(None, alias="VERCEL_PROJECT_ID")
     vercel_team: Word | None = Field(None, alias="VERCEL_ORG_ID", description="unset: the token's own account")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from opslib.errors import Refused, StepFailed
 from opslib.redaction import Secret
 from opslib.systems.hosting import Variable
-from opslib.systems.publishable import PREFIX, PUBLIC, URL, secret_by_name, unpublishable
+from opslib.systems.publishable import PUBLIC, URL, client_prefix, secret_by_name, unpublishable
 from opslib.systems.target import PlanTarget
 from opslib.systems.vault import CURRENT, PREVIOUS, usable
 
@@ -32,13 +32,14 @@ class Wanted:
 
 def allowed(name: str) -> None:
     """Raise Refused for a name that would make a secret public."""
-    if not name.startswith(PREFIX) or name in PUBLIC:
+    prefix = client_prefix(name)
+    if not prefix or name in PUBLIC:
         return
     if secret_by_name(name):
         raise Refused(
-            f"{name} would be public: a build puts what begins with {PREFIX} into every browser, and the name says "
+            f"{name} would be public: a build puts what begins with {prefix} into every browser, and the name says "
             "that it is a secret (GH-04).",
-            f"Name it without {PREFIX} and use it on the server. If it was ever built, rotate it.",
+            f"Name it without {prefix} and use it on the server. If it was ever built, rotate it.",
         )
     raise Refused(f"{name} is none of the public names that are set here.", f"Those are: {', '.join(PUBLIC)}.")
 

@@ -16,6 +16,7 @@ from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.supabase import smoke
+from opslib.systems.publishable import client_prefix
 from opslib.systems.supabase import RESERVED, Held
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from opslib.systems.vault import CURRENT, PREVIOUS, Vault, Version, usable
@@ -133,9 +134,9 @@ class SetFunctionSecret(Action):
     def _allowed(self) -> None:
         if self.variable.startswith(RESERVED):
             raise Refused(f"{self.variable} is the platform's own: Supabase sets what begins with {RESERVED}.", "")
-        if self.variable.startswith("VITE_"):
+        if prefix := client_prefix(self.variable):
             raise Refused(
-                f"{self.variable} would be public: a build puts what begins with VITE_ into the browser.",
+                f"{self.variable} would be public: a build puts what begins with {prefix} into the browser.",
                 "Name it without.",
             )
 

@@ -4,12 +4,13 @@ from opslib.checks.application_health import coupling, health
 from opslib.checks.application_objective import burn, fresh, uptime
 from opslib.checks.application_rates import error_rate, response_time
 from opslib.checks.application_ready import ready
+from opslib.checks.application_routes import routes
 from opslib.checks.application_watch import after_change
 from opslib.checks.tree import Tree
 from opslib.model import Check
 
 DECISIVE: tuple[Check, ...] = (
-    *(health, error_rate(seconds=2.0), response_time(seconds=2.0)),
+    *(health, error_rate(seconds=2.0), response_time(seconds=2.0), routes(seconds=2.0)),
     *(burn(month=False), uptime(), fresh, coupling),
 )
 """What tells most of the API, most telling first, without waiting for a window."""
@@ -28,5 +29,6 @@ __all__ = [
     "health",
     "ready",
     "response_time",
+    "routes",
     "uptime",
 ]

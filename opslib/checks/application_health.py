@@ -96,7 +96,8 @@ health = Check(
     judge=_judge_health,
     remedy=(
         "See which dependency is ill: diagnostics/database, diagnostics/llm, diagnostics/cache. Together.ai alone: "
-        "disaster/recover-llm. A table that moved: runbooks/migrate-database. No route at all: see which build is "
+        "disaster/recover-llm. Supabase alone: pods that still have a replaced key start anew in "
+        "runbooks/rotate-api-keys; a table that moved: runbooks/migrate-database. No route at all: see which build is "
         "deployed (diagnostics/delivery)."
     ),
     items=("MON-APP-01T", "MON-APP-01A"),
@@ -137,7 +138,8 @@ coupling = Check(
     judge=_judge_coupling,
     remedy=(
         "Let liveness ask /health/live, which depends on nobody, and readiness only what no fallback replaces: an "
-        "outage of Together.ai (P1) must not take the API away (P0). It is a change of the manifests."
+        "outage of Together.ai (P1) must not take the API away (P0). It is a change of the manifests, "
+        "which runbooks/force-full-deployment deploys."
     ),
 )
 """CRITICAL for a liveness probe that depends on others; WARNING for such a readiness probe, or none."""

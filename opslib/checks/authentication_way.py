@@ -67,7 +67,8 @@ way = Check(
     remedy=(
         "A circle of redirects: compare the two addresses. http and https or www. and bare: two rules contradict each "
         "other at the hoster, or a proxy ends TLS and the program does not know it (X-Forwarded-Proto). The sign-in "
-        "and itself: it does not see the session that it has just made, look at the cookies."
+        "and itself: it does not see the session that it has just made, look at the cookies. Since a deployment: "
+        "runbooks/roll-back-deployment."
     ),
     threshold=HOPS,
     items=("TRB-AUT-00", "TRB-AUT-S1"),

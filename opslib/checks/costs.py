@@ -65,8 +65,9 @@ hour = Check(
     probe=probes.hours(),
     judge=_judge_hour,
     remedy=(
-        "Who: the tables by model and tenant below. OpenAI's part: the fallback serves, at up to 60 times the price "
-        "(diagnostics/llm). One tenant or user: its limit in the product. A price that lacks: opslib/guide/prices.tsv."
+        "Who: the tables by model and tenant below. OpenAI's part: the fallback serves, at up to 60 times the price; "
+        "disaster/recover-llm takes traffic back. One tenant or user: its limit in the product. A price that lacks: "
+        "opslib/guide/prices.tsv."
     ),
     threshold=HOUR,
     items=("MON-LLM-02T", "MON-LLM-02A"),

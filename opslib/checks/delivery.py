@@ -13,8 +13,8 @@ WORKFLOW, BRANCH, FLAG = "deploy-production.yml", "main", "force_full_deploy"
 """As the guide names them."""
 
 DECISIVE: tuple[Check, ...] = (
-    last_run(WORKFLOW),
     run_stages(WORKFLOW),
+    last_run(WORKFLOW),
     stages(WORKFLOW, BRANCH),
     scenarios(WORKFLOW, BRANCH, FLAG),
     uncovered(WORKFLOW, BRANCH, 50),

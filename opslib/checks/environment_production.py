@@ -42,8 +42,9 @@ production = Check(
     remedy=(
         "The API: correct the config map or the secret that its deployment names, then restart it by a rollout; a "
         "provider's key goes everywhere by runbooks/rotate-api-keys. Builds: correct the variable at the hoster, then "
-        "runbooks/deploy-new-version, for what is live keeps what it was built with. A secret that had a VITE_ name is "
-        "renewed, not only renamed. The guide's commands: the vault, or the target description."
+        "runbooks/deploy-new-version, for what is live keeps what it was built with. A secret that had a name for "
+        "browsers (VITE_, NEXT_PUBLIC_, …) is renewed, not only renamed. The guide's commands: the vault, or the "
+        "target description."
     ),
     items=(*(f"ENV-VARP-{number:02}" for number in range(18)), *(f"IMP-ENV-0{number}" for number in range(1, 5))),
 )

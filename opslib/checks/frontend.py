@@ -131,9 +131,12 @@ def _variables(reading: Reading) -> Judgement:
 def _public(reading: Reading) -> Judgement:
     secret = tuple(row for row in reading.rows if row["secret"])
     if secret:
-        names = ", ".join(row["variable"] for row in secret)
-        said = f"The next build would put into everybody's browser: {names}."
-        return Judgement(Verdict.CRITICAL, said, len(secret), secret)
+        there = [row["variable"] for row in secret if row["published"]]
+        elsewhere = [row["variable"] for row in secret if not row["published"]]
+        said = f"The next build would put into everybody's browser: {', '.join(there)}"
+        if not there:
+            said = f"Secrets have names that other frameworks' builds publish: {', '.join(elsewhere)}"
+        return Judgement(Verdict.CRITICAL if there else Verdict.WARNING, f"{said}.", len(secret), secret)
     return Judgement(
         Verdict.OK, f"None of {len(reading.rows)} public variables is a secret by its name.", 0, reading.rows
     )
@@ -260,7 +263,8 @@ public = Check(
     "begins with VITE_ is public; the guide's own `vercel env add VITE_TOGETHER_API_KEY` is this mistake (GH-04).",
     items=("DEP-VCL-05",),
 )
-"""CRITICAL where a variable that a build makes public has a name that says key, secret, token or password."""
+"""CRITICAL where a variable that a build makes public has a name that says key, secret, token or password; WARNING
+where only another framework's build would publish it."""
 
 _SHOTS = 5
 DECISIVE: tuple[Check, ...] = (whole, size, kept, timing(_SHOTS), former, painted())

@@ -4,6 +4,7 @@ from opslib.checks import dependencies
 from opslib.checks.llm_answers import fallback, latency, tokens
 from opslib.checks.llm_gateway import breakers, errors, provider_errors
 from opslib.checks.llm_keys import answers, key
+from opslib.checks.llm_limits import headroom, limits
 from opslib.checks.llm_replicas import fallback_cost, replicas, service_answer, stay_closed
 from opslib.checks.tree import Branch, Tree
 from opslib.model import Check
@@ -16,8 +17,10 @@ __all__ = [
     "errors",
     "fallback",
     "fallback_cost",
+    "headroom",
     "key",
     "latency",
+    "limits",
     "provider_errors",
     "replicas",
     "service_answer",

@@ -8,10 +8,11 @@ from opslib.checks.security_signing import keys as signing_keys
 from opslib.checks.security_signing import standby_published, token_verifiers
 from opslib.checks.security_tenants import matrix, open_policies, row_security, views
 from opslib.checks.security_web import cors, headers
+from opslib.checks.security_writes import writes
 from opslib.checks.tree import Tree
 from opslib.model import Check
 
-DECISIVE: tuple[Check, ...] = (row_security, views, matrix, open_policies, bundle, cors, headers)
+DECISIVE: tuple[Check, ...] = (row_security, views, matrix, open_policies, writes, bundle, cors, headers)
 """What tells most, most first; counting rows with others' eyes (``matrix``) takes some seconds."""
 
 TREES: tuple[Tree, ...] = ()
@@ -40,4 +41,5 @@ __all__ = [
     "token_verifiers",
     "tracked",
     "views",
+    "writes",
 ]

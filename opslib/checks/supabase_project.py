@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.probes import supabase as probes
+from opslib.systems.publishable import FRAMEWORKS, client_prefix
 
 PASSING = frozenset({"COMING_UP", "RESTORING", "UPGRADING", "RESTARTING", "RESIZING"})
 """States of a project that pass by themselves."""
@@ -153,20 +154,22 @@ def secrets_present() -> Check:
 
 
 def no_public_names() -> Check:
-    """Return the check that no secret has a name that begins with VITE_, as what a build puts into the browser."""
+    """Return the check that no secret has a name that a build would put into browsers (VITE_ and the like)."""
 
     def judge(reading: Reading) -> Judgement:
-        public = [row["secret"] for row in reading.rows if row["secret"].startswith("VITE_")]
+        public = [row["secret"] for row in reading.rows if client_prefix(row["secret"])]
         if public:
             return Judgement(Verdict.CRITICAL, f"Named as public: {', '.join(public)}.", len(public), reading.rows)
-        return Judgement(Verdict.OK, f"None of {len(reading.rows)} names begins with VITE_.", 0, reading.rows)
+        said = f"None of {len(reading.rows)} names begins as a build's public ones do ({', '.join(FRAMEWORKS)})."
+        return Judgement(Verdict.OK, said, 0, reading.rows)
 
     return Check(
         name="supabase-secret-names",
         title="No secret is named as public",
         probe=probes.secrets(),
         judge=judge,
-        remedy="A build puts what begins with VITE_ into the browser: rename it, and rotate the value if it was built.",
+        remedy="A build puts what begins with VITE_ (NEXT_PUBLIC_, …) into the browser: rename it, and rotate the "
+        "value if it was built.",
     )
 
 

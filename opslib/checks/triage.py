@@ -25,7 +25,20 @@ ORDER = (
     *("dependencies", "cluster", "database", "cache", "supabase", "authentication", "llm", "application", "agents"),
     *("sdui", "frontend", "delivery", "security", "environment", "observability", "costs", "backups"),
 )
-"""The areas from causes to effects: what is below rests on what is above. Only this order decides between equals."""
+"""The areas from causes to effects: what is below rests on what is above. Between equals it decides, but for CAUSES."""
+
+CAUSES: dict[str, dict[str, str]] = {
+    "sdui-opened": {
+        "front-end-whole": "the file that is not there fails in whatever browser opens the page",
+        "security-headers": "what the policy in the header shuts out, the browser reports as kept out",
+    },
+    "costs-stored": {"llm-fallback": "the product prices the fallback's answers with Together.ai's table"},
+    "costs-baseline": {"llm-fallback": "the fallback's answers cost up to 60 times as much"},
+}
+"""Findings that another one explains, with the reason: where the order of the areas would name the effect first.
+
+An entry is a pair of checks that see the same fault, and was tried with one (``opslib.lab.broken``). Both are shown.
+"""
 
 
 def decisive() -> dict[str, tuple[Check, ...]]:

@@ -8,7 +8,7 @@ Counters belong to a process: behind a load balancer each look may reach another
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -37,13 +37,17 @@ class Window:
 
 @dataclass(frozen=True)
 class Counters:
-    """What a process has counted since it began. ``within`` is how many took at most so many milliseconds."""
+    """What a process has counted since it began. ``within`` is how many took at most so many milliseconds.
+
+    ``routes`` is the same by route.
+    """
 
     process: float | None
     requests: float
     failures: float
     durations: float
     within: dict[float, float]
+    routes: dict[str, dict[float, float]] = field(default_factory=dict)
 
 
 def counters(text: str, prefix: str) -> Counters:
@@ -52,6 +56,7 @@ def counters(text: str, prefix: str) -> Counters:
 
     requests = failures = durations = 0.0
     within: dict[float, float] = {}
+    routes: dict[str, dict[float, float]] = {}
     process, seen = None, False
     try:
         for family in text_string_to_metric_families(text):
@@ -68,6 +73,8 @@ def counters(text: str, prefix: str) -> Counters:
                 elif name == "http_request_duration_ms_bucket":
                     edge = float(sample.labels.get("le", "nan"))
                     within[edge] = within.get(edge, 0.0) + sample.value
+                    route = routes.setdefault(str(sample.labels.get("route", "")), {})
+                    route[edge] = route.get(edge, 0.0) + sample.value
                 elif name == "http_request_duration_ms_count":
                     durations += sample.value
     except ValueError as error:
@@ -78,7 +85,7 @@ def counters(text: str, prefix: str) -> Counters:
             "Correct OPS_METRICS_PREFIX, or look at /metrics.",
             "other",
         )
-    return Counters(process, requests, failures, durations, within)
+    return Counters(process, requests, failures, durations, within, routes)
 
 
 def counted(text: str, prefix: str) -> dict[str, Any]:

@@ -80,13 +80,18 @@ def summed(statuses: dict[str, float]) -> dict[str, float | None]:
 
 def two_scrapes(target: ReadTarget, seconds: float) -> dict[str, Any]:
     """Return what one process answered between two looks at its counters; raises Unreachable where none came twice."""
+    return _between(*twice(target, seconds), seconds)
+
+
+def twice(target: ReadTarget, seconds: float) -> tuple[Counters, Counters]:
+    """Return the counters of one process, two looks apart; raises Unreachable where none came twice."""
     seen = [looked(target)]
     for _ in range(LOOKS - 1):
         time.sleep(seconds)
         last = looked(target)
         first = next((one for one in seen if one.process == last.process), None)
         if first is not None:
-            return _between(first, last, seconds)
+            return first, last
         seen.append(last)
     raise Unreachable(
         f"{LOOKS} looks reached {LOOKS} processes: counters of different ones are not subtracted.",
@@ -96,7 +101,7 @@ def two_scrapes(target: ReadTarget, seconds: float) -> dict[str, Any]:
 
 
 def _between(first: Counters, last: Counters, seconds: float) -> dict[str, Any]:
-    edges = {_named(edge): count - first.within.get(edge, 0.0) for edge, count in sorted(last.within.items())}
+    edges = {named(edge): count - first.within.get(edge, 0.0) for edge, count in sorted(last.within.items())}
     return {
         "source": f"two scrapes, {seconds:g} s apart",
         "seconds": seconds,
@@ -116,8 +121,9 @@ def _uncounted(target: ReadTarget, span: str) -> float:
 def _edges(target: ReadTarget, span: str) -> dict[str, float]:
     found = target.prometheus.ask(series_question("durations").filled(target.settings, span))
     known = {float(one.labels["le"]): one.number for one in found if "le" in one.labels and not math.isnan(one.number)}
-    return {_named(edge): round(count, 1) for edge, count in sorted(known.items())}
+    return {named(edge): round(count, 1) for edge, count in sorted(known.items())}
 
 
-def _named(edge: float) -> str:
+def named(edge: float) -> str:
+    """Return the upper edge of a bucket as rows name it."""
     return "+Inf" if math.isinf(edge) else f"{edge:g}"

@@ -53,6 +53,7 @@ _PROBES: tuple[Probe, ...] = (
     costs.told,
     database_fencing.fencing,
     *llm_keys.valid.values(),
+    *llm_keys.limits.values(),
     *llm_keys.words.values(),
     llm_replicas.answer,
     database_recovered.recovered_rows,

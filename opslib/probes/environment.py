@@ -73,7 +73,7 @@ def _checkout(target: PlanTarget) -> list[dict[str, Any]]:
 
 
 def _variables(target: PlanTarget) -> list[dict[str, Any]]:
-    return judged(_file(target.workspace).values)
+    return judged(_file(target.workspace).values, published=target.settings.client_prefixes)
 
 
 def _privacy(target: PlanTarget) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 from opslib.errors import OpsError
 from opslib.model import Probe, Verdict
 from opslib.systems.env_variables_production import CLUSTER, DESCRIPTION, HOSTER, VAULT, Place, put_together
-from opslib.systems.publishable import PREFIX
+from opslib.systems.publishable import FRAMEWORKS
 from opslib.systems.target import PlanTarget
 from opslib.systems.vault import CURRENT
 
@@ -24,7 +24,8 @@ def _cluster(target: PlanTarget) -> Place:
 
 
 def _hoster(target: PlanTarget) -> Place:
-    return Place.of(target.hosting.all_shown(PREFIX), f"is set, and {target.hosting.hoster} does not show it")
+    hosting = target.hosting
+    return Place.of(hosting.all_shown(tuple(FRAMEWORKS)), f"is set, and {hosting.hoster} does not show it")
 
 
 def _vault(target: PlanTarget) -> Place:
@@ -67,7 +68,7 @@ def _read(target: PlanTarget) -> list[dict[str, Any]]:
     own = {url.rstrip("/") for url in addresses if url}
     return [
         *({"what": "place", **_place(name, place)} for name, place in places.items()),
-        *({"what": "variable", **row} for row in put_together(places, own, stage)),
+        *({"what": "variable", **row} for row in put_together(places, own, stage, settings.client_prefixes)),
     ]
 
 

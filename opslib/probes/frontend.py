@@ -17,7 +17,7 @@ from opslib.probes.frontend_loading import browser, bundle, former, timing
 from opslib.probes.frontend_targets import obstacle, previous
 from opslib.probes.questions import question
 from opslib.systems.hosting import Stage
-from opslib.systems.publishable import PREFIX, secret_by_name
+from opslib.systems.publishable import client_prefix, secret_by_name
 from opslib.systems.target import PlanTarget
 
 __all__ = [
@@ -151,10 +151,17 @@ def _variables(target: PlanTarget) -> list[dict[str, Any]]:
 
 
 def _public(target: PlanTarget) -> list[dict[str, Any]]:
+    published = target.settings.client_prefixes
     return [
-        {"variable": one.name, "kept_as": one.kind, "updated": one.updated, "secret": secret_by_name(one.name)}
+        {
+            "variable": one.name,
+            "kept_as": one.kind,
+            "updated": one.updated,
+            "secret": secret_by_name(one.name),
+            "published": one.name.startswith(published),
+        }
         for one in target.hosting.variables()
-        if one.name.startswith(PREFIX)
+        if client_prefix(one.name)
     ]
 
 
@@ -233,7 +240,7 @@ public = Probe(
     source="the hoster's API: environment variables (names and times)",
     by_executor=True,
 )
-"""A row per variable that begins with VITE_: whether its name says that it is a secret."""
+"""A row per variable that some framework's build would publish: whether this one does, and whether it is a secret."""
 
 pipeline = Probe(
     name="front-end-pipeline",

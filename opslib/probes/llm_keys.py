@@ -15,7 +15,7 @@ from opslib.probes.database_asking import source_of
 from opslib.probes.llm_answers import columns
 from opslib.probes.questions import question
 from opslib.redaction import Secret
-from opslib.systems import llm_words
+from opslib.systems import llm_limits, llm_words
 from opslib.systems.gateway import PROVIDERS as NAMES
 from opslib.systems.llm_keys import PROVIDERS, Provider
 from opslib.systems.target import PlanTarget, ReadTarget
@@ -99,6 +99,27 @@ def _words(provider: Provider) -> Probe:
     )
 
 
+def _limits(provider: Provider) -> Probe:
+    def read(target: PlanTarget) -> list[dict[str, Any]]:
+        value, _ = _key(target, provider)
+        said = llm_limits.Limits(target.settings, target.run).of(provider, value, USED[provider.name])
+        blank = {"provider": row_name(provider), "model": said.model, "refused": said.refused}
+        if not said.limits:
+            return [{**blank, "what": None, "limit": None, "left": None, "left_percent": None}]
+        return [
+            {**blank, "what": one.what, "limit": one.limit, "left": one.left, "left_percent": round(one.percent, 1)}
+            for one in said.limits
+        ]
+
+    return Probe(
+        name=f"llm-limits-{provider.name}",
+        title=f"What {provider.title}'s limits have left",
+        read=read,
+        source="POST chat/completions, max_tokens 1, the product's model; the answer's headers",
+        by_executor=True,
+    )
+
+
 def last_answer(provider: str, days: float) -> Probe:
     """Return the probe of what a provider answered to users within ``days``; no call is made."""
     name = row_name(PROVIDERS[provider])
@@ -136,6 +157,9 @@ asking_costs = Probe(
 
 valid = {name: _valid(provider) for name, provider in PROVIDERS.items()}
 """By provider. One row: ``taken`` or the kind of refusal, how many models the key may use, which used ones lack."""
+
+limits = {name: _limits(provider) for name, provider in PROVIDERS.items()}
+"""By provider. A row a limit: how much, what was left, percent without the question itself. It is paid for."""
 
 words = {name: _words(provider) for name, provider in PROVIDERS.items()}
 """By provider. One row: the model, ms to the first word and to the end, tokens and cost. It is paid for."""

@@ -20,6 +20,7 @@ from opslib.probes.questions import question
 from opslib.probes.security_keys_used import listed
 from opslib.redaction import Secret
 from opslib.systems.hosting import Variable
+from opslib.systems.publishable import FRAMEWORKS, client_prefix
 from opslib.systems.rotated_keys import BY_API, ROTATED, ProjectKey, Rotated, names_of
 from opslib.systems.supabase import Held
 from opslib.systems.supabase_keyring import SECRET, SERVICE_ROLE, form_of
@@ -122,7 +123,8 @@ def hosted(target: PlanTarget, name: str) -> Variable | None:
 
 def exposed(target: PlanTarget, provider: Rotated) -> list[str]:
     """Return the stores that hold the key under a name that a build puts into every browser, by name or by value."""
-    public, settings = {f"VITE_{name}" for name in names_of(provider)}, target.settings
+    settings = target.settings
+    public = {f"{prefix}{name}" for prefix in FRAMEWORKS for name in names_of(provider)}
     current = target.vault.stage(CURRENT)
     old = current.value(provider.variable) if current else None
     stores: dict[str, dict[str, Secret | Held | None]] = {"vault": {}}
@@ -143,7 +145,7 @@ def exposed(target: PlanTarget, provider: Rotated) -> list[str]:
         f"{store}: {name}"
         for store, held in stores.items()
         for name, value in held.items()
-        if name in public or (name.startswith("VITE_") and old is not None and value is not None and _same(value, old))
+        if name in public or (client_prefix(name) and old is not None and value is not None and _same(value, old))
     ]
 
 

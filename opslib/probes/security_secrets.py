@@ -17,7 +17,7 @@ from opslib.model import Probe
 from opslib.redaction import Secret
 from opslib.systems.env_file import read
 from opslib.systems.env_variables import key_of, leaks
-from opslib.systems.publishable import secret_by_name, secrets_in
+from opslib.systems.publishable import client_prefix, secret_by_name, secrets_in
 from opslib.systems.target import PlanTarget, ReadTarget
 from opslib.systems.vault import placeholder
 
@@ -128,7 +128,7 @@ def _env_file(path: str, data: bytes, commit: str) -> dict[str, Any]:
     """Return names alone: which of them hold what looks like a secret, and which a build would make public."""
     values = read(data).values
     real = {name: value for name, value in values.items() if value and not placeholder(value)}
-    server = {name: value for name, value in real.items() if not name.startswith("VITE_")}
+    server = {name: value for name, value in real.items() if not client_prefix(name)}
     named = [name for name, value in server.items() if _SECRET_NAME.search(name) or _has_password(value)]
     return {
         "file": path,

@@ -2,7 +2,7 @@
 
 The question of a review after an incident is not "is row level security on" but "does somebody see what is another's".
 Catalogue checks miss ``USING (true)`` and views with their owner's rights; this looks. Writing across tenants is tried
-nowhere here: that belongs on a restored copy.
+nowhere here: what policies would let pass is read from the catalogue, the rest belongs on a restored copy.
 """
 
 from __future__ import annotations
@@ -21,16 +21,22 @@ KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialised view", "f":
 
 def _matrix(target: PlanTarget) -> list[dict[str, Any]]:
     settings = target.settings
-    given = {"columns": list(settings.tenant_columns), "schemas": list(settings.exposed_schemas)}
-    relations = target.database.ask(question("security/relations"), given)
-    if not relations:
-        raise Unreachable("OPS_EXPOSED_SCHEMAS has no table.", "Name the schemas that the API exposes.", "missing")
+    relations = _relations(target)
     excepted, identities = settings.exceptions(), _identities(target)
     return [
         _row(target, one, identity, excepted.get(str(one["relation"]), ""))
         for one in relations
         for identity in identities
     ]
+
+
+def _relations(target: ReadTarget) -> list[dict[str, Any]]:
+    settings = target.settings
+    given = {"columns": list(settings.tenant_columns), "schemas": list(settings.exposed_schemas)}
+    relations = target.database.ask(question("security/relations"), given)
+    if not relations:
+        raise Unreachable("OPS_EXPOSED_SCHEMAS has no table.", "Name the schemas that the API exposes.", "missing")
+    return relations
 
 
 def _row(target: PlanTarget, one: dict[str, Any], identity: Identity, excepted: str) -> dict[str, Any]:
@@ -69,6 +75,14 @@ def _exposure(target: ReadTarget) -> list[dict[str, Any]]:
     return [{**row, "kind": KINDS[row["kind"]], "excepted": excepted.get(row["relation"], "")} for row in rows]
 
 
+def _writes(target: ReadTarget) -> list[dict[str, Any]]:
+    # Where there is no table at all, no policy says nothing.
+    _relations(target)
+    settings = target.settings
+    given = {"columns": list(settings.tenant_columns), "schemas": list(settings.exposed_schemas)}
+    return target.database.ask(question("security/writes"), given)
+
+
 matrix = Probe(
     "security-tenants",
     "Who sees whose rows",
@@ -85,3 +99,11 @@ exposure = Probe(
     source=source_of(question("security/exposure")),
 )
 """One row a relation: row level security, policies, grants, a view's rights, policies that are true."""
+
+writes = Probe(
+    "security-writes",
+    question("security/writes").title,
+    _writes,
+    source=source_of(question("security/writes")),
+)
+"""One row a table, role, command and policy that counts for it: its expressions, as the catalogue has them."""

@@ -19,7 +19,7 @@ from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, Watch
 from opslib.runs import display, kernel, reading, survey, surveying
 from opslib.runs.channel import Client
 from opslib.runs.evidence import evidence_of
-from opslib.runs.survey import Survey
+from opslib.runs.survey import Causes, Survey
 from opslib.runs.surveying import Areas
 from opslib.systems.target import ReadTarget
 
@@ -69,10 +69,13 @@ class Run:
         self._ask("result", result=to_json(result))
         return result
 
-    def survey(self, areas: Areas, seconds: float = 25.0, title: str = "Survey") -> Survey:
-        """Make the checks of many areas at once, journal each result, and show them worst first.
+    def survey(
+        self, areas: Areas, seconds: float = 25.0, title: str = "Survey", causes: Causes | None = None
+    ) -> Survey:
+        """Make the checks of many areas at once, journal and show their results worst first.
 
         ``areas`` are the checks by area, causes before effects. What did not answer within ``seconds`` is UNKNOWN.
+        ``causes`` says which check's finding explains which other one, and stands before it then.
         Raises UsageError for a time that is not possible.
         """
         if not 0 < seconds <= LONGEST_SURVEY:
@@ -86,12 +89,15 @@ class Run:
         with kernel.progress(title) as tell:
             for area, result in surveying.look(areas, self.target.settings, self.id, take, seconds):
                 found.append((area, result))
-                self._ask("result", result=to_json(result))
                 tell({"text": f"{len(found)} of {count} checks", "done": len(found), "total": count})
         took, order = time.monotonic() - started, [check.name for checks in areas.values() for check in checks]
         found.sort(key=lambda one: order.index(one[1].check))
         good = self._ask("look back", checks=[result.check for _, result in found])["good"]
-        return survey.survey_of(title, found, good, took)
+        made = survey.survey_of(title, found, good, took, causes)
+        for result in made.results.values():
+            # In the order of the survey, not in that in which they came: a report's first sentence is of the first.
+            self._ask("result", result=to_json(result))
+        return made
 
     def changes(self, found: Survey) -> Reading:
         """Return what runs of this archive changed since all of a survey's checks were last OK, newest first.

@@ -9,6 +9,9 @@ from typing import Any
 
 from opslib.model import Result, Row, Rows, Verdict
 
+Causes = Mapping[str, Mapping[str, str]]
+"""By a check's name: the checks that explain its finding, each with the reason. Data of whoever asks for a survey."""
+
 _NOTEBOOK = re.compile(r"\b(?:runbooks|disaster|diagnostics)/[a-z]+(?:-[a-z]+)*\b")
 
 
@@ -16,8 +19,9 @@ _NOTEBOOK = re.compile(r"\b(?:runbooks|disaster|diagnostics)/[a-z]+(?:-[a-z]+)*\
 class Survey:
     """What a survey found: its worst verdict, one sentence, a row per check, worst first, and the first result whole.
 
-    Rows have area, verdict, check, finding, next (the notebook that the remedy names) and last_good (when the check
-    was last OK here, as the archive's journals have it). ``results`` are those of the checks by their names.
+    Rows have area, verdict, check, finding, explained_by (another finding, and why), next (the notebook that the
+    remedy names) and last_good (when the check was last OK here, as the archive's journals have it). ``results`` are
+    those of the checks by their names.
     """
 
     title: str
@@ -34,12 +38,15 @@ class Survey:
         return {name: result.verdict for name, result in self.results.items()}
 
 
-def ranked(found: Sequence[tuple[str, Result]], good: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Result]]:
+def ranked(
+    found: Sequence[tuple[str, Result]], good: Mapping[str, Mapping[str, Any]], causes: Causes | None = None
+) -> list[tuple[str, Result]]:
     """Return area and result, worst first.
 
     CRITICAL comes before all else. Then, and among CRITICAL ones, what was OK when a run looked before (``good``, by
     check): what is new explains an incident better than what was never well. Among equals the areas' order counts,
-    which is that of cause and effect, and within an area that of its checks.
+    which is that of cause and effect, and within an area that of its checks. What explains a finding (``causes``)
+    stands right before it; see :func:`explaining`.
     """
 
     def rank(one: tuple[int, tuple[str, Result]]) -> tuple[bool, bool, int, int]:
@@ -47,15 +54,46 @@ def ranked(found: Sequence[tuple[str, Result]], good: Mapping[str, Mapping[str, 
         fresh = result.verdict is not Verdict.OK and result.check in good
         return result.verdict is not Verdict.CRITICAL, not fresh, -list(Verdict).index(result.verdict), place
 
-    return [one for _, one in sorted(enumerate(found), key=rank)]
+    results = {result.check: result for _, result in found}
+    left = {one[1].check: one for _, one in sorted(enumerate(found), key=rank)}
+    ordered: list[tuple[str, Result]] = []
+
+    def place(name: str) -> None:
+        # Taken out before its causes are looked at: a table that goes in a circle ends here.
+        if one := left.pop(name, None):
+            for cause in explaining(one[1], results, causes or {}):
+                place(cause)
+            ordered.append(one)
+
+    for name in list(left):
+        place(name)
+    return ordered
+
+
+def explaining(result: Result, results: Mapping[str, Result], causes: Causes) -> dict[str, str]:
+    """Return which of the other results explain this one, by check, each with its reason.
+
+    Only a check that found something does, and only something as bad: a WARNING stands before no CRITICAL, and what
+    nobody could see explains nothing. A cause is as new as what it explains, though nobody had seen it well before.
+    """
+    if result.verdict not in (Verdict.WARNING, Verdict.CRITICAL):
+        return {}
+    as_bad = (Verdict.CRITICAL,) if result.verdict is Verdict.CRITICAL else (Verdict.WARNING, Verdict.CRITICAL)
+    known = causes.get(result.check, {})
+    return {name: why for name, why in known.items() if name in results and results[name].verdict in as_bad}
 
 
 def survey_of(
-    title: str, found: Sequence[tuple[str, Result]], good: Mapping[str, Mapping[str, Any]], seconds: float
+    title: str,
+    found: Sequence[tuple[str, Result]],
+    good: Mapping[str, Mapping[str, Any]],
+    seconds: float,
+    causes: Causes | None = None,
 ) -> Survey:
     """Return the survey of what was found, ranked. Without any check it is UNKNOWN."""
-    ordered = ranked(found, good)
+    ordered = ranked(found, good, causes)
     results = [result for _, result in ordered]
+    named = {result.check: result for result in results}
     verdict = Verdict.worst([result.verdict for result in results])
     counts = [(word, sum(result.verdict is word for result in results)) for word in reversed(Verdict)]
     told = ", ".join(f"{number} {word}" for word, number in counts if number)
@@ -63,18 +101,26 @@ def survey_of(
     said = f"{len(results)} checks of {areas} areas in {seconds:.1f} s: {told or 'none was made'}."
     if results and results[0].verdict is not Verdict.OK:
         said += f" First: {results[0].summary}"
-    rows = tuple(_row(area, result, good.get(result.check)) for area, result in ordered)
+    rows = tuple(
+        _row(area, result, good.get(result.check), _explained(result, named, causes or {})) for area, result in ordered
+    )
     first = results[0] if results and results[0].verdict is not Verdict.OK else None
-    return Survey(title, verdict, said, round(seconds, 2), rows, first, {one.check: one for one in results})
+    return Survey(title, verdict, said, round(seconds, 2), rows, first, named)
 
 
-def _row(area: str, result: Result, good: Mapping[str, Any] | None) -> Row:
+def _explained(result: Result, results: Mapping[str, Result], causes: Causes) -> str:
+    found = explaining(result, results, causes)
+    return "; ".join(f"{results[name].title}: {why}" for name, why in found.items())
+
+
+def _row(area: str, result: Result, good: Mapping[str, Any] | None, explained: str) -> Row:
     notebook = _NOTEBOOK.search(result.remedy)
     return {
         "area": area,
         "verdict": result.verdict.value,
         "check": result.title,
         "finding": result.summary,
+        "explained_by": explained,
         "next": notebook[0] if notebook else "",
         "last_good": str(good["taken_at"])[:16].replace("T", " ") if good else None,
     }

@@ -168,9 +168,9 @@ class ReadOnlyPages:
         one = self._variables().get(name)
         return None if one is None or one.kind == HIDDEN else one.value
 
-    def all_shown(self, prefix: str) -> dict[str, Secret | None]:
+    def all_shown(self, prefixes: tuple[str, ...]) -> dict[str, Secret | None]:
         """Return what :meth:`shown` would for each variable of production whose name begins so, asked once."""
-        found = {name: one for name, one in self._variables().items() if name.startswith(prefix)}
+        found = {name: one for name, one in self._variables().items() if name.startswith(prefixes)}
         return {name: None if one.kind == HIDDEN else one.value for name, one in found.items()}
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from urllib.parse import SplitResult, urlsplit
 from opslib.model import Verdict
 from opslib.redaction_known import weakness
 from opslib.redaction_patterns import find
-from opslib.systems.publishable import secret_by_name
+from opslib.systems.publishable import FRAMEWORKS, PREFIX, client_prefix, secret_by_name
 from opslib.systems.vault import placeholder
 
 Fault = str | None
@@ -167,9 +167,16 @@ SECRETS = tuple(one.name for one in VARIABLES if one.secret)
 
 
 def judged(
-    values: Mapping[str, str], *, production: bool = False, more: tuple[Variable, ...] = ()
+    values: Mapping[str, str],
+    *,
+    production: bool = False,
+    more: tuple[Variable, ...] = (),
+    published: tuple[str, ...] = (PREFIX,),
 ) -> list[dict[str, Any]]:
-    """Return one row for each variable that is needed or set, and for each name that must not be: never a value."""
+    """Return one row for each variable that is needed or set, and for each name that must not be: never a value.
+
+    ``published`` are the beginnings of names that the front end's build puts into browsers.
+    """
     rows, every = [], (*VARIABLES, *more)
     for one in every:
         value = values.get(one.name, "")
@@ -181,19 +188,23 @@ def judged(
     for name in sorted(values.keys() - known):
         if placeholder(values[name]):
             rows.append(_row(name, "", values[name], Verdict.CRITICAL, "is a template's value"))
-    public = (name for name in sorted(values) if name.startswith("VITE_"))
-    rows += [
-        _row(name, "", values[name], Verdict.CRITICAL, "is a secret under a name that every browser gets")
-        for name in public
-        if leaks(name, values[name])
-    ]
+    public = [name for name in sorted(values) if client_prefix(name)]
+    rows += [_row(name, "", values[name], *exposure(name, published)) for name in public if leaks(name, values[name])]
     return rows
+
+
+def exposure(name: str, published: tuple[str, ...]) -> tuple[Verdict, str]:
+    """Return how bad a secret under a public name is: given to every browser, or to those of another framework."""
+    if name.startswith(published):
+        return Verdict.CRITICAL, "is a secret under a name that every browser gets"
+    other = FRAMEWORKS[client_prefix(name)]
+    return Verdict.WARNING, f"is a secret under a name that builds with {other} give to every browser"
 
 
 def leaks(name: str, value: str) -> bool:
     """Tell whether a variable that a build makes public is named as a secret, or holds one."""
-    role = key_of(value).get("role")
-    if not value or role == "anon" or name == "VITE_SENTRY_DSN" or _SWITCH.fullmatch(value):
+    role, bare = key_of(value).get("role"), name.removeprefix(client_prefix(name))
+    if not value or role == "anon" or bare == "SENTRY_DSN" or _SWITCH.fullmatch(value):
         return False
     return secret_by_name(name) or bool(role or find(f"{name}={value}"))
 

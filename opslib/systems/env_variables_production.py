@@ -17,8 +17,8 @@ from urllib.parse import parse_qs
 
 from opslib.model import Verdict
 from opslib.redaction import Secret
-from opslib.systems.env_variables import VARIABLES, Fault, Variable, judged, key_of, loopback, parted
-from opslib.systems.publishable import PREFIX, secret_by_name
+from opslib.systems.env_variables import VARIABLES, Fault, Variable, exposure, judged, key_of, loopback, parted
+from opslib.systems.publishable import PREFIX, client_prefix, secret_by_name
 
 CLUSTER, HOSTER, VAULT, DESCRIPTION = "cluster", "hoster", "vault", "description"
 GIVEN, SAME, DIFFERS, THERE = "given", "same", "differs", "there"
@@ -103,25 +103,29 @@ Said = list[tuple[Verdict, str]]
 
 
 def put_together(
-    places: Mapping[str, Place], own: Collection[str] = (), stage: str = "production"
+    places: Mapping[str, Place],
+    own: Collection[str] = (),
+    stage: str = "production",
+    published: tuple[str, ...] = (PREFIX,),
 ) -> list[dict[str, Any]]:
     """Return a row for each variable of :data:`KNOWN`, and for each other one that must not be as it is, worst first.
 
     ``own`` are addresses that production is known to have, wherever they lead; ``stage`` is staging where it is that
-    which is looked at. ``standing`` is a verdict, ``finding`` what is wrong, in words that do not repeat the value.
+    which is looked at; ``published`` are the beginnings of names that builds put into browsers. ``standing`` is a
+    verdict, ``finding`` what is wrong, in words that do not repeat the value.
     """
     given = {name for place in places.values() for name in (*place.values, *place.hidden)}
     held = {name: _held(name, places) for name in (*KNOWN, *sorted(given - KNOWN.keys()))}
     values = {name: one.value for name, one in held.items() if one.value}
     form: dict[str, Said] = {name: [] for name in held}
-    for row in judged(values, production=True, more=COMMANDS):
+    for row in judged(values, production=True, more=COMMANDS, published=published):
         if row["standing"] != Verdict.OK:
             form[row["variable"]].append((Verdict(row["standing"]), row["finding"]))
     rows = []
     for name, one in held.items():
         said = list(_besides(name, one, places))
         if not one.value:
-            said += _lacking(name, one, places)
+            said += _lacking(name, one, places, published)
         else:
             said += form[name] if one.value.rstrip("/") in own else [*form[name], *_rules(name, one.value, stage)]
         if said or name in KNOWN:
@@ -131,7 +135,7 @@ def put_together(
 
 def gets(name: str) -> str:
     """Return who gets a variable: a key of :data:`GETS`."""
-    return "builds" if name.startswith(PREFIX) else "commands" if KNOWN.get(name) in COMMANDS else "API"
+    return "builds" if client_prefix(name) else "commands" if KNOWN.get(name) in COMMANDS else "API"
 
 
 def _givers(name: str, places: Mapping[str, Place]) -> tuple[str, ...]:
@@ -158,9 +162,11 @@ def _held(name: str, places: Mapping[str, Place]) -> _Held:
     return _Held(doubt=doubt)
 
 
-def _lacking(name: str, one: _Held, places: Mapping[str, Place]) -> Iterator[tuple[Verdict, str]]:
+def _lacking(
+    name: str, one: _Held, places: Mapping[str, Place], published: tuple[str, ...]
+) -> Iterator[tuple[Verdict, str]]:
     if any(secret_by_name(name) and name in place.hidden for place in places.values()):
-        yield Verdict.CRITICAL, "is a secret under a name that every browser gets"
+        yield exposure(name, published)
     if one.doubt or name not in KNOWN:
         return
     having = [f"the {place}" for place in places if places[place].value(name)]

@@ -175,8 +175,8 @@ class ReadOnlyHosting(Protocol):
     def shown(self, name: str) -> Secret | None:
         """Return the value of a variable of production, for one that is public; None where the hoster hides it."""
 
-    def all_shown(self, prefix: str) -> dict[str, Secret | None]:
-        """Return production's variables whose names begin so, each with its value; None where the hoster hides it."""
+    def all_shown(self, prefixes: tuple[str, ...]) -> dict[str, Secret | None]:
+        """Return production's variables whose names begin so, each with its value; None where it is hidden."""
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,6 +1,7 @@
 """A few words of a language model, streamed: whether a provider really answers, and how soon its first word comes.
 
-The one declared call of diagnostics that is paid for: the executor makes it when a notebook was told to ask. Source:
+A declared call of diagnostics that is paid for (the other is :mod:`.llm_limits`): the executor makes it when a notebook
+was told to ask. Source:
 OpenAI's and Together.ai's API descriptions (chat/completions, ``stream``: ``data: {…}`` lines, ``data: [DONE]``).
 """
 
@@ -32,6 +33,13 @@ PROMPT = "This is a test of the connection, number {nonce}. Answer with the numb
 _asked: Counter[str] = Counter()
 
 
+def spend(run: str) -> None:
+    """Count a question of a run that is paid for; raises Refused after :data:`MOST`."""
+    _asked[run] += 1
+    if _asked[run] > MOST:
+        raise Refused(f"This run has asked providers for words {MOST} times.", "Begin another run.")
+
+
 @dataclass(frozen=True)
 class Said:
     """How an answer came: seconds to the first word and to the end, and the tokens that the provider counts."""
@@ -56,9 +64,7 @@ class Words:
         Raises Unreachable where the provider does not answer, does not take the key, or says nothing, and Refused
         after :data:`MOST` questions of one run: what is paid for has an end, whatever a notebook says.
         """
-        _asked[self.run] += 1
-        if _asked[self.run] > MOST:
-            raise Refused(f"This run has asked providers for words {MOST} times.", "Begin another run.")
+        spend(self.run)
         offered = ReadOnlyKeys(self.settings).models(provider, key)
         model = next((one for one in provider.models if one in offered), None)
         if model is None:

@@ -101,9 +101,9 @@ class ReadOnlyNetlify:
         one = self._variable(name)
         return None if one is None or one.secret or one.production is None else one.production.value
 
-    def all_shown(self, prefix: str) -> dict[str, Secret | None]:
+    def all_shown(self, prefixes: tuple[str, ...]) -> dict[str, Secret | None]:
         """Return what :meth:`shown` would for each variable of production whose name begins so, asked once."""
-        found = [one for one in self._variables() if one.name.startswith(prefix)]
+        found = [one for one in self._variables() if one.name.startswith(prefixes)]
         return {one.name: None if one.secret else one.production.value for one in found if one.production is not None}
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ VENDOR = Vendor("Prometheus", "OPS_READ_PROMETHEUS_TOKEN", words=(("error",),))
 D = TypeVar("D")
 RECENT = 86_400.0
 """Seconds in which a series must have had a sample to be called exported."""
+HOUR = 3600.0
 TAILS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 """What the series of a metric of this kind are called behind its name."""
 
@@ -168,6 +169,16 @@ class ReadOnlyPrometheus:
         """Return the upper edges of a histogram's buckets (``…_bucket``), in order; none where it has no series."""
         found = self._get(list[str], "label", "le", "values", query={"match[]": metric})
         return sorted(float(edge) for edge in found)
+
+    def labels(self, selector: str) -> list[str]:
+        """Return the names of the labels of the series of the last hour that a selector matches."""
+        query: Query = {"match[]": selector, "start": f"{time.time() - HOUR:.0f}"}
+        return self._get(list[str], "labels", query=query)
+
+    def values(self, selector: str, label: str, most: int) -> list[str]:
+        """Return the values of a label of such series, at most ``most`` (older servers return all)."""
+        query: Query = {"match[]": selector, "start": f"{time.time() - HOUR:.0f}", "limit": most}
+        return self._get(list[str], "label", label, "values", query=query)
 
     def ready(self) -> str:
         """Return what it says of its readiness; raises Unreachable where it is not ready."""

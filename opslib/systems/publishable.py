@@ -1,8 +1,8 @@
 """Whether a value may stand in what every browser gets: of the front end's variables only two are put there from here.
 
-A build puts whatever begins with VITE_ into its files. A Supabase key is told apart by what it says of itself, and
-nothing is trusted for it: an anonymous key's token names the role anon, a publishable key begins so. Sources: Vite,
-"Env Variables and Modes"; Supabase, "Understanding API keys".
+A build puts whatever begins with VITE_ into its files; other frameworks have other prefixes. A Supabase key is told
+apart by what it says of itself, and nothing is trusted for it: an anonymous key's token names the role anon, a
+publishable key begins so. Sources: Vite, "Env Variables and Modes"; Supabase, "Understanding API keys".
 """
 
 from __future__ import annotations
@@ -19,6 +19,17 @@ from urllib.parse import urlsplit
 from opslib.redaction import Redactor, Secret
 
 PREFIX = "VITE_"
+FRAMEWORKS = {
+    PREFIX: "Vite",
+    "NEXT_PUBLIC_": "Next.js",
+    "REACT_APP_": "Create React App",
+    "NUXT_PUBLIC_": "Nuxt",
+    "EXPO_PUBLIC_": "Expo",
+    "PUBLIC_": "SvelteKit and Astro",
+}
+"""Beginnings of names that a framework's build puts into browsers, each as its documentation on environment variables
+has it. What is published here is what the description says (OPS_CLIENT_PREFIXES); whoever gave a secret another of
+these names meant it for a browser all the same."""
 URL, ANON_KEY = "VITE_SUPABASE_URL", "VITE_SUPABASE_ANON_KEY"
 PUBLIC = (URL, ANON_KEY)
 """The names that are set for a build from here; every other one that begins with VITE_ is refused."""
@@ -28,13 +39,22 @@ MADE_PUBLIC = (ANON_KEY, "VITE_STRIPE_PUBLISHABLE_KEY", "VITE_POSTHOG_KEY", "VIT
 READ_AS_TEXT = frozenset([".js", ".mjs", ".css", ".html", ".json", ".map", ".txt", ".svg", ".xml", ".webmanifest"])
 """Files that are looked through for what looks like a credential; every file is, for those that are known."""
 
-_SECRET = re.compile(r"VITE_.*(KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|SERVICE_ROLE|PRIVATE|DATABASE|REDIS)")
+_SECRET = re.compile(r".*(KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|SERVICE_ROLE|PRIVATE|DATABASE|REDIS)")
 _PUBLISHABLE, _HIDDEN = re.compile(r"sb_publishable_[A-Za-z0-9_-]{10,}"), "sb_secret_"
 
 
+def client_prefix(name: str) -> str:
+    """Return the beginning of a name by which some framework's build would publish it; empty where none would."""
+    return next((prefix for prefix in FRAMEWORKS if name.startswith(prefix)), "")
+
+
 def secret_by_name(name: str) -> bool:
-    """Tell whether a name says "secret" in a build that everybody can read."""
-    return name not in MADE_PUBLIC and bool(_SECRET.match(name))
+    """Tell whether a name says "secret" in a build that everybody can read, whichever framework makes it."""
+    prefix = client_prefix(name)
+    bare = name.removeprefix(prefix)
+    # The public half of a pair (PUBLIC_KEY) has the name that such a build would give a secret.
+    half = prefix == "PUBLIC_" and bare.startswith("KEY")
+    return bool(prefix) and f"{PREFIX}{bare}" not in MADE_PUBLIC and not half and bool(_SECRET.match(bare))
 
 
 def unpublishable(name: str, value: Secret, project: str | None) -> str | None:

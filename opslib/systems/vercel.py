@@ -108,9 +108,9 @@ class ReadOnlyVercel:
         one = self._variable(name)
         return None if one is None else self._value(one)
 
-    def all_shown(self, prefix: str) -> dict[str, Secret | None]:
+    def all_shown(self, prefixes: tuple[str, ...]) -> dict[str, Secret | None]:
         """Return what :meth:`shown` would for each variable of production whose name begins so, listed once."""
-        return {one.name: self._value(one) for one in self._variables() if one.name.startswith(prefix)}
+        return {one.name: self._value(one) for one in self._variables() if one.name.startswith(prefixes)}
 
     def close(self) -> None:
         """Close every connection."""

@@ -161,6 +161,7 @@ def test_what_somebody_set_since_is_not_overwritten_by_an_undo(hoster, targets):
     [
         ("VITE_TOGETHER_API_KEY", "GH-04"),
         ("VITE_SUPABASE_SERVICE_ROLE_KEY", "GH-04"),
+        ("EXPO_PUBLIC_TOGETHER_API_KEY", "GH-04"),
         ("VITE_ANYTHING", "none of the public names"),
         ("VITE_APP_URL", "none of the public names"),
     ],

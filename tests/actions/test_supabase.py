@@ -115,7 +115,12 @@ def test_what_somebody_set_since_is_not_overwritten_by_an_undo(there, targets):
 
 
 @pytest.mark.parametrize(
-    ("variable", "said"), [("SUPABASE_SERVICE_ROLE_KEY", "platform's own"), ("VITE_TOGETHER_API_KEY", "public")]
+    ("variable", "said"),
+    [
+        ("SUPABASE_SERVICE_ROLE_KEY", "platform's own"),
+        ("VITE_TOGETHER_API_KEY", "public"),
+        ("NEXT_PUBLIC_X", "NEXT_PUBLIC_ into"),
+    ],
 )
 def test_names_that_must_not_be_set_are_refused(targets, variable, said):
     with pytest.raises(Refused, match=said):

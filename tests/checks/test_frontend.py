@@ -8,6 +8,7 @@ import pytest
 from opslib.checks import frontend as checks
 from opslib.model import Reading, Verdict
 from opslib.runs.reading import evaluate, judge
+from opslib.systems.publishable import secret_by_name
 from opslib.systems.target import PlanTarget
 from tests.hosters import STAND_INS, of
 from tests.vendors import Doors
@@ -242,3 +243,26 @@ def test_as_the_labs_hosters_build_it(hoster):
         pinned = {"name": "NODE_VERSION", "secret": False, "updated": 1.0, "value": "22"}
         hoster.put(variables=[*hoster.state["variables"], pinned])
         assert look(hoster, checks.pipeline).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("variables", "verdict", "words"),
+    [
+        ({"VITE_APP_URL": True}, Verdict.OK, "None of 1 public variables"),
+        ({"NEXT_PUBLIC_X_KEY": False, "VITE_APP_URL": True}, Verdict.WARNING, "builds publish: NEXT_PUBLIC_X"),
+        ({"NEXT_PUBLIC_X_KEY": False, "VITE_X_KEY": True}, Verdict.CRITICAL, "every"),
+    ],
+)
+def test_a_secret_that_only_another_frameworks_build_would_publish_is_a_warning(variables, verdict, words):
+    rows = [
+        {"variable": name, "kept_as": "plain", "updated": None, "secret": secret_by_name(name), "published": published}
+        for name, published in variables.items()
+    ]
+    result = said(checks.public, *rows)
+    assert (result.verdict, words in result.summary) == (verdict, True), result.summary
+
+
+def test_the_hosters_variables_are_told_by_every_frameworks_prefix(hoster):
+    found = look(hoster, checks.public)
+    assert (found.verdict, bool(found.rows)) == (Verdict.OK, True), found.summary
+    assert all(row["published"] and row["variable"].startswith("VITE_") for row in found.rows)

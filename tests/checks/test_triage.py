@@ -65,3 +65,11 @@ def test_checks_that_were_made_light_the_trees_and_what_was_not_made_is_not_seen
     dark = triage.symptoms({}).read(None)
     assert [row["explained_by"] for row in dark] == [""] * len(dark)
     assert all(row["not_seen"] == row["branches"] for row in dark)
+
+
+def test_what_explains_a_finding_is_one_of_the_checks_and_goes_in_no_circle():
+    names = {check.name for checks in triage.decisive().values() for check in checks}
+    for effect, causes in triage.CAUSES.items():
+        assert {effect, *causes} <= names
+        assert all(causes.values())
+        assert not {cause for cause in causes if effect in triage.CAUSES.get(cause, {})}

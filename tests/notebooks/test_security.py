@@ -15,7 +15,14 @@ HONEST = {"security-tracked-env", "incident-rotation"}
 """What the lab itself lacks: its template leads a key into the browser, and its secret has no rotation function."""
 CHECKS = {
     *("security-tenants", "security-rls", "security-views", "security-open-policies", "incident-definers"),
-    *("front-end-public", "security-bundle", "security-tracked-env", "incident-rotation", "security-headers"),
+    *(
+        "security-writes",
+        "front-end-public",
+        "security-bundle",
+        "security-tracked-env",
+        "incident-rotation",
+        "security-headers",
+    ),
     *("security-cors", "dependencies-certificates", "incident-networks"),
 }
 HOSTILE = "<script>alert(1)</script>\x1b[2J"

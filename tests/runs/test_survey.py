@@ -71,9 +71,10 @@ def test_all_checks_are_journalled_counted_and_shown_worst_first(begin, tmp_path
     assert found.summary.endswith("1 CRITICAL, 1 UNKNOWN, 1 WARNING, 1 OK. First: ill!")
     assert {row["next"] for row in found.rows if row["verdict"] != "OK"} == {"runbooks/maintain-cache"}
     lines = [line for line in journal.read(tmp_path / "journal.jsonl") if line.event == "result"]
-    assert {line.said["result"]["check"]: line.said["result"]["verdict"] for line in lines} == {
-        name: verdict.value for name, verdict in found.verdicts.items()
-    }
+    # In the same order: what a report tells first is the first.
+    assert [(line.said["result"]["check"], line.said["result"]["verdict"]) for line in lines] == [
+        (name, verdict.value) for name, verdict in found.verdicts.items()
+    ]
 
 
 def test_areas_are_looked_at_at_the_same_time(begin):
@@ -139,6 +140,45 @@ def test_what_was_well_before_comes_before_what_never_was_but_not_before_critica
     assert ordered == ["new-ill", "old-ill", "new", "old"]
     rows = survey.survey_of("Survey", found, good, 1.0).rows
     assert [row["last_good"] for row in rows] == ["2026-11-27 10:00", None, "2026-11-28 10:00", None]
+
+
+def found(**verdicts):
+    """Return results by these verdicts, in this order, each in an area of its own name."""
+    target = ReadTarget(description("lab").reading(), "r")
+    made = {name: check(name, verdict) for name, verdict in verdicts.items()}
+    return [(name, reading.judge(one, reading.take(one.probe, target))) for name, one in made.items()]
+
+
+CAUSES = {"effect": {"cause": "it does so", "other": "it may"}, "cause": {"effect": "a circle"}}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "good", "order"),
+    [
+        # What explains a finding stands right before it, though it comes later in the order of the areas,
+        ({"effect": CRITICAL, "more": CRITICAL, "cause": CRITICAL}, (), ["cause", "effect", "more"]),
+        # and is as new as what it explains.
+        ({"new": WARNING, "effect": WARNING, "cause": WARNING}, ("new", "effect"), ["new", "cause", "effect"]),
+        ({"effect": WARNING, "other": WARNING, "cause": CRITICAL}, (), ["cause", "other", "effect"]),
+        # A WARNING explains no CRITICAL away, and what nobody could see, or is well, explains nothing.
+        ({"effect": CRITICAL, "cause": WARNING}, (), ["effect", "cause"]),
+        ({"effect": WARNING, "cause": UNKNOWN}, ("effect",), ["effect", "cause"]),
+        ({"effect": CRITICAL, "cause": OK}, (), ["effect", "cause"]),
+        ({"effect": UNKNOWN, "cause": WARNING}, (), ["effect", "cause"]),
+        ({"effect": CRITICAL}, (), ["effect"]),
+    ],
+)
+def test_a_finding_that_another_one_explains_stands_behind_it(verdicts, good, order):
+    known = {name: {"taken_at": "2026-11-28T10:00:00Z"} for name in good}
+    said = survey.survey_of("Survey", found(**verdicts), known, 1.0, CAUSES)
+    assert [row["area"] for row in said.rows] == order
+    assert said.first.check == order[0]
+
+
+def test_a_row_says_what_explains_it_and_why():
+    rows = survey.survey_of("Survey", found(effect=CRITICAL, cause=CRITICAL, well=OK), {}, 1.0, CAUSES).rows
+    said = {row["area"]: row["explained_by"] for row in rows}
+    assert said == {"effect": "cause is well: it does so", "cause": "effect is well: a circle", "well": ""}
 
 
 def test_it_is_shown_with_its_first_finding_whole_and_no_result_twice(begin):

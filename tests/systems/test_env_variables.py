@@ -10,6 +10,7 @@ from opslib.lab import development
 from opslib.lab.development import PROJECT, key
 from opslib.model import Verdict
 from opslib.systems.env_variables import VARIABLES, judged, leaks, length
+from opslib.systems.publishable import FRAMEWORKS
 
 GOOD = {one.name: one.standard for one in VARIABLES if one.standard} | development.values()
 PRODUCTION = GOOD | {
@@ -123,6 +124,17 @@ def test_a_public_key_may_have_a_public_name(value):
 )
 def test_a_secret_under_a_name_that_browsers_get_is_critical(name, value):
     assert found(GOOD | {name: value})[name] == (Verdict.CRITICAL, "is a secret under a name that every browser gets")
+
+
+@pytest.mark.parametrize(("prefix", "framework"), list(FRAMEWORKS.items())[1:])
+def test_a_secret_under_another_frameworks_name_is_a_warning_until_that_is_the_one_in_use(prefix, framework):
+    name = f"{prefix}TOGETHER_API_KEY"
+    said = f"is a secret under a name that builds with {framework} give to every browser"
+    assert found(GOOD | {name: "anything-at-all"})[name] == (Verdict.WARNING, said)
+    (row,) = [row for row in judged(GOOD | {name: "x1"}, published=(prefix,)) if row["variable"] == name]
+    assert row["standing"] == Verdict.CRITICAL
+    assert name not in found(GOOD | {name: "true"})
+    assert f"{prefix}SENTRY_DSN" not in found(GOOD | {f"{prefix}SENTRY_DSN": "https://k@o.ingest.sentry.io/1"})
 
 
 @pytest.mark.parametrize(

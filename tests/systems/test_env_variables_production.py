@@ -158,12 +158,17 @@ def test_what_another_place_has_is_judged_all_the_same():
 def test_a_value_that_is_hidden_is_unknown_with_the_reason_and_a_hidden_secret_is_seen_by_its_name():
     given = places(hoster={"VITE_SENTRY_DSN": None})
     why = "is set, and vercel does not show it"
-    hidden = dict.fromkeys(("VITE_SENTRY_DSN", "VITE_OPENAI_API_KEY", "VITE_HARMLESS"), why)
+    hidden = dict.fromkeys(("VITE_SENTRY_DSN", "VITE_OPENAI_API_KEY", "VITE_HARMLESS", "NUXT_PUBLIC_JWT_SECRET"), why)
     rows = put_together(given | {HOSTER: Place(given[HOSTER].values, hidden)})
     told = {row["variable"]: (row["standing"], row["finding"], row["hoster"]) for row in rows if row["standing"] != OK}
     assert told == {
         "VITE_OPENAI_API_KEY": (CRITICAL, "is a secret under a name that every browser gets", "hidden"),
         "VITE_SENTRY_DSN": (UNKNOWN, why, "hidden"),
+        "NUXT_PUBLIC_JWT_SECRET": (
+            WARNING,
+            "is a secret under a name that builds with Nuxt give to every browser",
+            "hidden",
+        ),
     }
 
 

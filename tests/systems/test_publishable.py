@@ -18,13 +18,22 @@ from opslib.systems.publishable import ANON_KEY, PUBLIC, URL, secret_by_name, un
             "VITE_DATABASE_URL",
             "VITE_SUPABASE_ANON_KEYS",
         ),
+        # Whichever framework's build would publish it.
+        *("NEXT_PUBLIC_TOGETHER_API_KEY", "REACT_APP_JWT_SECRET", "NUXT_PUBLIC_DB_PASSWORD", "EXPO_PUBLIC_API_KEY"),
+        "PUBLIC_STRIPE_SECRET_KEY",
     ],
 )
 def test_a_name_that_says_secret_is_told(name):
     assert secret_by_name(name)
 
 
-@pytest.mark.parametrize("name", [*PUBLIC, "VITE_STRIPE_PUBLISHABLE_KEY", "VITE_POSTHOG_KEY", "VITE_APP_URL", "X_KEY"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(*PUBLIC, "VITE_STRIPE_PUBLISHABLE_KEY", "VITE_POSTHOG_KEY", "VITE_APP_URL", "X_KEY"),
+        *("NEXT_PUBLIC_SUPABASE_ANON_KEY", "REACT_APP_API_URL", "PUBLIC_KEY", "PUBLIC_KEY_PEM", "TOGETHER_API_KEY"),
+    ],
+)
 def test_a_name_that_is_made_to_be_public_is_not_told(name):
     assert not secret_by_name(name)
 

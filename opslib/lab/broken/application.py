@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, LiteralString
+from typing import Any
 
 from opslib.lab.broken import Fault
 from opslib.lab.broken.watchers import episode
 from opslib.lab.doors import Doors, change
 from opslib.settings import Settings
-from opslib.systems.postgres_admin import AdminDatabase
 
 LIVE = "/health/live"
+KEY, FORMER = "SUPABASE_SERVICE_KEY", "sb_secret_lab-dummy-service-key-of-last-year"
 
 
 def _episode(name: str, **said: Any) -> tuple[Callable[[Settings], None], Callable[[Settings], None]]:
@@ -36,14 +36,24 @@ def _liveness(path: str) -> Callable[[Settings], None]:
     return work
 
 
-def _renamed(statement: LiteralString) -> Callable[[Settings], None]:
-    """Return what gives the table that the health router reads another name, as a careless migration would."""
+def _former_key(settings: Settings) -> None:
+    """Give the API's running pods another key of Supabase's; the secret and the vault keep theirs."""
+    doors = Doors(settings, cluster=True)
+    known = doors.state()["kubernetes"]
+    for pod in known["objects"]["pods"].values():
+        if pod["metadata"].get("labels", {}).get("app") == settings.api_deployment:
+            known["environment"][pod["metadata"]["uid"]][KEY] = FORMER
+    doors.put(kubernetes=known)
 
-    def work(settings: Settings) -> None:
-        with AdminDatabase(settings.database_url, "opslib:lab") as session:
-            session.execute(statement, what="rename the table")
 
-    return work
+def _present_key(settings: Settings) -> None:
+    """Have new pods take the place of those, which start with what the secret has."""
+    doors = Doors(settings, cluster=True)
+    known = doors.state()["kubernetes"]
+    old = {uid for uid, given in known.get("environment", {}).items() if given.get(KEY) == FORMER}
+    kept = {key: pod for key, pod in known["objects"]["pods"].items() if pod["metadata"]["uid"] not in old}
+    if len(kept) < len(known["objects"]["pods"]):
+        doors.put(kubernetes={**known, "objects": {**known["objects"], "pods": kept}})
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -72,12 +82,22 @@ FAULTS: tuple[Fault, ...] = (
         *_episode("answers-are-slow", kind="slow", share=0.2, **{"from": 2, "to": 0}),
     ),
     Fault(
+        "one-route-is-slow",
+        "application",
+        "One route of a hundred requests is slow, each time; the percentile of all does not show it",
+        "application-routes",
+        "runbooks/roll-back-deployment",
+        lambda settings: change(settings, "prometheus", slow_routes=["/api/exports"]),
+        lambda settings: change(settings, "prometheus", slow_routes=[]),
+    ),
+    Fault(
         "api-was-down",
         "application",
         "Both pods were down for twelve hours, three days ago",
         "application-uptime",
         "",
         *_episode("api-was-down", kind="down", **{"from": 84, "to": 72}),
+        person="it is over: what is left is to learn from it",
     ),
     Fault(
         "metrics-stopped",
@@ -87,24 +107,25 @@ FAULTS: tuple[Fault, ...] = (
         "",
         _stopped(1.0),
         _stopped(0.0),
+        person="Prometheus and its network are started where they run",
     ),
     Fault(
         "liveness-depends",
         "application",
         "The cluster's liveness probe asks /health, which fails with the database and with Together.ai",
         "application-coupling",
-        "",
+        "runbooks/force-full-deployment",
         _liveness("/health"),
         _liveness(LIVE),
     ),
     Fault(
-        "table-renamed",
+        "api-has-former-key",
         "application",
-        "A table that the health router reads has another name",
+        "The API's pods run with a key of Supabase's that was replaced: it says 503 of itself",
         "application-health",
-        "runbooks/migrate-database",
-        _renamed("ALTER TABLE IF EXISTS public.agent_sessions RENAME TO agent_sessions_moved"),
-        _renamed("ALTER TABLE IF EXISTS public.agent_sessions_moved RENAME TO agent_sessions"),
+        "runbooks/rotate-api-keys",
+        _former_key,
+        _present_key,
     ),
 )
 """Found by the checks of diagnostics/application, each by its own."""

@@ -39,8 +39,12 @@ def _again(settings: Settings) -> None:
     _not_again(settings)
     _sql(
         settings,
-        "INSERT INTO auth.sessions (user_id, user_agent)"
-        " SELECT (SELECT min(id::text)::uuid FROM auth.users), 'lab: again' FROM generate_series(1, 25)",
+        # Each with its refresh token, as a sign-in leaves it.
+        "WITH again AS (INSERT INTO auth.sessions (user_id, user_agent)"
+        " SELECT (SELECT min(id::text)::uuid FROM auth.users), 'lab: again' FROM generate_series(1, 25)"
+        " RETURNING id, user_id)"
+        " INSERT INTO auth.refresh_tokens (token, user_id, session_id)"
+        " SELECT 'lab-again-' || id, user_id, id FROM again",
     )
 
 
@@ -54,7 +58,7 @@ FAULTS: tuple[Fault, ...] = (
         AREA,
         "The sign-in leads back to itself",
         "authentication-way",
-        "",
+        "runbooks/roll-back-deployment",
         make=lambda settings: _front(settings, login="loop"),
         mend=lambda settings: _front(settings, login="well"),
     ),
@@ -75,6 +79,7 @@ FAULTS: tuple[Fault, ...] = (
         "",
         make=lambda settings: _sign_in(settings, site_url="http://localhost:3000", uri_allow_list=""),
         mend=lambda settings: _sign_in(settings),
+        person="the list of redirect URLs is an administrator's decision, in the project's pages",
     ),
     Fault(
         "authentication-revoked",
@@ -84,6 +89,7 @@ FAULTS: tuple[Fault, ...] = (
         "",
         make=lambda settings: _sql(settings, "UPDATE auth.refresh_tokens SET revoked = true"),
         mend=lambda settings: _sql(settings, "UPDATE auth.refresh_tokens SET revoked = false"),
+        person="nothing brings a revoked token back: people sign in anew",
     ),
     Fault(
         "authentication-again",
@@ -93,6 +99,7 @@ FAULTS: tuple[Fault, ...] = (
         "",
         make=_again,
         mend=_not_again,
+        person="the cause lies in one person's browser until somebody has looked there",
     ),
     Fault(
         "authentication-guesses",

@@ -74,6 +74,7 @@ FAULTS = (
         "",
         open_bucket,
         close_bucket,
+        person="who guards the bucket must be another than who works on it from here",
     ),
     Fault(
         "backups-deleted-early",
@@ -83,5 +84,6 @@ FAULTS = (
         "",
         forget_soon,
         keep,
+        person="who guards the bucket must be another than who works on it from here",
     ),
 )

@@ -199,6 +199,7 @@ FAULTS = (
         resume,
         Verdict.WARNING,
         standby=True,
+        person="somebody paused it, and has to say whether it may go on",
     ),
     Fault(
         "standby-cut-off",
@@ -209,6 +210,7 @@ FAULTS = (
         cut_off,
         let_in,
         standby=True,
+        person="which of log-in, network and slot is wrong, only the standby's log says",
     ),
     Fault(
         "log-not-kept",
@@ -219,5 +221,6 @@ FAULTS = (
         lose_way,
         find_way,
         standby=True,
+        person="what archive_command needs (a credential, a bucket, room) stands on the server itself",
     ),
 )

@@ -10,6 +10,12 @@ from opslib.lab.vendors.github import PATH, PRODUCT, WORKFLOW
 from opslib.settings import Settings
 
 NOTEBOOK = "runbooks/force-full-deployment"
+INPUT = """    inputs:
+      force_full_deploy:
+        description: Deploy everything, whatever changed
+        type: boolean
+        default: false
+"""
 
 
 def _file(*changes: tuple[str, str]) -> Callable[[Settings], None]:
@@ -42,8 +48,17 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         name="workflow-without-input",
         area="delivery",
-        title="The workflow's file is the product's: no input, an image called frontend, a summary too early",
+        title="The workflow takes no force_full_deploy: GitHub refuses a dispatch that gives it",
         check="workflow-takes-input",
+        notebook=NOTEBOOK,
+        make=_file((INPUT, "")),
+        mend=_mended,
+    ),
+    Fault(
+        name="workflow-of-the-product",
+        area="delivery",
+        title="The workflow's file is the product's: an image called frontend, no input, a summary too early",
+        check="delivery-scenarios",
         notebook=NOTEBOOK,
         make=_as_the_product,
         mend=_mended,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 
 from opslib.lab.broken import Fault
@@ -39,13 +40,25 @@ def start_with(plural: str, name: str, value: str) -> Callable[[Settings], None]
     return make
 
 
+def _hosted(name: str, there: bool) -> Callable[[Settings], None]:
+    """Return what gives the hoster a variable of its own, whose value it hides, or takes it away."""
+
+    def make(settings: Settings) -> None:
+        hoster = str(settings.hoster)
+        others = [one for one in remembered(settings, hoster)["variables"] if one["name"] != name]
+        more = [{"name": name, "secret": True, "updated": time.time()}] if there else []
+        change(settings, hoster, variables=[*others, *more])
+
+    return make
+
+
 FAULTS: tuple[Fault, ...] = (
     Fault(
         name="builds-call-localhost",
         area=AREA,
         title="The next build would call an API on its user's own machine",
         check=CHECK,
-        notebook="",
+        notebook="runbooks/deploy-new-version",
         make=build_with("VITE_API_BASE_URL", "http://localhost:3000"),
         mend=build_with("VITE_API_BASE_URL", BUILDS["VITE_API_BASE_URL"]),
     ),
@@ -57,6 +70,18 @@ FAULTS: tuple[Fault, ...] = (
         notebook="",
         make=start_with("configmaps", "CSRF_PROTECTION_ENABLED", "false"),
         mend=start_with("configmaps", "CSRF_PROTECTION_ENABLED", API_SETTINGS["CSRF_PROTECTION_ENABLED"]),
+        person="the value is corrected in the config map's own manifest, and the rollout is its owner's",
+    ),
+    Fault(
+        name="secret-for-browsers",
+        area=AREA,
+        title="The hoster has a provider's key under a name that builds with Next.js publish",
+        check=CHECK,
+        notebook="runbooks/rotate-api-keys",
+        make=_hosted("NEXT_PUBLIC_TOGETHER_API_KEY", there=True),
+        mend=_hosted("NEXT_PUBLIC_TOGETHER_API_KEY", there=False),
+        # The product's own build is Vite's, and publishes it not.
+        verdict=Verdict.WARNING,
     ),
     Fault(
         name="secret-not-renewed",
@@ -67,6 +92,7 @@ FAULTS: tuple[Fault, ...] = (
         make=start_with("secrets", "JWT_SECRET", "lab-dummy-jwt-secret-of-last-year-long-gone"),
         mend=start_with("secrets", "JWT_SECRET", API_SECRETS["JWT_SECRET"]),
         verdict=Verdict.WARNING,
+        person="which of both secrets is the right one, a person has to say first",
     ),
 )
-"""Each is mended by a person, where the check's remedy says."""
+"""Each is found by the same check, which names the variable."""

@@ -111,7 +111,7 @@ def _answered(name: str, title: str, check: str, provider: str, model: str, late
         area="llm",
         title=title,
         check=check,
-        notebook=RECOVER if check != "llm-tokens" else "",
+        notebook=RECOVER if check != "llm-tokens" else "runbooks/roll-back-deployment",
         make=lambda settings: providers.put_usage(settings, name, rows),
         mend=lambda settings: providers.remove_usage(settings, name),
         verdict=Verdict.WARNING if check == "llm-fallback" else Verdict.CRITICAL,

@@ -77,6 +77,7 @@ FAULTS: tuple[Fault, ...] = (
         "",
         _error_rule,
         _mend_rules,
+        person="alert rules are files of whoever keeps the watching",
     ),
     Fault(
         "alert-above-the-histogram",
@@ -86,6 +87,7 @@ FAULTS: tuple[Fault, ...] = (
         "",
         _quantile_rule,
         _mend_rules,
+        person="alert rules are files of whoever keeps the watching",
     ),
     Fault(
         "nobody-is-paged",
@@ -95,6 +97,7 @@ FAULTS: tuple[Fault, ...] = (
         "",
         _routes,
         _mend_routes,
+        person="whom an alert wakes, people decide, in Alertmanager's own configuration",
     ),
     Fault(
         "redis-is-no-exporter",
@@ -104,6 +107,16 @@ FAULTS: tuple[Fault, ...] = (
         "",
         _exporter,
         _mend_exporter,
+        person="scrape configurations are files of whoever keeps the watching",
+    ),
+    Fault(
+        "label-grows-without-end",
+        "observability",
+        "A metric's label holds each address that somebody asked for",
+        "observability-labels",
+        "runbooks/roll-back-deployment",
+        lambda settings: change(settings, "prometheus", label_values=1500),
+        lambda settings: change(settings, "prometheus", label_values=0),
     ),
     Fault(
         "grafana-has-no-database",
@@ -113,6 +126,7 @@ FAULTS: tuple[Fault, ...] = (
         "",
         lambda settings: change(settings, "grafana", database="failing"),
         lambda settings: change(settings, "grafana", database="ok"),
+        person="Grafana's database is mended where it runs",
     ),
     Fault(
         "dashboards-have-other-uids",
@@ -122,6 +136,7 @@ FAULTS: tuple[Fault, ...] = (
         "",
         _dashboards,
         _mend_dashboards,
+        person="dashboards are files of whoever keeps the watching",
     ),
 )
 """Found by the checks of diagnostics/observability, each by its own."""

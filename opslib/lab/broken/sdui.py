@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opslib.lab.broken import Fault
-from opslib.lab.broken.frontend import mended, served
+from opslib.lab.broken.frontend import BACK, mended, served
 from opslib.settings import Settings
 from opslib.systems.postgres import connect
 
@@ -93,6 +93,7 @@ FAULTS: tuple[Fault, ...] = (
         notebook="",
         make=_member("suspended"),
         mend=_member("active"),
+        person="whether the membership should be active, its organization decides",
     ),
     Fault(
         name="policy-keeps-scripts-out",
@@ -102,5 +103,15 @@ FAULTS: tuple[Fault, ...] = (
         notebook=DEPLOY,
         make=served(policy="script-src 'none'"),
         mend=mended("policy"),
+    ),
+    Fault(
+        name="front-end-blank",
+        area="sdui",
+        title="The first script fails: nobody sees anything",
+        # That nothing is painted is the effect; the browser's own error says why.
+        check="sdui-opened",
+        notebook=BACK,
+        make=served(throws=True),
+        mend=mended("throws"),
     ),
 )

@@ -64,6 +64,16 @@ FAULTS: tuple[Fault, ...] = (
         ("ALTER TABLE public.webhook_events DISABLE ROW LEVEL SECURITY",),
         ("ALTER TABLE public.webhook_events ENABLE ROW LEVEL SECURITY",),
     ),
+    _statements(
+        "foreign-writes",
+        "A policy of cases looks at the title of a new row, and not at its organization",
+        "security-writes",
+        (
+            "DROP POLICY IF EXISTS lab_titled ON public.cases",
+            "CREATE POLICY lab_titled ON public.cases FOR INSERT TO authenticated WITH CHECK (title <> '')",
+        ),
+        ("DROP POLICY IF EXISTS lab_titled ON public.cases",),
+    ),
     Fault(
         "security-built-in-key",
         AREA,

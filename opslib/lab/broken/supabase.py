@@ -43,7 +43,25 @@ def _create_policy(settings: Settings) -> None:
         )
 
 
-def _told(name: str, title: str, check: str, broken: dict[str, Any], well: dict[str, Any], notebook: str = "") -> Fault:
+def _rename(settings: Settings) -> None:
+    with AdminDatabase(settings.database_url, "opslib:lab") as session:
+        session.execute("ALTER TABLE IF EXISTS public.agent_sessions RENAME TO agent_sessions_moved", what="rename")
+
+
+def _rename_back(settings: Settings) -> None:
+    with AdminDatabase(settings.database_url, "opslib:lab") as session:
+        session.execute("ALTER TABLE IF EXISTS public.agent_sessions_moved RENAME TO agent_sessions", what="rename")
+
+
+def _told(
+    name: str,
+    title: str,
+    check: str,
+    broken: dict[str, Any],
+    well: dict[str, Any],
+    notebook: str = "",
+    person: str = "",
+) -> Fault:
     return Fault(
         f"supabase-{name}",
         AREA,
@@ -54,11 +72,19 @@ def _told(name: str, title: str, check: str, broken: dict[str, Any], well: dict[
         mend=lambda settings: change(settings, AREA, **well),
         # Whose addresses are banned, nobody here knows.
         verdict=Verdict.WARNING if name == "banned" else Verdict.CRITICAL,
+        person=person,
     )
 
 
 FAULTS: tuple[Fault, ...] = (
-    _told("paused", "The project is paused", "supabase-project", {"status": "INACTIVE"}, {"status": "ACTIVE_HEALTHY"}),
+    _told(
+        "paused",
+        "The project is paused",
+        "supabase-project",
+        {"status": "INACTIVE"},
+        {"status": "ACTIVE_HEALTHY"},
+        person="its owner starts it again in its pages, where what it costs is agreed to",
+    ),
     _told(
         "key-rotated",
         "The project's keys were rotated, and the front end has the old one",
@@ -73,9 +99,15 @@ FAULTS: tuple[Fault, ...] = (
         "supabase-cors",
         {"origins": []},
         {"origins": "*"},
+        person="what stands before the project is no system of this program",
     ),
     _told(
-        "clock", "The project's clock is five minutes ahead", "supabase-clock", {"clock_skew": 300}, {"clock_skew": 0}
+        "clock",
+        "The project's clock is five minutes ahead",
+        "supabase-clock",
+        {"clock_skew": 300},
+        {"clock_skew": 0},
+        person="the clock is the vendor's, or one machine's",
     ),
     _told(
         "banned",
@@ -83,6 +115,7 @@ FAULTS: tuple[Fault, ...] = (
         "supabase-network",
         {"banned": ["203.0.113.7"]},
         {"banned": []},
+        person="whose address it is, and whether the ban is right, somebody has to find out first",
     ),
     Fault(
         "supabase-rest-down",
@@ -92,6 +125,7 @@ FAULTS: tuple[Fault, ...] = (
         "",
         make=lambda settings: _health(settings, "UNHEALTHY"),
         mend=lambda settings: _health(settings, "ACTIVE_HEALTHY"),
+        person="the service is the vendor's",
     ),
     Fault(
         "supabase-grant",
@@ -101,6 +135,16 @@ FAULTS: tuple[Fault, ...] = (
         "runbooks/migrate-database",
         make=_revoke,
         mend=_grant,
+    ),
+    Fault(
+        "table-renamed",
+        AREA,
+        "A table that the API's health reads has another name, as after a careless migration",
+        # The API's 503 is the effect: which table is away, only who asks for tables says.
+        "supabase-tables",
+        "runbooks/migrate-database",
+        make=_rename,
+        mend=_rename_back,
     ),
     Fault(
         "supabase-policy",

@@ -6,6 +6,7 @@ production points at by the clock.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import hashlib
@@ -102,6 +103,10 @@ class Hoster(StandIn):
         if self.state["login"] == "loop" and request.url.path.endswith("/login"):
             other = "login" if request.query_params else "login?again=1"
             return RedirectResponse(other, 307)
+        if request.headers.get("sec-fetch-dest") == "script":
+            # For browsers alone: whoever else fetches it only reads it.
+            late = {**pages.GOOD, **self.state.get("site", {})}["late"]
+            await asyncio.sleep(late if request.path_params["name"].startswith("index-") else 0)
         answer = self._served(request)
         for name, value in self.state["headers"].items():
             answer.headers.setdefault(name, value)

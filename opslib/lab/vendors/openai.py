@@ -73,7 +73,7 @@ class OpenAi(StandIn):
 
     async def ask(self, request: Request) -> Response:
         """Answer with models or a chat; the headers say whose key it was."""
-        answer = await answered(self.name, request)
+        answer = await answered(self.name, request, self.state)
         answer.headers["openai-project"] = PROJECT
         return answer
 

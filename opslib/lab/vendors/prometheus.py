@@ -63,7 +63,8 @@ class Prometheus(StandIn):
             Route(f"{api}/alerts", self.alerts),
             Route(f"{api}/alertmanagers", self.alertmanagers),
             Route(f"{api}/label/__name__/values", self.names),
-            Route(f"{api}/label/le/values", self.edges),
+            Route(f"{api}/label/{{label}}/values", self.values),
+            Route(f"{api}/labels", self.labels),
             Route(f"{api}/series", self.found),
             Route(f"{api}/metadata", self.metadata),
             Route(f"{api}/status/buildinfo", self.build),
@@ -155,18 +156,22 @@ class Prometheus(StandIn):
 
     async def found(self, request: Request) -> Response:
         """Return the labels of the series that ``match[]`` selects, of the last five minutes."""
-        now = time.time()
-        labels: list[Labels] = []
-        for text in request.query_params.getlist("match[]"):
-            selected = _selector(text)
-            labels += [found for found, _ in self._select(selected, now - 300, now)]
-        return _good(labels)
+        return _good(await self._matched(request))
 
-    async def edges(self, request: Request) -> Response:
-        """Return the values of the label ``le`` of the series that ``match[]`` selects."""
-        now = time.time()
-        every = [self._select(_selector(text), now - 300, now) for text in request.query_params.getlist("match[]")]
-        return _good(sorted({labels["le"] for found in every for labels, _ in found if "le" in labels}))
+    async def values(self, request: Request) -> Response:
+        """Return the values of one label of the series that ``match[]`` selects, at most ``limit``."""
+        name, limit = request.path_params["label"], int(request.query_params.get("limit", "0"))
+        found = sorted({labels[name] for labels in await self._matched(request) if name in labels})
+        return _good(found[: limit or None])
+
+    async def labels(self, request: Request) -> Response:
+        """Return the names of the labels of the series that ``match[]`` selects."""
+        return _good(sorted({name for labels in await self._matched(request) for name in labels}))
+
+    async def _matched(self, request: Request) -> list[Labels]:
+        await asyncio.to_thread(self.series.look, JOB)
+        now, wanted = time.time(), [_selector(text) for text in request.query_params.getlist("match[]")]
+        return [labels for one in wanted for labels, _ in self._select(one, now - 300, now)]
 
     async def metadata(self, request: Request) -> Response:
         """Return kind and help of each metric, by name."""

@@ -25,7 +25,7 @@ class BadQuery(ValueError):
 
 @dataclass
 class Select:
-    """Series by name and matchers; ``window`` in seconds where a range stands behind it."""
+    """Series by name ("": any) and matchers; ``window`` in seconds where a range stands behind it."""
 
     name: str
     matchers: list[tuple[str, str, str]] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Select:
 
     def fits(self, labels: Labels) -> bool:
         """Tell whether a series is selected; a label that is not there is empty."""
-        return labels.get("__name__") == self.name and all(
+        return self.name in ("", labels.get("__name__")) and all(
             _fits(operator, labels.get(label, ""), wanted) for label, operator, wanted in self.matchers
         )
 
@@ -105,6 +105,8 @@ class _Parser:
         return Unless(left, self._one())
 
     def _one(self) -> Select | Call:
+        if self._next("sign", "{"):
+            return self._select("")
         word = self._take("word")
         if word == "histogram_quantile":
             self._take("sign", "(")

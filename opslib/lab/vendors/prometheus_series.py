@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ PLANTED_STEP, SCRAPE_STEP = 60.0, 5.0
 """Seconds between two samples of a pod, and between two scrapes of the application."""
 PODS = ("api-server-0:8000", "api-server-1:8000")
 PREFIX = "valuecanvas_http_"
+LABELLED = "valuecanvas_response_bytes"
 REQUEST = {"method": "GET", "route": "/api/cases", "tenant_id": "unknown"}
 MOST_SAMPLES = 4000
 KINDS = ("failing", "slow", "quiet", "down", "lost")
@@ -36,13 +37,19 @@ BUCKETS = {"10": 0.31, "50": 0.62, "100": 0.81, "200": 0.936, "500": 0.986, "100
 
 
 def first() -> dict[str, Any]:
-    """Return a month of an API that is well: 600 requests a minute, one of 12 500 fails."""
+    """Return a month of an API that is well: 600 requests a minute, one of 12 500 fails.
+
+    ``slow_routes`` have a hundredth of the requests each, all of them slower than every bucket; ``label_values`` is how
+    many addresses a metric has as values of its label.
+    """
     return {
         "per_minute": 600.0,
         "failing": 0.00008,
         "buckets": dict(BUCKETS),
         "episodes": [],
         "newborn": [],
+        "slow_routes": [],
+        "label_values": 0,
         "stopped_hours": 0.0,
     }
 
@@ -69,7 +76,8 @@ class Series:
     def select(self, wanted: Select, since: float, until: float, job: str) -> list[tuple[Labels, Samples]]:
         """Return the series that ``wanted`` selects, with their samples after ``since`` and up to ``until``."""
         until = min(until, time.time() - self.stopped)
-        planted = chain(self._planted(wanted, since, until, job), self._newborn(wanted, since, until, job))
+        more = (self._newborn, self._slow_routes, self._labelled)
+        planted = chain(self._planted(wanted, since, until, job), *(one(wanted, since, until, job) for one in more))
         found = [(labels, samples) for labels, samples in planted if samples]
         with self._lock:
             kept = [(dict(key), list(samples)) for key, samples in self._scraped.items()]
@@ -147,6 +155,22 @@ class Series:
             steps = range(first, math.floor(until / PLANTED_STEP) + 1)
             if wanted.fits(labels):
                 yield labels, [(step * PLANTED_STEP, float(one["count"])) for step in steps]
+
+    def _slow_routes(self, wanted: Select, since: float, until: float, job: str) -> Iterator[tuple[Labels, Samples]]:
+        plan = Plan(self._state | {"per_minute": self._state["per_minute"] / 100}, time.time())
+        for route, edge in product(self._state.get("slow_routes", ()), (*self._state["buckets"], "+Inf")):
+            said = {"__name__": f"{PREFIX}request_duration_ms_bucket", **REQUEST, "status_code": "200", "route": route}
+            labels = {**said, "le": edge if edge == "+Inf" else f"{float(edge)}", "job": job, "instance": PODS[0]}
+            if wanted.fits(labels):
+                yield labels, plan.samples(since, until, said["__name__"], ("within", float(edge == "+Inf")))
+
+    def _labelled(self, wanted: Select, since: float, until: float, job: str) -> Iterator[tuple[Labels, Samples]]:
+        """Yield a series for every address that somebody asked for: what a route's label becomes without a pattern."""
+        for number in range(self._state.get("label_values", 0)):
+            labels = {"__name__": LABELLED, "path": f"/api/cases/{number:08x}", "job": job, "instance": PODS[0]}
+            if wanted.fits(labels):
+                last = math.floor(until / PLANTED_STEP) * PLANTED_STEP
+                yield labels, [(last, 1.0)] if last > since else []
 
     def _kinds(self) -> Iterator[tuple[Labels, tuple[str, float]]]:
         """Yield each planted series' labels, with the share of requests that it counts: (kind, share)."""

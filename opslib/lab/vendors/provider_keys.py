@@ -55,8 +55,32 @@ def unknown(request: Request) -> Response:
     return refuse(401, f"Incorrect API key provided: {value[:8]}***.", "invalid_request_error", "invalid_api_key")
 
 
-async def answered(provider: str, request: Request, prices: Mapping[str, float] | None = None) -> Response:
-    """Return the list of models, with these prices where they are not the usual ones, or the answer to a chat."""
+LIMITS = {
+    "openai": {
+        "x-ratelimit-limit-requests": 10_000,
+        "x-ratelimit-remaining-requests": 9_870,
+        "x-ratelimit-limit-tokens": 300_000,
+        "x-ratelimit-remaining-tokens": 291_000,
+    },
+    "together": {
+        "x-ratelimit-limit": 10,
+        "x-ratelimit-remaining": 9,
+        "x-tokenlimit-limit": 30_000,
+        "x-tokenlimit-remaining": 29_800,
+    },
+}
+"""What the answers to chats tell of the account's limits, by provider; those to a list of models tell nothing."""
+
+
+async def answered(provider: str, request: Request, state: Mapping[str, Any]) -> Response:
+    """Return the list of models or the answer to a chat.
+
+    ``state`` may have ``prices`` by model that are not the usual ones, and headers of the ``limits`` that are not.
+    """
     if request.method == "GET":
-        return models(provider, prices)
-    return await chat(provider, await request.body())
+        return models(provider, state.get("prices"))
+    answer = await chat(provider, await request.body())
+    for name, value in {**LIMITS[provider], **state.get("limits", {})}.items():
+        if value is not None:
+            answer.headers[name] = str(value)
+    return answer

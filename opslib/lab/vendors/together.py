@@ -18,7 +18,7 @@ from opslib.lab.vendors.stand_in import StandIn
 
 
 class Together(StandIn):
-    """State: ``keys`` by id; ``prices`` by model, where they are not the usual ones."""
+    """State: ``keys`` by id; ``prices`` by model and headers of the ``limits``, where they are not the usual ones."""
 
     name = "together"
 
@@ -39,4 +39,4 @@ class Together(StandIn):
 
     async def ask(self, request: Request) -> Response:
         """Answer."""
-        return await answered(self.name, request, self.state.get("prices"))
+        return await answered(self.name, request, self.state)

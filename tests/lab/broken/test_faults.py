@@ -66,7 +66,7 @@ def surveyed(settings):
         found = list(surveying.look(triage.decisive(), settings.reading(), "test", take, 120))
         order = [check.name for checks in triage.decisive().values() for check in checks]
         found.sort(key=lambda one: order.index(one[1].check))
-        return survey.survey_of("Triage", found, good, time.monotonic() - began)
+        return survey.survey_of("Triage", found, good, time.monotonic() - began, triage.CAUSES)
 
     return made
 
@@ -83,6 +83,8 @@ def test_names_are_their_own_and_lead_to_notebooks_that_mend():
     for fault in KNOWN.values():
         assert not fault.notebook or fault.notebook in NOTEBOOKS, fault
         assert not fault.notebook.startswith("diagnostics/"), fault
+        # Where no notebook mends it, it says why a person has to.
+        assert bool(fault.notebook) != bool(fault.person), fault
 
 
 def test_an_unknown_fault_is_refused_with_all_that_there_are():
