@@ -123,7 +123,7 @@ class BringBackRows(OneWay):
         kept = Kept(self.table, {key: (now.get(key), then[key]) for key in chosen})
         manifest = keeping.keep(target.files, kept, Redactor(target.settings.secrets()))
         progress(f"{len(chosen)} rows are kept as they are", 0, len(chosen))
-        with target.admin(target.settings.database_url) as session, session.transaction():
+        with target.admin(target.database_url) as session, session.transaction():
             writer = as_it_is(session)
             self._write(session, table, kept)
         progress(f"{len(chosen)} rows are as they were", len(chosen), len(chosen))
@@ -155,7 +155,7 @@ class BringBackRows(OneWay):
         """Tell by the rows: all of it was one transaction."""
         if self.idle:
             return Settled(Outcome.NOT_DONE, "Nothing was to be done.")
-        with target.admin(target.settings.database_url) as session:
+        with target.admin(target.database_url) as session:
             end_earlier(session)
         target.rows.close()  # by its name it is one of those
         left = keeping.last(target.files)
@@ -180,7 +180,7 @@ class BringBackRows(OneWay):
         kept, table = keeping.found(target.files, str(values["manifest"])), self._table(target)
         place = (table.schema, table.name)
         back = {key: (after, before) for key, (before, after) in kept.changed.items()}
-        with target.admin(target.settings.database_url) as session, session.transaction():
+        with target.admin(target.database_url) as session, session.transaction():
             as_it_is(session)
             done = set_back(session, place, table.key, table.written, back)
             done += take_out(session, place, list(kept.put.values()))

@@ -13,7 +13,7 @@ from opslib.errors import OpsError, UsageError
 from opslib.guide.promises import PROMISES, Service
 from opslib.headless import notebooks
 from opslib.model import Check, Probe
-from opslib.probes import backups as backup_probes
+from opslib.probes import database as database_probes
 from opslib.probes import frontend as frontend_probes
 
 Stated = tuple[str, str]
@@ -51,24 +51,24 @@ class Scenario:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    # Once disaster/recover-database fails over, the loss of the server is the drill: fault primary-killed.
     Scenario(
         "database",
-        "table-dropped",
-        "runbooks/restore-database",
+        "primary-killed",
+        "disaster/recover-database",
         "rows",
-        detects=lambda: database.core_tables,
-        steady=lambda: (database.reachable, database.core_tables),
-        prepare=("runbooks/back-up-database",),
-        stated=(backup_probes.recovery.name, "newest_proven"),
+        detects=lambda: database.servers,
+        steady=lambda: (database.reachable, database.servers, database.core_tables),
+        parameters=("way=failover",),
+        stated=(database_probes.failover().name, "lost_after"),
     ),
     Scenario(
         "application",
-        "api-crashes",
+        "api-at-zero",
         "disaster/recover-everything",
-        "answers",
-        detects=lambda: cluster.DECISIVE[0],
-        steady=lambda: (application.ready, cluster.DECISIVE[0]),
+        "chats",
+        detects=lambda: cluster.autoscalers,
+        steady=lambda: (application.ready, cluster.pods, cluster.autoscalers),
+        parameters=("services=api",),
     ),
     Scenario(
         "llm",

