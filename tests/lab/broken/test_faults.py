@@ -115,11 +115,15 @@ def test_a_fault_is_found_by_its_check_and_gone_when_mended(settings, look, name
 def test_a_triage_names_it_first(settings, surveyed, name):
     fault = FAULTS[name]
     skip_without_browser(fault)
-    well = surveyed({}).results
+
+    def quiet():
+        # A lab has no backup at first, and says so as loudly as it should; what was mended just now takes its time.
+        found = surveyed({}).results
+        ill = {one.title for one in found.values() if one.verdict is Verdict.CRITICAL}
+        return (found, ill) if len(ill) <= 3 else None
+
+    well, known = until(quiet, 60)
     good = {check: {"taken_at": "2026-11-29"} for check, one in well.items() if one.verdict is Verdict.OK}
-    # A lab has no backup at first, and says so as loudly as it should.
-    known = {one.title for one in well.values() if one.verdict is Verdict.CRITICAL}
-    assert len(known) <= 3, known
     title = well[fault.check].title
 
     def first():
