@@ -165,9 +165,7 @@ def test_a_site_that_does_not_serve_is_not_led_to(zone, targets, described):
     assert zone.leads() == {"A": [OWN]}
 
 
-@pytest.mark.parametrize(
-    ("data", "why"), [(None, "OPS_RECOVERY_DATA"), ("standby", "standby"), ("backup", "there is none")]
-)
+@pytest.mark.parametrize(("data", "why"), [(None, "OPS_RECOVERY_DATA"), ("standby", "standby"), ("backup", "none")])
 def test_data_of_an_unknown_age_is_refused_unless_it_is_accepted(described, data, why):
     target = described(recovery_data=data)
     with pytest.raises(Refused, match="nobody knows how old") as refused:

@@ -44,7 +44,9 @@ def site(text, status=200):
 def every():
     for name in checks.__all__:
         made = getattr(checks, name)
-        yield name, made if isinstance(made, Check) else made()
+        made = made if isinstance(made, Check) else made()
+        if not made.probe.by_executor:  # with handles that a kernel has not
+            yield name, made
 
 
 def test_a_healthy_lab_is_all_green(lab):

@@ -113,6 +113,7 @@ def test_of_two_runs_at_once_one_does_it_and_the_other_is_refused(base, case):
     assert verify(case.archive).ok
 
 
+@nightly
 def test_a_database_that_is_lost_in_the_middle_of_a_step_leaves_it_not_done_and_the_run_can_go_on(
     case, undisturbed, base
 ):

@@ -92,7 +92,7 @@ def test_an_unknown_fault_is_refused_with_all_that_there_are():
         broken.find("earthquake")
 
 
-@pytest.mark.parametrize("name", list(FAULTS) if NIGHTLY else list(FAULTS)[::3])
+@pytest.mark.parametrize("name", list(FAULTS) if NIGHTLY else list(FAULTS)[::5])
 def test_a_fault_is_found_by_its_check_and_gone_when_mended(settings, look, name):
     fault = FAULTS[name]
     skip_without_browser(fault)
@@ -108,7 +108,8 @@ def test_a_fault_is_found_by_its_check_and_gone_when_mended(settings, look, name
     finally:
         fault.mend(settings)
         fault.mend(settings)
-    until(lambda: look(fault.check).verdict is before.verdict)
+    # Not worse than before; what a fault before this one had left may be over by now.
+    until(lambda: Verdict.worst([look(fault.check).verdict, before.verdict]) is before.verdict)
 
 
 @pytest.mark.parametrize("name", FIRST)
