@@ -31,10 +31,6 @@ BATCH = 2000
 class CacheUnreachable(Unreachable):
     """The cache could not be looked at. ``kind`` is one of the keys of :data:`KINDS`."""
 
-    def __init__(self, message: str, next_step: str, kind: str) -> None:
-        super().__init__(message, next_step)
-        self.kind = kind
-
 
 KINDS: dict[str, tuple[str, str]] = {
     "name": ("has a name that does not resolve", "Check DNS and the host in the target description."),
