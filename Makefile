@@ -11,7 +11,7 @@ UV_PIN := $(shell sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;}' uv.loc
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test nightly coverage mutants lint tidy clean
+.PHONY: help setup browser demo lab test bench nightly coverage mutants lint tidy clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -44,8 +44,16 @@ $(CLI): tests/npm/package-lock.json
 demo: $(STAMP) ## start the lab, run the notebooks, archive and verify them, say where to look
 	@$(BIN)/ops demo
 
+ENVIRONMENT ?= lab
+
+lab: $(STAMP) ## start the lab and JupyterLab, opened on the map of the guide (ENVIRONMENT=staging: on that)
+	@$(BIN)/ops jupyter --environment $(ENVIRONMENT)
+
 test: $(STAMP) $(if $(CI),browser) $(if $(NPM),$(CLI)) lint ## run every test
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
+
+bench: $(STAMP) ## measure each figure beside its peers; fails when one is missed (BENCH="--only cold --rounds 3")
+	$(BIN)/python -m benchmarks $(BENCH)
 
 nightly: $(STAMP) browser $(if $(NPM),$(CLI)) lint ## run every test with its whole count (hours)
 	OPS_NIGHTLY=1 $(BIN)/pytest
@@ -55,6 +63,7 @@ coverage: $(STAMP) ## line and branch coverage of what decides and records
 	  tests/systems/test_lease.py tests/systems/test_claim_store.py tests/systems/test_deadline.py \
 	  tests/headless/test_agreement.py tests/headless/test_asked.py tests/headless/test_loop.py tests/headless/test_undo.py \
 	  tests/headless/test_notebooks.py tests/headless/test_parameters.py tests/headless/test_origin.py \
+	  tests/headless/test_schedule_running.py tests/headless/test_schedule_table.py \
 	  tests/test_settings_guard.py tests/test_redaction*.py \
 	  --ignore-glob='*/test_report*' --ignore tests/archive/test_damage.py
 	$(BIN)/coverage report -m --fail-under=100

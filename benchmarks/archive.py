@@ -1,6 +1,6 @@
-"""How long an archive takes: verified whole, beside sha256sum over the same files, and one more run added.
+"""How long an archive takes: pages, search, one more run; verified whole, gone on with; what a push has to look at.
 
-    python -m benchmarks.archive --runs 10000 --megabytes 2048
+    python -m benchmarks.archive --runs 100000 --megabytes 400
 
 It makes an archive of that size in a temporary folder, with entries signed as the program signs them but
 without waiting for the disk at each, then measures. Nothing outside that folder is touched.
@@ -17,21 +17,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from opslib import sshsig
-from opslib.archive import log, seal
+from opslib.archive import log, push, seal
+from opslib.archive.holds import fates
+from opslib.archive.index import older_pages
 from opslib.archive.keys import NAMESPACE
+from opslib.archive.search_index import FILE, SearchIndex, Wanted, opened
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
+from opslib.archive.verify_progress import Progress
 from opslib.canonical import to_json
 from opslib.redaction import Redactor
 from opslib.runs.journal import Journal
+from opslib.systems.sealed_store import SealedStore, Several
 
 ADDED = 20
+_used = 0.0
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -40,6 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time the archive.")
     parser.add_argument("--runs", type=int, default=200, help="runs in the archive")
     parser.add_argument("--megabytes", type=int, default=40, help="bytes of all runs together, in MB")
+    parser.add_argument(
+        "--light", action="store_true", help="unsigned entries and three files a run: pages and plans only"
+    )
     parser.add_argument("--folder", type=Path, help="where to make it (default: a temporary folder)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="opslib-benchmark-", dir=given.folder) as folder:
@@ -48,14 +58,24 @@ def main() -> None:
         key.write_bytes(sshsig.generate())
         key.chmod(0o600)
         archive = Archive(place / "archive", key)
+        os.environ["XDG_STATE_HOME"] = str(place / "state")
+        if given.light:
+            say("made", timed(lambda: questions(archive.folder, given.runs)), f"{given.runs} runs")
+            paging(archive, given.runs)
+            return
         say("made", timed(lambda: make(archive, key, given.runs, given.megabytes * 1_000_000)), f"{given.runs} runs")
+        paging(archive, given.runs)
         adding(archive, given.runs)
+        searching(archive.folder)
+        planning(archive)
         checking(archive.folder)
 
 
 def say(what: str, seconds: float, note: str = "") -> None:
-    """Print one figure."""
-    sys.stdout.write(f"{what:<36} {seconds * 1000:>12.1f} ms  {note}\n")
+    """Print one figure, and how much of the processor it took since the one before: a busy machine shows in that."""
+    global _used
+    used, _used = time.process_time() - _used, time.process_time()
+    sys.stdout.write(f"{what:<42} {seconds * 1000:>12.1f} ms {used:>9.1f} s CPU  {note}\n")
     sys.stdout.flush()
 
 
@@ -129,7 +149,23 @@ def make(archive: Archive, key: Path, runs: int, size: int) -> None:
         sums = {path: seal.sha256(folder / path) for path, entry in seal.walk(folder) if entry.is_file()}
         (folder / seal.MANIFEST).write_bytes(seal.Scan(sums, ()).manifest())
         append("close", run, f"runs/{run}/{seal.MANIFEST}")
-    archive.index()
+
+
+def questions(folder: Path, runs: int) -> None:
+    """Make the folders of so many open runs, each with its run.json alone."""
+    (folder / "running").mkdir(parents=True)
+    for number in range(runs):
+        said = asked(number)
+        place = folder / "runs" / str(said["run"])
+        place.mkdir(parents=True)
+        (place / "run.json").write_text(json.dumps(said))
+
+
+def paging(archive: Archive, runs: int) -> None:
+    """Measure writing all pages of the index, and the pages that one run changes."""
+    say("all index pages written anew", timed(archive.index), f"{older_pages(runs) + 1} pages")
+    newest = str(asked(runs - 1)["run"])
+    say("pages after one run", statistics.median(timed(lambda: archive.index(newest)) for _ in range(5)), "median of 5")
 
 
 def adding(archive: Archive, runs: int) -> None:
@@ -145,20 +181,76 @@ def adding(archive: Archive, runs: int) -> None:
     )
 
 
+def searching(folder: Path) -> None:
+    """Measure making the search's index of the whole archive, and three searches in it."""
+    (folder / FILE).unlink(missing_ok=True)
+    say("index of the search made", timed(lambda: SearchIndex(folder).close()))
+    with opened(folder) as index:
+        for what, wanted in (
+            ("one word", Wanted(words=("benchmark",))),
+            ("notebook and verdict", Wanted(notebook="diagnostics/database", verdict="OK")),
+            ("a day", Wanted(since="2020-01-02T00:00:00Z", until="2020-01-03T00:00:00Z")),
+        ):
+            say(f"search: {what}", statistics.median(timed(lambda w=wanted: index.search(w)) for _ in range(5)))  # type: ignore[misc]
+
+
+class Empty:
+    """A store that holds nothing and answers at once: what is timed is the work on this side."""
+
+    def objects(self, prefix: str, after: str = "") -> Iterator[Several]:
+        """Return no object."""
+        return iter(())
+
+
+def planning(archive: Archive) -> None:
+    """Measure what a push looks at here: the whole log, and what is behind the hint of the last one."""
+    folder, last, empty = archive.folder, archive.log.newest(), cast(SealedStore, Empty())
+    prefix = push.prefix_of(folder)
+    say("push planned without a hint", timed(lambda: push.lacking(folder, empty, prefix, last)), f"{last} entries")
+    (folder / push.HINT).write_text(str(last - 2 * ADDED))
+    say("push planned with a hint", timed(lambda: push.lacking(folder, empty, prefix, last)), f"{2 * ADDED} entries")
+    say("what the log says of holds and removals", timed(lambda: fates(archive.log)))
+
+
 def checking(folder: Path) -> None:
-    """Measure verifying the archive whole, and sha256sum over the same files in the same minute."""
+    """Tell how long verifying the archive whole takes, and sha256sum over the same files in the same minute."""
+    took, peer, about = compared(folder)
+    say("verified whole", took, about)
+    say("sha256sum of the same files", peer, f"verifying takes {took / peer:.1f} times as long")
+    went_on = Progress(folder, resume=True)
+    again = timed(lambda: verify(folder, progress=went_on))
+    went_on.close(done=True)
+    say("gone on with at its end", again, f"{went_on.skipped} runs not read again; the log and its signatures are")
+
+
+def figures(place: Path, runs: int, megabytes: int) -> tuple[float, float]:
+    """Make an archive of that size at ``place`` and return the seconds of verifying it and of sha256sum."""
+    place.mkdir()
+    key = place / "key"
+    key.write_bytes(sshsig.generate())
+    key.chmod(0o600)
+    os.environ["XDG_STATE_HOME"] = str(place / "state")
+    archive = Archive(place / "archive", key)
+    make(archive, key, runs, megabytes * 1_000_000)
+    return compared(archive.folder)[:2]
+
+
+def compared(folder: Path) -> tuple[float, float, str]:
+    """Return the seconds of verifying an archive and of sha256sum over its files, and what it holds, in words."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     names = "".join(f"{path}\0" for path in files).encode()
     argv = ["/usr/bin/xargs", "-0", "sha256sum"]
     peer = timed(lambda: subprocess.run(argv, input=names, stdout=subprocess.DEVNULL, check=True))
+    progress = Progress(folder)
     started = time.perf_counter()
-    report = verify(folder)
+    report = verify(folder, progress=progress)
     took = time.perf_counter() - started
+    progress.close(done=False)
     if not report.ok:
         raise SystemExit(str(report))
-    say("verified whole", took, f"{report.entries} entries, {report.files} files, {size / 1e6:.0f} MB")
-    say("sha256sum of the same files", peer, f"verifying takes {took / peer:.1f} times as long")
+    rate = f"{len(report.sealed) / took:.0f} runs/s, {report.files / took:.0f} files/s, {size / took / 1e6:.1f} MB/s"
+    return took, peer, f"{report.entries} entries, {report.files} files, {size / 1e6:.0f} MB: {rate}"
 
 
 if __name__ == "__main__":

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import click
 
-from opslib import cli_archive, cli_lab, cli_run, settings
+from opslib import cli_archive, cli_lab, cli_run, cli_search, cli_store, places
 from opslib.cli_approve import approve
 from opslib.cli_drill import drill
+from opslib.cli_jupyter import jupyter
+from opslib.cli_mandate import give_mandate
+from opslib.cli_queue import queue, worker
+from opslib.cli_schedule import schedule
+from opslib.cli_sign_off import sign_off
+from opslib.cli_wave import wave
+from opslib.cli_witness import witness
 from opslib.console import Main, Progress, answering, print_json, print_rows, say
 from opslib.errors import ExitCode
 from opslib.model import now
@@ -63,11 +70,11 @@ def guide(items: bool, environment: str, as_json: bool) -> None:
 
     rows = catalogue.coverage()
     if items or as_json:
-        places = last_verdicts.of_items(settings.archive_folder(), catalogue.places(), environment)
+        found = last_verdicts.of_items(places.archive_folder(), catalogue.places(), environment)
     if as_json:
-        print_json({"notebooks": rows, "places": places})
+        print_json({"notebooks": rows, "places": found})
     elif items:
-        print_rows(last_verdicts.shown(place) for place in places)
+        print_rows(last_verdicts.shown(place) for place in found)
     else:
         print_rows(rows)
         done, all_of_it = (sum(int(row[name]) for row in rows) for name in ("carried_out", "items"))
@@ -81,13 +88,14 @@ def demo() -> int:
 
     A lab that was not running is taken down again at the end; the reports stay.
     """
+    from opslib import settings
     from opslib.archive.audit import audit
     from opslib.archive.store import Archive
     from opslib.headless import agreement, runner
     from opslib.headless.kernel_warm import keep_warm
     from opslib.lab.supervisor import Lab
 
-    folder, own = settings.archive_folder(), Lab(settings.lab_folder())
+    folder, own = places.archive_folder(), Lab(places.lab_folder())
     was_running = any(row.get("state") == "up" for row in own.status())
     own.up(progress=cli_lab.lab_progress)
     progress = Progress()
@@ -117,11 +125,21 @@ for command in (
     cli_run.stop_run,
     cli_run.confirm_run,
     cli_run.resolve_step,
+    jupyter,
     drill,
+    schedule,
+    queue,
+    worker,
+    wave,
+    witness,
+    sign_off,
+    give_mandate,
     cli_archive.archive,
     cli_lab.lab,
 ):
     main.add_command(command)
+for command in (*cli_search.COMMANDS, *cli_store.COMMANDS):
+    cli_archive.archive.add_command(command)
 
 
 if __name__ == "__main__":

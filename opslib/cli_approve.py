@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opslib import files, settings
+from opslib import files, places
 from opslib.console import answering, clean, print_json, say, tell
 from opslib.errors import SettingsError, UsageError
-from opslib.model import Environment, Plan, now
+from opslib.model import Plan, now
 
 if TYPE_CHECKING:
     from opslib.runs.approvals import Trust
@@ -78,11 +78,11 @@ def approve(
     saved, sha = saved_plan.parse(data), saved_plan.sha256(data)
     for line in shown(saved, sha, now()):
         tell(line)
-    known = _settings(saved.environment)
-    trust = _trust(known, signers)
+    known = described(saved.environment)
+    trust = trust_of(known, signers)
     if trust is None:
         tell("There is no list of allowed signers here: whether your key counts will show when the plan is applied.")
-    _confirm(sha, yes_digest)
+    confirm(sha, yes_digest)
     path = approvals.approve(
         data,
         folder,
@@ -93,7 +93,7 @@ def approve(
         expires=life,
         trust=trust,
         unattended=known.unattended_actions if known else (),
-        requested_by=_requesters(known, saved, trust),
+        requested_by=requesters_of(known, saved, trust),
         moment=now(),
     )
     who = path.name.removesuffix(approvals.SUFFIX)
@@ -190,7 +190,7 @@ def _find(plan: str) -> tuple[bytes, Path]:
 
     path = Path(plan).absolute()
     if not path.is_file():
-        store = Archive(settings.archive_folder())
+        store = Archive(places.archive_folder())
         path = store.folder / "runs" / work_of(store.find(plan).run) / "plan.json"
     try:
         data = files.read_plain(path, LARGEST)
@@ -201,8 +201,10 @@ def _find(plan: str) -> tuple[bytes, Path]:
     return data, run.parents[1] / "approvals" / work_of(run.name) if in_archive else run
 
 
-def _settings(environment: Environment) -> Settings | None:
-    # An approver's own machine need not know the target; who applies checks everything again.
+def described(environment: str) -> Settings | None:
+    """Return the target's description; None where a signer's own machine has none: who reads it checks again."""
+    from opslib import settings
+
     try:
         return settings.load(environment)
     except SettingsError:
@@ -210,14 +212,16 @@ def _settings(environment: Environment) -> Settings | None:
         return None
 
 
-def _trust(known: Settings | None, signers: Path | None) -> Trust | None:
+def trust_of(known: Settings | None, signers: Path | None) -> Trust | None:
+    """Return the lists of keys, where a description or ``signers`` names them."""
     from opslib.runs.approvals import trusted
 
     allowed = signers or (known.allowed_signers if known else None)
     return None if allowed is None else trusted(allowed, known.revoked_keys if known else None)
 
 
-def _requesters(known: Settings | None, saved: SavedPlan, trust: Trust | None) -> frozenset[str]:
+def requesters_of(known: Settings | None, saved: SavedPlan, trust: Trust | None) -> frozenset[str]:
+    """Return every name and key of who asked for a plan, as far as that is known here."""
     from opslib.runs.approvals import requesters
 
     if known is None or trust is None:
@@ -225,7 +229,8 @@ def _requesters(known: Settings | None, saved: SavedPlan, trust: Trust | None) -
     return requesters(known, saved.requested_by.rpartition("@")[0], trust.signers)
 
 
-def _confirm(sha256: str, given: str | None) -> None:
+def confirm(sha256: str, given: str | None) -> None:
+    """Return once the first digits of a plan's digest were typed; raises UsageError for others."""
     if given is None:
         try:
             given = click.prompt(f"Type the first {TYPED} digits to approve exactly this", err=True, default="")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from opslib import settings
+from opslib import places
 from opslib.console import answering, print_json, print_rows, say, tell
-from opslib.errors import ExitCode, UsageError
+from opslib.errors import ArchiveError, ExitCode, UsageError
 from opslib.model import now
+
+if TYPE_CHECKING:
+    from opslib.archive.store import Archive
 
 LONGEST_KEY = 1000
 
@@ -28,7 +32,7 @@ def list_runs(as_json: bool) -> None:
     from opslib.archive.store import Archive
     from opslib.canonical import to_json
 
-    store = Archive(settings.archive_folder())
+    store = Archive(places.archive_folder())
     rows = [to_json(row) for row in store.runs()]
     if as_json:
         print_json({"runs": rows})
@@ -51,8 +55,12 @@ def show_run(run: str) -> None:
     """
     from opslib.archive.store import Archive
 
-    archived = Archive(settings.archive_folder())
-    folder = archived.folder / "runs" / archived.find(run).run
+    archived = Archive(places.archive_folder())
+    try:
+        folder = archived.folder / "runs" / archived.find(run).run
+    except UsageError as error:
+        _show_elsewhere(archived, run, error)
+        return
     for name in ("run.json", "result.json"):
         if (folder / name).exists():
             say((folder / name).read_text(encoding="utf-8", errors="replace").rstrip(), lines=True)
@@ -60,6 +68,26 @@ def show_run(run: str) -> None:
         tell(f"{folder.name} is open: it has no report yet.")
     else:
         say(folder / "report.html")
+
+
+def _show_elsewhere(archived: Archive, given: str, unknown: UsageError) -> None:
+    """Say where a run is that the log knows and whose folder is not here; raises ``unknown`` for no such run."""
+    from opslib.archive import holds, pull
+
+    known = holds.fates(archived.log)
+    try:
+        closed = pull.find(known, given)
+    except UsageError:
+        raise unknown from None
+    removed = known.removed.get(closed.run)
+    how = f"ops archive pull {closed.run} FOLDER --environment NAME"
+    if removed is None:
+        raise ArchiveError(
+            f"{closed.run} was sealed on {closed.time[:10]}, its folder is gone, and no entry of the log removed it.",
+            f"If it was stored, bring it back: {how}. See ops archive verify.",
+        )
+    say(f"{closed.run} was sealed on {closed.time[:10]} and is in the store only; entry {removed.seq}: {removed.text}")
+    say(f"To bring it back: {how}")
 
 
 @archive.command("verify")
@@ -72,26 +100,45 @@ def show_run(run: str) -> None:
 @click.option(
     "--published", "environment", metavar="NAME", help="Compare with the heads published to this environment's bucket."
 )
+@click.option("--resume", is_flag=True, help="Go on with your last one, if it was broken off within a day.")
+@click.option("--store", metavar="NAME", help="Compare with the store of this environment, object by object.")
+@click.option("--read", is_flag=True, help="With --store: read every byte back, besides what the service says of it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
-def verify_archive(head: str | None, signers: Path | None, environment: str | None, as_json: bool) -> int:
+def verify_archive(
+    head: str | None,
+    signers: Path | None,
+    environment: str | None,
+    resume: bool,
+    store: str | None,
+    read: bool,
+    as_json: bool,
+) -> int:
     """Check every entry, signature, seal, approval and journal.
 
     The exit code is 0 when all fit, 5 when anything does not.
     """
+    from opslib import settings
+    from opslib.archive import stored
     from opslib.archive.audit import audit
     from opslib.archive.verify import HEAD
     from opslib.canonical import to_json
 
+    if read and not store:
+        raise UsageError("--read is for what --store compares.", "Name the environment: --store NAME.")
     if head is not None and not HEAD.fullmatch(head):
         raise UsageError(f"{head!r} is not a head.", "Give it as ops archive verify printed it: SEQ:SHA256.")
     published = settings.load(environment) if environment else None
-    seen = audit(settings.archive_folder(), moment=now(), head=head, signers=signers, published=published)
+    seen = audit(places.archive_folder(), moment=now(), head=head, signers=signers, published=published, resume=resume)
+    there = stored.compare(places.archive_folder(), settings.load(store), read=read) if store else None
+    ok = seen.ok and (there is None or there.ok)
     if as_json:
-        print_json({**to_json(seen), "ok": seen.ok})
+        compared = {"store": {**to_json(there), "ok": there.ok}} if there else {}
+        print_json({**to_json(seen), **compared, "ok": ok})
     else:
         say(seen, lines=True)
-    return 0 if seen.ok else int(ExitCode.FAILED)
+        say(there, lines=True) if there else None
+    return 0 if ok else int(ExitCode.FAILED)
 
 
 @archive.command("heartbeat")
@@ -99,10 +146,11 @@ def verify_archive(head: str | None, signers: Path | None, environment: str | No
 @answering
 def beat(environment: str) -> int:
     """Append an entry that shows that nothing was silenced; stamp and publish it. For cron, every hour."""
+    from opslib import settings
     from opslib.archive.heartbeat import beat as append
     from opslib.archive.store import Archive
 
-    done = append(Archive(settings.archive_folder()), settings.load(environment))
+    done = append(Archive(places.archive_folder()), settings.load(environment))
     say(f"entry {done.entry.seq}" + (f", published to {done.published.where}" if done.published else ""))
     for fault in done.faults:
         tell(fault)
@@ -114,9 +162,10 @@ def beat(environment: str) -> int:
 @answering
 def copy_archive(environment: str) -> None:
     """Copy what is new and sealed to the bucket of published heads."""
+    from opslib import settings
     from opslib.archive import copy
 
-    done = copy.copy(settings.archive_folder(), settings.load(environment))
+    done = copy.copy(places.archive_folder(), settings.load(environment))
     say(f"archive {done.archive}, up to entry {done.seq}: {done.added} objects added")
 
 
@@ -127,6 +176,7 @@ def copy_archive(environment: str) -> None:
 @answering
 def fetch_archive(archive_id: str, folder: Path, environment: str) -> int:
     """Bring a copied ARCHIVE (the id that copy printed) back into an empty FOLDER."""
+    from opslib import settings
     from opslib.archive import copy
 
     done = copy.fetch(archive_id, settings.load(environment), folder)
@@ -151,7 +201,7 @@ def add_key(public: Path, name: str) -> None:
     from opslib.archive.store import Archive
 
     text = public.read_text(encoding="ascii", errors="replace")[:LONGEST_KEY]
-    say(f"entry {keys.introduce(Archive(settings.archive_folder()).log, text, name).seq}")
+    say(f"entry {keys.introduce(Archive(places.archive_folder()).log, text, name).seq}")
 
 
 @key.command("revoke")
@@ -162,7 +212,7 @@ def revoke_key(fingerprint: str) -> None:
     from opslib.archive import keys
     from opslib.archive.store import Archive
 
-    say(f"entry {keys.revoke(Archive(settings.archive_folder()).log, fingerprint).seq}")
+    say(f"entry {keys.revoke(Archive(places.archive_folder()).log, fingerprint).seq}")
 
 
 @archive.command("index")
@@ -171,4 +221,4 @@ def index_archive() -> None:
     """Write the archive's index page anew; say where it is."""
     from opslib.archive.store import Archive
 
-    say(Archive(settings.archive_folder()).index())
+    say(Archive(places.archive_folder()).index())

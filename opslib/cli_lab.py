@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from opslib import settings
+from opslib import places
 from opslib.console import answering, print_json, print_rows, tell
 from opslib.errors import ExitCode, UsageError
 
@@ -30,7 +30,7 @@ def lab_up(rows: int | None) -> None:
     """
     from opslib.lab.supervisor import ROWS, Lab
 
-    own = Lab(settings.lab_folder())
+    own = Lab(places.lab_folder())
     own.up(rows or ROWS, progress=lab_progress)
     print_rows(own.status())
 
@@ -41,7 +41,7 @@ def lab_down() -> None:
     """Stop the lab and remove all its data."""
     from opslib.lab.supervisor import Lab
 
-    tell("The lab is down." if Lab(settings.lab_folder()).down() else "There was no lab.")
+    tell("The lab is down." if Lab(places.lab_folder()).down() else "There was no lab.")
 
 
 @lab.command("status")
@@ -54,7 +54,7 @@ def lab_status(as_json: bool) -> int:
     """
     from opslib.lab.supervisor import Lab
 
-    rows = Lab(settings.lab_folder()).status()
+    rows = Lab(places.lab_folder()).status()
     if as_json:
         print_json({"services": rows})
     elif rows:
@@ -81,7 +81,7 @@ def lab_break(fault: str | None, as_json: bool) -> None:
         print_json({"faults": rows}) if as_json else print_rows(rows)
         return
     one = broken.find(fault)
-    one.make(Lab(settings.lab_folder()).settings())
+    one.make(Lab(places.lab_folder()).settings())
     mended_by = one.notebook or f"a person: {one.person}"
     said = {"fault": one.name, "what": one.title, "check": one.check, "mended_by": mended_by}
     print_json(said) if as_json else print_rows([said])
@@ -95,7 +95,7 @@ def lab_mend(fault: str | None) -> None:
     from opslib.lab import broken
     from opslib.lab.supervisor import Lab
 
-    known = Lab(settings.lab_folder()).settings()
+    known = Lab(places.lab_folder()).settings()
     for one in [broken.find(fault)] if fault else broken.faults().values():
         one.mend(known)
         tell(f"mended: {one.name}")
@@ -113,7 +113,7 @@ def lab_recover(moment: str, xid: int | None) -> None:
     from opslib.lab.recovery import Before
     from opslib.lab.supervisor import Lab
 
-    made = Lab(settings.lab_folder()).recover(Before(_moment(moment), xid))
+    made = Lab(places.lab_folder()).recover(Before(_moment(moment), xid))
     print_rows([{"service": made.name, "what": made.what, "address": f"127.0.0.1:{made.port}"}])
 
 
@@ -139,7 +139,7 @@ def lab_traffic(kind: str, file: Path) -> None:
     from opslib.lab import traffic
     from opslib.lab.supervisor import Lab
 
-    own = Lab(settings.lab_folder())
+    own = Lab(places.lab_folder())
     traffic.into(file, traffic.KINDS[kind](own.settings), sys.stdin)
 
 

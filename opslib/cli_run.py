@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opslib import files, settings
+from opslib import files, places
 from opslib.console import Progress, answering, clean, print_json, say, tell
 from opslib.errors import Refused, UsageError
 from opslib.runs.outside import Word
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 @click.option(
     "--apply", "plan", metavar="PLAN", help="Apply this plan, exactly: a planning run's id, or its plan.json."
 )
+@click.option("--all", "folder", metavar="FOLDER", help="Every notebook of FOLDER that changes nothing: diagnostics.")
+@click.option("--at-once", type=int, default=0, help="With --all: runs side by side [default: the cores there are].")
+@click.option("--kernel", is_flag=True, help="Execute by papermill and a Jupyter kernel: slower, the same record.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
 def run_notebook(
@@ -36,6 +39,9 @@ def run_notebook(
     environment: str,
     planning: bool,
     plan: str | None,
+    folder: str | None,
+    at_once: int,
+    kernel: bool,
     as_json: bool,
 ) -> int:
     """Run NOTEBOOK on a target and archive its sealed report.
@@ -44,20 +50,26 @@ def run_notebook(
     one lists them. With --apply the notebook and its parameters are the plan's.
 
     Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, 4 refused, 5 a step failed or the run was
-    broken off, 64 wrong usage.
+    broken off, 64 wrong usage; with --all the worst of them.
     """
+    if folder is not None:
+        if notebook or parameters or planning or plan or kernel:
+            raise UsageError("--all takes a folder and no notebook, parameter, plan or kernel.", "Leave those out.")
+        return _run_all(folder, environment, at_once, as_json)
     from opslib.headless import agreement, runner
 
-    if plan is not None and (planning or parameters or notebook):
+    if plan is not None and (planning or parameters or notebook or kernel):
         raise UsageError("--apply takes the notebook and its parameters from the plan.", "Leave them out, and --plan.")
     if plan is None and notebook is None:
         raise UsageError("Which notebook?", "See them with: ops list")
-    folder, progress = settings.archive_folder(), Progress()
+    archive, progress = places.archive_folder(), Progress()
     if plan is not None:
-        result = agreement.apply(plan, environment, folder, progress=progress)
+        result = agreement.apply(plan, environment, archive, progress=progress)
     else:
         mode: Mode = "plan" if planning else "run"
-        result = runner.run(str(notebook), parameters, environment, folder, mode=mode, progress=progress)
+        result = runner.run(
+            str(notebook), parameters, environment, archive, mode=mode, kernel=kernel, progress=progress
+        )
     progress.done()
     return _answer(result, as_json)
 
@@ -76,7 +88,7 @@ def resume_run(run: str, environment: str, as_json: bool) -> int:
     from opslib.headless.resume import resume
 
     progress = Progress()
-    result = resume(run, settings.archive_folder(), environment=environment, progress=progress)
+    result = resume(run, places.archive_folder(), environment=environment, progress=progress)
     progress.done()
     return _answer(result, as_json)
 
@@ -111,7 +123,7 @@ def _say(run: str, word: Word) -> str:
     from opslib.runs import outside
     from opslib.runs.steps import work_of
 
-    store = Archive(settings.archive_folder())
+    store = Archive(places.archive_folder())
     found = store.find(run).run
     # Who types a plan's id means the run that applies it, or goes on with it.
     there = [one for one in going(store.folder) if work_of(one) == work_of(found)]
@@ -142,7 +154,7 @@ def resolve_step(run: str, step: str, done: bool, evidence: str, environment: st
     """
     from opslib.headless.resolve import resolve
 
-    result = resolve(run, step, done, Path(evidence), settings.archive_folder(), environment)
+    result = resolve(run, step, done, Path(evidence), places.archive_folder(), environment)
     return _answer(result, as_json)
 
 
@@ -165,9 +177,27 @@ def undo_run(run: str, planning: bool, plan: str | None, environment: str, as_js
         raise UsageError("A plan is made, or it is applied.", "Leave one of --plan and --apply out.")
     progress = Progress()
     mode: Mode = "plan" if planning else "run"
-    result = undo(run, settings.archive_folder(), mode=mode, plan=plan, environment=environment, progress=progress)
+    result = undo(run, places.archive_folder(), mode=mode, plan=plan, environment=environment, progress=progress)
     progress.done()
     return _answer(result, as_json)
+
+
+def _run_all(folder: str, environment: str, at_once: int, as_json: bool) -> int:
+    from opslib.headless import sweep
+
+    def told(result: Mapping[str, Any]) -> None:
+        if as_json:
+            return
+        if "error" in result:
+            say(f"NOT RUN  {result['notebook']}: {result['error']}")
+        else:
+            print_result(result)
+
+    wanted = sweep.chosen(folder)
+    results = sweep.sweep(wanted, environment, places.archive_folder(), at_once or sweep.cores(), told)
+    if as_json:
+        print_json({"runs": results})
+    return sweep.worst(results)
 
 
 def _answer(result: Mapping[str, Any], as_json: bool) -> int:
@@ -194,7 +224,9 @@ def print_result(result: Mapping[str, Any]) -> None:
 
 
 def _next(result: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what to type next: after a plan, or after a run that ended early and may have changed something."""
+    """Yield what to type next: after a plan, after a run that found something which a notebook is for, or after one
+    that ended early and may have changed something.
+    """
     from opslib.runs import saved_plan
     from opslib.runs.steps import work_of
     from opslib.runs.undoing import to_apply
@@ -208,6 +240,11 @@ def _next(result: Mapping[str, Any]) -> Iterator[str]:
         if saved.missing:
             yield f"Each approves it with: ops approve {run}"
         yield f"Apply it with: {to_apply(saved)}"
+    elif result["state"] == "finished" and result.get("leads_to") not in (None, "", result["notebook"]):
+        planned = "" if result["leads_to"].startswith("diagnostics/") else " --plan"
+        about = f"  ({result['leads_for']})" if result["leads_for"] not in result["reason"] else ""
+        given = "".join(f" -p {one}" for one in result.get("leads_with", "").split(", ") if one)
+        yield f"Next: ops run --environment {result['environment']} {result['leads_to']}{given}{planned}{about}"
     elif re.search(r"-undo-[1-9][0-9]*$", run, re.ASCII):
         if result["state"] != "finished" and "ops undo" not in result["reason"]:
             yield f"Go on with: ops undo {work_of(run)}"

@@ -112,18 +112,29 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def create_locked(path: Path, part: Path) -> int | None:
+def create_locked(path: Path, part: Path, data: bytes = b"") -> int | None:
     """Create ``path`` with its lock held from its first moment and return the handle; None when it exists.
 
-    ``part`` is a temporary name of this caller's own: nobody who looks for ``path`` can lock it first.
+    ``part`` is a temporary name of this caller's own: nobody who looks for ``path`` can lock it first. With ``data``,
+    that is its content from its first moment, and on the disk before returning.
     """
     handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if data:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
         os.link(part, path)
+        if data:
+            sync_folder(path.parent)
     except FileExistsError:
         os.close(handle)
         return None
+    except BaseException:
+        os.close(handle)
+        raise
     finally:
         part.unlink()
     return handle

@@ -141,12 +141,16 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a check's rule says of one reading: verdict, one sentence, the figure, the rows to show."""
+    """What a check's rule says of one reading: verdict, one sentence, the figure, the rows to show.
+
+    ``remedy`` is what to do about just this, where the check's own speaks of several things; else it is empty.
+    """
 
     verdict: Verdict
     summary: str
     value: float | None = None
     rows: Rows = ()
+    remedy: str = ""
 
 
 @dataclass(frozen=True)

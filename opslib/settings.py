@@ -23,16 +23,16 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from opslib.errors import SettingsError
 from opslib.model import ENVIRONMENTS, Environment
+from opslib.places import ROOT, lab_folder
 from opslib.redaction import CacheUrl, DatabaseUrl, Secret
+from opslib.settings_archive import ArchiveStore
 from opslib.settings_database import DatabaseFencing, DatabaseServers, RecoveredServer
 from opslib.settings_environments import PREFIX, lab_faults, shared_faults
 from opslib.settings_guard import Address, Bucket, Folder, Guard, shown, split
 from opslib.settings_sites import SITES
+from opslib.settings_telling import FILE_ONLY as TELLING
+from opslib.settings_telling import Telling
 from opslib.settings_vendors import ADDRESSES, REPLICAS, VOUCHING, VendorNames, VendorTokens
-
-ROOT = Path(__file__).resolve().parent.parent
-"""The project's folder: notebooks, .env files and, unless told otherwise, archive and lab."""
-
 
 S = TypeVar("S", bound="ReadSettings")
 
@@ -138,7 +138,7 @@ class ReadSettings(DatabaseServers, VendorNames):
         return {name: _shown(value) for name, value in pairs if value is not None}
 
 
-class Settings(Guard, DatabaseFencing, VendorTokens, RecoveredServer, ReadSettings):
+class Settings(Guard, ArchiveStore, DatabaseFencing, VendorTokens, RecoveredServer, Telling, ReadSettings):
     """The whole description, with what can write; only the executor's process holds it."""
 
     database_url: DatabaseUrl = Field(
@@ -163,11 +163,16 @@ class Settings(Guard, DatabaseFencing, VendorTokens, RecoveredServer, ReadSettin
 
 
 FILE_ONLY = frozenset(
-    {n for part in (Guard, DatabaseFencing) for n, f in part.model_fields.items() if f.annotation != Secret | None}
+    {
+        n
+        for part in (Guard, ArchiveStore, DatabaseFencing)
+        for n, f in part.model_fields.items()
+        if f.annotation != Secret | None
+    }
     | {name for name, field in VendorNames.model_fields.items() if field.alias in ADDRESSES or name in VOUCHING}
     | {"aws_endpoint_url", "migrations", "checkout", "repository", "workspace", "development_secret", *REPLICAS, *SITES}
     | {"terraform", "infrastructure", "infrastructure_values", "infrastructure_backend", "terraform_plugins"}
-    | {"application_database", "application_standby"}
+    | {"application_database", "application_standby", *TELLING}
 )
 """What the process cannot add to a description that has a file: guard, where credentials go, what runs, who vouches."""
 
@@ -183,11 +188,11 @@ def load(environment: str, *, root: Path = ROOT, lab: Path | None = None) -> Set
         file = lab or lab_folder() / "target.env"
         if not file.is_file():
             raise SettingsError("The lab is not running.", "Start it with: ops lab up")
-        values, faults, where = *_read(file), str(file)
+        values, faults, where = *read_file(file), str(file)
         faults += lab_faults(values)
     else:
         file = root / f".env.{environment}"
-        values, faults = _read(file) if file.is_file() else ({}, [])
+        values, faults = read_file(file) if file.is_file() else ({}, [])
         if file.is_file():
             faults += _loosened(values, os.environ, file)
         values = _merge(values, os.environ, faults, file)
@@ -203,22 +208,8 @@ def load_reading(variables: Mapping[str, str] | None = None) -> ReadSettings:
     return _validated(ReadSettings, dict(variables or os.environ), [], "the environment")
 
 
-def lab_folder() -> Path:
-    """Return the folder that holds the lab's whole state (``OPS_LAB``, else ``.lab`` in the project)."""
-    return Path(os.environ.get("OPS_LAB") or ROOT / ".lab")
-
-
-def archive_folder() -> Path:
-    """Return the archive's folder (``OPS_ARCHIVE``, else ``archive`` in the project)."""
-    return Path(os.environ.get("OPS_ARCHIVE") or ROOT / "archive")
-
-
-def notebooks_folder() -> Path:
-    """Return the notebooks' folder (``OPS_NOTEBOOKS``, else ``notebooks`` in the project)."""
-    return Path(os.environ.get("OPS_NOTEBOOKS") or ROOT / "notebooks")
-
-
-def _read(file: Path) -> tuple[dict[str, str], list[str]]:
+def read_file(file: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the variables of a file of the form NAME=value, and what is wrong with its lines."""
     from dotenv.parser import parse_stream
 
     values: dict[str, str] = {}
@@ -241,7 +232,7 @@ def _others(environment: str, root: Path) -> dict[str, dict[str, str]]:
         file = root / f".env.{other}"
         with suppress(OSError, UnicodeDecodeError):
             if other not in (environment, "lab") and file.is_file():
-                found[file.name] = _read(file)[0]
+                found[file.name] = read_file(file)[0]
     return found
 
 

@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from opslib.settings_telling import ADDRESSES as TELLING
 from opslib.settings_vendors import ADDRESSES, LED_BY
 
 Values = Mapping[str, str]
@@ -32,6 +33,7 @@ _LAB = (
     "VITE_API_BASE_URL",
     "OPS_SERVER_METRICS_URL",
     *ADDRESSES,
+    *TELLING,
 )
 _LAB_OWN = (
     "AWS_ENDPOINT_URL",

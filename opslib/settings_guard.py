@@ -102,6 +102,9 @@ class Guard(BaseModel):
     run_minutes: float = Field(
         24 * 60.0, alias="OPS_RUN_MINUTES", gt=0, description="a run that takes longer is stopped"
     )
+    runs_at_once: int = Field(
+        4, alias="OPS_RUNS_AT_ONCE", gt=0, description="how many runs of a queue's workers go on here at a time"
+    )
     lease_bucket: Bucket | None = Field(
         None,
         alias="OPS_LEASE_BUCKET",

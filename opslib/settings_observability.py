@@ -11,6 +11,8 @@ from opslib.settings_guard import Address
 
 Job = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
 """A scrape job's name: nothing that could end a text within a query."""
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""Of an object of Kubernetes."""
 
 
 class Observability(BaseModel):
@@ -39,6 +41,14 @@ class Observability(BaseModel):
     read_jaeger_token: Secret | None = Field(
         None, alias="OPS_READ_JAEGER_TOKEN", description="of what stands before it; unset: none is sent"
     )
+
+    observability_namespace: Name | None = Field(
+        None,
+        alias="OPS_OBSERVABILITY_NAMESPACE",
+        description="of the cluster, where Prometheus and Grafana run; unset: they run elsewhere",
+    )
+    prometheus_deployment: Name = Field("prometheus", alias="OPS_PROMETHEUS_DEPLOYMENT", description="there")
+    grafana_deployment: Name = Field("grafana", alias="OPS_GRAFANA_DEPLOYMENT", description="there")
 
 
 ADDRESSES = ("OPS_PROMETHEUS_URL", "OPS_ALERTMANAGER_URL", "OPS_GRAFANA_URL", "OPS_JAEGER_URL")

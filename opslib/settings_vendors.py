@@ -19,7 +19,9 @@ from opslib.settings_development import DevelopmentNames
 from opslib.settings_gateway import GatewayNames, GatewayTokens
 from opslib.settings_guard import Address, split
 from opslib.settings_observability import ADDRESSES as WATCHING
-from opslib.settings_observability import Observability
+from opslib.settings_observability import Name, Observability
+from opslib.settings_on_call import ADDRESSES as ON_CALL
+from opslib.settings_on_call import OnCall
 from opslib.settings_recovery import RecoveryNames
 from opslib.settings_sign_in import SignIn
 from opslib.settings_sites import Sites, SiteTokens
@@ -43,7 +45,7 @@ def _whole(path: Path) -> Path:
 Hoster = Literal["vercel", "netlify", "cloudflare"]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 """A name or an id as vendors give them."""
-Object = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Object = Name
 """A name that Kubernetes allows for an object."""
 Network = Annotated[str, Field(pattern=r"^[0-9a-f:.]{2,39}(/[0-9]{1,3})?$"), AfterValidator(_network)]
 """A range of addresses, as CIDR."""
@@ -56,7 +58,7 @@ Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 
 
 class VendorNames(
-    SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, GatewayNames, Sites, RecoveryNames
+    SignIn, ProjectAccess, Dependencies, DevelopmentNames, Observability, OnCall, GatewayNames, Sites, RecoveryNames
 ):
     """Addresses and names at the vendors, and what only reads there."""
 
@@ -89,7 +91,7 @@ class VendorNames(
         None, alias="GITHUB_REPOSITORY", pattern=r"^[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}$"
     )
     read_github_token: Secret | None = Field(
-        None, alias="OPS_READ_GITHUB_TOKEN", description="fine-grained, actions: read, contents: read"
+        None, alias="OPS_READ_GITHUB_TOKEN", description="fine-grained, actions: read, contents: read, issues: read"
     )
 
     supabase_url: Address | None = Field(None, alias="SUPABASE_API_URL", description="unset: api.supabase.com")
@@ -116,6 +118,12 @@ class VendorNames(
     checkout: Annotated[Path, AfterValidator(_whole)] | None = Field(
         None, alias="OPS_CHECKOUT", description="folder of the product's git repository; its commits are read"
     )
+    guide_document: str = Field(
+        "docs/OPERATIONS_GUIDE.md",
+        alias="OPS_GUIDE_DOCUMENT",
+        pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){0,9}$",
+        description="path of the operations guide in that repository",
+    )
     vault_secret: str = Field(
         "valuecanvas/production/secrets",
         alias="OPS_VAULT_SECRET",
@@ -127,6 +135,15 @@ class VendorNames(
         alias="OPS_LOG_GROUP",
         pattern=r"^[A-Za-z0-9_/.#-]{1,512}$",
         description="group in CloudWatch that the product's logs are kept in; the product's own code names another",
+    )
+    log_exports: Annotated[Path, AfterValidator(_whole)] | None = Field(
+        None, alias="OPS_LOG_EXPORTS", description="folder of exported logs on this machine, each export a folder of it"
+    )
+    log_work: Annotated[Path, AfterValidator(_whole)] | None = Field(
+        None, alias="OPS_LOG_WORK", description="folder in which exported logs are worked on; unset: the system's own"
+    )
+    log_memory_mb: int = Field(
+        1024, alias="OPS_LOG_MEMORY_MB", ge=256, le=65536, description="memory that working on them may take"
     )
 
     kubernetes_url: Address | None = Field(None, alias="OPS_KUBERNETES_URL", description="of the API server")
@@ -231,6 +248,7 @@ ADDRESSES = (
     "TOGETHER_API_URL",
     "OPENAI_API_URL",
     *WATCHING,
+    *ON_CALL,
 )
 """Variables that lead to a vendor, or to what it serves."""
 
@@ -245,7 +263,8 @@ LED_BY = {
     "NETLIFY_API_URL": ("NETLIFY_SITE_ID", "NETLIFY_AUTH_TOKEN"),
     "CLOUDFLARE_BASE_URL": ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_PAGES_PROJECT", "CLOUDFLARE_API_TOKEN"),
     "PAGERDUTY_EVENTS_URL": ("PAGERDUTY_ROUTING_KEY",),
-    "SLACK_API_URL": ("OPS_SLACK_CHANNEL", "SLACK_BOT_TOKEN"),
+    "PAGERDUTY_API_URL": ("OPS_READ_PAGERDUTY_TOKEN", "OPS_ESCALATION_POLICY"),
+    "SLACK_API_URL": ("OPS_SLACK_CHANNEL", "SLACK_BOT_TOKEN", "OPS_READ_SLACK_TOKEN"),
     "SENTRY_URL": ("SENTRY_ORG", "SENTRY_PROJECT", "OPS_READ_SENTRY_TOKEN"),
     "OPS_RESOLVER": ("OPS_HOSTS", "HOSTED_ZONE_ID"),
     "OPS_NAME_SERVERS": ("HOSTED_ZONE_ID",),

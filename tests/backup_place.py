@@ -219,5 +219,24 @@ def place(lab: Any, schema: str = SCHEMA) -> Any:
             session.execute(f"DROP DATABASE {made.name} WITH (FORCE)")
 
 
+@contextmanager
+def backed_up(settings: Any) -> Any:
+    """Let the lab's own database have a backup, taken and proven just now; afterwards it has none that it had not."""
+    run = f"20261129T010000Z-runbooks-back-up-database-{uuid.uuid4().hex[:6]}"
+    reading, writing = ReadTarget(settings.reading(), run), WriteTarget(settings, run)
+    store = writing.backup_store
+    before = {(item.key, item.version) for item in store.versions(settings.backup_prefix)}
+    try:
+        for action in (TakeBackup(), ProveBackup()):
+            action.apply(writing, action.plan(reading), quiet)
+        yield
+    finally:
+        after = {(item.key, item.version) for item in store.versions(settings.backup_prefix)}
+        for key, version in after - before:
+            store.delete_version(key, version)
+        reading.close()
+        writing.close()
+
+
 def quiet(text: str, done: float | None = None, total: float | None = None) -> None:
     """Show no progress."""

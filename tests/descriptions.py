@@ -1,6 +1,8 @@
 """A target's description that leads nowhere: for tests that contact nobody."""
 
+from opslib.redaction import Secret
 from opslib.settings import Settings
+from opslib.settings_guard import shown
 
 
 def description(environment="lab", **more):
@@ -16,3 +18,15 @@ def description(environment="lab", **more):
         **more,
     }
     return Settings.model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def as_production(settings, signers):
+    """Return the variables of a process for which a lab is production, with ``signers`` as who may approve there."""
+    given = {"environment": "production", "allowed_signers": signers, "operators": {}}
+    described, found = settings.model_copy(update=given), {}
+    for name, field in Settings.model_fields.items():
+        value = getattr(described, name)
+        if value not in (None, (), {}):
+            text = value.reveal() if isinstance(value, Secret) else shown(value)
+            found[str(field.alias)] = text.replace(", ", ",")
+    return found

@@ -107,3 +107,13 @@ class Pods:
         state["version"] += 1
         one["metadata"]["resourceVersion"] = str(state["version"])
         self.doors.put(kubernetes=state)
+
+    def mount(self, name: str, **values: str) -> None:
+        """Let somebody else make a secret, and the pod of a stateful set have it as files."""
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+        self.doors.make("secrets", name, {})
+        state = self.doors.cluster()
+        state["objects"]["secrets"][f"{NAMESPACE}/{name}"]["data"] = data
+        pod = next(one for key, one in state["objects"]["pods"].items() if key == f"{NAMESPACE}/redis-0")
+        pod["spec"]["volumes"] = [{"name": "kept", "projected": {"sources": [{"secret": {"name": name}}]}}]
+        self.doors.put(kubernetes=state)

@@ -77,8 +77,9 @@ def zone_doors(settings: Any) -> Iterator[ZoneDoors]:
     """Hand out the doors, with answers that may be kept for a second only; everything is put back afterwards."""
     made = ZoneDoors(settings)
     with made.doors.restored():
-        made.serve(memory=uuid.uuid4().hex)
         made.put(record("A", "127.0.0.1"))
+        # Last: what the name servers saw until then is nothing that one of them could be behind with.
+        made.serve(memory=uuid.uuid4().hex)
         try:
             yield made
         finally:

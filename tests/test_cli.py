@@ -192,9 +192,28 @@ def test_a_reader_that_went_away_is_no_defect(ops, archived, tmp_path):
         ({"state": "interrupted", "steps": 0}, None),
         ({"state": "finished", "steps": 1}, None),
         ({"state": "failed", "steps": 0, "run": "{run}-undo-2"}, "Go on with: ops undo {run}"),
+        (
+            {"state": "finished", "steps": 0, "leads_to": "runbooks/back-up-database"},
+            "Next: ops run --environment staging runbooks/back-up-database --plan",
+        ),
+        (
+            {"state": "finished", "steps": 0, "leads_to": "diagnostics/database", "leads_for": "The disk has room"},
+            "Next: ops run --environment staging diagnostics/database  (The disk has room)",
+        ),
+        (
+            {
+                "state": "finished",
+                "steps": 0,
+                "leads_to": "disaster/recover-everything",
+                "leads_with": "services=api, back=previous",
+            },
+            "Next: ops run --environment staging disaster/recover-everything -p services=api -p back=previous --plan",
+        ),
+        ({"state": "finished", "steps": 1, "leads_to": "runbooks/restore-database"}, None),
+        ({"state": "interrupted", "steps": 0, "leads_to": "runbooks/back-up-database"}, None),
     ],
 )
-def test_a_run_that_was_broken_off_says_what_to_type_next(capsys, tmp_path, result, said):
+def test_a_run_that_found_something_or_was_broken_off_says_what_to_type_next(capsys, tmp_path, result, said):
     run = "20261123T130714Z-runbooks-restore-database-b2c3d4"
     given = {
         "run": run,
@@ -203,9 +222,11 @@ def test_a_run_that_was_broken_off_says_what_to_type_next(capsys, tmp_path, resu
         "counts": {},
         "reason": "",
         "notebook": "runbooks/restore-database",
+        "environment": "staging",
+        "leads_for": "",
         "report": str(tmp_path / "report.html"),
         **{name: value.format(run=run) if isinstance(value, str) else value for name, value in result.items()},
     }
     print_result(given)
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert (said.format(run=run) in lines) if said else not any("Go on" in line for line in lines)
+    assert (said.format(run=run) in lines) if said else not any(line.startswith(("Go on", "Next")) for line in lines)

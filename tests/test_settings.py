@@ -162,3 +162,23 @@ def test_a_description_can_fix_the_archive_and_the_shell_must_agree(describe, mo
         describe({**GOOD, "OPS_ARCHIVE": "/srv/archive"})
     monkeypatch.setenv("OPS_ARCHIVE", "/srv/archive")
     assert describe({**GOOD, "OPS_ARCHIVE": "/srv/archive"}).environment == "staging"
+
+
+def test_no_part_of_the_description_takes_the_place_of_another_parts_field_or_validator():
+    # The later class of two with one name silently wins: what the other one checks would be checked no more.
+    own: dict[str, list[str]] = {}
+    for part in settings.Settings.__mro__:
+        # Validators stand in the decorators of a class that pydantic made, together with those that it inherits.
+        inherited = {name for base in part.__bases__ for name in _said(base)}
+        for name in _said(part) - inherited | {*vars(part).get("__annotations__", {})}:
+            if not name.startswith(("__", "model_")):
+                own.setdefault(name, []).append(part.__name__)
+    assert {"site", "status_pages", "_once"} <= {*own}
+    assert {name: parts for name, parts in own.items() if len(parts) > 1 and "BaseModel" not in parts} == {}
+
+
+def _said(part):
+    decorators = getattr(part, "__pydantic_decorators__", None)
+    if decorators is None:
+        return set()
+    return {f"{name}" for kind in ("field_validators", "model_validators") for name in getattr(decorators, kind)}

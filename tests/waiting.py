@@ -6,11 +6,14 @@ from contextlib import suppress
 import psutil
 
 
-def until(look, seconds=60.0):
-    """Return the first true answer of ``look``; fails when there is none for so long: machines are busy at times."""
+def until(look, seconds=60.0, instead=lambda: "it did not come about"):
+    """Return the first true answer of ``look``; fails when there is none for so long, and says what is ``instead``.
+
+    Machines are busy at times: the limit is wide.
+    """
     end = time.monotonic() + seconds
     while not (answer := look()):
-        assert time.monotonic() < end, "it did not come about"
+        assert time.monotonic() < end, instead()
         time.sleep(0.02)
     return answer
 

@@ -1,89 +1,39 @@
-"""The actions: the only effects that the executor knows, each by its name.
+"""The actions: the only effects that the executor knows, each by its name (:mod:`opslib.actions.known`).
 
-The dictionary is closed and written out: nothing registers itself, so that what can be asked for is
-what stands here.
+One module per area, imported at its first use: a run that only looks pays for no action.
 """
 
 from __future__ import annotations
 
-from opslib.actions import (
-    authentication,
-    backups,
-    cache,
-    cluster,
-    database,
-    delivery,
-    dependencies,
-    environment,
-    frontend,
-    llm,
-    security,
-    supabase,
-)
-from opslib.actions.base import Action
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-_KINDS: tuple[type[Action], ...] = (
-    backups.TakeBackup,
-    backups.ProveBackup,
-    backups.ApplyRetention,
-    backups.StageBackup,
-    backups.RestoreIntoNewDatabase,
-    backups.SwapDatabases,
-    database.VacuumTables,
-    database.CreateIndex,
-    database.DropInvalidIndexes,
-    database.RefreshViews,
-    database.RehearseMigrations,
-    database.ApplyMigrations,
-    database.ApplyDestructiveMigrations,
-    database.RollBackMigration,
-    database.EndBlockingSession,
-    database.RecoverToMoment,
-    database.BringBackRows,
-    database.FencePrimary,
-    database.PromoteStandby,
-    database.RepointApplication,
-    database.ProveWrites,
-    database.RejoinFormerPrimary,
-    cache.ClearFamily,
-    delivery.DispatchWorkflow,
-    frontend.BuildFrontEnd,
-    frontend.DraftFrontEnd,
-    frontend.DeployFrontEnd,
-    frontend.RollBackFrontEnd,
-    frontend.SetHostingVariable,
-    supabase.SetFunctionSecret,
-    supabase.DeployFunctions,
-    security.PreserveEvidence,
-    security.PreserveLogs,
-    security.NotifyStakeholders,
-    authentication.RevokeSessions,
-    cache.SetCacheMemory,
-    cluster.ScaleDeployment,
-    environment.CloneRepository,
-    environment.InstallPackages,
-    environment.WriteEnvironmentFile,
-    environment.StartDevServer,
-    cluster.BlockAddresses,
-    cluster.SetAuditLevel,
-    security.StageKey,
-    security.TryKey,
-    security.PromoteKey,
-    security.SetFunctionKey,
-    security.SetHostingKey,
-    security.RebuildFrontEnd,
-    security.SetClusterKey,
-    security.RevokeOldKey,
-    security.PrepareSigningKey,
-    security.RotateSigningKey,
-    security.TrySigningKey,
-    security.RevokeSigningKey,
-    llm.ResetBreakers,
-    dependencies.SwitchSite,
-    cluster.RecoverDeployment,
-    cache.RestartCache,
-    delivery.ApplyInfrastructure,
-)
+from opslib.areas import lazily
 
-ACTIONS: dict[str, type[Action]] = {kind.name: kind for kind in _KINDS}
+if TYPE_CHECKING:
+    from opslib.actions.base import Action
+
+__getattr__ = lazily(__name__)
+
+
+class _Actions(Mapping[str, "type[Action]"]):
+    """Every action by its name, imported with the first look into it."""
+
+    def __getitem__(self, name: str) -> type[Action]:
+        return self._known()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    @staticmethod
+    def _known() -> dict[str, type[Action]]:
+        from opslib.actions.known import BY_NAME
+
+        return BY_NAME
+
+
+ACTIONS: Mapping[str, type[Action]] = _Actions()
 """Every action, by its name."""

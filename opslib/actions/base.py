@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verification
-from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
+
+if TYPE_CHECKING:
+    # Whoever reads a record knows an action's outcomes, and pays for no client.
+    from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 
 def faults(error: ValidationError) -> str:

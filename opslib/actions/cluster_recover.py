@@ -10,21 +10,18 @@ from pydantic import Field
 
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.actions.cluster_bounds import wait
+from opslib.actions.cluster_recover_answer import answering
 from opslib.actions.cluster_recover_parts import Back, Parts, differences, left, parts
-from opslib.errors import OpsError, Refused, StepFailed, Unreachable
+from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.guide.recovery import NONE, SERVICES, chosen
 from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
-from opslib.probes import application_ready
-from opslib.probes.cluster_room import Which, name_of
-from opslib.probes.cluster_standing import Standing, look
+from opslib.probes.cluster_standing import WATCHING, Recovered, Standing, home, look, name_of
 from opslib.probes.cluster_states import state_of
-from opslib.systems.kubernetes_history import ReplicaSet
-from opslib.systems.target import PlanTarget, ReadTarget, VerifyTarget, WriteTarget
+from opslib.systems.kubernetes_history import ReadOnlyWorkloads, ReplicaSet, Workloads
+from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
-READY_SECONDS, PAUSE_SECONDS = 15.0, 1.0
-"""How long a balancer may take to notice that pods are back."""
-SEEN_SECONDS = 10.0
-"""How long a controller may take to look at what was changed."""
+SEEN_SECONDS, PAUSE_SECONDS = 10.0, 0.25
+"""How long a controller may take to look at what was changed, and how often that is asked."""
 UNTOLD = "Kubernetes does not record whether that revision was ever well; kubectl rollout undo takes it as well."
 
 
@@ -33,7 +30,7 @@ class RecoverDeployment(Action):
 
     A pod is wedged when it runs and is not ready ``wedged_seconds`` after it was made. Such pods are removed one at a
     time, each only while it serves nobody, and the next only once all are ready again: as few serve as before, never
-    fewer.
+    fewer. ``least`` is how many replicas 0 becomes; of who watches it is one, for a second would want the same volume.
     """
 
     name: ClassVar[str] = "recover-deployment"
@@ -49,10 +46,11 @@ class RecoverDeployment(Action):
         "The guide has no scenario for the API, though it promises it within ten minutes: its only command applies a "
         "folder that does not exist (GH-01). Here what is amiss decides: a number of 0 goes back to its autoscaler's "
         "least, a template that lets no pod start gives way to the one before (as kubectl rollout undo does), and a "
-        "pod that hangs is replaced, alone."
+        "pod that hangs is replaced, alone. Who watches, Prometheus and Grafana, is brought back the same way: the "
+        "guide starts both and says nothing of their end."
     )
 
-    which: Which
+    which: Recovered
     services: str = Field(default=NONE, pattern=SERVICES)
     back: Back = "if-broken"
     least: int = Field(default=2, ge=1, le=50)
@@ -63,8 +61,9 @@ class RecoverDeployment(Action):
         """Look what is amiss; raises Refused where it is nothing that this step would mend."""
         if not chosen(self.services, self.which):
             return self._nothing({"asked for": self.services})
-        now = _seen(target, name_of(target.settings, self.which))
-        found = parts(now, self.back, self.least, self.wedged_seconds)
+        now = _seen(home(target, self.which), name_of(target.settings, self.which))
+        least = 1 if self.which in WATCHING else self.least
+        found = parts(now, self.back, least, self.wedged_seconds)
         before: dict[str, Any] = {
             "deployment": now.deployment.name,
             "replicas": _number(now),
@@ -79,7 +78,7 @@ class RecoverDeployment(Action):
             touches=found.count,
             touched="numbers, templates and pods",
             verification="The rollout is over, every replica is available"
-            + (", and the API says through its own address that it is ready." if self.which == "api" else "."),
+            + (", and it answers through its own address." if self.which != "worker" else "."),
             undo=_undo(found),
             fingerprint={
                 "deployment": now.deployment.meta.uid,
@@ -100,28 +99,28 @@ class RecoverDeployment(Action):
         """Put right what is left of it, and wait; raises StepFailed where a pod's successor is not ready in time."""
         if not plan.touches:
             return {"in_time": True, "seconds": 0.0}
-        name, began = str(plan.before["deployment"]), time.monotonic()
-        now = _seen(target, name)
+        name, began, cluster = str(plan.before["deployment"]), time.monotonic(), home(target, self.which)
+        now = _seen(cluster, name)
         todo = left(now, plan)
         if "the template" in todo:
             self._template(target, now, plan.fingerprint["template"], forward=True)
             progress("the template of before is set")
         if "the number of replicas" in todo:
-            scaled = target.cluster.deployment(name)
-            target.cluster_writer.scale(name, int(plan.after["replicas"]), scaled.meta.version)
+            scaled = cluster.deployment(name)
+            self._writer(target).scale(name, int(plan.after["replicas"]), scaled.meta.version)
         for pod, uid in plan.fingerprint["pods"].items():
             self._replace(target, name, pod, str(uid), progress)
-        _, in_time = wait(target.cluster, name, self._left(began), progress)
+        _, in_time = wait(cluster, name, self._left(began), progress)
         return {"in_time": in_time, "seconds": round(time.monotonic() - began, 1)}
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
-        """Look at the deployment, at its pods, and through the API's own address."""
+        """Look at the deployment, at its pods, and through its own address."""
         if not plan.touches:
             return Verification(Verdict.OK, f"Nothing was to be done: {_words(plan.before)}.")
-        name = str(plan.before["deployment"])
+        name, cluster = str(plan.before["deployment"]), home(target, self.which)
         if values["in_time"] is None:
-            wait(target.cluster, name, self.wait_seconds)
-        now = look(target, name)
+            wait(cluster, name, self.wait_seconds)
+        now = look(cluster, name)
         rows: Rows = tuple(
             {"pod": pod.name, "state": state_of(pod)[0], "image": pod.spec.containers[0].image} for pod in now.pods
         )
@@ -130,9 +129,9 @@ class RecoverDeployment(Action):
         said = f"{now.deployment.status.available} of {now.deployment.spec.replicas} replicas of {name} are available"
         if not now.deployment.done or not now.deployment.status.available:
             return Verification(Verdict.CRITICAL, f"{said}.", rows)
-        if self.which != "api":
+        if self.which == "worker":
             return Verification(Verdict.OK, f"{said}.", rows)
-        verdict, through = _through_the_service(target)
+        verdict, through = answering(target, self.which)
         return Verification(verdict, f"{said}; {through}.", rows)
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
@@ -140,7 +139,7 @@ class RecoverDeployment(Action):
         if not plan.touches:
             return Settled(Outcome.DONE, "Nothing was to be done.", {"in_time": True, "seconds": 0.0})
         try:
-            todo = left(_seen(target, str(plan.before["deployment"])), plan)
+            todo = left(_seen(home(target, self.which), str(plan.before["deployment"])), plan)
         except Refused as error:
             return Settled(Outcome.UNKNOWN, error.message)
         if not todo:
@@ -151,17 +150,20 @@ class RecoverDeployment(Action):
 
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
         """Set the template and the number of before again; raises Refused where somebody deployed since."""
-        name, wanted = str(plan.before["deployment"]), plan.fingerprint
-        now = _seen(target, name)
+        name, wanted, cluster = str(plan.before["deployment"]), plan.fingerprint, home(target, self.which)
+        now = _seen(cluster, name)
         if wanted["template"]["to"] and (now.current is None or now.current.name != wanted["template"]["now"]):
             if now.current is None or now.current.name != wanted["template"]["to"]:
                 raise Refused(f"{name} has another template by now: somebody deployed since.", "Look what went live.")
             self._template(target, now, wanted["template"], forward=False)
         if wanted["at zero"] and now.deployment.spec.replicas:
-            target.cluster_writer.scale(name, 0, target.cluster.deployment(name).meta.version)
-        now = _seen(target, name)
+            self._writer(target).scale(name, 0, cluster.deployment(name).meta.version)
+        now = _seen(cluster, name)
         rows: Rows = ({"deployment": name, "replicas": now.deployment.spec.replicas, "revision": _said(now.current)},)
         return Verification(Verdict.OK, f"{name} is as it was before; removed pods are not made again as such.", rows)
+
+    def _writer(self, target: WriteTarget) -> Workloads:
+        return target.watchers_writer if self.which in WATCHING else target.workloads_writer
 
     def _nothing(self, before: Mapping[str, Any]) -> Plan:
         return self.planned(
@@ -196,19 +198,20 @@ class RecoverDeployment(Action):
         if wanted is None:
             raise Refused(f"The revision {there} is not kept any more (revisionHistoryLimit).", "Deploy that commit.")
         meta = now.deployment.meta
-        target.workloads_writer.set_template(name, meta.uid, meta.generation, wanted.template)
+        self._writer(target).set_template(name, meta.uid, meta.generation, wanted.template)
 
     def _replace(self, target: WriteTarget, name: str, pod: str, uid: str, progress: Progress) -> None:
-        found = next((one for one in look(target, name).pods if one.meta.uid == uid), None)
+        cluster = home(target, self.which)
+        found = next((one for one in look(cluster, name).pods if one.meta.uid == uid), None)
         if found is None or found.ready:
             return
         progress(f"{pod} is replaced")
         try:
-            target.workloads_writer.remove_pod(pod, uid)
+            self._writer(target).remove_pod(pod, uid)
         except Unreachable as error:
             if error.kind not in ("missing", "conflict"):
                 raise
-        if not wait(target.cluster, name, self.wait_seconds, progress)[1]:
+        if not wait(cluster, name, self.wait_seconds, progress)[1]:
             raise StepFailed(
                 f"{pod} was removed, and its successor is not ready after {self.wait_seconds:g} s.",
                 "Look what keeps it (diagnostics/cluster); the others were left alone. Then resume.",
@@ -222,16 +225,16 @@ def _said(one: ReplicaSet | None) -> str:
     return f"{one.revision}: {one.images}" if one else "none"
 
 
-def _seen(target: ReadTarget, name: str) -> Standing:
+def _seen(cluster: ReadOnlyWorkloads, name: str) -> Standing:
     """Return how a deployment stands once its controller has seen its spec: until then its revisions are of before."""
     until = time.monotonic() + SEEN_SECONDS
     while True:
-        now = look(target, name)
+        now = look(cluster, name)
         if now.deployment.status.observed >= now.deployment.meta.generation:
             return now
         if time.monotonic() > until:
             raise Refused(f"{name} was changed, and its controller does not look at it.", "Look at the cluster itself.")
-        time.sleep(PAUSE_SECONDS / 4)
+        time.sleep(PAUSE_SECONDS)
 
 
 def _number(now: Standing) -> int | str:
@@ -255,21 +258,3 @@ def _undo(found: Parts) -> str:
         said.append("the number is 0 again")
     kept = "; ".join(said).capitalize() if said else "None"
     return f"{kept}." + (" A pod that was removed cannot be brought back: another one serves." if found.pods else "")
-
-
-def _through_the_service(target: VerifyTarget) -> tuple[Verdict, str]:
-    """Return what the API says of itself through its own address, within a moment that a balancer may take."""
-    until = time.monotonic() + READY_SECONDS
-    while True:
-        try:
-            row = application_ready.read(target)[0]
-            state, ill = application_ready.state(row), ", ".join(application_ready.ill(row))
-            said = f"the API says {row['word'] or row['status']!r}{f', ill: {ill}' if ill else ''}"
-            verdict = {"ready": Verdict.OK, "without spare": Verdict.WARNING, "not ready": Verdict.CRITICAL}.get(state)
-            verdict = verdict or (Verdict.CRITICAL if state == "unhealthy" else Verdict.UNKNOWN)
-        except OpsError as error:
-            kind = getattr(error, "kind", "")
-            verdict, said = Verdict.CRITICAL if kind else Verdict.UNKNOWN, f"through its address: {error.message}"
-        if verdict in (Verdict.OK, Verdict.WARNING) or time.monotonic() > until:
-            return verdict, said
-        time.sleep(PAUSE_SECONDS)

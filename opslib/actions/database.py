@@ -10,10 +10,12 @@ from opslib.actions.database_promote import PromoteStandby, ProveWrites
 from opslib.actions.database_recover import RecoverToMoment
 from opslib.actions.database_rehearse import RehearseMigrations
 from opslib.actions.database_rejoin import RejoinFormerPrimary
+from opslib.actions.database_replay import ResumeReplay
 from opslib.actions.database_repoint import RepointApplication
 from opslib.actions.database_roll_back import RollBackMigration
 from opslib.actions.database_rows import BringBackRows
 from opslib.actions.database_sessions import EndBlockingSession
+from opslib.actions.database_slots import DropForgottenSlot
 from opslib.actions.database_vacuum import VacuumTables
 from opslib.actions.database_views import RefreshViews
 from opslib.errors import Refused
@@ -23,6 +25,7 @@ __all__ = [
     "ApplyMigrations",
     "BringBackRows",
     "CreateIndex",
+    "DropForgottenSlot",
     "DropInvalidIndexes",
     "EndBlockingSession",
     "FencePrimary",
@@ -33,6 +36,7 @@ __all__ = [
     "RehearseMigrations",
     "RejoinFormerPrimary",
     "RepointApplication",
+    "ResumeReplay",
     "RollBackMigration",
     "VacuumTables",
     "apply_migrations",

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from opslib.actions.base import Outcome, Progress, Settled
 from opslib.actions.database_failover import FailoverAction, row_of
-from opslib.errors import OpsError, Refused, StepFailed, Unreachable
+from opslib.errors import OpsError, Refused, StepFailed
 from opslib.model import Effect, Plan, Repeat, Row, Verdict, Verification
 from opslib.probes import application_ready
 from opslib.probes.application_shapes import WELL
@@ -28,9 +28,6 @@ VARIABLE = "DATABASE_URL"
 MARK = "opslib/database"
 """The annotation of a deployment's template that says for which server, by which run, its pods were started."""
 SESSIONS = question("database/failover_sessions")
-TRIES = 5
-"""How often a deployment is marked anew because its version moved: its controller reports on it all the time."""
-LONGEST_PAUSE = 2.0
 SEEN_SECONDS, PAUSE = 20.0, 0.5
 
 
@@ -98,8 +95,9 @@ class RepointApplication(FailoverAction):
             if url.place != place:
                 target.cluster_secrets_writer.set_value(one.name, key, url.at_place(place), one.meta.version)
                 progress(f"{one.name} leads to {place}")
-        self._restart(target, plan)
-        return {"in_time": self._waited(target, plan, progress)}
+        cluster, names, mark = target.cluster_secrets_writer, list(plan.fingerprint["readers"]), _mark(target, plan)
+        cluster.restart_all(lambda: cluster.readers_named(names), MARK, mark)
+        return {"in_time": cluster.wait_started(names, MARK, mark, self.wait_seconds, progress)}
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look at secrets, rollouts and pods; then whether the application is served, and from where."""
@@ -136,46 +134,16 @@ class RepointApplication(FailoverAction):
             fingerprint={**self.both(found), "place": url},
         )
 
-    def _restart(self, target: WriteTarget, plan: Plan) -> None:
-        mark = _mark(target, plan)
-        for _ in range(TRIES):
-            every = target.cluster_secrets.readers_named(list(plan.fingerprint["readers"]))
-            left = [one for one in every if one.mark(MARK) != mark]
-            for one in left:
-                try:
-                    target.cluster_secrets_writer.restart(one, MARK, mark)
-                except Unreachable as error:
-                    # Most often its own controller wrote to it since; what it is then is read again.
-                    if error.kind != "conflict":
-                        raise
-            if not left:
-                return
-        raise StepFailed(f"The deployments are written to all the time: {TRIES} tries failed.", "Look who does.")
-
-    def _waited(self, target: VerifyTarget, plan: Plan, progress: Progress) -> bool:
-        until, pause = time.monotonic() + self.wait_seconds, 0.1
-        while True:
-            rows = self._rows(target, plan)
-            there = sum(row["rollout"] == "over" and not row["started before"] for row in rows)
-            if there == len(rows):
-                return True
-            if time.monotonic() >= until:
-                return False
-            progress(f"{there} of {len(rows)} deployments run with it", there, len(rows))
-            time.sleep(pause)
-            pause = min(LONGEST_PAUSE, pause * 1.5)
-
     def _rows(self, target: VerifyTarget, plan: Plan) -> list[dict[str, Any]]:
-        cluster, mark = target.cluster_secrets, _mark(target, plan)
-        pods = {one.name: cluster.pods_of(one) for one in cluster.readers_named(list(plan.fingerprint["readers"]))}
+        mark = _mark(target, plan)
         return [
             {
-                "deployment": name,
-                "rollout": "over" if name in pods and cluster.deployment(name).done else "under way",
-                "pods": len(pods.get(name, [])),
-                "started before": sum(pod.meta.annotations.get(MARK) != mark for pod in pods.get(name, [])),
+                "deployment": one.deployment,
+                "rollout": "over" if one.over else "under way",
+                "pods": len(one.marks),
+                "started before": len(one.before(mark)),
             }
-            for name in sorted(plan.fingerprint["readers"])
+            for one in target.cluster_secrets.started(list(plan.fingerprint["readers"]), MARK)
         ]
 
 

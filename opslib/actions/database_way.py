@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from opslib.actions.base import Action
 from opslib.model import Effect, Plan, Verdict, Verification
 
-Way = Literal["look", "failover", "point-in-time", "rows"]
-"""What a run is asked to do: only to look, to fail over, to go back with the whole database, or with some rows."""
+Way = Literal["look", "failover", "replay", "point-in-time", "rows"]
+"""What a run is asked to do: only to look, to fail over, to let the standby replay, to go back whole or in rows."""
 NONE = "none"
 
 

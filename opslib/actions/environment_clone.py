@@ -11,7 +11,7 @@ from pydantic import Field
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
-from opslib.settings import ROOT
+from opslib.places import ROOT
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
 

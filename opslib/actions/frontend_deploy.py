@@ -41,11 +41,12 @@ class DeployFrontEnd(Action):
     most: ClassVar[int] = 1
     seconds: ClassVar[float] = 3 * 3600.0
     items: ClassVar[tuple[str, ...]] = ("DEP-VCL-06", "DEP-NTL-03", "DEP-CFP-00", "RUN-DEP-06")
-    guide: ClassVar[str] = "vercel --prod"
+    guide: ClassVar[str] = "vercel --env staging\nvercel --prod"
     reason: ClassVar[str] = (
-        "The guide's command deploys whatever lies in the operator's folder, committed or not, and returns before "
-        "anybody has looked. Here a commit is built that was named in the approved plan, nobody may have deployed in "
-        "between, and what users get is compared with the deployment itself. The way back is known before."
+        "The guide's commands deploy whatever lies in the operator's folder, committed or not, and return before "
+        "anybody has looked; --env names no environment, it gives a build a variable (GH-02). Here a commit is built "
+        "that was named in the approved plan, nobody may have deployed in between, and what users get is compared with "
+        "the deployment itself. The way back is known before."
     )
 
     branch: str = Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$")

@@ -1,5 +1,6 @@
-"""The actions of the area: preserve evidence and logs of an incident, tell stakeholders, rotate keys of all kinds."""
+"""The actions of the area: preserve evidence and logs of an incident, ask logs, tell stakeholders, rotate keys."""
 
+from opslib.actions.security_ask_logs import AskLogs
 from opslib.actions.security_evidence import PreserveEvidence
 from opslib.actions.security_keys import StageKey
 from opslib.actions.security_keys_cluster import SetClusterKey
@@ -13,6 +14,7 @@ from opslib.actions.security_signing import PrepareSigningKey, RotateSigningKey,
 from opslib.actions.security_signing_revoke import RevokeSigningKey
 
 __all__ = [
+    "AskLogs",
     "NotifyStakeholders",
     "PrepareSigningKey",
     "PreserveEvidence",

@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 from opslib.actions.base import Action, Outcome, Progress, Settled
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
-from opslib.probes.security_keys import Rotation, exposed, moment, rotation, staging, twins
+from opslib.probes.security_keys import Rotation, moment, rotation, staging
+from opslib.probes.security_keys_places import exposed, twins
 from opslib.probes.security_keys_used import listed
 from opslib.systems.issuers import ReadOnlyIssuer
 from opslib.systems.rotated_keys import ROTATED, Rotated, RotatedName
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from opslib.systems.vault import PENDING, PREVIOUS, Version, usable
+
+GONE = "none: the provider takes it no more"
 
 
 class KeyAction(Action):
@@ -182,7 +185,8 @@ class StageKey(KeyAction):
         if issuer.named(account):
             raise Refused(f"{self.of.title} has a {issuer.thing} {account} already.", "Delete it: nobody has its key.")
         old = listed(target, self.of, now.old_key())
-        if old is None:
+        # A key that nobody takes any more is on no list either, and a new one is just what is needed.
+        if old is None and target.rotated_keys.knows(self.of, now.old_key()):
             raise Refused(
                 f"The key in use is none of the project {issuer.project}'s, or more than one could be it.",
                 f"Correct {issuer.setting}, or put the key of that project into the vault.",
@@ -195,8 +199,8 @@ class StageKey(KeyAction):
             verification="The staged version differs from the current one in this key alone, and "
             f"{self.of.title} lists the key.",
             undo=f"The {issuer.thing} is deleted with its key, and the stage is taken off the version.",
-            fingerprint=self._identity(target, now, account=account, old_key=old.id),
-            observed={"old key was used": moment(old.used)},
+            fingerprint=self._identity(target, now, account=account, old_key=old.id if old else GONE),
+            observed={"old key was used": moment(old.used) if old else GONE},
         )
 
     def _given(self, target: PlanTarget, now: Rotation) -> Plan:

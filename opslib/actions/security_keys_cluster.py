@@ -5,25 +5,20 @@ Both are one step, so that its undo can do both again: pods that start before th
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from opslib.actions.base import Outcome, Progress, Settled
 from opslib.actions.security_keys import KeyAction, mark_of
-from opslib.errors import OpsError, Refused, StepFailed, Unreachable
+from opslib.errors import OpsError, Refused, StepFailed
 from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.security_keys import FOREIGN, NOT_SET
 from opslib.redaction import Secret
-from opslib.systems.kubernetes_secrets import HeldSecret, Reader, ReadOnlyClusterSecrets
+from opslib.systems.kubernetes_secrets import HeldSecret, Reader
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from opslib.systems.vault import usable
-
-TRIES = 5
-"""How often a deployment is marked anew because its version moved: its controller reports on it all the time."""
-LONGEST_PAUSE = 2.0
 
 
 class SetClusterKey(KeyAction):
@@ -96,14 +91,14 @@ class SetClusterKey(KeyAction):
             target.cluster_secrets_writer.set_value(secret.name, known["key"], value, secret.meta.version)
             progress(f"{secret.name} was set")
         self._restart(target, plan, new.id)
-        return {"in_time": self._waited(target.cluster_secrets, plan, new.id, progress)}
+        return {"in_time": self._waited(target, plan, new.id, progress)}
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Look at the secret, at the rollouts, and at what each pod was started with."""
         if plan.touches == 0:
             return Verification(Verdict.OK, f"The cluster's secret has no {self.of.variable}.")
         if values["in_time"] is None:
-            self._waited(target.cluster_secrets, plan, str(plan.fingerprint["version"]))
+            self._waited(target, plan, str(plan.fingerprint["version"]), lambda *_: None)
         now = self.standing(target)
         value = now.new.value(now.variable) if now.new else None
         return self._looked(target, plan, value, now.version)
@@ -136,7 +131,7 @@ class SetClusterKey(KeyAction):
         old = now.old_key()
         target.cluster_secrets_writer.set_value(secret.name, key, old, secret.meta.version)
         self._restart(target, plan, before)
-        self._waited(target.cluster_secrets, plan, before, progress)
+        self._waited(target, plan, before, progress)
         return self._looked(target, plan, old, before)
 
     def _readers(self, target: PlanTarget, plan: Plan, error: type[OpsError] = Refused) -> list[Reader]:
@@ -148,73 +143,34 @@ class SetClusterKey(KeyAction):
         return found
 
     def _restart(self, target: WriteTarget, plan: Plan, version: str) -> None:
-        for _ in range(TRIES):
-            # The secret is set by now: from here on nothing is refused as if it were not.
-            every = self._readers(target, plan, StepFailed)
-            left = [one for one in every if one.mark(self.mark) != version]
-            for one in left:
-                try:
-                    target.cluster_secrets_writer.restart(one, self.mark, version)
-                except Unreachable as error:
-                    # Most often its own controller wrote to it since; what it is then is read again.
-                    if error.kind != "conflict":
-                        raise
-            if not left:
-                return
-        raise StepFailed(f"The deployments are written to all the time: {TRIES} tries failed.", "Look who does.")
+        # The secret is set by now: from here on nothing is refused as if it were not.
+        target.cluster_secrets_writer.restart_all(lambda: self._readers(target, plan, StepFailed), self.mark, version)
 
-    def _waited(
-        self, cluster: ReadOnlyClusterSecrets, plan: Plan, version: str, progress: Progress | None = None
-    ) -> bool:
-        until, pause, names = time.monotonic() + self.wait_seconds, 0.1, sorted(plan.fingerprint["readers"])
-        while True:
-            rows = self._rows(cluster, names)
-            there = sum(row["over"] and not _others(row, version) for row in rows)
-            if there == len(names):
-                return True
-            if time.monotonic() >= until:
-                return False
-            if progress is not None:
-                progress(f"{there} of {len(names)} deployments run with it", there, len(names))
-            time.sleep(pause)
-            pause = min(LONGEST_PAUSE, pause * 1.5)
-
-    def _rows(self, cluster: ReadOnlyClusterSecrets, names: Sequence[str]) -> list[dict[str, Any]]:
-        pods = {one.name: cluster.pods_of(one) for one in cluster.readers_named(names)}
-        return [
-            {
-                "deployment": name,
-                "over": cluster.deployment(name).done,
-                "pods": {pod.name: pod.meta.annotations.get(self.mark, "of before") for pod in pods.get(name, [])},
-            }
-            for name in names
-        ]
+    def _waited(self, target: VerifyTarget, plan: Plan, version: str, told: Callable[[str, int, int], None]) -> bool:
+        names = list(plan.fingerprint["readers"])
+        return target.cluster_secrets.wait_started(names, self.mark, version, self.wait_seconds, told)
 
     def _looked(self, target: VerifyTarget, plan: Plan, value: Secret | None, version: str) -> Verification:
         secret, key = _secret(target), str(plan.fingerprint["secret"]["key"])
-        found = self._rows(target.cluster_secrets, sorted(plan.fingerprint["readers"]))
+        found = target.cluster_secrets.started(list(plan.fingerprint["readers"]), self.mark)
         rows: Rows = tuple(
             {
-                "deployment": row["deployment"],
-                "rollout": "over" if row["over"] else "under way",
-                "pods": len(row["pods"]),
-                "with another key": len(_others(row, version)),
+                "deployment": one.deployment,
+                "rollout": "over" if one.over else "under way",
+                "pods": len(one.marks),
+                "with another key": len(one.before(version)),
             }
-            for row in found
+            for one in found
         )
         if value is None or secret.value(key) != value:
             return Verification(Verdict.CRITICAL, f"{secret.name} has not the key of version {version}.", rows)
-        if late := [row["deployment"] for row in found if not row["over"] or _others(row, version)]:
+        if late := [one.deployment for one in found if not one.all_with(version)]:
             said = f"{secret.name} is set, but {', '.join(late)} has pods that were started before"
             return Verification(
                 Verdict.CRITICAL, f"{said}. See runbooks/scale-for-high-traffic for what holds pods.", rows
             )
         pods = sum(row["pods"] for row in rows)
         return Verification(Verdict.OK, f"{secret.name} is set; {pods} pods were started with version {version}.", rows)
-
-
-def _others(row: Mapping[str, Any], version: str) -> list[str]:
-    return [name for name, mark in row["pods"].items() if mark != version]
 
 
 def _secret(target: PlanTarget) -> HeldSecret:

@@ -6,6 +6,7 @@ import re
 
 from opslib.actions.security_keys import mark_of
 from opslib.probes.security_keys import Rotation, hosted
+from opslib.probes.security_keys_places import beside
 from opslib.systems.issuers import Which, older
 from opslib.systems.target import PlanTarget
 
@@ -27,6 +28,8 @@ def holders(target: PlanTarget, now: Rotation) -> list[str]:
             found.append("the live front end, built before its variable was set")
     if settings.kubernetes_url is None:
         return found
+    # Looked at again: while the old key rested, somebody may have put it where no step here sets a new one.
+    found += [f"the cluster's secret {name}, as {key}" for name, key in beside(target, now)]
     secret = target.cluster_secrets.secret(settings.kubernetes_secret)
     key = secret.key_of(now.variable)
     if key is None:

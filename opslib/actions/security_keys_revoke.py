@@ -31,7 +31,8 @@ class RevokeOldKey(KeyAction):
 
     Nothing brings a deleted key back. Supabase's older keys are taken no more, both at once, and that can be undone.
 
-    Refused while a store has the old key, a pod was started with it, or it was used within ``idle_minutes``.
+    Refused while a store or any secret of pods has the old key, a pod was started with it, or it was used within
+    ``idle_minutes``.
     """
 
     name: ClassVar[str] = "revoke-old-key"
@@ -60,6 +61,8 @@ class RevokeOldKey(KeyAction):
             )
         now = self.standing(target)
         issuer = target.issuer(self.provider)
+        if issuer and not issuer.entry(now.old_key()) and not target.rotated_keys.knows(self.of, now.old_key()):
+            return self._gone(now)
         which = issuer.which(now.old_key()) if issuer else {"key": f"of version {now.old.id}"}
         if self.provider == "supabase":
             _apart(target, which)
@@ -78,11 +81,15 @@ class RevokeOldKey(KeyAction):
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Look at everything once more, then delete it, or wait until a person has."""
+        if not plan.touches:
+            return {"old": plan.fingerprint["old"]}
         now, new = self.staged(target, str(plan.fingerprint["version"]))
         if not now.promoted or now.old.id != plan.fingerprint["old"]:
             raise Refused("The vault is not as it was planned with.", "Plan again.")
         if left := holders(target, now):
-            raise Refused(f"The old key is still in: {'; '.join(left)}.", "Give them the new one first.")
+            raise Refused(
+                f"The old key is still in: {'; '.join(left)}.", "Give them the new one first, or take it away there."
+            )
         if not target.rotated_keys.knows(self.of, usable(now.variable, new)):
             raise Refused(f"{self.of.title} does not take the new key.", "Nothing was revoked; look at the new key.")
         if target.issuer(self.provider):
@@ -115,7 +122,9 @@ class RevokeOldKey(KeyAction):
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look whether the old key is there: in the list where there is one; else by trying it."""
-        if issuer := target.issuer(self.provider):
+        if not plan.touches:
+            gone = True
+        elif issuer := target.issuer(self.provider):
             gone = issuer.gone(plan.fingerprint["which"])
         else:
             gone = not target.rotated_keys.knows(self.of, self.standing(target).old_key())
@@ -125,12 +134,27 @@ class RevokeOldKey(KeyAction):
 
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
         """Take Supabase's older keys again; raises Refused for every other key, which nothing brings back."""
+        if not plan.touches:
+            return Verification(Verdict.OK, "Nothing had been revoked.")
         if not older(plan.fingerprint["which"]):
             return super().undo(target, plan, values, progress)
         target.keyring_writer.take_older_keys(True)
         taken = target.keyring.legacy_keys()
         said = f"The older keys are {'' if taken else 'NOT '}taken again."
         return Verification(Verdict.OK if taken else Verdict.CRITICAL, said)
+
+    def _gone(self, now: Rotation) -> Plan:
+        """Return the plan where the provider took the old key away itself: nothing is left to revoke."""
+        said = {"key": f"of version {now.old.id}", "taken": "no"}
+        return self.planned(
+            before=said,
+            after=said,
+            touches=0,
+            touched="keys revoked",
+            verification="A call with the old key is answered with 401, and one with the new key is not.",
+            undo="None is needed.",
+            fingerprint={"old": now.old.id, "version": now.version, "which": {"key": "gone"}},
+        )
 
     def _idle(self, target: WriteTarget, now: Rotation, new: Secret) -> None:
         found, mine = listed(target, self.of, now.old_key()), listed(target, self.of, new)

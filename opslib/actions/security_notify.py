@@ -9,13 +9,11 @@ from pydantic import Field
 
 from opslib.actions.backups_folder import Digest
 from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.observability_telling import UNSET, Ways, open_ways, post, posted, unread, ways
 from opslib.actions.security_custody import whole
-from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
 from opslib.systems.pagerduty import Severity
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
-
-UNSET = "not told"
 
 
 class NotifyStakeholders(Action):
@@ -46,14 +44,8 @@ class NotifyStakeholders(Action):
     def plan(self, target: PlanTarget) -> Plan:
         """Look whether the channel can be read; raises Refused where nobody could be told, or was told already."""
         pager, slack = self._ways(target)
-        if self.tell and not pager and not slack:
-            raise Refused(
-                "The target description names nobody who could be told.",
-                "Set PAGERDUTY_ROUTING_KEY, or OPS_SLACK_CHANNEL with SLACK_BOT_TOKEN; or run with notify=false.",
-            )
-        if slack:
-            # Without the right to read the channel, a message whose answer is lost would be posted twice.
-            target.chat.said(target.run)
+        if self.tell:
+            open_ways(target, Ways(pager, slack), "or run with notify=false.")
         text = self.text(target)
         return self.planned(
             before={
@@ -78,9 +70,7 @@ class NotifyStakeholders(Action):
             progress("PagerDuty")
             values["pagerduty"] = target.pager.trigger(target.run, text, self.severity, _source(target))
         if slack:
-            progress("Slack")
-            there = target.chat_writer.said(target.run)
-            values["slack"] = there.ts if there else target.chat_writer.say(text)
+            values["slack"] = post(target, text, progress)
         return values
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
@@ -89,10 +79,9 @@ class NotifyStakeholders(Action):
             {"way": "PagerDuty", "said": f"taken as {values['pagerduty']}" if values["pagerduty"] else UNSET},
             {"way": "Slack", "said": f"message {values['slack']}" if values["slack"] else UNSET},
         )
-        if values["slack"]:
-            found = target.chat.said(target.run)
-            if found is None or found.ts != values["slack"]:
-                return Verification(Verdict.CRITICAL, "The message is not in the channel.", rows)
+        text = str(plan.fingerprint["text"])
+        if values["slack"] and (fault := unread(target, values["slack"], text)):
+            return Verification(Verdict.CRITICAL, fault, rows)
         if not self.tell:
             return Verification(Verdict.OK, "Nobody was to be told.", rows)
         told = " and ".join(row["way"] for row in rows if row["said"] != UNSET)
@@ -101,8 +90,8 @@ class NotifyStakeholders(Action):
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
         """Look for the message, which comes last; an alert may be triggered again without harm."""
         pager, slack = self._ways(target)
-        if slack and (found := target.chat_writer.said(target.run)):
-            values = {"pagerduty": target.run if pager else None, "slack": found.ts}
+        if slack and (ts := posted(target)):
+            values = {"pagerduty": target.run if pager else None, "slack": ts}
             return Settled(Outcome.DONE, "The message is in the channel, and the alert came before it.", values)
         if not (pager or slack):
             return Settled(Outcome.NOT_DONE, "Nobody was to be told.")
@@ -117,8 +106,8 @@ class NotifyStakeholders(Action):
 
     def _ways(self, target: PlanTarget) -> tuple[bool, bool]:
         """Return whether PagerDuty, and whether Slack, is to be told, and can be."""
-        slack = target.settings.slack_channel is not None and target.can_write("slack_token")
-        return self.tell and target.can_write("pagerduty_key"), self.tell and slack
+        found = ways(target)
+        return self.tell and found.pager, self.tell and found.slack
 
 
 def _source(target: PlanTarget) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from opslib.archive import anchor, dates, heartbeat, timestamp
 from opslib.archive.log import Entry, Log
-from opslib.archive.verify import verify
+from opslib.archive.verify import Anchor, verify
+from opslib.archive.verify_progress import Progress
 from opslib.archive.verify_report import VerifyReport
 from opslib.archive.verify_run import Finding
 from opslib.errors import OpsError
@@ -22,15 +24,17 @@ def audit(
     head: str | None = None,
     signers: Path | None = None,
     published: Settings | None = None,
+    resume: bool = False,
 ) -> VerifyReport:
     """Verify the archive as :func:`opslib.archive.verify.verify`, and compare it with what others hold.
 
     ``published`` is the description of the target to whose bucket heads were published and whose authority
     stamped them; a store that cannot be read is an error, since nothing can be said about the log's end then.
+    ``resume`` goes on with a verification of this user's that was broken off within the last day.
     ``moment`` is now: silence up to it is a finding where heartbeats were promised.
     """
     if published is None:
-        return verify(folder, head, signers)
+        return _verified(folder, head, signers, (), resume)
     findings: list[Finding] = []
     heads = anchor.Heads("", (), ())
     try:
@@ -43,9 +47,21 @@ def audit(
     findings += dates.compare(entries, heads.heads)
     findings += _stamped(folder, published, entries, heads)
     findings += heartbeat.gaps(entries, moment, heartbeat.production(folder, entries))
-    seen = verify(folder, head, signers, heads.anchored)
+    seen = _verified(folder, head, signers, heads.anchored, resume)
     together = {*seen.findings, *findings}
     return replace(seen, findings=tuple(sorted(together, key=lambda found: (found.severity, found.where))))
+
+
+def _verified(
+    folder: Path, head: str | None, signers: Path | None, anchored: Sequence[Anchor], resume: bool
+) -> VerifyReport:
+    progress, done = Progress(folder, resume=resume), False
+    try:
+        seen = verify(folder, head, signers, anchored, progress)
+        done = True
+    finally:
+        progress.close(done=done)
+    return seen
 
 
 def _stamped(folder: Path, settings: Settings, entries: list[Entry], heads: anchor.Heads) -> list[Finding]:

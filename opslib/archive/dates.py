@@ -7,7 +7,7 @@ that others checked (:mod:`opslib.archive.timestamp`, :mod:`opslib.archive.ancho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -78,17 +78,25 @@ def outside(found: Sequence[Bracket]) -> tuple[Finding, ...]:
 
 def compare(entries: Sequence[log.Entry], heads: Sequence[Head]) -> tuple[Finding, ...]:
     """Return which entries were published long after their date, and how many newest ones were not published."""
-    if not heads:
-        return ()
+    findings = [*late(entries, heads)]
+    if behind := unpublished(entries, heads):
+        said = f"is the first of {len(behind)} that are not published: they could be cut off unseen"
+        findings.append(Finding("warning", log.name_of(max(head.seq for head in heads) + 1), said))
+    return tuple(few(findings))
+
+
+def late(entries: Sequence[log.Entry], heads: Sequence[Head]) -> Iterator[Finding]:
+    """Yield which entries were published long after their date."""
     dated = {entry.seq: datetime.fromisoformat(entry.time) for entry in entries}
-    findings = []
     for head in heads:
         if head.seq in dated and (after := head.at - dated[head.seq]) > LATE:
             hours = after / timedelta(hours=1)
             said = f"was published {hours:.1f} h after its own date: nothing vouches for that date"
-            findings.append(Finding("warning", log.name_of(head.seq), said))
-    newest = max(head.seq for head in heads)
-    if behind := sum(seq > newest for seq in dated):
-        said = f"is the first of {behind} that are not published: they could be cut off unseen"
-        findings.append(Finding("warning", log.name_of(newest + 1), said))
-    return tuple(few(findings))
+            yield Finding("warning", log.name_of(head.seq), said)
+
+
+def unpublished(entries: Sequence[log.Entry], heads: Sequence[Head]) -> list[log.Entry]:
+    """Return the entries after the newest published one, oldest first; none where nothing was published."""
+    newest = max((head.seq for head in heads), default=None)
+    behind = () if newest is None else (entry for entry in entries if entry.seq > newest)
+    return sorted(behind, key=lambda entry: entry.seq)

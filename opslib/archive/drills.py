@@ -6,6 +6,7 @@ each of their bytes is what it was: the record has the digest of their manifests
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from opslib.systems.target import PlanTarget
 
 NAME = probes.drills.name
 MOST = 12
-"""Drills that are read at most, newest first: three years of one a quarter."""
+"""Drills of each sort, the tool's and game days', that are read at most, newest first: three years of one a quarter."""
+MOST_LOOKED_AT = 1000
 LARGEST = 4 * 1024 * 1024
 GONE = "is in the log and its folder is gone"
 CHANGED = "is not what was sealed"
@@ -57,9 +59,9 @@ def drills(archive: Path, environment: str) -> list[dict[str, Any]]:
     """Return the rows of an environment's newest drills; a record that cannot be believed is one row that says why."""
     if not (archive / "log").is_dir():
         return []
-    found = [run for run in Archive(archive).runs() if _of_drill(run, environment)][:MOST]
+    found = [run for run in Archive(archive).runs() if _of_drill(run, environment)][:MOST_LOOKED_AT]
     said = verify(archive)
-    records = {run.run: _record(archive, run, set(said.sealed)) for run in found}
+    records = _newest({run.run: _record(archive, run, set(said.sealed)) for run in found})
     named = {one.run for record in records.values() for one in _runs(record)}
     strange = set(unvouched(Log(archive), {*records, *named}))
     rows = [damaged(run, GONE) for run in _gone(said)]
@@ -70,6 +72,18 @@ def drills(archive: Path, environment: str) -> list[dict[str, Any]]:
         held = {one.run: _changed(archive, one, said, strange) for one in _runs(record)}
         rows += to_json(rows_of(record, {name: why for name, why in held.items() if why}))
     return sorted(rows, key=lambda row: str(row["drill"]), reverse=True)
+
+
+def _newest(records: dict[str, Drill | str]) -> dict[str, Drill | str]:
+    """Return the newest of each sort; a tool that drills each night leaves no game day out."""
+    counted: Counter[bool] = Counter()
+    kept = {}
+    for run, record in records.items():
+        people = not isinstance(record, str) and bool(record.day)
+        counted[people] += 1
+        if counted[people] <= MOST:
+            kept[run] = record
+    return kept
 
 
 def _of_drill(run: Summary, environment: str) -> bool:

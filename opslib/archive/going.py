@@ -16,10 +16,11 @@ def going(archive: Path) -> tuple[str, ...]:
     """
     folder = archive / "running"
     names = sorted(filter(RUN_ID.fullmatch, os.listdir(folder))) if folder.is_dir() else []  # noqa: PTH208
-    return tuple(name for name in names if _held(folder / name))
+    return tuple(name for name in names if held(folder / name))
 
 
-def _held(path: Path) -> bool:
+def held(path: Path) -> bool:
+    """Say whether a process holds the lock on a file; of one that others may not look at, that is assumed."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:

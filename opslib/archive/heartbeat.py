@@ -61,6 +61,30 @@ def beat(archive: Archive, settings: Settings) -> Beat:
     return Beat(entry, stamp, published, tuple(faults))
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A time without an entry that was longer than ``allowed``; ``after`` is the entry before it.
+
+    ``lasting``: it goes on. ``strict``: around runs on production.
+    """
+
+    after: log.Entry
+    begin: datetime
+    end: datetime
+    allowed: timedelta
+    lasting: bool
+    strict: bool
+
+    @property
+    def hours(self) -> float:
+        """How long it was, or is so far."""
+        return (self.end - self.begin) / timedelta(hours=1)
+
+    def __str__(self) -> str:
+        limit = f"{self.allowed / timedelta(hours=1):g} h are allowed{' around production runs' * self.strict}"
+        return f"is followed by {self.hours:.1f} h of silence{' up to now' * self.lasting}; {limit}"
+
+
 def gaps(
     entries: Sequence[log.Entry],
     moment: datetime,
@@ -68,16 +92,28 @@ def gaps(
     hours: float = 24,
     production_hours: float = 1,
 ) -> tuple[Finding, ...]:
-    """Return a warning for each silence up to ``moment`` that is longer than allowed since the first heartbeat.
+    """Return a warning for each of the :func:`silences`; and one where there is no heartbeat at all."""
+    if not any(entry.event == "heartbeat" for entry in entries):
+        return (Finding("warning", "log", "holds no heartbeat, so that silence in it proves nothing"),)
+    found = silences(entries, moment, production, hours, production_hours)
+    return tuple(few([Finding("warning", log.name_of(one.after.seq), str(one)) for one in found]))
+
+
+def silences(
+    entries: Sequence[log.Entry],
+    moment: datetime,
+    production: Container[str] = (),
+    hours: float = 24,
+    production_hours: float = 1,
+) -> list[Silence]:
+    """Return each silence up to ``moment`` that is longer than allowed since the first heartbeat, oldest first.
 
     ``production``: ids of the runs on production; while one is open, and for ``hours`` after one's last
     entry, silence may last ``production_hours`` only. Entries out of order in time are for others to tell.
     """
     ordered = sorted(entries, key=lambda entry: entry.seq)
-    first = next((index for index, entry in enumerate(ordered) if entry.event == "heartbeat"), None)
-    if first is None:
-        return (Finding("warning", "log", "holds no heartbeat, so that silence in it proves nothing"),)
-    findings = []
+    first = next((index for index, entry in enumerate(ordered) if entry.event == "heartbeat"), len(ordered))
+    found = []
     busy: set[str] = set()
     strict_until: datetime | None = None
     for index, entry in enumerate(ordered):
@@ -92,11 +128,8 @@ def gaps(
         strict = bool(busy) or (strict_until is not None and begin < strict_until)
         allowed = timedelta(hours=production_hours if strict else hours)
         if end - begin > allowed + SLACK:
-            said = f"is followed by {(end - begin) / timedelta(hours=1):.1f} h of silence"
-            said += " up to now" if last else ""
-            limit = f"{production_hours if strict else hours:g} h are allowed{' around production runs' * strict}"
-            findings.append(Finding("warning", log.name_of(entry.seq), f"{said}; {limit}"))
-    return tuple(few(findings))
+            found.append(Silence(entry, begin, end, allowed, last, strict))
+    return found
 
 
 def production(folder: Path, entries: Sequence[log.Entry]) -> frozenset[str]:

@@ -1,14 +1,16 @@
 """The archive's index: one self-contained page of the newest runs, and older pages that seldom change.
 
 index.html shows the newest 200 runs. index-0001.html holds the oldest 200, index-0002.html the next, and so
-on, as far as index.html does not reach; such a page is full from the start and its runs never move.
+on, as far as index.html does not reach; such a page is full from the start and its runs never move. A page is filtered
+by its style alone (``:has`` of a chosen option), without a script and without a file beside it.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +31,46 @@ _HEAD = (
     "Who",
     "Seal",
 )
+
+
+_SHOWN = '<p class="soft shown">Runs of this page that are shown: </p>\n'
+"""Its number is counted by the style: rows that are not shown do not count."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One choice above the table: the words that its page's runs have for ``name``, each a class of their rows."""
+
+    name: str
+    words: tuple[str, ...]
+
+    def choice(self) -> str:
+        """Return the list to choose from."""
+        options = "".join(f'<option value="{n}">{esc(word)}</option>' for n, word in enumerate(self.words))
+        return (
+            f'<label>{self.name} <select id="by-{self.name.lower()}" autocomplete="off"><option value="">all</option>'
+            f"{options}</select></label>"
+        )
+
+    def style(self) -> str:
+        """Return what hides the rows that have another word than the chosen one; the words themselves are not in it."""
+        name = self.name.lower()
+        return "".join(
+            f'body:has(#by-{name} option[value="{n}"]:checked) tbody tr:not(.{name}-{n}) {{ display: none; }}\n'
+            for n in range(len(self.words))
+        )
+
+    def of(self, run: Summary) -> str:
+        """Return the class of a run's row."""
+        return f"{self.name.lower()}-{self.words.index(_WORDS[self.name](run))}"
+
+
+_WORDS: dict[str, Callable[[Summary], str]] = {
+    "Notebook": lambda run: run.notebook or "unknown",
+    "Environment": lambda run: run.environment or "unknown",
+    "Verdict": lambda run: str(run.verdict or "no verdict"),
+    "Seal": lambda run: run.sealed,
+}
 
 
 def name_of(page: int) -> str:
@@ -59,7 +101,10 @@ def write(archive: Path, ids: Sequence[str], changed: str | None) -> None:
 
 def render(runs: Sequence[Summary], page: int, older: int) -> str:
     """Return one page of ``runs`` (newest first); ``older`` is the number of pages besides index.html."""
-    style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    filters = (Filter(name, tuple(sorted({word(run) for run in runs}))) for name, word in _WORDS.items())
+    # Where all are alike there is nothing to choose.
+    chosen = [one for one in filters if len(one.words) > 1]
+    style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8") + "".join(one.style() for one in chosen)
     style_sha = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{style_sha}'; base-uri 'none'; form-action 'none'"
     head = "".join(f'<th scope="col"{_class(name)}>{name}</th>' for name in _HEAD)
@@ -70,13 +115,13 @@ def render(runs: Sequence[Summary], page: int, older: int) -> str:
         f"{_mark([run.run for run in reversed(runs)], page < older)}\n"
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="referrer" content="no-referrer">\n<title>{title}</title>\n'
-        f"<style>{style}</style>\n</head>\n<body>\n"
+        f"<style>{style}</style>\n</head>\n<body>\n<main>\n"
         f"<h1>{title}</h1>\n<p>{_about(runs, page)}</p>\n"
         '<p class="soft">This page is for finding runs and proves nothing. '
         "The archive is checked with <code>ops archive verify</code> or <code>sh verify.sh</code>.</p>\n"
-        f"{_pages(page, older)}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
-        + "".join(_row(run) for run in runs)
-        + "</tbody>\n</table>\n</body>\n</html>\n"
+        f"{_pages(page, older)}{_choices(chosen)}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
+        + "".join(_row(run, " ".join(one.of(run) for one in chosen)) for run in runs)
+        + f"</tbody>\n</table>\n{_SHOWN if chosen else ''}</main>\n</body>\n</html>\n"
     )
 
 
@@ -91,7 +136,7 @@ def _about(runs: Sequence[Summary], page: int) -> str:
     return f"{len(runs)} {which if len(runs) > 1 else 'run'}: {', '.join(counts)}."
 
 
-def _row(run: Summary) -> str:
+def _row(run: Summary, names: str) -> str:
     name = esc(run.notebook or run.run)
     link = f'<a href="{esc(run.report)}">{name}</a>' if run.report else name
     notes = [note for note in (run.reason, run.damage) if note]
@@ -109,7 +154,15 @@ def _row(run: Summary) -> str:
         f"<td>{esc(run.who)}</td>",
         f"<td>{esc(run.sealed) if run.sealed == 'sealed' else _badge(run.sealed)}</td>",
     )
-    return f"<tr>{''.join(cells)}</tr>\n"
+    return f'<tr class="{names}">{"".join(cells)}</tr>\n' if names else f"<tr>{''.join(cells)}</tr>\n"
+
+
+def _choices(filters: Sequence[Filter]) -> str:
+    if not filters:
+        return ""
+    return (
+        f'<div class="filters" role="group" aria-label="Show only">{"".join(one.choice() for one in filters)}</div>\n'
+    )
 
 
 @cache

@@ -248,11 +248,14 @@ class Log:
 
     def newest_first(self) -> Iterator[Entry]:
         """Yield the entries that can be read, newest first; damage is for the verifier to tell."""
-        for seq in sorted(self.numbers(), reverse=True):
-            try:
-                yield parse(files.read_plain(self.archive / name_of(seq), LARGEST))
-            except (OSError, ValueError):
-                continue
+        yield from filter(None, map(self.read, sorted(self.numbers(), reverse=True)))
+
+    def read(self, seq: int) -> Entry | None:
+        """Return one entry; None when it cannot be read."""
+        try:
+            return parse(files.read_plain(f"{self.archive}/{name_of(seq)}", LARGEST))
+        except (OSError, ValueError):
+            return None
 
     def state(self, run: str) -> str:
         """Return "open", "closed", "quarantined" or "" (never registered)."""

@@ -213,18 +213,12 @@ def _line(raw: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+_SAME: Final = ("planned", "applied", "kept", "settled", "resolved", "refused", "failed", "undone", "skipped")
 _STATUS: Final = {
-    "planned": "planned",
+    **{event: event for event in _SAME},
     "intent": "in doubt",
-    "applied": "applied",
     "verified": "applied",
-    "kept": "kept",
-    "settled": "settled",
-    "resolved": "resolved",
-    "refused": "refused",
-    "failed": "failed",
     "undoing": "undo in doubt",
-    "undone": "undone",
 }
 
 
@@ -287,6 +281,8 @@ def _told(line: Said) -> str:
         return f"Done before, by {text_of(line, 'from')}."
     if event == "settled":
         return f"Settled by a look at the target: {outcome}. {why}".strip()
+    if event == "skipped":
+        return f"Left out: {text_of(line, 'reason')}"
     if event == "resolved":
         return f"Resolved by {text_of(line, 'by')}: {outcome}, as {text_of(line, 'evidence')} shows."
     return ""

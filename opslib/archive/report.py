@@ -21,7 +21,7 @@ from opslib.archive.record import Record, Step
 from opslib.archive.report_cells import Anchors
 from opslib.pictures.svg import element
 from opslib.probes.backups_drill import MODE
-from opslib.runs import cards, cards_steps
+from opslib.runs import cards, cards_steps, links
 from opslib.runs.cards import amount, badge, sub, text_of
 from opslib.runs.display import css
 from opslib.runs.markup import Html, esc, tag
@@ -33,6 +33,7 @@ NAME: Final = "report.html"
 TEMPLATES: Final = "opslib.archive.templates"
 
 
+@links.leading(runs="../")
 def render(folder: Path) -> str:
     """Return the report of the run in ``folder`` as one HTML page; says in it what is missing or damaged."""
     said = record.load(folder)

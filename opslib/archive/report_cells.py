@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from opslib.archive import report_hand
 from opslib.archive.record import Record, steps
 from opslib.archive.report_outputs import of_ours, rendered, text_at
 from opslib.runs.cards import rows_of, text_of
@@ -117,6 +118,7 @@ def _cell(record: Record, cell: Said, name: str, lines: list[Said], anchors: Anc
     told = _journalled(record, name, lines) if not ours else []
     if told:
         note = "Shown from the journal." if not html else note
+    note = " ".join(filter(None, (report_hand.of_cell(lines), note)))
     return Cell(name, anchor, status, seconds, _numbers(lines), Html(), code(source), (*html, *told), note)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from opslib.archive import report_hand
 from opslib.archive.record import Record
 from opslib.archive.summary import BREAK_GLASS
 from opslib.runs.cards import text_of
@@ -30,6 +31,7 @@ def facts(record: Record) -> list[tuple[str, object]]:
         ("Undoes", link(record, text_of(run, "undoes"))),
         ("Resolves", link(record, text_of(run, "resolves"))),
         ("Requester", text_of(run, "requester")),
+        ("Not as the notebook", report_hand.of_run(record)),
     ]
     return [(name, value) for name, value in pairs if value]
 

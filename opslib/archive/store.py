@@ -123,7 +123,13 @@ class Archive:
 
     def runs(self, limit: int | None = None) -> list[Summary]:
         """Return the runs, newest first; damage in one is told in its summary, never raised."""
-        return [summary.read(self.folder, run_id) for run_id in self._ids()[::-1][:limit]]
+        return [summary.read(self.folder, run_id) for run_id in self.ids()[::-1][:limit]]
+
+    def ids(self) -> list[str]:
+        """Return the ids of the runs, sealed, open and in quarantine, oldest first."""
+        folders = (self.folder / name for name in ("runs", "quarantine"))
+        found = {name for folder in folders if folder.is_dir() for name in os.listdir(folder)}  # noqa: PTH208
+        return sorted(filter(RUN_ID.fullmatch, found))
 
     def find(self, run_id_prefix: str) -> Summary:
         """Return the only run whose id begins with the prefix; by a work's last part (``a1b2c3``) its newest run.
@@ -131,7 +137,7 @@ class Archive:
         Raises UsageError when none or several fit.
         """
         given = run_id_prefix
-        ids = self._ids()
+        ids = self.ids()
         works = {work_of(run) for run in ids if work_of(run).rsplit("-", 1)[-1] == given}
         fits = in_order(ids, next(iter(works)))[-1:] if len(works) == 1 else [*works]
         fits = [run for run in ids if run == given] or fits or [run for run in ids if run.startswith(given)]
@@ -146,7 +152,7 @@ class Archive:
         Raises ArchiveError when they cannot be written; what is sealed stays sealed.
         """
         with _told(self.folder), files.locked(self.folder / ".index"):
-            index.write(self.folder, self._ids(), changed)
+            index.write(self.folder, self.ids(), changed)
         return self.folder / "index.html"
 
     def append(self, event: Literal["heartbeat", "note"], text: str) -> Entry:
@@ -258,11 +264,6 @@ class Archive:
                 with suppress(OSError):
                     path.unlink()
         os.close(lock)
-
-    def _ids(self) -> list[str]:
-        folders = (self.folder / name for name in ("runs", "quarantine"))
-        found = {name for folder in folders if folder.is_dir() for name in os.listdir(folder)}  # noqa: PTH208
-        return sorted(filter(RUN_ID.fullmatch, found))
 
     def _runs(self, run_id: str) -> Path:
         return self.folder / "runs" / run_id

@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from opslib import files
-from opslib.archive import keys, log, verify_approvals, verify_run
+from opslib.archive import keys, log, verify_approvals, verify_mandates, verify_run
+from opslib.archive.holds import Fates
 from opslib.archive.log import Entry
 from opslib.archive.signatures import Keyring
+from opslib.archive.verify_progress import Progress
 from opslib.archive.verify_report import VerifyReport, coverage
 from opslib.archive.verify_run import Finding, shown
 
 _KNOWN = re.compile(
-    r"log|runs|quarantine|running|approvals|timestamps|allowed_signers|verify\.sh|index(-[0-9]{4})?\.html"
-    r"|\.lock|\.index|\.DS_Store|lost\+found",
+    r"log|runs|quarantine|running|approvals|words|sign-offs|schedules|timestamps|allowed_signers|verify\.sh|index(-[0-9]{4})?\.html"
+    r"|search\.sqlite(-journal)?|\.lock|\.index|\.DS_Store|lost\+found",
     re.ASCII,
 )
 HEAD = re.compile(r"([1-9][0-9]{0,5}):([0-9a-f]{64})", re.ASCII)
@@ -49,6 +51,8 @@ class _Ledger:
     quarantined: dict[str, Entry] = field(default_factory=dict)
     applied: dict[str, str] = field(default_factory=dict)
     keyring: Keyring = field(default_factory=Keyring)
+    fates: Fates = field(default_factory=Fates)
+    progress: Progress | None = None
 
     def error(self, where: str, what: str) -> None:
         self.findings.append(Finding("error", where, what))
@@ -58,16 +62,21 @@ class _Ledger:
 
 
 def verify(
-    folder: Path, noted: str | None = None, signers: Path | None = None, anchored: Sequence[Anchor] = ()
+    folder: Path,
+    noted: str | None = None,
+    signers: Path | None = None,
+    anchored: Sequence[Anchor] = (),
+    progress: Progress | None = None,
 ) -> VerifyReport:
     """Check everything in the archive ``folder`` against its log. Writes nothing.
 
     ``noted`` is a head (``seq:sha256``) that somebody wrote down elsewhere, ``anchored`` are heads that were
     published: the archive must still hold those very entries, so nothing up to them was cut or rewritten.
+    ``progress`` says which runs a verification that was broken off has read already.
     ``signers`` is a file for ``ssh-keygen -Y verify`` from elsewhere; every key that signed must be in it.
     Raises UsageError when that file cannot be used, and nothing whatever the archive holds.
     """
-    ledger = _Ledger(keyring=Keyring(None if signers is None else keys.read_signers(signers)))
+    ledger = _Ledger(keyring=Keyring(None if signers is None else keys.read_signers(signers)), progress=progress)
     sealed: list[str] = []
     held = 0
     try:
@@ -86,6 +95,8 @@ def verify(
         open_runs,
         tuple(ledger.quarantined),
         f"{ledger.keyring.statement} {coverage(held, max(ledger.hashes, default=0))}",
+        tuple(ledger.fates.removed),
+        progress.statement if progress else "",
     )
 
 
@@ -171,6 +182,8 @@ def _entry(folder: Path, seq: int, ledger: _Ledger) -> None:
         ledger.warn(name, f"is dated {entry.time}, before its predecessor: a clock went backwards")
     ledger.time = max(entry.time, ledger.time)
     _state(entry, name, ledger)
+    for fault in ledger.fates.entry(entry):
+        ledger.error(name, fault)
 
 
 def _state(entry: Entry, name: str, ledger: _Ledger) -> None:
@@ -199,17 +212,30 @@ def _run(folder: Path, run: str, ledger: _Ledger, places: dict[str, set[str]]) -
         return False
     if run in places["quarantine"]:
         ledger.error(f"quarantine/{run}", "is there although the run was sealed")
+    removal = ledger.fates.removed.get(run)
     if run not in places["runs"]:
-        ledger.error(f"runs/{run}", "is in the log and its folder is gone")
+        if removal is None:
+            ledger.error(f"runs/{run}", "is in the log and its folder is gone")
         return False
+    if removal is not None:
+        ledger.warn(f"runs/{run}", f"is still here, and entry {removal.seq} removes it: ops archive retain goes on")
+    # What applied which plan is compared over all runs, so such a run is always read.
+    again = ledger.progress if closed is not None and not run.endswith(verify_approvals.APPLIES) else None
+    if again and closed and (count := again.files_of(opened, closed)) is not None:
+        ledger.files += count
+        return True
+    mark = again.mark(opened, closed) if again and closed else ""
     try:
         found, count = verify_run.run(folder, opened, closed)
         found += verify_approvals.check(folder, opened, closed, ledger.applied)
+        found += verify_mandates.check(folder, opened, closed)
     except Exception as error:
         # One run that nobody foresaw must not hide the others.
         found, count = [Finding("error", f"runs/{run}", f"could not be verified ({type(error).__name__})")], 0
     ledger.findings += found
     ledger.files += count
+    if again and closed and not found:
+        again.held(closed, mark, count)
     return closed is not None and not any(finding.severity == "error" for finding in found)
 
 

@@ -63,7 +63,9 @@ statement() {
 }
 
 finish() {
-    printf '%s entries, %s runs closed, %s open, %s in quarantine\n' "$entries" "$closed" "$open" "$quarantined"
+    printf '%s entries, %s runs closed, %s open, %s in quarantine' "$entries" "$closed" "$open" "$quarantined"
+    [ "$removed" -eq 0 ] || printf ', %s removed by retention' "$removed"
+    printf '\n'
     printf 'head %s\n' "$head"
     [ "$seq" -eq 0 ] || statement
     if [ $bad -eq 0 ]; then
@@ -365,14 +367,41 @@ entry() {
                 error "log/$number.entry: ends $run a second time"
             fi
             if [ $event = close ]; then
-                names "$named" "runs/$run/MANIFEST.sha256" ||
+                [ "$named" = "${named%%  *}  runs/$run/MANIFEST.sha256" ] && is_sum "${named%%  *}" ||
                     error "log/$number.entry: does not name its run's manifest"
-                printf '%s\n' "$state" >"$scratch/closed/$run"
+                printf '%s\n%s\n' "$state" "$named" >"$scratch/closed/$run"
             else
                 : >"$scratch/quarantined/$run"
             fi
             ;;
+        note:) hold ;;
+        redact:) removal ;;
     esac
+}
+
+# Says whether $1 begins with $2, somebody's name without a blank, and $3.
+says() {
+    by=${1#"$2"} && by=${by%%[ :]*}
+    case $1 in "$2$by$3"*) [ -n "$by" ] && [ ${#by} -le 100 ] ;; *) return 1 ;; esac
+}
+
+# Keeps whether the entry just read puts its run under legal hold, or releases it.
+hold() {
+    if says "$text" 'legal hold by ' ': ' && [ -n "${text#*: }" ]; then
+        : >"$scratch/held/$run"
+    elif says "$text" 'legal hold released by ' ': ' && [ -n "${text#*: }" ]; then
+        rm -f "$scratch/held/$run"
+    fi
+}
+
+# Keeps that the entry just read removes its run, if it does.
+removal() {
+    printf '%s\n' "$text" | grep -Exq "removed by retention of [1-9][0-9]{0,4} days as \
+(diagnostics|reviews|changing) by [!-~]{1,100}" || return 0
+    [ -e "$scratch/closed/$run" ] || error "log/$number.entry: removes $run, which was not sealed"
+    [ ! -e "$scratch/removed/$run" ] || error "log/$number.entry: removes $run a second time"
+    [ ! -e "$scratch/held/$run" ] || error "log/$number.entry: removes $run, which is under legal hold"
+    : >"$scratch/removed/$run"
 }
 
 # Checks the chain of the journal in $1; $2 is not empty when the run was cut off.
@@ -468,6 +497,60 @@ approval() {
         -O "verify-time=${moment}Z" <"$1" >/dev/null 2>&1
 }
 
+# Checks the form and the signature of the mandate $1; $2 is the sum of the plan that it is for. What it covers is left.
+mandate() {
+    {
+        body=
+        take && [ "$line" = '# opslib mandate 1' ] || return 1
+        keep && [ "$line" = '# kind give' ] || return 1
+        keep && [ "$line" = "# plan ${line#'# plan '}" ] || return 1
+        keep && owner=${line#'# by '} && [ "$line" = "# by $owner" ] && is_owner "$owner" || return 1
+        keep && time=${line#'# time '} && [ "$line" = "# time $time" ] && is_time "$time" || return 1
+        keep && is_time "${line#'# expires '}" && [ "$line" = "# expires ${line#'# expires '}" ] || return 1
+        keep || return 1
+        case $line in '# uses '[1-9]*) ;; *) return 1 ;; esac
+        keep || return 1
+        while [ "$line" != "${line#'# step '}" ]; do keep || return 1; done
+        case $line in '# reason '?*) keep || return 1 ;; esac
+        [ "$line" = "$2  plan.json" ] || return 1
+        if IFS= read -r rest || [ -n "$rest" ]; then return 1; fi
+    } <"$1"
+    [ "${1##*/}" = "$owner.mandate" ] && [ -f "$1.sig" ] && [ -f "${1%/*}/allowed_signers" ] || return 1
+    [ "$(printf '%s%s\n' "$body" "$line" | sha256sum)" = "$(sha256sum <"$1")" ] || return 1
+    armour "$1.sig" "$scratch/mandate.sig" b3BzbGliLW1hbmRhdGU other || return 1
+    [ "$(sha256sum <"$scratch/mandate.sig")" = "$(sha256sum <"$1.sig")" ] || return 1
+    moment=${time%.*}
+    while [ "$moment" != "${moment%%[-T:]*}" ]; do moment=${moment%%[-T:]*}${moment#*[-T:]}; done
+    grep -E '^[^ #]+ ([^ ]*,)?namespaces="([^" ]*,)?opslib-mandate(,[^" ]*)?"' "${1%/*}/allowed_signers" \
+        >"$scratch/mandators" 2>/dev/null
+    ssh-keygen -Y verify -f "$scratch/mandators" -I "$owner" -n opslib-mandate -s "$1.sig" \
+        -O "verify-time=${moment}Z" <"$1" >/dev/null 2>&1
+}
+
+# Checks the mandates that let the closed run $1 apply its plan, where run.json names any or some are there; $2 as below.
+mandated() {
+    named=
+    case $1 in *-apply)
+        named=$(grep -E '^  "mandate": "[0-9a-f]{64}",?$' "runs/$1/run.json" 2>/dev/null)
+        named=${named#*'": "'}
+        named=${named%%'"'*}
+        ;;
+    esac
+    found=
+    for path in "runs/$1/approvals"/*.mandate "runs/$1/approvals"/.*.mandate; do
+        [ -e "$path" ] || continue
+        found=yes
+        mandate "$path" "$named" || error "$path: is no mandate of this run, or not signed as it should be"
+    done
+    [ -n "$named" ] || return 0
+    # Cut off after it was registered and before they were kept: no step can have begun.
+    [ -n "$found" ] || [ -z "$2" ] || return 0
+    [ -n "$found" ] || error "runs/$1/approvals: holds no mandate"
+    sum=
+    [ ! -f "runs/$1/approvals/mandate-plan.json" ] || sum=$(sha256sum <"runs/$1/approvals/mandate-plan.json")
+    [ "${sum%% *}" = "$named" ] || error "runs/$1/approvals/mandate-plan.json: is not the plan that run.json names"
+}
+
 # Checks what let the run $1 apply its plan; $2 is "cut" when the run was cut off, "open" while it is not closed.
 plan() {
     sum=
@@ -508,6 +591,7 @@ plan() {
         [ -e "$path" ] || continue
         approval "$path" "$work" "$sum" || error "$path: is no approval of this plan, or not signed as it should be"
     done
+    mandated "$1" "$2"
 }
 
 quarantine() {
@@ -525,6 +609,11 @@ run() {
         return
     fi
     [ ! -e "quarantine/$1" ] || error "quarantine/$1: is there although the run was sealed"
+    if [ -e "$scratch/removed/$1" ]; then
+        removed=$((removed + 1))
+        [ -d "runs/$1" ] || return 0
+        printf 'warning: runs/%s: is still here, and an entry removes it\n' "$1"
+    fi
     if [ ! -d "runs/$1" ]; then
         error "runs/$1: is in the log and its folder is gone"
         return
@@ -537,7 +626,11 @@ run() {
     if [ -e "$scratch/closed/$1" ]; then
         closed=$((closed + 1))
         state=
-        IFS= read -r state <"$scratch/closed/$1"
+        {
+            IFS= read -r state
+            IFS= read -r named
+        } <"$scratch/closed/$1"
+        printf '%s\n' "$named" >>"$scratch/runs.sums"
         journal "runs/$1" "$state"
         manifest "runs/$1"
         plan "$1" "${state:+cut}"
@@ -571,7 +664,7 @@ holds() {
 
 newline='
 '
-entries=0 closed=0 open=0 quarantined=0 head=none held=0 seq=0
+entries=0 closed=0 open=0 quarantined=0 removed=0 head=none held=0 seq=0
 used= unsigned=0 list= list_before= changed=0 added=' ' revoked=' ' told_of=' ' trusted=' '
 
 command -v ssh-keygen >/dev/null || {
@@ -581,7 +674,7 @@ command -v ssh-keygen >/dev/null || {
 mkdir "$scratch" || exit 1
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-for name in body copy copy/log opened closed quarantined applied; do mkdir "$scratch/$name"; done
+for name in body copy copy/log opened closed quarantined applied held removed; do mkdir "$scratch/$name"; done
 if [ -n "$signers" ] && ! trust "$signers"; then
     error 'the signers file cannot be read, or has a line that is not NAME namespaces="opslib-archive" ssh-ed25519 KEY'
     exit 1

@@ -23,7 +23,7 @@ class VerifyReport:
     """What verification found. ``sealed`` runs are closed and unchanged; ``open`` ones may still be running.
 
     ``entries`` and ``files`` count what was read; ``head`` is the newest entry as ``seq:sha256``. As text it is
-    what a terminal shows.
+    what a terminal shows. ``removed`` runs are those whose folders an entry removes, their retention being over.
     """
 
     findings: tuple[Finding, ...]
@@ -34,6 +34,8 @@ class VerifyReport:
     open: tuple[str, ...] = ()
     quarantined: tuple[str, ...] = ()
     statement: str = ""
+    removed: tuple[str, ...] = ()
+    continued: str = ""
 
     @property
     def ok(self) -> bool:
@@ -44,9 +46,10 @@ class VerifyReport:
         lines = [str(finding) for finding in self.findings]
         lines += [
             f"{self.entries} entries, {self.files} files, {len(self.sealed)} runs sealed, {len(self.open)} open, "
-            f"{len(self.quarantined)} in quarantine",
+            f"{len(self.quarantined)} in quarantine"
+            + (f", {len(self.removed)} removed by retention" if self.removed else ""),
             f"head {self.head or 'none'}",
-            self.statement,
+            " ".join(filter(None, (self.statement, self.continued))),
             "OK: nothing in it contradicts the log" if self.ok else "FAILED: see the errors above",
         ]
         return "\n".join(lines)

@@ -1,6 +1,8 @@
 """Checks of the API; each part in a module of its own, all of it offered here."""
 
+from opslib.checks.application_compared import errors_compared, times_compared
 from opslib.checks.application_health import coupling, health
+from opslib.checks.application_limit import rate_limit
 from opslib.checks.application_objective import burn, fresh, uptime
 from opslib.checks.application_rates import error_rate, response_time
 from opslib.checks.application_ready import ready
@@ -25,10 +27,13 @@ __all__ = [
     "burn",
     "coupling",
     "error_rate",
+    "errors_compared",
     "fresh",
     "health",
+    "rate_limit",
     "ready",
     "response_time",
     "routes",
+    "times_compared",
     "uptime",
 ]

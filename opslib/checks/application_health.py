@@ -138,8 +138,8 @@ coupling = Check(
     judge=_judge_coupling,
     remedy=(
         "Let liveness ask /health/live, which depends on nobody, and readiness only what no fallback replaces: an "
-        "outage of Together.ai (P1) must not take the API away (P0). It is a change of the manifests, "
-        "which runbooks/force-full-deployment deploys."
+        "outage of Together.ai (P1) must not take the API away (P0). It is a change of the manifests, by a commit. "
+        "Since the newest rollout: disaster/recover-everything with services=api, back=previous."
     ),
 )
 """CRITICAL for a liveness probe that depends on others; WARNING for such a readiness probe, or none."""

@@ -117,8 +117,9 @@ def burn(objective: float = OBJECTIVE, month: bool = True) -> Check:
         probe=probes.burn(objective, month),
         judge=judge,
         remedy=(
-            "CRITICAL: as for an outage, see what fails and since when; runbooks/roll-back-deployment if a deployment "
-            "did it. WARNING: mend it this week; deploy nothing risky until the budget has recovered."
+            "CRITICAL: as for an outage, see what fails and since when. If the API's newest version did it: "
+            "disaster/recover-everything with services=api, back=previous. WARNING: mend it this week; deploy nothing "
+            "risky until the budget has recovered, which it does by time alone."
         ),
         threshold=PAIRS[0].limit,
         items=("MON-APP-01T", "MON-APP-03T"),

@@ -91,8 +91,9 @@ def error_rate(hours: int = 1, seconds: float = 5.0, least: int = LEAST) -> Chec
         probe=probes.window(hours, seconds),
         judge=judge,
         remedy=(
-            "New since a deployment: runbooks/roll-back-deployment. Else: diagnostics/dependencies (new issues at "
-            "Sentry), diagnostics/database, diagnostics/llm."
+            "New since the API was deployed: disaster/recover-everything with services=api, back=previous. Else: "
+            "diagnostics/dependencies (new issues at Sentry), diagnostics/database, diagnostics/llm. What has failed "
+            "stays in the figure until it is older than the window."
         ),
         threshold=ERROR_RATE,
         items=("MON-APP-03T", "MON-APP-03A"),
@@ -145,8 +146,9 @@ def response_time(hours: int = 1, seconds: float = 5.0, least: int = LEAST) -> C
         probe=probes.window(hours, seconds),
         judge=judge,
         remedy=(
-            "See which routes are slow (below), then diagnostics/database and diagnostics/llm; under high load "
-            "runbooks/scale-for-high-traffic. UNKNOWN: the histogram needs an edge at the limit and one above it."
+            "See which routes are slow (below), then diagnostics/database and diagnostics/llm; if it is load and "
+            "nothing else, runbooks/scale-for-high-traffic. UNKNOWN: the histogram needs an edge at the limit and one "
+            "above it."
         ),
         threshold=RESPONSE_TIME,
         items=("MON-APP-02T", "MON-APP-02A"),

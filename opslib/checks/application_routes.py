@@ -33,19 +33,24 @@ def routes(hours: int = 1, seconds: float = 5.0, least: int = LEAST) -> Check:
         found.sort(key=lambda one: (-order.index(one[0]), -one[1]["requests"]))
         rows = tuple(row for _, row in found[:SHOWN])
         verdicts = [verdict for verdict, _ in found if verdict is not None]
-        aside = f"; {len(found) - len(verdicts)} more are not judged" if len(found) > len(verdicts) else ""
+        left = len(found) - len(verdicts)
+        aside = f"; {left} more {'is' if left == 1 else 'are'} not judged" if left else ""
         source = reading.rows[0]["source"]
         if not verdicts:
             said = f"{source}: none of {len(found)} routes had {least} requests; fewer have no 95th percentile."
             return Judgement(Verdict.UNKNOWN, said, None, rows)
         worst = Verdict.worst(verdicts)
+        # Of those that are judged; None where the slowest lies above the histogram's last edge.
+        times = [row["p95_ms"] for verdict, row in found if verdict is not None]
+        slowest = None if None in times else max(times)
         if worst is Verdict.OK:
-            said = f"{source}: {len(verdicts)} routes have a P95 within {RESPONSE_TIME.warning:g} ms{aside}."
-            return Judgement(worst, said, 0, rows)
+            routes = "1 route has" if len(verdicts) == 1 else f"{len(verdicts)} routes have"
+            said = f"{source}: {routes} a P95 within {RESPONSE_TIME.warning:g} ms{aside}."
+            return Judgement(worst, said, slowest, rows)
         slow = [row for verdict, row in found if verdict is worst]
         named = "; ".join(f"{row['route']} {row['finding']}" for row in slow[:4])
         more = f"; {len(slow) - 4} more" if len(slow) > 4 else ""
-        return Judgement(worst, f"{source}: {named}{more}{aside}.", len(slow), rows)
+        return Judgement(worst, f"{source}: {named}{more}{aside}.", slowest, rows)
 
     return Check(
         name="application-routes",
@@ -53,9 +58,9 @@ def routes(hours: int = 1, seconds: float = 5.0, least: int = LEAST) -> Check:
         probe=probes.routes(hours, seconds),
         judge=judge,
         remedy=(
-            "One route that became slow with a deployment: runbooks/roll-back-deployment. Else what it asks for: "
-            "diagnostics/database (slow statements, missing indexes), diagnostics/llm. UNKNOWN: the histogram needs an "
-            "edge above the guide's alert."
+            "One route that became slow with the API's newest version: disaster/recover-everything with services=api, "
+            "back=previous. Else what it asks for: diagnostics/database (slow statements, missing indexes), "
+            "diagnostics/llm. UNKNOWN: the histogram needs an edge above the guide's alert."
         ),
         threshold=RESPONSE_TIME,
         items=("MON-APP-02T", "MON-APP-02A"),

@@ -81,8 +81,8 @@ def after_change(seconds: float = 15.0) -> Watch:
         seconds=seconds,
         threshold=ERROR_RATE,
         remedy=(
-            "CRITICAL: take the change back (runbooks/roll-back-deployment). UNKNOWN: watch longer, or let somebody "
-            "use what was changed; too few requests prove nothing."
+            "CRITICAL: take the change back (`ops undo`; the front end also by runbooks/roll-back-deployment). "
+            "UNKNOWN: watch longer, or let somebody use what was changed; too few requests prove nothing."
         ),
         items=("RUN-DEP-09", "MON-APP-02T", "MON-APP-02A", "MON-APP-03T", "MON-APP-03A"),
     )

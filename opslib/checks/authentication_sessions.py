@@ -158,7 +158,8 @@ def credentials(hours: float) -> Check:
             "One user: check e-mail and password, whether the address is confirmed, and whether the user is banned. "
             "Many: look whether e-mail sign-in is on, whether the keys are those of this project "
             "(diagnostics/supabase); many users from few networks is somebody who guesses: "
-            "runbooks/respond-to-security-incident keeps the evidence."
+            "limits and CAPTCHA are set in the project's pages, and runbooks/respond-to-security-incident keeps the "
+            "evidence."
         ),
         threshold=FAILED,
         items=("TRB-ERR-01",),

@@ -67,8 +67,9 @@ way = Check(
     remedy=(
         "A circle of redirects: compare the two addresses. http and https or www. and bare: two rules contradict each "
         "other at the hoster, or a proxy ends TLS and the program does not know it (X-Forwarded-Proto). The sign-in "
-        "and itself: it does not see the session that it has just made, look at the cookies. Since a deployment: "
-        "runbooks/roll-back-deployment."
+        "and itself: it does not see the session that it has just made, look at the cookies. Since a deployment "
+        "of the front end: runbooks/roll-back-deployment; of the API: disaster/recover-everything with services=api, "
+        "back=previous."
     ),
     threshold=HOPS,
     items=("TRB-AUT-00", "TRB-AUT-S1"),
@@ -112,8 +113,8 @@ cookies = Check(
     remedy=(
         "Mend the flags where the cookie is set. SameSite=None needs Secure; Secure needs https to the browser, also "
         "behind a proxy that ends TLS; Domain is the host's own or one above it; what is larger than 4096 bytes is "
-        "dropped silently (tokens with many claims: split them, or keep them on the server). Deploy it by "
-        "runbooks/deploy-new-version."
+        "dropped silently (tokens with many claims: split them, or keep them on the server). Since the "
+        "API's newest version: disaster/recover-everything with services=api, back=previous."
     ),
     threshold=SIZE,
     items=("TRB-AUT-02",),

@@ -8,17 +8,28 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from opslib.checks.backups_access import access
 from opslib.checks.backups_drills import age as drill_age
 from opslib.checks.backups_drills import compared as drill_compared
 from opslib.checks.backups_drills import record as drill_record
 from opslib.checks.backups_drills import score as drill_score
 from opslib.checks.backups_drills import service as drilled
 from opslib.checks.backups_elsewhere import automatic, logs, places, point_in_time
+from opslib.checks.backups_game_day import recovery as game_day_recovery
+from opslib.checks.backups_game_day import response as game_day_response
+from opslib.checks.backups_game_day import score as game_day_score
+from opslib.checks.backups_game_day import steady as game_day_steady
+from opslib.checks.backups_game_people import actions as game_day_actions
+from opslib.checks.backups_game_people import age as game_day_age
+from opslib.checks.backups_game_people import compared as game_day_compared
+from opslib.checks.backups_game_people import people as game_day_people
+from opslib.checks.backups_game_people import words as game_day_words
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.probes import backups as probes
 
 __all__ = [
+    "access",
     "automatic",
     "coverage",
     "drill_age",
@@ -27,6 +38,15 @@ __all__ = [
     "drill_score",
     "drilled",
     "freshness",
+    "game_day_actions",
+    "game_day_age",
+    "game_day_compared",
+    "game_day_people",
+    "game_day_recovery",
+    "game_day_response",
+    "game_day_score",
+    "game_day_steady",
+    "game_day_words",
     "logs",
     "overdue",
     "places",
@@ -65,14 +85,22 @@ def _source(reading: Reading) -> Judgement:
 def _freshness(reading: Reading) -> Judgement:
     row = reading.row
     if row["newest_proven"] is None:
-        said = "There is no backup at all" if not row["backups"] else f"None of {row['backups']} backups is proven"
-        return Judgement(Verdict.CRITICAL, f"{said}: if the database died now, everything could be lost.", rows=(row,))
+        said = f"{_none(row)}: if the database died now, everything could be lost."
+        return Judgement(Verdict.CRITICAL, said, rows=(row,))
     share = 100 * row["age_hours"] / row["rpo_hours"]
     lost, rpo = _hours(row["age_hours"]), row["rpo_hours"]
     said = f"If the database died now, {lost} of work would be lost; the RPO is {rpo:g} h."
     if row["interval_hours"] and row["interval_hours"] > row["rpo_hours"]:
         said += f" One backup every {_hours(row['interval_hours'])} cannot meet that RPO, whatever the age is just now."
     return Judgement(FRESHNESS.judge(share), said, round(share, 1), (row,))
+
+
+def _none(row: Row) -> str:
+    if row["backups"]:
+        return f"None of {row['backups']} backups is proven"
+    if row["broken"]:
+        return f"None of {row['broken']} backups is whole (of the newest {row['fault']})"
+    return "There is no backup at all"
 
 
 def _proof_age(reading: Reading) -> Judgement:
@@ -193,8 +221,11 @@ freshness = Check(
     "The newest proven backup is younger than the RPO",
     probes.recovery,
     _freshness,
-    f"Run {RUNBOOK} now. An RPO of 1 h needs a proven backup every hour at least, or point-in-time recovery: a daily "
-    "dump (the guide's cron line) cannot meet it.",
+    f"Run {RUNBOOK} now: it takes a new backup and proves it by a restore, whatever became of those before, so that "
+    "this much and no more can be lost. Then see why there was none: its schedule, what failed (ops archive list), and "
+    "who deletes from the bucket; objects that were deleted there are kept as older versions for a while. An RPO of "
+    "1 h needs a proven backup every hour at least, or point-in-time recovery: a daily dump (the guide's cron line) "
+    "cannot meet it.",
     FRESHNESS,
 )
 proof_age = Check(
@@ -247,5 +278,5 @@ protections = Check(
     "Switch the missing protection on for the bucket; UNKNOWN means that the reading role may not look.",
 )
 
-DECISIVE = (freshness, proof_age, shrinkage, coverage, protections, automatic, places)
+DECISIVE = (access, freshness, proof_age, shrinkage, coverage, protections, automatic, places)
 """What tells most of the backups without reading one, most telling first."""

@@ -171,7 +171,7 @@ def service(name: Service, drill: str = "latest") -> Check:
     def judge(reading: Reading, rows: list[Row]) -> Judgement:
         row = next((one for one in rows if one["service"] == name), None)
         if row is None:
-            return Judgement(Verdict.UNKNOWN, f"{promise.title} was not part of this drill.")
+            return Judgement(Verdict.UNKNOWN, f"{promise.title}: not part of this drill.")
         time, loss = rto(row), rpo(row)
         said = f"{promise.title}: {time[1]}; {loss[1] if loss else _unpromised(row)}."
         found = Verdict.worst([time[0], *([loss[0]] if loss else [])])
@@ -197,8 +197,9 @@ def _unpromised(row: Row) -> str:
 
 def _shown(row: Row) -> dict[str, Any]:
     names = ("fault", "notebook", "out_seconds", "detected_seconds", "acknowledged_seconds", "mitigated_seconds")
-    more = ("resolved_seconds", "tries", "failed", "acknowledged", "lost", "lost_seconds", "stated_seconds")
-    return {name: row[name] for name in (*names, *more)}
+    counts = {"writes_acknowledged": row["acknowledged"], "writes_lost": row["lost"]}
+    losses = {"lost_time_seconds": row["lost_seconds"], "stated_loss_seconds": row["stated_seconds"]}
+    return {name: row[name] for name in (*names, "resolved_seconds", "tries", "failed")} | counts | losses
 
 
 def score(drill: str = "latest") -> Check:

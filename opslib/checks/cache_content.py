@@ -164,8 +164,8 @@ def queue(name: str = "bull:llm-processing") -> Check:
         probe=probes.queue(name),
         judge=_judge_queue,
         remedy=(
-            "No worker, or too few: look at diagnostics/agents and diagnostics/cluster, then runbooks/"
-            "scale-for-high-traffic. Do not clear: the guide's FLUSHDB deletes them "
+            "No worker is there (diagnostics/agents): disaster/recover-everything with services=worker. Too few: "
+            "runbooks/scale-for-high-traffic. Do not clear: the guide's FLUSHDB deletes them "
             "(runbooks/maintain-cache does not)."
         ),
         threshold=WAITING,

@@ -118,7 +118,8 @@ rollouts = Check(
     title="Deployments are rolled out",
     probe=probes.rollouts,
     judge=_judge_rollouts,
-    remedy="See in the pods what keeps them. A rollout that is stuck is taken back by runbooks/roll-back-deployment.",
+    remedy="See in the pods what keeps them. A rollout of the API or of the workers that is stuck is taken back by "
+    "disaster/recover-everything with services=api or worker.",
 )
 """Under way is a WARNING; past its deadline, or nothing available, CRITICAL."""
 
@@ -146,7 +147,7 @@ pods = Check(
         "CrashLoopBackOff: kubectl logs --previous of that pod. OOMKilled (137): its memory limit is too low, or it "
         "leaks. Unschedulable: nodes are full; add one, or lower what is asked for. ImagePull: see tag and registry; "
         "runbooks/force-full-deployment builds it again. Since a deployment, or one that hangs: "
-        "disaster/recover-everything with services=api; the front end: runbooks/roll-back-deployment."
+        "disaster/recover-everything with services=api or worker."
     ),
 )
 """What does not end by waiting is CRITICAL; not ready yet, or more than five restarts, a WARNING."""

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from opslib.model import Check, Judgement, Reading, Verdict
 from opslib.probes import cluster_standing as probes
-from opslib.probes.cluster_room import Which
+from opslib.probes.cluster_standing import Recovered
+
+TITLES: dict[Recovered, str] = {
+    "api": "The API's replicas are there",
+    "worker": "The LLM workers are there",
+    "prometheus": "Prometheus is there",
+    "grafana": "Grafana is there",
+}
 
 
-def standing(which: Which) -> Check:
-    """Return the check of the API's or the workers' deployment.
+def standing(which: Recovered) -> Check:
+    """Return the check of one deployment: the API's, the workers', or one of who watches them.
 
     CRITICAL where nobody serves, or where the newest template lets no pod start; WARNING where a pod is not ready.
     """
     return Check(
         name=f"cluster-standing-{which}",
-        title={"api": "The API's replicas are there", "worker": "The LLM workers are there"}[which],
+        title=TITLES[which],
         probe=probes.standing(which),
         judge=_judge,
         remedy=(

@@ -6,13 +6,15 @@ Answers of a model without a price make a sum a lower bound; it can be too much 
 
 from __future__ import annotations
 
+from opslib.checks.costs_newest import token_price
 from opslib.checks.tree import Tree
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Rows, Threshold, Verdict
 from opslib.pictures.figures import count
 from opslib.probes import costs as probes
+from opslib.probes import costs_newest as newest
 
-__all__ = ["DECISIVE", "TREES", "baseline", "hour", "prices", "spent", "stored"]
+__all__ = ["DECISIVE", "TREES", "baseline", "hour", "prices", "spent", "stored", "token_price"]
 
 HOUR, BASELINE, DIVERGENCE = (threshold(f"llm-cost-{name}") for name in ("hour", "baseline", "divergence"))
 PRICES = threshold("llm-price-divergence")
@@ -21,6 +23,8 @@ SPANS = {
     "month": (threshold("llm-cost-month"), "in the month"),
     "person": (threshold("llm-cost-person"), "by one user in 24 h"),
 }
+FEWEST = 10
+"""Answers in the last minutes below which they say nothing of the hour."""
 IGNORED = 1.0
 """USD an hour below which no growth matters."""
 
@@ -45,7 +49,7 @@ def usd(amount: float) -> str:
 
 
 def _judge_hour(reading: Reading) -> Judgement:
-    rows = [row for row in reading.rows if row["ago"] == 0]
+    rows = reading.rows
     if not rows:
         said = "Nobody was answered within the last 60 minutes, or nothing was recorded: that is not 0 USD."
         return Judgement(Verdict.UNKNOWN, said, None, reading.rows)
@@ -55,24 +59,43 @@ def _judge_hour(reading: Reading) -> Judgement:
     odd = "".join(_unpriced(row) for row in rows)
     stored = [row["stored_usd"] for row in rows if row["stored_usd"] is not None]
     kept = f"; stored as {usd(sum(stored))}" if stored else "; no cost is stored"
-    said = f"{usd(whole)} in the last 60 minutes ({parts}){kept}{odd}."
-    return Judgement(_judged(HOUR, whole, unpriced), said, whole, tuple(rows))
+    verdict, pace = _pace(rows, _judged(HOUR, whole, unpriced))
+    said = f"{usd(whole)} in the last 60 minutes ({parts}){kept}{odd}{pace}."
+    return Judgement(verdict, said, whole, rows)
+
+
+def _pace(rows: Rows, verdict: Verdict) -> tuple[Verdict, str]:
+    """Return the verdict by what an hour like its last minutes would cost: over already, or only beginning.
+
+    What is spent is spent, so it is a WARNING either way. Minutes in which too few were answered say nothing.
+    """
+    answers, minutes = sum(row["recent_answers"] for row in rows), rows[0]["minutes"]
+    hour = sum(row["recent_usd"] for row in rows) * 60 / minutes
+    now = HOUR.judge(hour)
+    if answers < FEWEST or verdict is Verdict.UNKNOWN:
+        return verdict, ""
+    said = f"the last {minutes:g} min are {usd(hour)} an hour"
+    if verdict in (Verdict.WARNING, Verdict.CRITICAL) and now is Verdict.OK:
+        return Verdict.WARNING, f"; {said}: it is over, and stays in this figure until it is an hour ago"
+    if now is Verdict.CRITICAL and verdict is Verdict.OK:
+        return Verdict.WARNING, f"; {said}: it only begins"
+    return verdict, f"; {said}"
 
 
 hour = Check(
     name="costs-hour",
     title="Language models cost less than 10 USD an hour",
-    probe=probes.hours(),
+    probe=newest.hour(),
     judge=_judge_hour,
     remedy=(
         "Who: the tables by model and tenant below. OpenAI's part: the fallback serves, at up to 60 times the price; "
-        "disaster/recover-llm takes traffic back. One tenant or user: its limit in the product. A price that lacks: "
-        "opslib/guide/prices.tsv."
+        "disaster/recover-llm takes traffic back, and what is spent stays in the figure for an hour. One tenant or "
+        "user: its limit in the product. A price that lacks: opslib/guide/prices.tsv."
     ),
     threshold=HOUR,
     items=("MON-LLM-02T", "MON-LLM-02A"),
 )
-"""The last 60 minutes, by our prices."""
+"""The last 60 minutes, by our prices; whether what they cost goes on is said by their last ten."""
 
 
 def _judge_baseline(reading: Reading) -> Judgement:
@@ -219,7 +242,7 @@ prices = Check(
 )
 """Together.ai's prices, asked by the executor with the product's key (GET models, no cost)."""
 
-DECISIVE: tuple[Check, ...] = (hour, stored(), baseline, prices)
+DECISIVE: tuple[Check, ...] = (hour, token_price(), stored(), baseline, prices)
 """What tells most, most telling first."""
 
 TREES: tuple[Tree, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from opslib.checks.database_core import core_tables, rewritten
+from opslib.checks.database_disk import disk, writes, writes_again
 from opslib.checks.database_fencing import fencing
 from opslib.checks.database_indexes import (
     collations,
@@ -23,7 +24,9 @@ from opslib.checks.database_migrations import (
     migration_lint,
     migration_order,
     migration_rollbacks,
+    rehearsed,
 )
+from opslib.checks.database_pooling import pooling
 from opslib.checks.database_replication import replication, slots
 from opslib.checks.database_servers import keeping, servers
 from opslib.checks.database_sessions import blocking, connection_use, long_transactions, xmin_horizon
@@ -33,10 +36,8 @@ from opslib.checks.database_ways import ways_back
 from opslib.checks.tree import Branch, Tree
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Verdict
-from opslib.pictures.figures import duration, size
+from opslib.pictures.figures import duration
 from opslib.probes import database as probes
-
-DISK_USE = threshold("disk-use")
 
 __all__ = [
     "blocking",
@@ -60,9 +61,11 @@ __all__ = [
     "migration_lint",
     "migration_order",
     "migration_rollbacks",
+    "pooling",
     "query_p95",
     "reachable",
     "redundant_indexes",
+    "rehearsed",
     "replication",
     "rewritten",
     "server",
@@ -73,6 +76,8 @@ __all__ = [
     "unused_indexes",
     "vacuum",
     "ways_back",
+    "writes",
+    "writes_again",
     "xmin_horizon",
 ]
 
@@ -108,7 +113,8 @@ reachable = Check(
         "connection left: look at connection use through a reserved role. Starting or recovering: wait, and watch its "
         "log. Password, host or name: this description may be wrong while the application is well, so compare it with "
         "the application's DATABASE_URL. If it stays away, see the vendor's status (diagnostics/supabase) and open "
-        "disaster/recover-database."
+        "disaster/recover-database. Shut (datallowconn): a standby is shut as well, so ask who shut it, and have it "
+        "opened again."
     ),
     threshold=ANSWER,
     items=("TRB-ERR-07",),
@@ -152,31 +158,6 @@ server = Check(
     ),
 )
 """Version, role, uptime, and what this session may see; an answer to SELECT version() alone proves none of it."""
-
-
-def _judge_disk(reading: Reading) -> Judgement:
-    holding = [row for row in reading.rows if row["holds_data"]]
-    row = max(holding or reading.rows, key=lambda row: row["used_percent"])
-    where = "with the data" if holding else "the fullest, for which one holds the data is not known"
-    said = f"{row['mount_point']} ({where}): {row['used_percent']:g} % of {size(row['size_bytes'])} used"
-    said += f", {size(row['free_bytes'])} free."
-    return Judgement(DISK_USE.judge(row["used_percent"]), said, row["used_percent"], reading.rows)
-
-
-disk = Check(
-    name="database-disk",
-    title="The database's disk is less than 70 % full",
-    probe=probes.disk,
-    judge=_judge_disk,
-    remedy=(
-        "See what grows: write-ahead log kept by a slot (Replication slots), temporary files of one statement, bloat, "
-        "or the data itself (largest tables). Never delete files in pg_wal. Enlarge the disk before 95 %, where "
-        "Supabase makes the database read-only."
-    ),
-    threshold=DISK_USE,
-    items=("MON-DB-03T", "MON-DB-03A"),
-)
-"""Use of the file system under the data directory, from the server's node metrics; UNKNOWN without them."""
 
 
 def _judge_checksums(reading: Reading) -> Judgement:
@@ -269,6 +250,7 @@ TREES = (
             Branch(reachable, "the server refuses, is starting, or lets nobody into this database"),
             Branch(connection_use, "no connection is left", after="database-reachable"),
             Branch(disk, "the disk is full: the server stops", after="database-reachable"),
+            Branch(writes, "it lets nobody write", after="database-reachable"),
         ),
         codes=("DB_001",),
         items=("TRB-ERR-07",),
@@ -292,6 +274,6 @@ TREES = (
 
 DECISIVE = (
     *(reachable, servers, core_tables, keeping, rewritten),
-    *(blocking(), connection_use, long_transactions(), disk, invalid_indexes),
+    *(blocking(), connection_use, long_transactions(), disk, writes, invalid_indexes),
 )
 """What tells most of the database without waiting, most telling first."""

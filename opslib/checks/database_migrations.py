@@ -9,6 +9,7 @@ from __future__ import annotations
 from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.probes import database_migrations as probes
+from opslib.probes import database_rehearsed
 from opslib.probes.database_migration_standing import ABSENT, APPLIED, EDITED, HALF, LATE, PENDING, TWICE, WRONG
 
 RUNBOOK = "runbooks/migrate-database"
@@ -181,3 +182,29 @@ migration_lint = Check(
     LARGE,
 )
 """squawk's findings by their weight here, with the size of the table; and new tables without row level security."""
+
+
+def _judge_rehearsed(reading: Reading) -> Judgement:
+    missing = [row["version"] for row in reading.rows if row["rehearsed_at"] is None]
+    if missing:
+        said = f"{len(missing)} of {len(reading.rows)} pending migrations were rehearsed nowhere that is known here"
+        return Judgement(Verdict.CRITICAL, f"{said}: {', '.join(missing[:3])}.", len(missing), reading.rows)
+    if not reading.rows:
+        return Judgement(Verdict.OK, "No migration is pending: there is none to be rehearsed.", 0, ())
+    forward = [row["version"] for row in reading.rows if row["way_back"] != "proven"]
+    said = f"Each of {len(reading.rows)} pending migrations was rehearsed on a restored copy"
+    if forward:
+        return Judgement(
+            Verdict.WARNING, f"{said}; no way back is proven of {', '.join(forward[:3])}.", 0, reading.rows
+        )
+    return Judgement(Verdict.OK, f"{said}, and its way back is proven.", 0, reading.rows)
+
+
+rehearsed = Check(
+    name="database-migration-rehearsed",
+    title="Each pending migration was rehearsed on a restored copy",
+    probe=database_rehearsed.rehearsed,
+    judge=_judge_rehearsed,
+    remedy=f"{RUNBOOK} rehearses each with act=rehearse, on a copy; the record stays on the machine that did it.",
+)
+"""CRITICAL where a pending migration was not; WARNING where its way back is not proven."""

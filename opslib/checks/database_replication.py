@@ -131,8 +131,8 @@ slots = Check(
     probe=probes.slots,
     judge=_judge_slots,
     remedy=(
-        "Find the consumer by the slot's name and start it again. If it is gone for good, SELECT "
-        "pg_drop_replication_slot('name') frees the log; there is no undo, the consumer must then be rebuilt. Set "
+        "Find the consumer by the slot's name and start it again. If it is gone for good, runbooks/free-database-disk "
+        "drops the slot; there is no undo, the consumer must then be rebuilt. Set "
         "max_slot_wal_keep_size so that a forgotten slot cannot fill the disk. Lost: rebuild its consumer now."
     ),
     threshold=SLOT_SECONDS,

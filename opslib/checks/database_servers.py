@@ -140,7 +140,8 @@ servers = Check(
         "Split brain: stop one of the two at once, before the application is led anywhere, and keep its data folder: "
         "its rows have to be fetched by hand. Primary gone, standby there: disaster/recover-database says what a "
         "failover would lose. A standby that receives nothing: its log says why; its slot keeps the log only up to "
-        "max_slot_wal_keep_size. Replay paused: SELECT pg_wal_replay_resume() there, once you know who paused it."
+        "max_slot_wal_keep_size. Replay paused: find out who paused it and why, for it keeps what "
+        "the primary may have lost; then the same notebook with way=replay lets it go on."
     ),
     threshold=BEHIND,
 )

@@ -1,10 +1,20 @@
 """Delivery: whether a change may go to its users, and whether it got there."""
 
 from opslib.checks.delivery_changes import change, uncovered
+from opslib.checks.delivery_guide import (
+    guide_age,
+    guide_carried_out,
+    guide_files,
+    guide_notes,
+    guide_resources,
+    guide_version,
+)
 from opslib.checks.delivery_rebuild import rebuild
 from opslib.checks.delivery_runs import durations, run_stages
 from opslib.checks.delivery_scenarios import scenarios
+from opslib.checks.delivery_sources import merged
 from opslib.checks.delivery_stages import change_detection, filters, pinned, stages
+from opslib.checks.delivery_version import commit_reviewed, commit_tested
 from opslib.checks.delivery_workflow import last_run, nothing_under_way, takes_input, tested
 from opslib.checks.tree import Tree
 from opslib.model import Check
@@ -30,9 +40,18 @@ __all__ = [
     "WORKFLOW",
     "change",
     "change_detection",
+    "commit_reviewed",
+    "commit_tested",
     "durations",
     "filters",
+    "guide_age",
+    "guide_carried_out",
+    "guide_files",
+    "guide_notes",
+    "guide_resources",
+    "guide_version",
     "last_run",
+    "merged",
     "nothing_under_way",
     "pinned",
     "rebuild",

@@ -74,7 +74,9 @@ def run_stages(file: str) -> Check:
         judge=_judge_run,
         remedy=(
             "Open the first job that failed. Something was deployed before it: compare with diagnostics/frontend and "
-            "diagnostics/cluster, and go back with runbooks/roll-back-deployment if users are worse off."
+            "diagnostics/cluster. If users are worse off, go back: the front end by runbooks/roll-back-deployment, the "
+            "API by disaster/recover-everything with services=api, back=previous. When what failed is mended, "
+            "runbooks/force-full-deployment deploys all of it in one run."
         ),
         items=FLOW_ITEMS,
     )

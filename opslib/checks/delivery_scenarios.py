@@ -38,8 +38,8 @@ def scenarios(file: str, branch: str, flag: str) -> Check:
         judge=_judge,
         remedy=(
             "A job is skipped since one before it was: if: ${{ !cancelled() && !failure() && … }}. A matrix "
-            "may be empty: if: needs.detect-changes.outputs.services != '[]'. Until it is mended, deploy what was "
-            "skipped with runbooks/force-full-deployment."
+            "may be empty: if: needs.detect-changes.outputs.services != '[]'. It is mended by a commit; what was "
+            "skipped before is deployed with runbooks/force-full-deployment afterwards."
         ),
         items=("CI-FLOW-03", "CI-FLOW-04", "CI-FLOW-05", "CI-FLOW-06", "CI-FLOW-07", "CI-FLOW-08"),
     )

@@ -53,8 +53,9 @@ def stages(file: str, branch: str) -> Check:
         probe=probes.graph(file, branch),
         judge=lambda reading: _judge_stages(reading, branch),
         remedy=(
-            f"Correct {file}: add the stage, or name under its needs what it must wait for. Until then look at what "
-            "went out untested, and take it back with runbooks/roll-back-deployment if it is broken."
+            f"Correct {file}: add the stage, or name under its needs what it must wait for. It is mended by a "
+            "commit. Look at what went out untested; if that is broken: runbooks/roll-back-deployment for the front "
+            "end, disaster/recover-everything with services=api, back=previous for the API."
         ),
         items=FLOW_ITEMS,
     )

@@ -31,7 +31,7 @@ def takes_input(file: str, branch: str, name: str) -> Check:
         judge=judge,
         remedy=(
             f"Declare {name} under on.workflow_dispatch.inputs of {file}, and read it where the jobs decide what to "
-            "deploy; or dispatch without it by runbooks/force-full-deployment, which deploys only what changed then."
+            "deploy: a commit. Until then runbooks/force-full-deployment refuses, and a commit deploys what it changes."
         ),
         items=("CI-FRC-01", "IMP-OBJ-11"),
     )

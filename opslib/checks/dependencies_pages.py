@@ -63,8 +63,9 @@ def vendors(hours: float = 24.0, stale_days: float = 30.0) -> Check:
         judge=lambda reading: _judge(reading, _Rule(reading.taken_at, hours, stale_days, strict=False)),
         remedy=(
             "Follow the incident on the vendor's page, begin no deployment that needs it, and tell the users. Together "
-            "or OpenAI: disaster/recover-llm. Supabase: diagnostics/supabase, then disaster/recover-database. UNKNOWN: "
-            "read the page in a browser, then mend OPS_STATUS_PAGES and OPS_STATUS_COMPONENTS."
+            "or OpenAI: disaster/recover-llm shows who answers, and takes traffic back when it is over. Supabase: "
+            "diagnostics/supabase, then disaster/recover-database. UNKNOWN: read the page in a browser, then mend "
+            "OPS_STATUS_PAGES and OPS_STATUS_COMPONENTS."
         ),
         items=("SUP-SLF-05",),
     )
@@ -128,8 +129,15 @@ def _judge(reading: Reading, rule: _Rule) -> Judgement:
     every = [(verdict, f"{name}: {said}") for name in names for verdict, said in found[name]]
     amiss = [one for one in every if one[0] is not Verdict.OK]
     parts = sum(row["what"] == "component" for row in reading.rows)
-    said = _sentence(amiss) or f"{len(names)} vendors report nothing open; {parts} needed components are operational."
+    said = _sentence(amiss) or _well(names, parts)
     return Judgement(Verdict.worst([verdict for verdict, _ in every]), said, len(amiss), rows)
+
+
+def _well(names: Sequence[str], parts: int) -> str:
+    """Return that nothing is amiss; a page that tells of incidents only has no components to be counted."""
+    who = f"{len(names)} vendors report" if len(names) > 1 else f"{names[0]} reports"
+    needed = f"{parts} needed components are" if parts > 1 else "the needed component is"
+    return f"{who} nothing open" + (f"; {needed} operational." if parts else ".")
 
 
 def _line(rows: Sequence[Row], found: Sequence[Finding]) -> Row:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import opslib.probes.environment as probes
 from opslib.checks.environment_accounts import accounts
-from opslib.checks.environment_production import production
+from opslib.checks.environment_development import RUNBOOK, development
+from opslib.checks.environment_production import built, production
 from opslib.model import Check, Judgement, Reading, Verdict
 
 MODE = 0o600
-RUNBOOK = "runbooks/set-up-environment"
 
 
 def tools_ready() -> Check:
@@ -219,5 +219,5 @@ def _is(said: str) -> str:
     return said if said.startswith(("is ", "has ")) else f"is {said}"
 
 
-DECISIVE = (production, accounts, tools_ready())
+DECISIVE = (production, built, accounts, tools_ready(), development)
 """What tells most of the environment, most telling first: production's own, then whether this machine could build."""

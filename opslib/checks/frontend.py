@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from opslib.checks.frontend_loading import compressed, former, grown, kept, painted, size, timing, whole
+from opslib.checks.frontend_page import analytics, images, lazy
 from opslib.checks.tree import Branch, Tree
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import duration
@@ -14,11 +15,14 @@ from opslib.probes import frontend as probes
 __all__ = [
     "DECISIVE",
     "TREES",
+    "analytics",
     "compressed",
     "former",
     "grown",
     "held_back",
+    "images",
     "kept",
+    "lazy",
     "live",
     "migrations",
     "painted",

@@ -108,8 +108,8 @@ def tokens(minutes: float = 60, days: float = 7, least: int = FEWEST) -> Check:
         judge=lambda reading: _judge_tokens(reading, minutes, days, least),
         remedy=(
             "A prompt grew: compare the newest deployment's prompts and how much of the conversation is sent each "
-            "time; since a deployment: runbooks/roll-back-deployment. It is paid for with each call "
-            "(diagnostics/costs) and takes longer to answer."
+            "time. Since the API's newest version: disaster/recover-everything with services=api, back=previous. It "
+            "is paid for with each call (diagnostics/costs) and takes longer to answer."
         ),
         threshold=GROWTH,
         items=("TRB-PLL-02",),

@@ -40,8 +40,9 @@ labels = Check(
     judge=_judge,
     remedy=(
         "Let the label say the route's pattern, and not the address that was asked for; drop identifiers of people, "
-        "tenants and requests from it (those belong into logs and traces). Since a deployment: "
-        "runbooks/roll-back-deployment. Until then the label can be dropped in Prometheus (metric_relabel_configs)."
+        "tenants and requests from it (those belong into logs and traces). Since the API's "
+        "newest version: disaster/recover-everything with services=api, back=previous. Until then the label can be "
+        "dropped in Prometheus (metric_relabel_configs)."
     ),
     threshold=VALUES,
 )

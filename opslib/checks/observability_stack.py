@@ -28,7 +28,8 @@ def _part(row: Row) -> Finding:
     if row["state"] == NOT_DESCRIBED:
         return Verdict.UNKNOWN, f"{row['part']} is not in the target description"
     if row["state"] == "fails":
-        return Verdict.CRITICAL, f"{row['part']} fails: {row['says']}"
+        runs = f" ({row['runs']})" if row["runs"] else ""
+        return Verdict.CRITICAL, f"{row['part']} fails: {row['says'].rstrip('.')}{runs}"
     if not row["things"]:
         nothing = {"Prometheus": "scrapes nothing", "Jaeger": "answers, and no service sends it traces"}
         return Verdict.WARNING, f"{row['part']} {nothing.get(row['part'], 'answers, and holds nothing')}"
@@ -41,8 +42,10 @@ stack = Check(
     probe=probes.stack,
     judge=_judge_stack,
     remedy=(
-        "Start what does not answer where it runs, and see its log. The guide's compose file mounts files that its "
-        "repository lacks and needs a network that nobody creates: look at each part, not at compose's exit code."
+        "Prometheus or Grafana of which the cluster has no ready pod: disaster/recover-everything with "
+        "services=prometheus or grafana, from 0 to one, or back to the revision before where the newest one lets no "
+        "pod start. Anything else: start it where it runs, and see its log. The guide's compose file mounts files "
+        "that its repository lacks and needs a network that nobody creates: look at each part, not at its exit code."
     ),
     items=("MON-OBS-01", "MON-OBS-02", "MON-OBS-03", "MON-OBS-04"),
 )
@@ -82,8 +85,10 @@ targets = Check(
     probe=probes.targets,
     judge=_judge_targets,
     remedy=(
-        "See the reason at the target: refused (not running, another port), a body that is no metrics (redis:6379 is "
-        "Redis itself, its exporter listens on 9121), a name that is gone. While a job is down, its alerts cannot fire."
+        "The API answers 404: its route is gone; since its newest revision, disaster/recover-everything with "
+        "services=api, back=previous brings back the one before. Other reasons stand at the target: refused (not "
+        "running, another port), a body that is no metrics (redis:6379 is Redis itself, its exporter listens on 9121), "
+        "a name that is gone. While a job is down, its alerts cannot fire."
     ),
     threshold=MISSED,
 )

@@ -14,8 +14,9 @@ from opslib.probes import sdui as probes
 REF, NEWEST = "main", 500
 MOST_SAID, MOST_ROWS = 3, 20
 REGISTER = (
-    "Register the component in src/sdui/registry.tsx and deploy (runbooks/deploy-new-version), or take back the "
-    "deployment that dropped it (runbooks/roll-back-deployment). Whoever makes the pages must name what is deployed."
+    "Register the component in src/sdui/registry.tsx, by a commit, and deploy it (runbooks/deploy-new-version), or "
+    "take back the deployment that dropped it (runbooks/roll-back-deployment). Whoever makes the pages must name what "
+    "is deployed."
 )
 
 
@@ -146,7 +147,7 @@ schema = _made(
     "Stored pages are as their schema has them (SDUI_001)",
     _judge_schema,
     "Mend what makes the pages (the agent's prompt or template), then let the session make its page anew; a page that "
-    "is refused leaves the canvas blank. The path says where in the page. Deploy by runbooks/deploy-new-version.",
+    "is refused leaves the canvas blank. The path says where in the page. A deployment alone rewrites no stored page.",
     ("TRB-ERR-05", "TRB-SDU-02", "TRB-SDU-S1"),
 )
 registry = _made(
@@ -169,7 +170,7 @@ tenant = _made(
     "Stored pages name the organization that they belong to",
     _judge_tenant,
     "Set organizationId where the page is made, from the session's own row. Row level security shows nothing of "
-    "another organization, without any error. Deploy by runbooks/deploy-new-version.",
+    "another organization, without any error. A deployment alone rewrites no stored page.",
     ("TRB-SDU-00",),
 )
 

@@ -31,8 +31,9 @@ bundle = Check(
     probe=probes.bundle,
     judge=_judge_bundle,
     remedy=(
-        "Rotate the secret first (runbooks/rotate-api-keys): whoever opened the front end may have it, and old "
-        "deployments keep serving it. Then rename the variable without VITE_, deploy, and delete those deployments."
+        "Take the variable away that the build had it from (no VITE_), for a rotation refuses while it stands. Then "
+        "rotate the secret (runbooks/rotate-api-keys): whoever opened the front end may have it. Build anew "
+        "(runbooks/deploy-new-version), and delete the old deployments, which keep serving it."
     ),
     items=("ENV-VARL-03",),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from opslib.guide.thresholds import threshold
@@ -149,13 +149,58 @@ headers = Check(
     probe=probes.headers,
     judge=_judge_headers,
     remedy=(
-        "Set them where the front end is served (vercel.json, netlify.toml, _headers) and in the API, deploy by "
-        "runbooks/deploy-new-version. connect-src must name Supabase, the API, Sentry and nobody else: the product's "
-        "own policy lacks its API and Sentry. Try a new policy as Content-Security-Policy-Report-Only first."
+        "Set them where the front end is served (vercel.json, netlify.toml, _headers) and deploy by "
+        "runbooks/deploy-new-version; the API's own by a commit of its. connect-src must name Supabase, the API, "
+        "Sentry and nobody else: the product's own policy lacks its API and Sentry. Try a new policy as "
+        "Content-Security-Policy-Report-Only first."
     ),
     threshold=HSTS,
 )
 """CRITICAL where the policy stops the product itself, or where there is no TLS; what is missing is a WARNING."""
+
+
+def _only(names: tuple[str, ...], places: tuple[str, ...], fine: str) -> Callable[[Reading], Judgement]:
+    """Return the rule for some of the headers alone, of some places: what a line of the guide's checklist asks."""
+
+    def judge(reading: Reading) -> Judgement:
+        found = [
+            (where, verdict, text)
+            for where, own in findings(reading.rows).items()
+            for verdict, header, text in own
+            if where in places and header in ("", "TLS", *names)
+        ]
+        rows = tuple(row for row in reading.rows if row["where"] in places and row["header"] in names)
+        if not found:
+            return Judgement(Verdict.UNKNOWN, f"Nobody looked at {' and '.join(places)}.", None, rows)
+        amiss = "; ".join(f"{where}: {text.rstrip('.')}" for where, one, text in found if one is not Verdict.OK)
+        return Judgement(Verdict.worst([one for _, one, _ in found]), f"{amiss or fine}.", None, rows)
+
+    return judge
+
+
+_SET = (
+    "Set it where the front end is served (vercel.json, netlify.toml, _headers) and deploy by "
+    "runbooks/deploy-new-version; the API's own by a commit of its."
+)
+content_policy = Check(
+    name="security-csp",
+    title="The front end has a content security policy that lets in what it needs and nothing else",
+    probe=probes.headers,
+    judge=_only(
+        ("content-security-policy", "frame-ancestors", "connect-src"),
+        ("front end",),
+        "The policy lets no foreign script in, and the front end reaches what it needs",
+    ),
+    remedy=f"{_SET} Try a new policy as Content-Security-Policy-Report-Only first.",
+)
+transport = Check(
+    name="security-hsts",
+    title="Browsers are told to come by HTTPS only",
+    probe=probes.headers,
+    judge=_only(("strict-transport-security",), ("front end", "API"), "Front end and API tell browsers so for a year"),
+    remedy=_SET,
+    threshold=HSTS,
+)
 
 
 def _judge_cors(reading: Reading) -> Judgement:
@@ -198,9 +243,9 @@ cors = Check(
     judge=_judge_cors,
     remedy=(
         "CORS_ALLOWED_ORIGINS must be a list of whole origins that are compared as a whole: no reflection, no "
-        "`startsWith` or `endsWith`, no null. Mend it in the API, deploy (runbooks/deploy-new-version); then end "
-        "sessions that may have been "
-        "used from elsewhere (runbooks/respond-to-security-incident)."
+        "`startsWith` or `endsWith`, no null. Since the API's newest version: disaster/recover-everything with "
+        "services=api, back=previous; else a commit. Then end sessions that may have been used from elsewhere "
+        "(runbooks/respond-to-security-incident)."
     ),
 )
 """By behaviour: CRITICAL where another origin is allowed with credentials, or the front end is not allowed."""

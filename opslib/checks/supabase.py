@@ -1,6 +1,7 @@
 """The checks of the area: the project and its functions, and the way from a browser to a row."""
 
 from opslib.checks import database
+from opslib.checks.delivery import BRANCH
 from opslib.checks.supabase_keys import keys, network
 from opslib.checks.supabase_project import (
     answers,
@@ -17,9 +18,10 @@ from opslib.checks.tree import Branch, Tree
 from opslib.model import Check
 
 DECISIVE: tuple[Check, ...] = (
-    *(project_healthy(), services_healthy(), reach, clocks, apikey, tables, preflights, network),
+    *(project_healthy(), services_healthy(), reach, clocks, apikey, migrated(BRANCH), tables, preflights),
+    *(secrets_present(), functions_answer(), network),
 )
-"""What tells most, most first."""
+"""What tells most, most first. Whatever is on ``BRANCH`` is deployed, so the database must have its migrations."""
 
 TREES: tuple[Tree, ...] = (
     Tree(

@@ -63,13 +63,14 @@ def services_healthy() -> Check:
 
 
 def migrated(ref: str) -> Check:
-    """Return the check that the database has every migration of the commit whose functions are to be deployed."""
+    """Return the check that the database has every migration of the commit that is deployed, or is to be."""
 
     def judge(reading: Reading) -> Judgement:
         wanted = [row for row in reading.rows if row["file"]]
         missing = [row["version"] for row in wanted if not row["recorded"]]
         if missing:
-            said = f"The database lacks {len(missing)} migrations of {ref}, first {missing[0]}."
+            many = f"{len(missing)} migrations" if len(missing) > 1 else "a migration"
+            said = f"The database lacks {many} of {ref}, first {missing[0]}."
             return Judgement(Verdict.CRITICAL, said, len(missing), reading.rows)
         if not wanted:
             return Judgement(Verdict.UNKNOWN, f"{ref} has no migrations below supabase/migrations.", None, reading.rows)
@@ -79,10 +80,14 @@ def migrated(ref: str) -> Check:
 
     return Check(
         name="supabase-migrations",
-        title="The database is ready for these functions",
+        title="The database has every migration of the commit",
         probe=probes.migrations(ref),
         judge=judge,
-        remedy="Apply them first, with runbooks/migrate-database: functions come after their database (GH-06).",
+        remedy=(
+            "Apply them with runbooks/migrate-database (act=apply): it rehearses exactly the pending files on a "
+            "restored copy first. Functions and API of that commit come after their database (GH-06); where they are "
+            "live already, what they ask for is not there until then."
+        ),
         items=("DEP-SUP-02",),
     )
 
@@ -126,7 +131,12 @@ def functions_answer() -> Check:
         title="The functions answer",
         probe=probes.calls(),
         judge=judge,
-        remedy="Read the function's log; 500 is often a secret that is not set, 404 a function that is not deployed.",
+        remedy=(
+            "404: the function is not deployed. runbooks/deploy-supabase deploys those that differ from the newest "
+            "commit, this one among them, and leaves the others alone; it keeps what it replaces. 500 is often a "
+            "secret that is not set, which the same runbook sets from the vault; else read the function's log, and "
+            "mend it by a commit. 546: it is over the plan's limits, which no deployment mends."
+        ),
         items=("DEP-SUP-03",),
     )
 
@@ -148,7 +158,11 @@ def secrets_present() -> Check:
         title="The secrets that functions need are set",
         probe=probes.secrets(),
         judge=judge,
-        remedy="Set them from the vault with runbooks/deploy-supabase; never on a command line (GH-03).",
+        remedy=(
+            "Set them from the vault with runbooks/deploy-supabase, which alone does it without anybody seeing a "
+            "value; never on a command line (GH-03). A function reads its secrets when it is called: nothing is "
+            "started anew."
+        ),
         items=("DEP-SUP-04", "DEP-SUP-05"),
     )
 

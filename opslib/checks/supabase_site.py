@@ -123,8 +123,8 @@ apikey = Check(
     judge=_judge_answers,
     remedy=(
         "401: the key is of another project, misspelt, or the project's keys were rotated or switched off: see "
-        "supabase-keys, take the present one from the project's pages, set VITE_SUPABASE_ANON_KEY at the hoster, build "
-        "and deploy anew (runbooks/deploy-new-version): a build keeps the key that it was made with. 5xx: see "
+        "supabase-keys, take the present one from the project's pages into vault and description, then deploy anew "
+        "(runbooks/deploy-new-version sets it for the build): a build keeps the key that it was made with. 5xx: see "
         "supabase-services."
     ),
     items=("ENV-VER-03", "TRB-SUP-S2", "TRB-SUP-01"),
@@ -193,8 +193,8 @@ tables = Check(
     judge=_judge_tables,
     remedy=(
         "A missing grant: GRANT SELECT in a migration. A missing policy: CREATE POLICY in a migration, never "
-        "`DISABLE ROW LEVEL SECURITY`. Both by runbooks/migrate-database; which rows members of other organizations "
-        "see: diagnostics/security. Not served: NOTIFY pgrst, 'reload schema'."
+        "`DISABLE ROW LEVEL SECURITY`. Write it; runbooks/migrate-database applies it; which rows members of other "
+        "organizations see: diagnostics/security. Not served: NOTIFY pgrst, 'reload schema'."
     ),
     items=("TRB-SUP-04",),
 )

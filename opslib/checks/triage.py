@@ -11,12 +11,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from opslib.checks.tree import Tree
+from opslib.checks.triage_evidence import Asked, evidence
+from opslib.checks.triage_lines import Lines, commit_of, lines
+from opslib.checks.triage_looks import looks
 from opslib.checks.triage_services import asked as service_checks
 from opslib.checks.triage_services import services
+from opslib.checks.triage_steady import steady
 from opslib.errors import UsageError
 from opslib.model import Check, Probe, Verdict
 
-__all__ = ["NONE", "ORDER", "asked", "decisive", "service_checks", "services", "symptoms", "tree", "trees", "words"]
+__all__ = [
+    "NONE",
+    "ORDER",
+    "Asked",
+    "Lines",
+    "asked",
+    "commit_of",
+    "decisive",
+    "evidence",
+    "lines",
+    "looks",
+    "service_checks",
+    "services",
+    "steady",
+    "symptoms",
+    "tree",
+    "trees",
+    "words",
+]
 
 NONE = "none"
 """Instead of a symptom: nobody named one."""
@@ -28,12 +50,29 @@ ORDER = (
 """The areas from causes to effects: what is below rests on what is above. Between equals it decides, but for CAUSES."""
 
 CAUSES: dict[str, dict[str, str]] = {
+    "database-writes": {"database-disk": "from 95 % of the disk on Supabase lets nobody write"},
+    "cluster-autoscalers": {"agents-workers": "the autoscaler of a deployment that is scaled to 0 is off"},
+    "cache-queue": {"agents-workers": "nobody takes jobs while no worker is there"},
+    "agents-sessions": {"agents-workers": "a session whose job nobody takes waits"},
+    "database-log-kept": {"backup-access": "the bucket that the log is kept in lets nobody write"},
+    "backup-freshness": {"backup-access": "where nobody may write, no newer backup arrives"},
+    "supabase-calls": {"supabase-secrets": "a function that reads a secret which is not set answers 500"},
     "sdui-opened": {
         "front-end-whole": "the file that is not there fails in whatever browser opens the page",
         "security-headers": "what the policy in the header shuts out, the browser reports as kept out",
     },
-    "costs-stored": {"llm-fallback": "the product prices the fallback's answers with Together.ai's table"},
+    "costs-stored": {
+        "llm-fallback": "the product prices the fallback's answers with Together.ai's table",
+        "costs-token-price": "the product's own table lacks a model that was not asked before",
+    },
     "costs-baseline": {"llm-fallback": "the fallback's answers cost up to 60 times as much"},
+    "database-reachable": {
+        "database-servers": "a primary that is gone or frozen answers nobody; its standby may take over"
+    },
+    "dependencies-api-name": {
+        "database-reachable": "without its database no API is ready, wherever its name leads",
+        "database-servers": "without its primary no API is ready, wherever its name leads",
+    },
 }
 """Findings that another one explains, with the reason: where the order of the areas would name the effect first.
 

@@ -51,16 +51,25 @@ PROMISES: dict[Service, Promise] = {
 
 
 def chosen(rows: Sequence[Row], drill: str) -> list[Row]:
-    """Return the rows of one drill of a reading of drills: of the newest for ``latest``, damaged or not."""
-    name = max((str(row["drill"]) for row in rows), default="") if drill == "latest" else drill
+    """Return the rows of one drill of a reading of drills: of the newest for ``latest``, damaged or not.
+
+    What people recovered on a game day is shown where it is asked for by its name: its times are of another sort.
+    """
+    own = (str(row["drill"]) for row in rows if not row["day"])
+    name = max(own, default="") if drill == "latest" else drill
     return [row for row in rows if row["drill"] == name]
 
 
 def before(rows: Sequence[Row], drill: str) -> dict[Service, Row]:
-    """Return by service the row of the newest earlier drill that measured its time and can be believed."""
+    """Return by service the row of the newest earlier drill that measured its time and can be believed.
+
+    A drill is held against drills, and one that people recovered against such ones.
+    """
+    people = any(row["day"] for row in rows if row["drill"] == drill)
     found: dict[Service, Row] = {}
     for row in sorted(rows, key=lambda row: str(row["drill"])):
-        if str(row["drill"]) < drill and counts(row) and row["rto_seconds"] is not None:
+        alike = bool(row["day"]) is people and str(row["drill"]) < drill
+        if alike and counts(row) and row["rto_seconds"] is not None:
             found[row["service"]] = row
     return found
 

@@ -62,7 +62,7 @@ def _seconds(said: str) -> float | None:
     return float(number) * (_SECONDS[unit] if unit else 1.0)
 
 
-CHOICES = ("api", "worker", "redis", "infrastructure")
+CHOICES = ("api", "worker", "redis", "infrastructure", "prometheus", "grafana")
 """What can be asked to be recovered; database and language models have notebooks of their own, others parameters."""
 NONE = "none"
 SERVICES = rf"^({NONE}|({'|'.join(CHOICES)})(,({'|'.join(CHOICES)})){{0,{len(CHOICES) - 1}}})$"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from opslib import files, settings
 from opslib.actions import ACTIONS
@@ -20,6 +21,7 @@ from opslib.headless import notebooks, origin, runner
 from opslib.headless.asked import WHEN_APPLIED, Agreed, Asked, target_digest
 from opslib.headless.earlier import Earlier
 from opslib.headless.notebooks_live import check_live
+from opslib.headless.stop import Stop
 from opslib.model import now
 from opslib.runs import approval, approvals, gate, saved_plan
 from opslib.runs.claims import claim_plan
@@ -30,19 +32,68 @@ from opslib.runs.undoing import UNDO, to_apply
 from opslib.settings import Settings
 
 
-def apply(
-    plan: str, environment: str, archive: Path, *, progress: Callable[[str], None] = lambda text: None
-) -> dict[str, Any]:
-    """Apply the saved plan ``plan`` (a planning run's id, or a file) and return as :func:`runner.run` does.
+class Under(Protocol):
+    """What lets a plan be applied in place of approvals by people who read it."""
 
-    ``environment`` is what the caller typed: a plan for another one is refused. So is one that this archive did
-    not seal, that expired, was applied before (also elsewhere: see :mod:`opslib.runs.claims`), lacks approvals, or
-    was made with another notebook, code or target description. Nothing is registered then, so that the plan can
-    still be applied once what is missing is there.
+    def agreed(self, saved: SavedPlan, data: bytes, target: Settings, moment: datetime) -> Agreed:
+        """Return what the plan is applied under; raises Refused."""
+
+    def spend(self, run: str) -> None:
+        """Use it for ``run``, for good; raises Refused."""
+
+
+def apply(
+    plan: str,
+    environment: str,
+    archive: Path,
+    *,
+    under: Under | None = None,
+    links: Mapping[str, Any] = MappingProxyType({}),
+    stop: Stop | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Apply the saved plan ``plan`` (a planning run's id, or a file), ``stop`` and answer as of :func:`runner.run`.
+
+    ``under`` is what else than approvals lets that happen; ``links`` says in run.json what for. ``environment`` is what
+    the caller typed: a plan for another one is refused. So is one that this archive did not seal, that expired, was
+    applied before (also elsewhere: see :mod:`opslib.runs.claims`), lacks approvals, or was made with another notebook,
+    code or target description. Nothing is registered then, so that the plan can still be applied once what is missing
+    is there.
     """
     store = Archive(archive)
     data, folders = _read(plan, store)
     saved = saved_plan.parse(data)
+    _meant(saved, environment)
+    target = settings.load(environment)
+    notebook = notebooks.find(saved.notebook)
+    _same(saved, notebook, target, store)
+    run = f"{saved.run}-apply"
+    if store.log.state(run):
+        raise Refused(f"The plan was applied already, by {run}.", "A plan is applied once: plan again.")
+    made_here(saved, data, store)
+    found = [*folders, store.folder / "approvals" / saved.run]
+    moment = moment_of(store)
+    agreed = under.agreed(saved, data, target, moment) if under else _agreed(saved, data, found, target, moment)
+    values = notebook.again(saved.parameters)
+    check_live(notebook, values, target, progress)
+    areas = sorted({ACTIONS[s.plan.action].area for s in saved.steps if s.plan.effect.on_target})
+    # Before anything is registered: the plan can still be applied when the freeze is over. Looking is never frozen.
+    gate.unfrozen(target, moment_of(store), agreed.break_glass or not areas)
+    locks = Locks(target, run)
+    try:
+        for area in areas:
+            locks.take(area)
+        applies = {"applies": saved_plan.sha256(data), **links}
+        doing = Asked(notebook, values, target, run=run, links=applies, agreed=agreed)
+        claim_plan(target, saved.run, run)
+        if under is not None:
+            under.spend(run)
+        return runner.execute(doing, archive, locks=locks, stop=stop, progress=progress)
+    finally:
+        locks.close()
+
+
+def _meant(saved: SavedPlan, environment: str) -> None:
     if UNDO in saved.parameters:
         raise Refused(f"{saved.run} is a plan to undo.", f"Apply it with: {to_apply(saved)}")
     if saved.environment != environment:
@@ -50,35 +101,6 @@ def apply(
             f"The plan is for {saved.environment}, not for {environment}.",
             f"If that is meant, type it: --environment {saved.environment}",
         )
-    target = settings.load(environment)
-    notebook = notebooks.find(saved.notebook)
-    _same(saved, notebook, target, store)
-    run = f"{saved.run}-apply"
-    if store.log.state(run):
-        raise Refused(f"The plan was applied already, by {run}.", "A plan is applied once: plan again.")
-    _made_here(saved, data, store)
-    agreed = _agreed(saved, data, [*folders, store.folder / "approvals" / saved.run], target, _moment(store))
-    values = notebook.again(saved.parameters)
-    check_live(notebook, values, target, progress)
-    areas = sorted({ACTIONS[s.plan.action].area for s in saved.steps if s.plan.effect.on_target})
-    # Before anything is registered: the plan can still be applied when the freeze is over. Looking is never frozen.
-    gate.unfrozen(target, _moment(store), agreed.break_glass or not areas)
-    locks = Locks(target, run)
-    try:
-        for area in areas:
-            locks.take(area)
-        doing = Asked(
-            notebook,
-            values,
-            target,
-            run=run,
-            links={"applies": saved_plan.sha256(data)},
-            agreed=agreed,
-        )
-        claim_plan(target, saved.run, run)
-        return runner.execute(doing, archive, locks=locks, progress=progress)
-    finally:
-        locks.close()
 
 
 def again(store: Archive, before: Earlier, target: Settings) -> Agreed:
@@ -92,7 +114,9 @@ def again(store: Archive, before: Earlier, target: Settings) -> Agreed:
     if saved_plan.sha256(data) != before.asked["applies"]:
         raise Refused(f"The plan of {before.work} is not the one that was applied.", "See: ops archive verify")
     _same(saved, notebooks.find(saved.notebook), target, store)
-    return _agreed(saved, data, [folder / "approvals", store.folder / "approvals" / saved.run], target, _moment(store))
+    return _agreed(
+        saved, data, [folder / "approvals", store.folder / "approvals" / saved.run], target, moment_of(store)
+    )
 
 
 def to_undo(plan: str, store: Archive, before: Earlier, target: Settings) -> Agreed:
@@ -104,8 +128,8 @@ def to_undo(plan: str, store: Archive, before: Earlier, target: Settings) -> Agr
     if used := [run.name for run in before.runs if run.run.get("applies") == saved_plan.sha256(data)]:
         raise Refused(f"The plan was applied already, by {used[-1]}.", "A plan is applied once: plan again.")
     _same(saved, notebooks.find(saved.notebook), target, store)
-    _made_here(saved, data, store)
-    return _agreed(saved, data, [*folders, store.folder / "approvals" / saved.run], target, _moment(store))
+    made_here(saved, data, store)
+    return _agreed(saved, data, [*folders, store.folder / "approvals" / saved.run], target, moment_of(store))
 
 
 def _agreed(saved: SavedPlan, data: bytes, folders: list[Path], target: Settings, moment: datetime) -> Agreed:
@@ -133,7 +157,7 @@ def _agreed(saved: SavedPlan, data: bytes, folders: list[Path], target: Settings
     )
 
 
-def _made_here(saved: SavedPlan, data: bytes, store: Archive) -> None:
+def made_here(saved: SavedPlan, data: bytes, store: Archive) -> None:
     """Raise Refused unless the file is what a planning run of this archive left when it was sealed.
 
     What approvals rest on and no look at the target can tell again is in no other place: who asked, when, and
@@ -205,7 +229,8 @@ def _read(plan: str, store: Archive) -> tuple[bytes, list[Path]]:
         raise UsageError(f"The plan {path} cannot be read.", "Give a planning run's id, or its plan.json.") from error
 
 
-def _moment(store: Archive) -> datetime:
+def moment_of(store: Archive) -> datetime:
+    """Return this moment, and never one before the log's newest entry."""
     # A clock that was set back must not bring an expired approval back: the log's newest entry is a floor.
     newest = next(store.log.newest_first(), None)
     return max(now(), datetime.fromisoformat(newest.time)) if newest else now()

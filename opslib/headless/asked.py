@@ -17,13 +17,18 @@ from opslib.runs.steps import StepRecord, work_of
 from opslib.runs.work import Mode
 from opslib.settings import Settings
 
-WHEN_APPLIED = ("freeze", "plan_minutes", "run_minutes", "most")
+WHEN_APPLIED = ("freeze", "plan_minutes", "run_minutes", "runs_at_once", "most")
 """What of a target's description is looked at when a plan is applied: it may change after the plan was made."""
 
 
 def target_digest(settings: Settings) -> str:
     """Return the digest of the target's public description that a plan was made for."""
     return digest({name: text for name, text in settings.public().items() if name not in WHEN_APPLIED})
+
+
+def id_of(notebook: Notebook, started_at: datetime) -> str:
+    """Return a new id for a run of a notebook."""
+    return f"{started_at:%Y%m%dT%H%M%SZ}-{notebook.name.replace('/', '-')}-{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class Agreed:
 @dataclass(frozen=True)
 class Asked:
     """What a run is to do. ``run`` is its id where that follows from another run's (apply, resume, undo);
-    ``links`` says in run.json which; ``history`` is where the steps of the work stand.
+    ``links`` says in run.json which; ``history`` is where the steps of the work stand. With ``kernel`` the cells are
+    executed by papermill and a Jupyter kernel, else without either; what is recorded is the same.
     """
 
     notebook: Notebook
@@ -53,10 +59,11 @@ class Asked:
     links: Mapping[str, Any] = field(default_factory=dict)
     agreed: Agreed | None = None
     history: Mapping[str, StepRecord] = field(default_factory=dict)
+    kernel: bool = False
 
     def new_id(self, started_at: datetime) -> str:
         """Return an id for a run that follows from no other."""
-        return f"{started_at:%Y%m%dT%H%M%SZ}-{self.notebook.name.replace('/', '-')}-{secrets.token_hex(3)}"
+        return id_of(self.notebook, started_at)
 
     def run_json(self, run: str, started_at: datetime) -> dict[str, Any]:
         """Return the content of run.json: what was asked, by whom, of which code."""

@@ -46,7 +46,7 @@ class CellLog:
             for line in lines[1:]:
                 with suppress(ValueError):  # the last line may be half of one
                     index, cell = json.loads(line)
-                    book["cells"][index] = cell
+                    book["cells"][index : index + 1] = [cell]  # one that a person added comes to the end
             files.write_json(notebook, book)
         self.remove()
         return True

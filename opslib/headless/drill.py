@@ -13,17 +13,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from opslib import files, settings
+from opslib import files, places, settings
 from opslib.archive import report
 from opslib.archive.store import Archive
 from opslib.canonical import to_json
 from opslib.checks import backups_drills as checks
-from opslib.errors import ExitCode, Refused
+from opslib.errors import ExitCode, Refused, UsageError
+from opslib.guide.game_day import NAME as GAME_DAY
 from opslib.headless import origin, runner
 from opslib.headless.drill_course import Place, ill, left_out, look
 from opslib.headless.drill_exercise import exercise
 from opslib.headless.drill_lab import Broken, order
+from opslib.headless.drill_people import LONGEST_MINUTES
 from opslib.headless.drill_scenarios import Scenario, chosen
+from opslib.headless.notebooks_kinds import KINDS
 from opslib.headless.session import recover
 from opslib.headless.stop import Stop
 from opslib.model import Verdict, now
@@ -32,6 +35,8 @@ from opslib.redaction import Redactor
 from opslib.settings import Settings
 
 Tell = Callable[[str], None]
+MINUTES = 30.0
+"""How long people are given for each service of a game day, where nobody says otherwise."""
 
 
 def drill(
@@ -40,11 +45,14 @@ def drill(
     archive: Path,
     *,
     stop_at_trouble: bool = False,
+    day: str = "",
+    minutes: float = MINUTES,
     progress: Tell = lambda text: None,
 ) -> dict[str, Any]:
     """Drill these services (all where none is named) and return the result of the run that shows the record.
 
-    Of a drill that was stopped, its own: what was broken is mended, and nothing is shown.
+    Of a drill that was stopped, its own: what was broken is mended, and nothing is shown. On a game ``day`` the drill
+    breaks and measures, and people have ``minutes`` for each service to recover it.
 
     Raises Refused, before anything is looked at, for another target than the lab; and before anything is broken while a
     service is not steady, or another drill is under way. ``drill`` and ``drilled`` of the result are the drill's own id
@@ -55,7 +63,8 @@ def drill(
             f"Nothing is broken on {environment}: only the lab is.",
             "Drill in the lab; on another target people lead a drill, by the runbooks themselves.",
         )
-    scenarios, target, lab = chosen(services), settings.load("lab"), settings.lab_folder()
+    _possible(day, minutes)
+    scenarios, target, lab = chosen(services), settings.load("lab"), places.lab_folder()
     broken = Broken(lab)
     with broken.held():
         found = _found(broken, lab, progress)
@@ -63,14 +72,24 @@ def drill(
         run = f"{started:%Y%m%dT%H%M%SZ}-drill-{secrets.token_hex(3)}"
         store, redactor = Archive(archive), Redactor(target.secrets())
         _all_steady(run, target, scenarios)
-        folder = store.open(_asked(run, target, scenarios, started), redactor=redactor, render=recover)
-        place = Place(run, target, store.folder, folder, lab / "drill", broken, progress, redactor)
+        folder = store.open(_asked(run, target, scenarios, started, day), redactor=redactor, render=recover)
+        place = Place(
+            run, target, store.folder, folder, lab / "drill", broken, progress, redactor, day=day, minutes=minutes
+        )
         place.journal.append("opened", run=run)
         exercises, state = _exercises(place, scenarios, stop_at_trouble)
-        result = _close(store, redactor, place, _record(run, target, started, state, found, exercises))
+        result = _close(store, redactor, place, _record(place, started, state, found, exercises))
     if state == "finished":
-        result = runner.run(NAME, (f"drill={run}",), environment, archive, progress=progress)
+        shown = (GAME_DAY, f"day={day}") if day else (NAME, f"drill={run}")
+        result = runner.run(shown[0], shown[1:], environment, archive, progress=progress)
     return {**result, "drill": run, "drilled": state}
+
+
+def _possible(day: str, minutes: float) -> None:
+    if day and not KINDS["name"].pattern.fullmatch(day):
+        raise UsageError(f"{day!r} is no name of a game day.", f"It is {KINDS['name'].says}.")
+    if not 0 < minutes <= LONGEST_MINUTES:
+        raise UsageError(f"{minutes:g} minutes for people are not possible.", f"At most {LONGEST_MINUTES:g}.")
 
 
 def _found(broken: Broken, lab: Path, progress: Tell) -> tuple[str, ...]:
@@ -93,13 +112,13 @@ def _all_steady(run: str, target: Settings, scenarios: Sequence[Scenario]) -> No
         raise Refused(f"Not steady, so nothing was broken. {why}", "Mend that first: ops lab mend.")
 
 
-def _asked(run: str, target: Settings, scenarios: Sequence[Scenario], started: datetime) -> dict[str, Any]:
+def _asked(run: str, target: Settings, scenarios: Sequence[Scenario], started: datetime, day: str) -> dict[str, Any]:
     who = origin.who()
     return {
         "run": run,
         "work": run,
         "notebook": NAME,
-        "title": "A drill of recoveries",
+        "title": f"Broken on the game day {day}" if day else "A drill of recoveries",
         "environment": target.environment,
         "target": target.public(),
         "parameters": {"services": ", ".join(one.service for one in scenarios)},
@@ -134,17 +153,18 @@ def _exercises(place: Place, scenarios: Sequence[Scenario], stop_at_trouble: boo
 
 
 def _record(
-    run: str, target: Settings, started: datetime, state: str, found: tuple[str, ...], exercises: Sequence[Exercise]
+    place: Place, started: datetime, state: str, found: tuple[str, ...], exercises: Sequence[Exercise]
 ) -> Drill:
     return Drill.model_validate(
         {
-            "drill": run,
-            "environment": target.environment,
+            "drill": place.run,
+            "environment": place.settings.environment,
             "led_by": f"{origin.who()}@{origin.where()}",
             "started_at": started,
             "finished_at": now(),
             "state": state,
             "found": found,
+            "day": place.day,
             "exercises": tuple(exercises),
         }
     )

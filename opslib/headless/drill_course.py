@@ -44,6 +44,10 @@ class Place:
     progress: Callable[[str], None]
     redactor: InitVar[Redactor]
     service: str | None = None
+    day: str = ""
+    """The game day on which people recover what is broken; empty where the drill does so itself."""
+    minutes: float = 0.0
+    """How long they are given for each service."""
     journal: Journal = field(init=False)
 
     def __post_init__(self, redactor: Redactor) -> None:

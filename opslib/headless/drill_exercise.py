@@ -16,7 +16,7 @@ from opslib import files
 from opslib.archive import seal
 from opslib.canonical import to_json
 from opslib.errors import OpsError, StepFailed
-from opslib.headless import agreement, runner
+from opslib.headless import agreement, drill_people, runner
 from opslib.headless.drill_course import Course, Place, finished, ill, left_out, looked, of
 from opslib.headless.drill_lab import Counted, Traffic, order
 from opslib.headless.drill_loss import count, held, stated
@@ -82,7 +82,10 @@ def _go(place: Place, course: Course, traffic: Traffic) -> None:
     order("break", one.fault)
     course.reach("broken")
     _detect(place, course)
-    _recover(place, course)
+    if place.day:
+        drill_people.wait(place, course, traffic)
+    else:
+        _recover(place, course)
     _settle(place, course, traffic)
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from opslib.checks import application, cache, cluster, database, frontend, llm
+from opslib.checks import cache, cluster, database, frontend, llm
+from opslib.checks.triage_steady import STEADY
 from opslib.errors import OpsError, UsageError
+from opslib.guide.exercises import LINES
 from opslib.guide.promises import PROMISES, Service
 from opslib.headless import notebooks
 from opslib.model import Check, Probe
@@ -25,8 +27,9 @@ which all is lost."""
 class Scenario:
     """One service, broken in one way.
 
-    ``traffic`` is a kind of ``ops lab traffic``; ``steady`` are the checks that say that all is well, ``detects`` the
-    one that notices the fault. ``prepare`` are notebooks that run before it. ``stated``: see :data:`Stated`.
+    ``traffic`` is a kind of ``ops lab traffic``; ``detects`` is the check that notices the fault, one of those that say
+    that all is well (:data:`opslib.checks.triage_steady.STEADY`). ``prepare`` are notebooks that run before it.
+    ``stated``: see :data:`Stated`.
     ``holdings`` are things that may not be lost where the traffic writes nothing: a probe and the field that names one.
     """
 
@@ -35,11 +38,14 @@ class Scenario:
     notebook: str
     traffic: str
     detects: Callable[[], Check]
-    steady: Callable[[], tuple[Check, ...]]
     parameters: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
     stated: Stated | None = None
     holdings: tuple[Probe, str, str] | None = None
+
+    def steady(self) -> tuple[Check, ...]:
+        """Return the checks that say that the service is well."""
+        return STEADY[self.service]()
 
     def obstacle(self) -> str:
         """Return why this cannot be drilled yet; empty when it can."""
@@ -53,48 +59,43 @@ class Scenario:
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "database",
-        "primary-killed",
-        "disaster/recover-database",
+        LINES["database"].fault,
+        LINES["database"].notebook,
         "rows",
         detects=lambda: database.servers,
-        steady=lambda: (database.reachable, database.servers, database.core_tables),
         parameters=("way=failover",),
         stated=(database_probes.failover().name, "lost_after"),
     ),
     Scenario(
         "application",
-        "api-at-zero",
-        "disaster/recover-everything",
+        LINES["application"].fault,
+        LINES["application"].notebook,
         "chats",
         detects=lambda: cluster.autoscalers,
-        steady=lambda: (application.ready, cluster.pods, cluster.autoscalers),
         parameters=("services=api",),
     ),
     Scenario(
         "llm",
-        "breakers-stay-open",
-        "disaster/recover-llm",
+        LINES["llm"].fault,
+        LINES["llm"].notebook,
         "chats",
         detects=llm.breakers,
-        steady=lambda: (llm.breakers(), llm.replicas()),
         parameters=("trials=1", "watch_minutes=0.05", "watch_seconds=1"),
     ),
     Scenario(
         "cache",
-        "cache-overgrown",
-        "runbooks/maintain-cache",
+        LINES["cache"].fault,
+        LINES["cache"].notebook,
         "keys",
         detects=lambda: cache.memory,
-        steady=lambda: (cache.reachable, cache.memory),
         parameters=("window_seconds=1", "least_lookups=1"),
     ),
     Scenario(
         "frontend",
-        "deployment-incomplete",
-        "runbooks/roll-back-deployment",
+        LINES["frontend"].fault,
+        LINES["frontend"].notebook,
         "pages",
         detects=lambda: frontend.whole,
-        steady=lambda: (frontend.whole, frontend.live),
         holdings=(frontend_probes.deployments, "deployment", "deployments"),
     ),
 )

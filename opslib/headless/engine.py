@@ -8,52 +8,27 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat import from_dict
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine as PapermillEngine
+from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 from traitlets import Instance
 from traitlets.config import Config
 
 from opslib.headless import kernel_outputs, notebooks
-from opslib.headless.cell_log import CellLog
-from opslib.headless.kernel_process import Leash, Line, Manager, Watch, hide
+from opslib.headless.kernel_leash import GRACE, SILENT, Leash, Session, Watch, hide
+from opslib.headless.kernel_process import Line, Manager
 from opslib.headless.kernel_user import KERNEL, Account
-from opslib.redaction import Redactor
 
-GRACE = 5.0
-"""Seconds that an interrupted cell gets to end by itself before its kernel is killed."""
-
-SILENT = 60.0
-"""Seconds without a heartbeat after which a kernel is given up: stopped, deaf, or another program by now.
-
-The kernel's heart beats in a thread of its own without Python's lock, also while a cell computes.
-"""
-
-
-class Session(Protocol):
-    """What the engine needs of the run that it executes."""
-
-    redactor: Redactor
-    private: Path
-    account: Account | None
-    shown: CellLog
-
-    def environment(self) -> dict[str, str]:
-        """Return the kernel's whole process environment."""
-
-    def cell_started(self, cell: str) -> None:
-        """Note that the cell with this id begins."""
-
-    def cell_finished(self, cell: str, status: str) -> list[int]:
-        """Note that it ended (``ok`` or ``error``); returns the journal's numbers that belong to it."""
+CellFailed = PapermillExecutionError
 
 
 class Engine(PapermillEngine):  # type: ignore[misc] # papermill is untyped
@@ -194,7 +169,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill is unty
             self.execute_cell(cell, index)
         except DeadKernelError:
             if not self.watch.why:
-                raise DeadKernelError(f"the kernel ended in cell {cell['id']} ({self._ending()})") from None
+                raise DeadKernelError(f"the kernel ended in cell {cell['id']} ({self.leash.ending()})") from None
         except CellExecutionError:
             # Interrupted because of its time: that is the reason, not the interrupt.
             if not self.watch.why:
@@ -203,12 +178,6 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill is unty
             self.watch.cell("")
         if self.watch.why:
             raise TimeoutError(self.watch.why)
-
-    def _ending(self) -> str:
-        code = self.leash.process.poll() if self.leash.process else None
-        if code is None or code <= 128:
-            return f"exit code {code}"
-        return f"by {signal.Signals(code - 128).name}" if code - 128 in list(signal.Signals) else f"exit code {code}"
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """Redact what the kernel sent before anything keeps it; what is too much is not kept."""
@@ -221,7 +190,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill is unty
     def _keep(self, cell: Any, status: str) -> None:
         if self.session is None or cell.cell_type != "code":
             return
-        cell["outputs"] = kernel_outputs.kept(cell.get("outputs", []), self._meter, self.session.redactor)
+        kept = kernel_outputs.kept(cell.get("outputs", []), self._meter, self.session.redactor)
+        cell["outputs"] = from_dict(kept)  # type: ignore[no-untyped-call]
         cell["metadata"]["opslib"] = {"journal": self.session.cell_finished(cell["id"], status)}
 
 
@@ -234,7 +204,7 @@ def execute(
     seconds: float | None = None,
     silent: float = SILENT,
 ) -> None:
-    """Execute a notebook through papermill; raises papermill's PapermillExecutionError when a cell fails.
+    """Execute a notebook through papermill; raises CellFailed, which is papermill's own error, when a cell fails.
 
     ``seconds`` is how long one cell may take; TimeoutError
     says which one took longer, or answered no heartbeat for ``silent`` seconds. DeadKernelError says in which

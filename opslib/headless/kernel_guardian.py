@@ -60,6 +60,8 @@ def guard(user: str, become: Callable[[], object]) -> int:
     kernel = os.fork()
     if kernel == 0:
         _become(user, become, guardian)
+    # It may be a line of the kernel's, which ends when the kernel does.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return _watch(kernel, leash, wake, whole)
 
 

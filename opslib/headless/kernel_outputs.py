@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nbformat import NotebookNode
-
 from opslib.redaction import Redactor
 
 MOST = 2_000_000
@@ -79,7 +77,7 @@ def kept(outputs: list[Any], meter: Meter, redactor: Redactor) -> list[Any]:
             own[-1]["text"] = own[-1]["text"][:-TORN]
     if meter.cut:
         said = f"{meter.cut} bytes of this cell's output were cut: at most {MOST} are kept.\n"
-        joined.append(NotebookNode(output_type="stream", name="stderr", text=said))  # type: ignore[no-untyped-call]
+        joined.append({"output_type": "stream", "name": "stderr", "text": said})
     return joined
 
 

@@ -38,8 +38,13 @@ class Zygote:
         self._environment = {name: os.environ[name] for name in PLAIN if name in os.environ}
         self._lock = threading.Lock()
 
-    def fork(self, user: str, kernel: list[str], env: Mapping[str, str], cwd: str, leash: int) -> Forked | None:
-        """Return a new kernel's guardian, or None where this kernel must be started instead."""
+    def fork(
+        self, user: str, kernel: list[str] | None, env: Mapping[str, str], cwd: str, leash: int, *line: int
+    ) -> Forked | None:
+        """Return a new kernel's guardian, or None where this kernel must be started instead.
+
+        ``kernel`` are ipykernel's arguments; None for a process that executes cells without it, on ``line``.
+        """
         if any(env.get(name) != self._environment.get(name) for name in AT_IMPORT):
             return None
         if len(env.get(MARK, "")) > ROOM:
@@ -53,7 +58,7 @@ class Zygote:
                 with os.fdopen(os.memfd_create("kernel"), "w+b") as question:
                     question.write(json.dumps(asked).encode())
                     question.seek(0)
-                    socket.send_fds(self._line, [FORK], [leash, say, question.fileno()])  # type: ignore[arg-type]
+                    socket.send_fds(self._line, [FORK], [leash, say, question.fileno(), *line])  # type: ignore[arg-type]
             except OSError:  # it is gone; the next kernel gets another
                 os.close(told)
                 self._end()
@@ -61,6 +66,11 @@ class Zygote:
             finally:
                 os.close(say)
         return Forked.of(told)
+
+    def start(self) -> bool:
+        """Start it where it isn't there; False where it can't be. Processes that are forked afterwards share it."""
+        with self._lock:
+            return self._line is not None or self._start()
 
     def close(self) -> None:
         """End it; kernels that were forked from it go on."""

@@ -6,8 +6,9 @@ the kernels end by themselves then.
 
 A request is three handles: the leash; a pipe on which the guardian says its number and at last its exit code; and a
 file in memory with what is asked, JSON (``kernel``: the arguments of ipykernel, ``user``: as the guardian has it,
-``env``, ``cwd``). That is read in the forked process only: what one kernel may know is in no other's memory. What a
-fork has in another way than a fresh process is set right in :func:`_kernel`.
+``env``, ``cwd``). A fourth is the line of a process that executes cells without a kernel. What is asked is read in the
+forked process only: what one kernel may know is in no other's memory. What a fork has in another way than a fresh
+process is set right in :func:`_kernel`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ MARK, ROOM = "OPS_KERNEL", 512
 """The variable by which a kernel's processes are found, and how many bytes a zygote is started with for it."""
 
 IMPORTS = (
+    "opslib.headless.shell_process",
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.debugger",
@@ -69,7 +71,7 @@ def main() -> int:
     gc.freeze()
     runner.send(b"ready")
     while True:
-        said, handles, _, _ = socket.recv_fds(runner, len(FORK), 3)
+        said, handles, _, _ = socket.recv_fds(runner, len(FORK), 4)
         if not said:
             return 0
         if os.fork() == 0:
@@ -98,7 +100,7 @@ def warm() -> None:
         raise RuntimeError(f"{threads} threads after the imports")
 
 
-def _guard(added: dict[str, str], leash: int, told: int, question: int) -> NoReturn:
+def _guard(added: dict[str, str], leash: int, told: int, question: int, line: int | None = None) -> NoReturn:
     """Be the guardian of one kernel, in a session of its own as a started one is.
 
     ``added`` is what importing has put into the environment, as it would in the kernel.
@@ -112,6 +114,9 @@ def _guard(added: dict[str, str], leash: int, told: int, question: int) -> NoRet
         quiet = os.open(os.devnull, os.O_WRONLY)
         for number in (1, 2):
             os.dup2(quiet, number)
+        if line is not None:
+            os.dup2(line, 1)
+            os.close(line)
         os.close(leash)
         os.close(quiet)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -125,7 +130,7 @@ def _guard(added: dict[str, str], leash: int, told: int, question: int) -> NoRet
         os._exit(code)
 
 
-def _kernel(arguments: list[str]) -> NoReturn:
+def _kernel(arguments: list[str] | None) -> NoReturn:
     """Be the kernel: what a fresh process would not have from its parent is put away first."""
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     signal.set_wakeup_fd(-1)
@@ -144,14 +149,14 @@ def _kernel(arguments: list[str]) -> NoReturn:
         setattr(sys, ("__stdin__", "__stdout__", "__stderr__")[number], stream)
     code = 1
     try:
-        from ipykernel.kernelapp import IPKernelApp
-
-        launcher = importlib.util.find_spec("ipykernel_launcher")
-        sys.argv = [str(launcher and launcher.origin), *arguments]
         gc.unfreeze()
-        # Its default was read from the environment when the class was made.
-        IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
-        code = 0
+        if arguments is None:
+            from opslib.headless import shell_process
+
+            code = shell_process.main()
+        else:
+            _launch(arguments)
+            code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:
@@ -159,6 +164,15 @@ def _kernel(arguments: list[str]) -> NoReturn:
     finally:
         atexit._run_exitfuncs()
         os._exit(code)
+
+
+def _launch(arguments: list[str]) -> None:
+    from ipykernel.kernelapp import IPKernelApp
+
+    launcher = importlib.util.find_spec("ipykernel_launcher")
+    sys.argv = [str(launcher and launcher.origin), *arguments]
+    # Its default was read from the environment when the class was made.
+    IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
 
 
 def _mark() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from opslib.errors import UsageError
 from opslib.headless.notebooks_parameters import ENVIRONMENT, REQUIRED, Parameter, declared, given, taken
-from opslib.settings import notebooks_folder
+from opslib.places import notebooks_folder
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,17 @@ class Notebook:
         values, faults = given(self.parameters, texts)
         _refuse(self.name, self.parameters, faults)
         return {p.name: values.get(p.name, p.default) for p in self.parameters} | {ENVIRONMENT: environment}
+
+    def chosen(self, known: Mapping[str, Any], environment: str) -> dict[str, Any]:
+        """Return every parameter's value from the names that a notebook's process knows; others' are not looked at.
+
+        Raises UsageError that lists all faults.
+        """
+        own = {p.name: known[p.name] for p in self.parameters if p.name in known} | {ENVIRONMENT: environment}
+        values, faults = taken(self.parameters, own)
+        faults += [f"{p.name} is required: {p.expected}" for p in self.parameters if p.required and p.name not in own]
+        _refuse(self.name, self.parameters, faults)
+        return {p.name: values.get(p.name, p.default) for p in self.parameters}
 
     def again(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of an earlier run of this notebook, read back from JSON, in their declared types.
@@ -57,6 +69,19 @@ def find(name: str, folder: Path | None = None) -> Notebook:
             f"Did you mean {' or '.join(near)}?" if near else "See all with: ops list",
         )
     return load(names[wanted], folder)
+
+
+def takes_steps(notebook: Notebook) -> bool:
+    """Say whether a notebook may change something: it names ``step``, or code whose names cannot be told beforehand."""
+    cells = json.loads(notebook.path.read_bytes())["cells"]
+    source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:
+        return True
+    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    named |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    return bool(named & {"step", "getattr", "eval", "exec", "vars", "globals", "attrgetter", "methodcaller"})
 
 
 def everything() -> list[Notebook]:

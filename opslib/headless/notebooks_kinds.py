@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from opslib.guide.recovery import SERVICES
+from opslib.guide.recovery import CHOICES, SERVICES
+from opslib.guide.support import REPORT
 
 _NAMED = r"[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){1,4}"
 _USER = rf"([0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_NAMED})"
@@ -13,6 +14,9 @@ _FOUR = r"[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
 _NETWORK = rf"({_FOUR}|[0-9a-f]{{0,4}}(:[0-9a-f]{{0,4}}){{2,7}}(/[0-9]{{1,3}})?)"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
 _PERSON = r"none|[a-z0-9][a-z0-9._-]{0,63}(@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){0,4})?"
+_CHECK = r"[a-z0-9]+(-[a-z0-9]+)*"
+_WORDS = r"[A-Za-z0-9]+(-[A-Za-z0-9]+){2,15}"
+_ACTION = rf"[A-Za-z0-9]+(-[A-Za-z0-9]+){{1,15}}(:((?!none\b)({_PERSON}))?(:([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})?)?)?"
 _PATH = rf"{_PART}(/\.?{_PART})*"
 
 
@@ -51,6 +55,9 @@ KINDS: dict[str, Kind] = {
         "due, or a table with its schema, such as public.cases: letters, digits and _",
         re.compile(r"due|[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
     ),
+    "slot": Kind(
+        "most, or a replication slot: lower-case letters, digits and _", re.compile(r"[a-z0-9_]{1,63}", re.ASCII)
+    ),
     "damaged-table": Kind(
         "none, or a table with its schema, such as public.cases: letters, digits and _",
         re.compile(r"none|[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
@@ -84,6 +91,7 @@ KINDS: dict[str, Kind] = {
         "slashes, at most 100 characters",
         re.compile(r"(?=.{1,100}\Z)[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*", re.ASCII),
     ),
+    "commit": Kind("newest, or a commit's 40 digits", re.compile(r"newest|[0-9a-f]{40}", re.ASCII)),
     "input": Kind(
         "a workflow input's name: letters, digits, - and _",
         re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,60}", re.ASCII),
@@ -98,15 +106,59 @@ KINDS: dict[str, Kind] = {
     ),
     "reason": Kind(
         "none, or a reason in three words and more, by hyphens without blanks, such as the-dump-fails-as-well",
-        re.compile(r"(?=.{1,120}\Z)(none|[A-Za-z0-9]+(-[A-Za-z0-9]+){2,15})", re.ASCII),
+        re.compile(rf"(?=.{{1,120}}\Z)(none|{_WORDS})", re.ASCII),
     ),
-    "services": Kind(
-        "none, or by commas without blanks: api, worker, redis, infrastructure", re.compile(SERVICES, re.ASCII)
+    "reasons": Kind(
+        "none, or up to 8 reasons by commas without blanks, each in three words and more by hyphens",
+        re.compile(rf"(?=.{{1,1000}}\Z)(none|{_WORDS}(,{_WORDS}){{0,7}})", re.ASCII),
     ),
+    "agreed-actions": Kind(
+        "none, or up to 12 actions by commas without blanks, each in two words and more by hyphens, with who owns it "
+        "and until which day by colons, such as add-an-alert-on-lag:ann:2026-12-15",
+        re.compile(rf"(?=.{{1,2000}}\Z)(none|{_ACTION}(,{_ACTION}){{0,11}})", re.ASCII),
+    ),
+    "checks": Kind(
+        "none, or up to 20 checks by commas without blanks, such as database-connections,database-disk",
+        re.compile(rf"(?=.{{1,1000}}\Z){_CHECK}(,(?!none\b){_CHECK}){{0,19}}", re.ASCII),
+    ),
+    "check": Kind(
+        "none, or a check's name, such as database-connections: lower-case letters, digits and single hyphens",
+        re.compile(r"(?=.{1,63}\Z)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII),
+    ),
+    "services": Kind(f"none, or by commas without blanks: {', '.join(CHOICES)}", re.compile(SERVICES, re.ASCII)),
     "person": Kind(
         "none, or a person as the allowed signers have it, such as ann or ann@valuecanvas: lower-case letters, digits, "
         "dots, - and _",
         re.compile(_PERSON, re.ASCII),
+    ),
+    "people": Kind(
+        "none, or up to 12 people by commas without blanks, as the allowed signers have them",
+        re.compile(rf"(?=.{{1,1000}}\Z)({_PERSON})(,(?!none\b)({_PERSON})){{0,11}}", re.ASCII),
+    ),
+    "game-day": Kind(
+        "latest, or a game day's name, such as 2026-q4: lower-case letters, digits and single hyphens",
+        re.compile(r"(?=.{1,63}\Z)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII),
+    ),
+    "incident": Kind(
+        "none, or an incident's name, such as INC-2026-1129: capital letters and digits, parted by single hyphens",
+        re.compile(r"(?=.{1,60}\Z)(none|[A-Z][A-Z0-9]*(-[A-Z0-9]+)*)", re.ASCII),
+    ),
+    "report": Kind(
+        "none, or an issue report's parts by commas without blanks, each with a reference, such as "
+        "stack:VC-7,steps:issue-12,environment:chrome-131-macos,network:n-a,sentry:n-a",
+        re.compile(REPORT, re.ASCII),
+    ),
+    "manifest": Kind(
+        "none, newest, or the SHA-256 of a manifest, as the report of the run that made it shows it",
+        re.compile(r"none|newest|[0-9a-f]{64}", re.ASCII),
+    ),
+    "log-subject": Kind(
+        "none, or an account, tenant, request or session as logs name it: letters, digits and . _ : @ -, at most 128",
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}", re.ASCII),
+    ),
+    "log-address": Kind(
+        "none, or an address as logs name it, such as 203.0.113.9 or 2001:db8::9, in lower case",
+        re.compile(r"none|[0-9a-f:][0-9a-f.:]{1,44}", re.ASCII),
     ),
     "migrations": Kind(
         "all, or a migration's version of 14 digits, such as 20260401090000", re.compile(r"all|[0-9]{14}", re.ASCII)

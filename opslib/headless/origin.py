@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from opslib.settings import ROOT
+from opslib.places import ROOT
 
 CODE = (".py", ".sql", ".sh", ".tsv", ".html", ".css", ".js")
 """Endings of the files that decide what a run does."""

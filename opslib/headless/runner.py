@@ -1,10 +1,12 @@
-"""``ops run``: one notebook, through papermill, into one sealed entry of the archive."""
+"""``ops run``: one notebook, executed cell by cell, into one sealed entry of the archive."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import importlib
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from opslib import settings
@@ -29,9 +31,17 @@ def run(
     archive: Path,
     *,
     mode: Mode = "run",
+    run: str = "",
+    links: Mapping[str, Any] = MappingProxyType({}),
+    kernel: bool = False,
+    stop: Stop | None = None,
     progress: Tell = lambda text: None,
 ) -> dict[str, Any]:
     """Run the notebook ``name`` and return its result.json with ``report``, the path of its page.
+
+    ``run`` is its id where that was given beforehand, and ``links`` says in run.json what for. With ``kernel``
+    papermill and a Jupyter kernel execute it. ``stop`` hears signals where another process than one for this run alone
+    executes it.
 
     Everything that can be wrong with the call (name, parameters, target description) raises UsageError
     before the archive is touched or a kernel started.
@@ -40,15 +50,21 @@ def run(
     values = notebook.values(given, environment)
     target = settings.load(environment)
     check_live(notebook, values, target, progress)
-    return execute(Asked(notebook, values, target, mode), archive, progress=progress)
+    asked = Asked(notebook, values, target, mode, run=run, links=links, kernel=kernel)
+    return execute(asked, archive, stop=stop, progress=progress)
 
 
 def execute(
-    asked: Asked, archive: Path, *, locks: Locks | None = None, progress: Tell = lambda text: None
+    asked: Asked,
+    archive: Path,
+    *,
+    locks: Locks | None = None,
+    stop: Stop | None = None,
+    progress: Tell = lambda text: None,
 ) -> dict[str, Any]:
     """Carry out what is asked, from open entry to seal, and return as :func:`run` does."""
-    _without_secrets(asked.notebook, dict(asked.values), Redactor(asked.settings.secrets()))
-    with Stop() as stop:
+    without_secrets(asked.notebook, dict(asked.values), Redactor(asked.settings.secrets()))
+    with stop or Stop() as stop:
         session = Session(asked, Archive(archive), locks=locks, progress=progress)
         progress(f"{asked.notebook.name} on {asked.settings.environment}: run {session.id}")
         state, exit_code, reason = _execute(session, stop)
@@ -61,8 +77,8 @@ def execute(
     }
 
 
-def _without_secrets(notebook: notebooks.Notebook, values: dict[str, Any], redactor: Redactor) -> None:
-    # Such a run could only end in quarantine, after it has changed its target.
+def without_secrets(notebook: notebooks.Notebook, values: dict[str, Any], redactor: Redactor) -> None:
+    """Raise UsageError where a secret stands in what would be recorded: such a run could only end in quarantine."""
     told = [name for name, value in values.items() if redactor.leaks(str(value).encode())]
     if told or redactor.leaks(notebook.path.read_bytes()):
         where = f"parameter {', '.join(told)}" if told else f"notebook {notebook.name}"
@@ -91,15 +107,12 @@ def _execute(session: Session, stop: Stop) -> tuple[str, ExitCode | None, str]:
 
 
 def _executed(session: Session) -> tuple[str, ExitCode | None, str]:
-    from papermill.exceptions import PapermillExecutionError
-
-    from opslib.headless import engine
-
+    way = _way(session.asked.kernel)
     try:
-        engine.execute(str(session.notebook.path), str(session.folder / PARTIAL), session.asked.values, session)
+        way.execute(str(session.notebook.path), str(session.folder / PARTIAL), session.asked.values, session)
         session.shown.remove()
-    except PapermillExecutionError as error:
-        session.shown.remove()  # papermill has written the notebook, with the error in it
+    except way.CellFailed as error:
+        session.shown.remove()  # the notebook is written, with the error in it
         kind, said = str(error.ename), f"{error.ename} in cell {_cell(session)}: {error.evalue}"
         _journal(session, kind, str(error.evalue))
         refused = kind == "Refused"
@@ -116,6 +129,15 @@ def _executed(session: Session) -> tuple[str, ExitCode | None, str]:
     if not session.executor.finished:
         return "failed", ExitCode.FAILED, "the notebook ended without run.finish()"
     return "finished", None, ""
+
+
+def _way(kernel: bool) -> Any:
+    """Return the module that executes the cells; only the one that is needed is imported."""
+    if kernel:
+        import papermill  # noqa: F401 - first: it loads our engine by its entry point
+
+        return importlib.import_module("opslib.headless.engine")
+    return importlib.import_module("opslib.headless.shell_engine")
 
 
 def _cell(session: Session) -> str:

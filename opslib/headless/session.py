@@ -5,30 +5,34 @@ from __future__ import annotations
 import html
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from opslib import files
-from opslib.archive import anchor, drills, report
+from opslib.archive import anchor, report, review_document
 from opslib.archive.store import Archive
 from opslib.canonical import to_json
 from opslib.errors import ArchiveError, ExitCode, OpsError
-from opslib.headless import kernel_user, origin
+from opslib.headless import archive_probes, kernel_user, origin
 from opslib.headless.asked import Asked
 from opslib.headless.cell_log import CellLog
 from opslib.headless.private import Private
 from opslib.model import Verdict, now
+from opslib.places import ROOT
 from opslib.probes.asked import ASKED
 from opslib.redaction import Redactor
 from opslib.runs.asking import Asking
+from opslib.runs.by_hand import ByHand
 from opslib.runs.channel import Server
 from opslib.runs.executor import Executor
 from opslib.runs.locks import Locks
 from opslib.runs.run import SOCKET
 from opslib.runs.work import Work
-from opslib.settings import ROOT
+
+LEADS = ("leads_to", "leads_for", "leads_with")
+"""Fields of a result that say which notebook its worst finding leads to, for which check, and given what."""
 
 PARTIAL = "notebook.partial.ipynb"
 """What papermill writes at the end: a reader never takes half a notebook for a whole one."""
@@ -60,8 +64,7 @@ class Session:
         self._locks = locks or Locks(asked.settings, self.id)
         self._published = ""
         self.account = kernel_user.account(
-            # In JupyterLab the notebook's process is there already, and the person's.
-            None if asked.how == "interactive" else self.settings.kernel_user,
+            self.settings.kernel_user,
             archive.folder,
             ROOT / f".env.{self.settings.environment}",
         )
@@ -76,12 +79,11 @@ class Session:
             self.shown = CellLog(self.folder)
             self._keep_agreement()
             self.publish()
-            self.executor = Executor(
-                self._work(), locks=self._locks, told_cells=asked.how == "interactive", progress=progress
-            )
+            kind = ByHand if self.by_hand else Executor
+            self.executor = kind(self._work(), locks=self._locks, progress=progress)
             self.redactor = self.executor.redactor
             self.socket = self.private / "run"
-            self._server = Server(self.socket, self.executor, peer=self.account.uid if self.account else None)
+            self.server = self._serve(self.executor)
             if self.account:
                 self.account.take(self.private, self.socket)
         except BaseException:
@@ -91,6 +93,11 @@ class Session:
         self._cells: dict[str, tuple[int, float]] = {}
         self.last_cell: str | None = None
         self.broken_cell: str | None = None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person steps through the notebook."""
+        return self.asked.how == "interactive"
 
     def _work(self) -> Work:
         agreed = self.asked.agreed
@@ -110,10 +117,14 @@ class Session:
             approved=agreed.plan if agreed else None,
             break_glass=bool(agreed and agreed.break_glass),
             until=agreed.until if agreed else None,
-            asking=asking if self.asked.how == "interactive" else None,
+            asking=asking if self.by_hand else None,
             history=self.asked.history,
-            probes={**ASKED, drills.NAME: drills.probe(self.archive.folder)},
+            probes={**ASKED, **archive_probes.of(self.archive.folder, self.folder, self.settings, self.id)},
         )
+
+    def _serve(self, executor: Executor) -> Server:
+        urgent = {"cancel": executor.cancel} if isinstance(executor, ByHand) else None
+        return Server(self.socket, executor, peer=self.account.uid if self.account else None, urgent=urgent)
 
     def _keep_agreement(self) -> None:
         if self.asked.agreed is None:
@@ -150,10 +161,13 @@ class Session:
         }
         return kept | self.settings.variables() | own
 
-    def cell_started(self, cell: str) -> None:
-        """Journal that a cell begins; what the executor journals from now on belongs to it."""
+    def cell_started(self, cell: str, marks: Sequence[str] = ()) -> None:
+        """Journal that a cell begins; what the executor journals from now on belongs to it.
+
+        ``marks`` say what a person did otherwise than the notebook.
+        """
         self.executor.cell = self.last_cell = cell
-        seq = self.executor.journal.append("cell-started", cell=cell)
+        seq = self.executor.journal.append("cell-started", cell=cell, **({"marks": list(marks)} if marks else {}))
         self._cells[cell] = (seq, time.monotonic())
 
     def cell_finished(self, cell: str, status: str) -> list[int]:
@@ -179,7 +193,7 @@ class Session:
 
         Raises ArchiveError when that could not be written; the next start then closes the run as interrupted.
         """
-        self._server.close()
+        self.server.close()
         try:
             return self._close(state, exit_code, reason)
         finally:
@@ -187,8 +201,8 @@ class Session:
             self._locks.close()
 
     def _close(self, state: str, exit_code: ExitCode | None, reason: str) -> dict[str, Any]:
-        executor = self.executor
-        verdict = executor.verdict if state == "finished" else Verdict.worst([executor.verdict, Verdict.UNKNOWN])
+        executor, found = self.executor, self.executor.findings
+        verdict = found.verdict if state == "finished" else Verdict.worst([found.verdict, Verdict.UNKNOWN])
         executor.cell = None
         self._keep_plan()
         executor.close(state, verdict)
@@ -203,8 +217,9 @@ class Session:
             "finished_at": to_json(finished_at),
             "seconds": round(time.monotonic() - self._clock, 3),
             "mode": executor.work.mode,
-            "reason": executor.redactor.text(reason or executor.why),
-            "counts": {word.value: executor.counts.get(word.value, 0) for word in Verdict},
+            "reason": executor.redactor.text(reason or found.why),
+            **dict(zip(LEADS, map(executor.redactor.text, found.leads_to), strict=True)),
+            "counts": {word.value: found.counts.get(word.value, 0) for word in Verdict},
             "steps": len(executor.stepper.plans),
             "published": self._published,
             "break_glass": bool(agreed and agreed.break_glass),
@@ -226,6 +241,7 @@ class Session:
 
     def _draw(self) -> None:
         try:
+            review_document.write(self.folder)
             report.write(self.folder)
         except Exception as error:
             # The record counts more than its page: it is sealed all the same, and the page says what happened.
@@ -251,6 +267,7 @@ def keep_notebook(folder: Path) -> None:
 def recover(folder: Path) -> None:
     """Complete the folder of a run that was cut off, before it is sealed as interrupted."""
     keep_notebook(folder)
+    review_document.write(folder)
     report.write(folder)
 
 

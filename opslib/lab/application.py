@@ -64,12 +64,12 @@ class Application:
         self._gateway = Gateway(options, self._store, self._cache)
         self._minute = MinuteLimit(times.rate_window)
         self._metrics, self._audit = RequestMetrics(), AuditTrail(self._store)
-        self._front = FrontState(options.origins)
+        self._front = FrontState(options.origins, self._gateway.keys.every)
 
     def asgi(self) -> Starlette:
         """Return the web application."""
         health = Health(self._options, self._store, self._cache, self._gateway)
-        llm = LlmRoutes(self._options, self._gateway, self._cache, self._minute, self._sessions)
+        llm = LlmRoutes(self._options, self._gateway, self._cache, self._minute, self._sessions, self._front)
         routes = [
             *(self._limited(route) for route in health.routes()),
             *llm.routes(),
@@ -122,6 +122,8 @@ class Application:
         return Route(route.path, endpoint)
 
     async def _show_metrics(self, request: Request) -> Response:
+        if (await self._front.now())["metrics"] == "none":
+            return await not_found(request, LookupError("/metrics"))
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def _show_latency(self, request: Request) -> Response:

@@ -39,6 +39,10 @@ NO_PROVIDER = "All LLM providers unavailable. Please try again later."
 log = logging.getLogger("application.gateway")
 
 
+class NoPod(Exception):
+    """There is no pod that could have asked anybody."""
+
+
 class NoProvider(Exception):
     """Neither provider answered."""
 
@@ -92,7 +96,12 @@ class Gateway:
         self._cached = {"hits": 0, "misses": 0}
 
     async def ask(self, question: Question) -> Answer:
-        """Return an answer from the cache or the first provider that gives one; raises NoProvider."""
+        """Return an answer from the cache or the first provider that gives one; raises NoProvider, or NoPod.
+
+        Pods that are not there ask no provider: no breaker learns anything from that.
+        """
+        if await self.keys.nobody():
+            raise NoPod("no pod takes traffic")
         if (found := await self._from_cache(question)) is not None:
             self._cached["hits"] += 1
             return found

@@ -35,8 +35,20 @@ class Keys:
             raise Unreachable(f"no pod of {APP} takes traffic")
         return pods[next(self._turn) % len(pods)].get(VARIABLES[provider], "")
 
+    async def nobody(self) -> bool:
+        """Tell whether no pod takes traffic; False where that cannot be told."""
+        try:
+            return bool(self._options.pods_url) and not await self._pods()
+        except Unreachable:
+            return False
+
     async def every(self, name: str) -> list[str]:
-        """Return what each pod that takes traffic was started with under ``name``; raises Unreachable."""
+        """Return what each pod that takes traffic was started with under ``name``; raises Unreachable.
+
+        Without a cluster nobody was started with anything.
+        """
+        if not self._options.pods_url:
+            return []
         return [pod[name] for pod in await self._pods() if pod.get(name)]
 
     async def close(self) -> None:

@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.lab.application_cache import Cache
-from opslib.lab.application_gateway import Gateway, NoProvider, Question
+from opslib.lab.application_front import FrontState
+from opslib.lab.application_gateway import Gateway, NoPod, NoProvider, Question
 from opslib.lab.application_limits import HOUR, PER_HOUR, MinuteLimit, Nonces, Verdict, hourly
 from opslib.lab.application_options import Options
 from opslib.lab.application_sessions import Session, Sessions
@@ -26,10 +27,16 @@ class LlmRoutes:
     """Chat, health, stats and reset."""
 
     def __init__(
-        self, options: Options, gateway: Gateway, cache: Cache, minute: MinuteLimit, sessions: Sessions
+        self,
+        options: Options,
+        gateway: Gateway,
+        cache: Cache,
+        minute: MinuteLimit,
+        sessions: Sessions,
+        front: FrontState,
     ) -> None:
         self._token, self._gateway, self._cache = options.service_token, gateway, cache
-        self._minute, self._sessions = minute, sessions
+        self._minute, self._sessions, self._front = minute, sessions, front
         self._nonces = Nonces(2 * CLOCK_SKEW_SECONDS)
 
     def routes(self) -> list[Route]:
@@ -140,11 +147,12 @@ class LlmRoutes:
         if fault:
             return _refuse(400, "Invalid request", fault)
         options = {"max_tokens": given.get("maxTokens") or 1000, "temperature": given.get("temperature") or 0.7}
-        question = Question(
-            given["prompt"], given["model"], options, user.user, user.organization, request.state.request_id
-        )
+        model = (await self._front.now())["model"] or given["model"]
+        question = Question(given["prompt"], model, options, user.user, user.organization, request.state.request_id)
         try:
             answer = await self._gateway.ask(question)
+        except NoPod as error:
+            return _refuse(503, "Service Unavailable", str(error))
         except NoProvider as error:
             return _refuse(500, "LLM request failed", str(error))
         return JSONResponse({"success": True, "data": answer.shown()})

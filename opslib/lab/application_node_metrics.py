@@ -8,6 +8,8 @@ from pathlib import Path
 import psutil
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from opslib.lab import volume
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -18,12 +20,12 @@ def node_metrics(path: Path) -> bytes:
     """
     registry = CollectorRegistry()
     labels = _mount(path)
-    found = os.statvfs(path)
+    whole, free, available = _room(path)
     memory = psutil.virtual_memory()
     figures = {
-        "node_filesystem_size_bytes": ("Filesystem size in bytes.", found.f_blocks * found.f_frsize),
-        "node_filesystem_free_bytes": ("Filesystem free space.", found.f_bfree * found.f_frsize),
-        "node_filesystem_avail_bytes": ("Space available to non-root users.", found.f_bavail * found.f_frsize),
+        "node_filesystem_size_bytes": ("Filesystem size in bytes.", whole),
+        "node_filesystem_free_bytes": ("Filesystem free space.", free),
+        "node_filesystem_avail_bytes": ("Space available to non-root users.", available),
     }
     for name, (text, value) in figures.items():
         Gauge(name, text, tuple(labels), registry=registry).labels(**labels).set(value)
@@ -37,8 +39,19 @@ def node_metrics(path: Path) -> bytes:
     return generate_latest(registry)
 
 
+def _room(path: Path) -> tuple[int, int, int]:
+    """Return size, free and available bytes: of a volume of its own where a fault made one, else of the disk."""
+    if (own := volume.size(path)) is not None:
+        left = max(0, own - volume.used(path))
+        return own, left, left
+    found = os.statvfs(path)
+    return found.f_blocks * found.f_frsize, found.f_bfree * found.f_frsize, found.f_bavail * found.f_frsize
+
+
 def _mount(path: Path) -> dict[str, str]:
     where = path.resolve()
+    if volume.size(path) is not None:
+        return {"device": "volume", "mountpoint": str(where), "fstype": "ext4"}
     while not where.is_mount():
         where = where.parent
     for mounted in reversed(psutil.disk_partitions(all=True)):

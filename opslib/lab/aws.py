@@ -3,6 +3,10 @@
 moto judges a batch by what it was ever told, so it deletes what somebody changed meanwhile, and refuses to create what
 was there once. Route 53 judges by what is there: a deletion has to name exactly that, a creation something new, or
 nothing of the batch is done. Source: Route 53 API Reference, ChangeResourceRecordSets.
+
+Its clock may be set apart (``PUT /_lab/clock``, seconds that it is ahead): it then refuses what is signed at another
+time, as AWS does (:mod:`opslib.lab.aws_clock`). A bucket's policy that denies
+is kept to (:mod:`opslib.lab.aws_policy`). Logs Insights answers (:mod:`opslib.lab.aws_insights`).
 """
 
 from __future__ import annotations
@@ -11,9 +15,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler
 from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import FakeZone, RecordSet, Route53Backend
 from moto.server import main
+
+from opslib.lab import aws_clock, aws_insights, aws_policy
 
 Key = tuple[str, str, str]
 _change = Route53Backend.change_resource_record_sets
@@ -61,4 +68,7 @@ def _asked(said: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
 
 if __name__ == "__main__":
     Route53Backend.change_resource_record_sets = _strict  # type: ignore[method-assign]
+    call = aws_clock.clocked(aws_insights.asking(aws_policy.guarded(DomainDispatcherApplication.__call__)))
+    DomainDispatcherApplication.__call__ = call  # type: ignore[method-assign, assignment]
+    MotoRequestHandler.date_time_string = aws_clock.date  # type: ignore[method-assign, assignment]
     main(sys.argv[1:])

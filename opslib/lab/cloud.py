@@ -130,6 +130,10 @@ class Cloud(Service):
                         "service": "api",
                         "path": ("/health", "/api/llm/chat", "/api/billing")[minute % 3],
                         "status": 200,
+                        "ip": f"198.51.100.{minute % 5 + 1}",
+                        "userId": f"user-{minute % 7}",
+                        "sessionId": f"session-{minute % 4}",
+                        "requestId": f"request-{minute}",
                     }
                 ),
             }

@@ -21,6 +21,12 @@ from opslib.lab.web import POOL, Application
 from opslib.settings import Settings
 
 S = TypeVar("S", bound=Service)
+SIGNERS = "allowed_signers"
+"""Whose words and sign-offs count: a list of keys that the lab makes empty, for people to add to."""
+NOBODY_YET = (
+    "# Whose words and sign-offs count in this lab: a line for each key, as ssh-keygen's allowed_signers has it.\n"
+    '# ben@valuecanvas namespaces="opslib-witness" ssh-ed25519 AAAA...\n'
+)
 
 
 def one(services: Iterable[Service], kind: type[S]) -> S | None:
@@ -57,6 +63,7 @@ def variables(services: tuple[Service, ...], folder: Path) -> Mapping[str, str]:
         "OPS_READ_STANDBY_DATABASE_URL": standby.url("ops_reader", DATABASE) if standby else "",
         "OPS_RECOVERED_DATABASE_URL": recovery.url("postgres", DATABASE) if recovery else "",
         "OPS_CONTINUOUS_PREFIX": wal.PREFIX if standby else "",
+        "OPS_ALLOWED_SIGNERS": str(folder / SIGNERS),
         **(_fencing(folder, cloud.passwords["fence"]) if standby else {}),
         "OPS_MIGRATIONS": str(folder / "supabase"),
         "OPS_APPLICATION_NAMES": POOL if url else "",

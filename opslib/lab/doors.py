@@ -35,6 +35,11 @@ class Doors:
         """Replace the state of the vendors that are named."""
         self._ask("PUT", "state", said)
 
+    def started(self, app: str) -> list[dict[str, str]]:
+        """Return what each pod of ``app`` that takes traffic was started with; of the cluster's doors."""
+        found: list[dict[str, str]] = self._ask("GET", f"environment?app={app}")["pods"]
+        return found
+
     def calls(self, vendor: str) -> list[dict[str, Any]]:
         """Return the latest calls to one vendor."""
         return [call for call in self._ask("GET", "calls")["calls"] if call["vendor"] == vendor]
@@ -47,9 +52,9 @@ class Doors:
         """Let something go wrong until it is mended."""
         self._ask("POST", "faults", {"vendor": vendor, "fault": fault, **more})
 
-    def mend(self, vendor: str) -> None:
-        """Let nothing go wrong at one vendor any more."""
-        self._ask("DELETE", f"faults?vendor={vendor}")
+    def mend(self, vendor: str, fault: str = "") -> None:
+        """Let nothing go wrong at one vendor any more, or not this."""
+        self._ask("DELETE", f"faults?vendor={vendor}" + (f"&fault={fault}" if fault else ""))
 
     @contextmanager
     def fault(self, vendor: str, fault: str, **more: Any) -> Iterator[None]:
@@ -91,6 +96,12 @@ def front(settings: Settings, **said: Any) -> dict[str, Any]:
     host = _lab_only(str(parts.hostname))
     found: dict[str, Any] = _asked(host, parts.port, None, "PUT" if said else "GET", "front", said or None)
     return found
+
+
+def cloud_clock(settings: Settings, ahead_seconds: float) -> None:
+    """Let the clock of the lab's AWS be ahead by so much."""
+    parts = urlsplit(str(settings.aws_endpoint_url))
+    _asked(_lab_only(str(parts.hostname)), parts.port, None, "PUT", "clock", ahead_seconds)
 
 
 def _lab_only(host: str) -> str:

@@ -32,8 +32,9 @@ TOGETHER_MODELS = (
     "meta-llama/Llama-3-8b-chat-hf",
     "mistralai/Mixtral-8x7B-Instruct-v0.1",
     "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+    "meta-llama/Meta-Llama-3.1-405B-Instruct-Turbo",
 )
-TOGETHER_PRICES = dict(zip(TOGETHER_MODELS, (0.9, 0.2, 0.6, 0.88), strict=True))
+TOGETHER_PRICES = dict(zip(TOGETHER_MODELS, (0.9, 0.2, 0.6, 0.88, 3.5), strict=True))
 OPENAI_MODELS = ("gpt-4", "gpt-3.5-turbo")
 MODELS = {"together": TOGETHER_MODELS, "openai": OPENAI_MODELS}
 CREATED = 1_713_398_400

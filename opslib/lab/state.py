@@ -41,6 +41,8 @@ SECRETS = (
     "pagerduty_key",
     "slack_token",
     "read_sentry_token",
+    "read_pagerduty_token",
+    "read_slack_token",
     "read_prometheus_token",
     "read_alertmanager_token",
     "read_grafana_token",

@@ -20,7 +20,7 @@ from opslib.lab.cache import Cache
 from opslib.lab.cloud import Cloud
 from opslib.lab.cluster.service import Cluster
 from opslib.lab.database import LET_FOLLOW, Database, Server
-from opslib.lab.description import one, variables
+from opslib.lab.description import NOBODY_YET, SIGNERS, one, variables
 from opslib.lab.processes import LabError
 from opslib.lab.recovery import Before, Recovery
 from opslib.lab.service import Progress, Service
@@ -28,7 +28,8 @@ from opslib.lab.standby import Standby
 from opslib.lab.state import State, locked
 from opslib.lab.vendors.service import Vendors
 from opslib.lab.web import Application
-from opslib.settings import Settings, lab_folder, load
+from opslib.places import lab_folder
+from opslib.settings import Settings, load
 
 ROWS = 300_000
 SEED = 1
@@ -39,7 +40,7 @@ LAST = (Application, Standby, Recovery)
 Outcome = Literal["started", "repaired", "already up"]
 PARTS = (
     *("postgres", "valkey", "aws", "vendors", "cluster", "application", "supabase", development.FOLDER),
-    *("standby", Recovery.name, "logs", "lab.json", "secrets.json", "target.env", "drill", wal.FILE, ".lock"),
+    *("standby", Recovery.name, "logs", "lab.json", "secrets.json", "target.env", "drill", wal.FILE, SIGNERS, ".lock"),
 )
 """All that a lab puts into its folder."""
 
@@ -218,6 +219,8 @@ class Lab:
                 if service.name not in before:
                     service.down()
             raise
+        if not (self.folder / SIGNERS).exists():
+            states.write(self.folder / SIGNERS, NOBODY_YET)
         states.write(self.folder / "target.env", states.variables(variables(services, self.folder)))
 
     def _all(self, services: Iterable[Service], progress: Progress, done: int, total: int) -> int:

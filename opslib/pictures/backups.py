@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from opslib.model import Picture, Reading
 from opslib.pictures.backups_drills import timeline
+from opslib.pictures.backups_game_day import timeline as game_day
 from opslib.pictures.charts import Day, calendar_strip
 from opslib.pictures.svg import Texture, picture
 
-__all__ = ["calendar", "timeline"]
+__all__ = ["calendar", "game_day", "timeline"]
 
 _SIGNS: dict[str, tuple[str, Texture]] = {
     "proven": ("✓", "solid"),

@@ -5,31 +5,35 @@ from __future__ import annotations
 from opslib.model import Picture, Reading, Row
 from opslib.pictures.charts import Bar, Limit, bar_list
 from opslib.pictures.figures import duration
-from opslib.pictures.svg import picture
+from opslib.pictures.svg import picture, sentence
+
+LEGEND = "Bar: what it never loses more than. No bar: nothing is promised. Now: at most, just now."
 
 
 def promises(reading: Reading) -> Picture:
-    """Draw the reading of ``probes.database.ways``: a bar per way, the RPO as a line; no bar: it promises nothing."""
+    """Draw the reading of ``probes.database.ways``: a bar per way, the RPO as a line; no bar: no promise."""
     title = "What each way back loses at most, on any day"
     if reading.unknown is not None:
         return picture(title, f"Nobody could look: {reading.unknown.rstrip('.')}.")
     rpo = max((row["rpo_seconds"] for row in reading.rows), default=0.0)
-    bars = [_bar(row) for row in reading.rows]
+    bars = bar_list([_bar(row) for row in reading.rows], limits=[Limit(rpo, "RPO")])
     said = "; ".join(f"{row['way']}: {_said(row)}" for row in reading.rows)
-    return picture(title, f"The RPO is {duration(rpo)}. {said}.", bar_list(bars, limits=[Limit(rpo, "RPO")]))
+    return picture(title, f"The RPO is {duration(rpo)}. {said}.", bars, sentence(LEGEND))
 
 
 def _bar(row: Row) -> Bar:
     promised = row["promises_seconds"]
     met = promised is not None and promised <= row["rpo_seconds"]
-    shown = "no promise" if promised is None else duration(promised)
-    return Bar(row["way"], promised, shown, _now(row), "solid" if met else "hatch")
+    way = str(row["way"]).replace("point-in-time recovery", "point in time")
+    if promised is None:
+        return Bar(way, None, _now(row))
+    return Bar(way, promised, duration(promised), _now(row), "solid" if met else "hatch")
 
 
 def _said(row: Row) -> str:
     promised = row["promises_seconds"]
     if promised is None:
-        return f"promises nothing, {_now(row)}"
+        return f"no promise, {_now(row)}"
     meets = "meets it" if promised <= row["rpo_seconds"] else "can't meet it"
     return f"at most {duration(promised)}, {meets}, {_now(row)}"
 

@@ -1,9 +1,15 @@
-"""A picture of the guide's alerts: which has a rule, which can fire, which at another limit."""
+"""Pictures of who watches: the guide's alerts, which of them can fire; an incident, while it lasts and afterwards."""
 
 from __future__ import annotations
 
 from opslib.model import Picture, Result, Row
+from opslib.pictures.observability_audit import archive
+from opslib.pictures.observability_incident import clock
+from opslib.pictures.observability_review import timeline
+from opslib.pictures.observability_trends import trends
 from opslib.pictures.svg import WIDTH, Block, Node, Texture, box, label, picture, sentence
+
+__all__ = ["alerts", "archive", "clock", "timeline", "trends"]
 
 TITLE = "The guide's alerts"
 LINE, SIDE, LEFT, MIDDLE = 24.0, 14.0, 26.0, 290.0

@@ -1,4 +1,4 @@
-"""Pictures of security: when the sessions that are there began, what stores have of keys, which keys sign."""
+"""Pictures of security: when the sessions that are there began, what stores have of keys, which keys sign, requests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from datetime import datetime
 
 from opslib.model import Picture, Reading
 from opslib.pictures.charts import line_chart
+from opslib.pictures.security_asked import requests
 from opslib.pictures.security_keys import keys
 from opslib.pictures.security_posture import headers, tenants
 from opslib.pictures.security_signing import signing
 from opslib.pictures.svg import picture, sentence
 
-__all__ = ["headers", "keys", "sign_ins", "signing", "tenants"]
+__all__ = ["headers", "keys", "requests", "sign_ins", "signing", "tenants"]
 
 TITLE = "When the sessions that are there began"
 

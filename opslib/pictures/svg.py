@@ -23,7 +23,9 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 from typing import Literal
 from unicodedata import category
@@ -160,11 +162,29 @@ def heading(text: str) -> Block:
 
 
 def sentence(text: str) -> Block:
-    """Return a quiet line of text: a unit, a source, or "nothing to show"."""
-    return Block(SIZE + 1, (label(0, SIZE - 1, text, soft=True),))
+    """Return quiet text: a unit, a source, a legend, or "nothing to show"; what is too long goes on below."""
+    lines = textwrap.wrap(clean(text), int(WIDTH / (SIZE * 0.56)), break_on_hyphens=False) or [""]
+    nodes = tuple(label(0, (SIZE + 3) * row + SIZE - 1, line, soft=True) for row, line in enumerate(lines))
+    return Block((SIZE + 3) * (len(lines) - 1) + SIZE + 1, nodes)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, dash: str | None = None, opacity: float = 0.9) -> Node:
     """Return a straight line; ``dash`` such as ``"4 3"`` makes it a limit."""
     at = {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "stroke_width": 1.4, "stroke_opacity": opacity}
     return element("line", stroke="currentColor", stroke_dasharray=dash, **at)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A time from ``first`` to ``last`` along a picture: from ``left`` on, ``room`` wide."""
+
+    first: datetime
+    last: datetime
+    left: float
+    room: float
+
+    def x(self, at: datetime) -> float:
+        """Return where a moment lies, at the ends where it is beyond them."""
+        whole = max((self.last - self.first).total_seconds(), 1e-9)
+        share = (at - self.first).total_seconds() / whole
+        return self.left + self.room * min(max(share, 0.0), 1.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 from opslib.errors import Unreachable
 from opslib.model import Probe
+from opslib.probes.cluster_standing import running
 from opslib.probes.database_asking import source_of
 from opslib.probes.questions import question
 from opslib.systems.target import ReadTarget
@@ -27,7 +28,8 @@ def sessions(minutes: float = 60, patience: float = 5) -> Probe:
     """Return the probe of the sessions begun in the last ``minutes``, a row per kind of agent.
 
     ``stuck``: still active, older than ``patience`` minutes, and neither an answer of a model nor a step nor a memory
-    of it exists. ``active`` counts all that are, also older ones: a user who left does not end a session.
+    of it exists. ``since_stuck``: begun after the newest of these, with a trace. ``active`` counts all that are, also
+    older ones: a user who left does not end a session.
     """
     asked = question("agents/sessions")
 
@@ -39,13 +41,18 @@ def sessions(minutes: float = 60, patience: float = 5) -> Probe:
 
 
 def actions(most: int = 200, hours: int = 168) -> Probe:
-    """Return the probe of the newest ``most`` actions of agents within ``hours``, by kind of agent and action."""
+    """Return the probe of the newest ``most`` actions of agents within ``hours``, by kind of agent and action.
+
+    ``since_failure``: those after the newest failure of all. ``of_revision`` and ``of_revision_failed``: those since
+    the workers' newest revision runs, which every row names; None where the cluster does not say.
+    """
     asked = question("agents/actions")
 
     def read(target: ReadTarget) -> list[dict[str, Any]]:
-        return _ask(target, "actions", most=most, hours=hours)
+        runs = running(target, "worker")
+        return [{**row, **runs} for row in _ask(target, "actions", most=most, hours=hours, age=runs["age"])]
 
-    units = {"oldest_age": "s", "newest_age": "s"}
+    units = dict.fromkeys(("oldest_age", "newest_age", "failed_age", "age"), "s")
     return Probe("agents-actions", f"The newest {most} actions of agents", read, source_of(asked), units)
 
 

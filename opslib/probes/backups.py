@@ -15,12 +15,25 @@ from typing import Any
 from opslib.errors import Unreachable
 from opslib.model import Probe, now
 from opslib.probes.backups_drills import drills
+from opslib.probes.backups_exercises import exercises
+from opslib.probes.backups_game_day import game_days
 from opslib.probes.backups_retention import Candidate, decide
 from opslib.probes.backups_standing import Backup, Standing, standing
 from opslib.probes.questions import question
 from opslib.systems.target import ReadTarget
 
-__all__ = ["backups", "changes", "days", "drills", "protections", "recovery", "retention", "source"]
+__all__ = [
+    "backups",
+    "changes",
+    "days",
+    "drills",
+    "exercises",
+    "game_days",
+    "protections",
+    "recovery",
+    "retention",
+    "source",
+]
 
 Rows = list[dict[str, Any]]
 
@@ -32,10 +45,11 @@ def _standing(target: ReadTarget) -> Standing:
     return standing(target.backups, target.settings.backup_prefix)
 
 
-def _own(target: ReadTarget) -> list[Backup]:
+def _own(target: ReadTarget, found: Standing | None = None) -> list[Backup]:
     # A backup of another database would make this one look safe.
     name = target.settings.read_database_url.path
-    return [item for item in _standing(target).usable if item.manifest and item.manifest.origin.database == name]
+    every = (found or _standing(target)).usable
+    return [item for item in every if item.manifest and item.manifest.origin.database == name]
 
 
 def _where(target: ReadTarget) -> str:
@@ -70,12 +84,15 @@ def _row(backup: Backup) -> dict[str, Any]:
 
 
 def _recovery(target: ReadTarget) -> Rows:
-    usable = _own(target)
+    found = _standing(target)
+    usable, broken = _own(target, found), [backup for backup in found.backups if backup.fault]
     proven = [backup for backup in usable if backup.proven]
     moments = [backup.moment for backup in usable if backup.moment]
     gaps = [(later - earlier).total_seconds() / 3600 for later, earlier in pairwise(moments[:8])]
     row: dict[str, Any] = {
         "backups": len(usable),
+        "broken": len(broken),
+        "fault": broken[0].fault if broken else None,
         "newest": moments[0] if moments else None,
         "newest_proven": None,
         "proven_at": None,
@@ -262,7 +279,7 @@ recovery = Probe(
         "restored_per_second": "bytes",
     },
 )
-"""One row: age of the newest proven backup against the RPO, predicted time against the RTO."""
+"""One row: age of the newest proven backup against the RPO, predicted time against the RTO; how many are broken."""
 
 days = Probe("backup-days", "Restore points of each day of the retention", _days, source=_LISTING)
 """A row per day (UTC), oldest first: day, state (proven, present, broken, missing, not yet …) and counts."""

@@ -80,10 +80,13 @@ class Looked(Part):
 
 
 class Referred(Part):
-    """A run that the drill began; ``sha256`` is of its manifest, so of every byte of it."""
+    """A run of the recovery; ``sha256`` is of its manifest, so of every byte of it.
+
+    The drill began it; on a game day people did, and ``run`` is what was neither planned nor applied a plan.
+    """
 
     run: str
-    what: Literal["prepare", "plan", "apply"]
+    what: Literal["prepare", "plan", "apply", "run"]
     state: str
     verdict: str
     seconds: float
@@ -116,7 +119,10 @@ class Exercise(Part):
 
 
 class Drill(Part):
-    """The record of one drill. ``found`` tells what an earlier one, broken off, had left behind and was mended."""
+    """The record of one drill. ``found`` tells what an earlier one, broken off, had left behind and was mended.
+
+    ``day`` names the game day on which people recovered what was broken; empty where the drill did so itself.
+    """
 
     version: Literal[1] = 1
     drill: str
@@ -126,6 +132,7 @@ class Drill(Part):
     finished_at: datetime
     state: Literal["finished", "interrupted"]
     found: tuple[str, ...] = ()
+    day: str = ""
     exercises: tuple[Exercise, ...]
 
 
@@ -172,6 +179,7 @@ def rows_of(drill: Drill, unsealed: Mapping[str, str]) -> list[dict[str, Any]]:
 def _head(drill: Drill) -> dict[str, Any]:
     return {
         "drill": drill.drill,
+        "day": drill.day,
         "state": drill.state,
         "damage": "",
         "led_by": drill.led_by,
@@ -224,4 +232,4 @@ def _unsealed(one: Exercise, unsealed: Mapping[str, str]) -> list[str]:
 
 def damaged(drill: str, why: str) -> dict[str, Any]:
     """Return the only row of a drill whose record cannot be believed or is not there."""
-    return {"drill": drill, "state": "?", "damage": why, "service": None, "why": "", "unsealed": []}
+    return {"drill": drill, "day": "", "state": "?", "damage": why, "service": None, "why": "", "unsealed": []}

@@ -21,7 +21,7 @@ drills = Probe(
     units={
         **dict.fromkeys(("broken_seconds", "out_seconds", "detected_seconds", "acknowledged_seconds"), "s"),
         **dict.fromkeys(("mitigated_seconds", "resolved_seconds", "rto_seconds", "lost_seconds"), "s"),
-        **dict.fromkeys(("stated_seconds", "ended_seconds"), "s"),
+        **dict.fromkeys(("stated_seconds", "ended_seconds", "lost_time_seconds", "stated_loss_seconds"), "s"),
     },
     by_executor=True,
 )

@@ -63,9 +63,15 @@ def by_server(info: Mapping[str, str], volumes: list[str]) -> Kept:
             return Kept("last-writes", "its append-only file is written: at most the last seconds' writes are lost")
         return Kept("everything", "its append-only file cannot be written any more: what it holds is of before that")
     unsaved = int(info.get("rdb_changes_since_last_save", "0"))
-    if info.get("rdb_last_save_time", "0") != "0" and info.get("rdb_last_bgsave_status") == "ok":
+    if _snapshot(info) and info.get("rdb_last_bgsave_status") == "ok":
         return Kept("nothing" if not unsaved else "last-writes", f"{unsaved} changes came after its last snapshot")
     return Kept("everything", "it saves nothing")
+
+
+def _snapshot(info: Mapping[str, str]) -> bool:
+    # rdb_last_save_time is the time of the start where nothing was ever saved: it proves no snapshot.
+    saved = int(info.get("rdb_saves", "0")) > 0 or int(info.get("rdb_last_bgsave_time_sec", "-1")) >= 0
+    return saved or int(info.get("rdb_last_load_keys_loaded", "0")) > 0
 
 
 @dataclass(frozen=True)

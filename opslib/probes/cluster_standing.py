@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+from opslib.errors import OpsError
 from opslib.model import Probe, now
-from opslib.probes.cluster_room import Which, name_of
 from opslib.probes.cluster_states import state_of
-from opslib.systems.kubernetes_history import HASH, ReplicaSet
+from opslib.settings import ReadSettings
+from opslib.systems.kubernetes_history import HASH, ReadOnlyWorkloads, ReplicaSet
 from opslib.systems.kubernetes_shapes import Pod
 from opslib.systems.kubernetes_workloads import Autoscaler, Deployment
 from opslib.systems.target import ReadTarget
 
+Recovered = Literal["api", "worker", "prometheus", "grafana"]
+"""The deployments that can be brought back: their names stand in the target's description."""
+WATCHING = ("prometheus", "grafana")
+"""Those that watch the product, in a namespace of their own."""
 BROKEN = frozenset(
     {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError"}
 )
@@ -69,19 +74,47 @@ class Standing:
         return (self.at - pod.meta.created).total_seconds()
 
 
-def look(target: ReadTarget, name: str) -> Standing:
+def name_of(settings: ReadSettings, which: Recovered) -> str:
+    """Return the deployment's name in this target's description."""
+    return {
+        "api": settings.api_deployment,
+        "worker": settings.worker_deployment,
+        "prometheus": settings.prometheus_deployment,
+        "grafana": settings.grafana_deployment,
+    }[which]
+
+
+def home(target: ReadTarget, which: Recovered) -> ReadOnlyWorkloads:
+    """Return the namespace that it is in; raises SettingsError where who watches runs elsewhere."""
+    return target.watchers if which in WATCHING else target.workloads
+
+
+def look(cluster: ReadOnlyWorkloads, name: str) -> Standing:
     """Return how a deployment stands now; raises Unreachable (missing) where it is not there."""
-    cluster = target.workloads
     deployment = cluster.deployment(name)
     pods = [one for one in cluster.pods() if deployment.spec.selector.fits(one.meta.labels) and not one.over]
     return Standing(deployment, cluster.autoscalers_of(name), cluster.replica_sets(name), pods, now())
 
 
-def standing(which: Which) -> Probe:
-    """Return the probe of one of the guide's deployments: one row."""
+def running(target: ReadTarget, which: Recovered) -> dict[str, Any]:
+    """Return a deployment's newest revision, and for how many seconds its oldest ready pod has been there (``age``).
+
+    All None where the cluster does not say; ``age`` where no pod of it is ready.
+    """
+    try:
+        found = look(home(target, which), name_of(target.settings, which))
+    except OpsError:
+        return {"deployment": None, "revision": None, "age": None}
+    ages = [found.age(pod) for pod in found.of(found.current) if pod.ready]
+    revision = found.current.revision if found.current else None
+    return {"deployment": found.deployment.name, "revision": revision, "age": round(max(ages), 1) if ages else None}
+
+
+def standing(which: Recovered) -> Probe:
+    """Return the probe of one of these deployments: one row."""
 
     def read(target: ReadTarget) -> list[dict[str, Any]]:
-        found = look(target, name_of(target.settings, which))
+        found = look(home(target, which), name_of(target.settings, which))
         said, current, previous = found.deployment.status, found.current, found.previous
         late = [f"{pod.name} {state_of(pod)[0]}" for pod in found.pods if not pod.ready]
         return [
@@ -107,11 +140,11 @@ def standing(which: Which) -> Probe:
     )
 
 
-def history(which: Which) -> Probe:
+def history(which: Recovered) -> Probe:
     """Return the probe of a deployment's ReplicaSets, the newest first, as ``kubectl rollout history`` lists them."""
 
     def read(target: ReadTarget) -> list[dict[str, Any]]:
-        found = look(target, name_of(target.settings, which))
+        found = look(home(target, which), name_of(target.settings, which))
         return [
             {
                 "revision": one.revision,

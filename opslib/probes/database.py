@@ -14,7 +14,7 @@ from typing import Any
 from opslib.errors import Unreachable
 from opslib.model import Probe
 from opslib.probes.database_asking import asks, source_of
-from opslib.probes.database_disk import disk
+from opslib.probes.database_disk import begins, disk
 from opslib.probes.database_failover import failover
 from opslib.probes.database_log import kept_log
 from opslib.probes.database_migrations import migrations, new_migration
@@ -52,6 +52,7 @@ from opslib.probes.questions import question
 from opslib.systems.target import ReadTarget
 
 __all__ = [
+    "begins",
     "blocking",
     "cache_use",
     "checksums",

@@ -1,4 +1,4 @@
-"""How full the disk under the database is, from the server's node metrics: SQL cannot see it."""
+"""How full the disk under the database is, from the server's node metrics: SQL cannot see it; and what comes of it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from opslib.errors import Unreachable
 from opslib.model import Probe
+from opslib.probes.database_asking import source_of
 from opslib.probes.questions import question
-from opslib.systems.target import ReadTarget
+from opslib.systems.target import PlanTarget, ReadTarget
 
 _LINE = re.compile(r"^(node_filesystem_(?:size|free|avail)_bytes)\{(.*)\}\s+(\S+)")
 _LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
@@ -75,14 +76,48 @@ def _disk(target: ReadTarget) -> list[dict[str, Any]]:
     folder = where["folder"]
     below = [row for row in rows if folder and _under(folder, row["mount_point"])]
     holder = max(below, key=lambda row: len(row["mount_point"]), default=None)
-    return [row | {"holds_data": row is holder if holder else None} for row in rows]
+    kept = _forgotten(target) if holder else {}
+    return [row | {"holds_data": row is holder if holder else None} | (kept if row is holder else {}) for row in rows]
+
+
+def _forgotten(target: ReadTarget) -> dict[str, Any]:
+    """Return the slot without a consumer that keeps the most of the log; empty where there is none."""
+    idle = [row for row in target.database.ask(question("database/slots")) if not row["active"] and row["kept_bytes"]]
+    if not idle:
+        return {}
+    row = max(idle, key=lambda row: row["kept_bytes"])
+    return {"kept_by": row["slot"], "kept_bytes": row["kept_bytes"], "kept_seconds": row["inactive_seconds"]}
 
 
 disk = Probe(
     "database-disk",
     "How full are the database server's disks?",
     _disk,
-    "node_filesystem_size_bytes, node_filesystem_free_bytes, node_filesystem_avail_bytes at OPS_SERVER_METRICS_URL",
-    {"size_bytes": "bytes", "free_bytes": "bytes", "used_percent": "%"},
+    "node_filesystem_size_bytes, node_filesystem_free_bytes, node_filesystem_avail_bytes at OPS_SERVER_METRICS_URL; "
+    "sql/database/slots.sql",
+    {"size_bytes": "bytes", "free_bytes": "bytes", "used_percent": "%", "kept_bytes": "bytes", "kept_seconds": "s"},
 )
-"""Each real file system of the database server; ``holds_data`` marks the data directory's, None if unknown."""
+"""Each real file system of the database server; ``holds_data`` marks the data directory's, None if unknown.
+
+``kept_by`` is the slot without a consumer that keeps the most of the log there, ``kept_seconds`` since when (from
+PostgreSQL 17 on).
+"""
+
+
+def _begins(target: PlanTarget) -> list[dict[str, Any]]:
+    with target.ordinary_session() as session:
+        rows = session.ask(question("database/begins"))
+    return [{"address": session.url.public, **row} for row in rows]
+
+
+begins = Probe(
+    "database-begins",
+    question("database/begins").title,
+    _begins,
+    source_of(question("database/begins")),
+    by_executor=True,
+)
+"""One row: whether a session of the role that writes begins read-only, and which setting says so (``said_by``).
+
+The reading role's own sessions always do, so they can't tell.
+"""

@@ -115,8 +115,8 @@ def lost(found: Parties, more: Row, at: datetime) -> str:
         return f"what {former['address']} acknowledged after the last commit that {successor['address']} has: unknown"
     age = max(0.0, (at - moment).total_seconds())
     return (
-        f"at most what {former['address']} acknowledged after {moment.isoformat()}, the last commit that "
-        f"{successor['address']} has, until it died: no more than the last {age:.0f} s"
+        f"no more than the last {age:.0f} s: what was acknowledged after {moment.isoformat()}, the last commit that "
+        f"{successor['address']} has, until {former['address']} died"
     )
 
 

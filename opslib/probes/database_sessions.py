@@ -35,6 +35,10 @@ roles = asks("roles", sight=True)
 """Roles with their sessions, their limit and what they may; of their own settings the names, for values may be keys."""
 
 
+pooling = asks("pooling", sight=True, primary=True)
+"""One row: sessions and transactions of this database since its counters began, and sessions of known poolers."""
+
+
 def _blocking(target: ReadTarget) -> list[dict[str, Any]]:
     look(target)
     return tree([shown(row) for row in target.database.ask(question("database/blocking"))])

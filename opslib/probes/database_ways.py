@@ -150,7 +150,9 @@ def _point(way: str, row: Row) -> Way:
     behind = row["behind_minutes"]
     if behind is None:
         return _way(way, None, "it is on, and does not say how far it reaches")
-    return _way(way, True, f"any moment of the last {row['reaches_back_days']} days but the latest", behind * 60)
+    days = row["reaches_back_days"]
+    reach = "hours" if days is None or days < 1 else f"{days:g} days"
+    return _way(way, True, f"any moment of the last {reach} but the latest", behind * 60)
 
 
 def _daily(way: str, row: Row) -> Way:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opslib.errors import OpsError
+from opslib.errors import OpsError, Unreachable
 from opslib.model import Probe, Verdict
 from opslib.systems.env_variables_production import CLUSTER, DESCRIPTION, HOSTER, VAULT, Place, put_together
 from opslib.systems.publishable import FRAMEWORKS
@@ -78,6 +78,25 @@ def _place(name: str, place: Place) -> dict[str, Any]:
     return {"place": name, "variables": len(place.values), "standing": verdict.value, "finding": gone or place.why}
 
 
+def _built(target: PlanTarget) -> list[dict[str, Any]]:
+    hosting, published = target.hosting, target.settings.client_prefixes
+    here = hosting.current().deployment
+    if here is None:
+        raise Unreachable("Production points at no deployment.", "Deploy, or promote one.", "missing")
+    one = hosting.deployment(here)
+    return [
+        {
+            "variable": each.name,
+            "set_at": each.updated,
+            "deployment": one.id,
+            "built_at": one.created,
+            "newer": None if each.updated is None else each.updated > one.created,
+        }
+        for each in hosting.variables()
+        if each.name.startswith(published)
+    ]
+
+
 production = Probe(
     name="environment-production",
     title="What production's processes get",
@@ -86,3 +105,12 @@ production = Probe(
     by_executor=True,
 )
 """A row per place (``what`` is place) and per variable (``what`` is variable), worst first, each with its standing."""
+
+built = Probe(
+    name="environment-built",
+    title="Variables of builds, and when what is live was built",
+    read=_built,
+    source="the hoster's API: project (site), deployment, environment variables (names and times)",
+    by_executor=True,
+)
+"""A row per variable that builds publish: was it set after the build that is live (``newer``; None: not told)?"""

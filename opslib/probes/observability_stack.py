@@ -9,6 +9,7 @@ from typing import Any
 from opslib.errors import OpsError
 from opslib.model import Probe
 from opslib.probes.application_fresh import interval
+from opslib.probes.cluster_standing import Recovered, home, look, name_of
 from opslib.systems.target import ReadTarget
 
 NOT_DESCRIBED = "not described"
@@ -40,11 +41,16 @@ PARTS: tuple[tuple[str, str, Callable[[ReadTarget], tuple[str, int]]], ...] = (
 )
 
 
+RUNS: dict[str, Recovered] = {"Prometheus": "prometheus", "Grafana": "grafana"}
+"""Parts that can be brought back where the cluster runs them."""
+
+
 def _stack(target: ReadTarget) -> list[dict[str, Any]]:
     rows = []
     for name, field, ask in PARTS:
         address = getattr(target.settings, field)
         row: dict[str, Any] = {"part": name, "address": address or "", "state": "answers", "says": "", "things": 0}
+        row["runs"] = ""
         if address is None:
             row["state"] = NOT_DESCRIBED
         else:
@@ -52,9 +58,28 @@ def _stack(target: ReadTarget) -> list[dict[str, Any]]:
                 row["says"], row["things"] = ask(target)
             except OpsError as error:
                 # One that is away says nothing of the others.
-                row["state"], row["says"] = "fails", str(error)
+                row["runs"] = _runs(target, name)
+                # What the cluster runs is no vendor's: its own words on whom to ask would lead elsewhere.
+                row["state"], row["says"] = "fails", error.message if row["runs"] else str(error)
         rows.append(row)
     return rows
+
+
+def _runs(target: ReadTarget, part: str) -> str:
+    """Return how the deployment of a part stands, in words; nothing where the cluster does not run it or say so."""
+    which = RUNS.get(part)
+    if which is None or target.settings.observability_namespace is None:
+        return ""
+    try:
+        found = look(home(target, which), name_of(target.settings, which))
+    except OpsError:
+        return ""
+    said = found.deployment
+    if said.spec.replicas == 0:
+        return f"the deployment {said.name} is scaled to 0"
+    newest = found.current if found.template_is_broken else None
+    more = f", revision {newest.revision} lets no pod start" if newest else ""
+    return f"{said.status.available} of {said.spec.replicas} replicas of {said.name} are available{more}"
 
 
 stack = Probe(
@@ -63,7 +88,7 @@ stack = Probe(
     _stack,
     source="GET Prometheus /-/ready · Alertmanager /api/v2/status · Grafana /api/health · Jaeger /api/v3/services",
 )
-"""A row a part. ``things``: targets, receivers, 1, services that send traces."""
+"""A row a part. ``things``: targets, receivers, 1, services that send traces; ``runs``: how its deployment stands."""
 
 
 def _targets(target: ReadTarget) -> list[dict[str, Any]]:

@@ -20,10 +20,8 @@ from opslib.probes.questions import question
 from opslib.probes.security_keys_used import listed
 from opslib.redaction import Secret
 from opslib.systems.hosting import Variable
-from opslib.systems.publishable import FRAMEWORKS, client_prefix
-from opslib.systems.rotated_keys import BY_API, ROTATED, ProjectKey, Rotated, names_of
+from opslib.systems.rotated_keys import BY_API, ROTATED, Rotated
 from opslib.systems.supabase import Held
-from opslib.systems.supabase_keyring import SECRET, SERVICE_ROLE, form_of
 from opslib.systems.target import PlanTarget, ReadTarget
 from opslib.systems.vault import CURRENT, PENDING, PREVIOUS, Version
 
@@ -70,7 +68,7 @@ class Rotation:
             return NOT_SET
         for version in (self.new, self.old):
             value = version.value(self.variable) if version else None
-            if version is not None and value is not None and _same(found, value):
+            if version is not None and value is not None and same(found, value):
                 return version.id
         return FOREIGN
 
@@ -121,46 +119,8 @@ def hosted(target: PlanTarget, name: str) -> Variable | None:
     return next((one for one in target.hosting.variables() if one.name == name), None)
 
 
-def exposed(target: PlanTarget, provider: Rotated) -> list[str]:
-    """Return the stores that hold the key under a name that a build puts into every browser, by name or by value."""
-    settings = target.settings
-    public = {f"{prefix}{name}" for prefix in FRAMEWORKS for name in names_of(provider)}
-    current = target.vault.stage(CURRENT)
-    old = current.value(provider.variable) if current else None
-    stores: dict[str, dict[str, Secret | Held | None]] = {"vault": {}}
-    if current is not None:
-        stores["vault"] = {key: current.value(key) for key in current.keys}
-    if settings.supabase_project is not None:
-        stores["supabase"] = dict(target.supabase.secrets())
-    if settings.kubernetes_url is not None:
-        pods = target.cluster_secrets.read_by_pods()
-        stores["cluster"] = {key: secret.value(key) for secret in pods for key in secret.keys}
-    if settings.hoster is not None:
-        # A hoster shows no values.
-        stores["front end"] = {one.name: None for one in target.hosting.variables()}
-    anon = settings.supabase_anon_key
-    if isinstance(provider, ProjectKey) and anon is not None and form_of(anon) in (SECRET, SERVICE_ROLE):
-        stores["target description"] = {"VITE_SUPABASE_ANON_KEY": old}
-    return [
-        f"{store}: {name}"
-        for store, held in stores.items()
-        for name, value in held.items()
-        if name in public or (client_prefix(name) and old is not None and value is not None and _same(value, old))
-    ]
-
-
-def twins(target: PlanTarget, now: Rotation) -> list[str]:
-    """Return where the old key also stands, under another name or in another secret of pods: it would stay there."""
-    old, settings = now.old_key(), target.settings
-    found = [f"vault: {key}" for key in now.old.keys if key != now.variable and now.old.value(key) == old]
-    if settings.kubernetes_url is not None:
-        for secret in target.cluster_secrets.read_by_pods():
-            mine = secret.key_of(now.variable) if secret.name == settings.kubernetes_secret else None
-            found += [f"{secret.name}: {key}" for key in secret.keys if key != mine and secret.value(key) == old]
-    return found
-
-
-def _same(found: Held | Secret, value: Secret) -> bool:
+def same(found: Held | Secret, value: Secret) -> bool:
+    """Tell whether a store holds ``value``, by what it shows of it."""
     return found.holds(value) if isinstance(found, Held) else found == value
 
 
@@ -183,8 +143,8 @@ def _stores(target: PlanTarget) -> list[dict[str, Any]]:
 
         def word(found: Held | Secret | None, name: str = name) -> str:
             values = {stage: one.value(name) if one else None for stage, one in versions.items()}
-            same = (stage for stage, value in values.items() if found and value and _same(found, value))
-            return next(same, FOREIGN) if found else NOT_SET
+            held = (stage for stage, value in values.items() if found and value and same(found, value))
+            return next(held, FOREIGN) if found else NOT_SET
 
         current = versions[CURRENT]
         rows.append({"key": name, "store": vault.name, "holds": word(current.value(name) if current else None)})

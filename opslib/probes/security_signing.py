@@ -12,7 +12,7 @@ from typing import Any
 from opslib.canonical import to_json
 from opslib.errors import Refused, Unreachable
 from opslib.model import Probe
-from opslib.probes.security_keys import exposed
+from opslib.probes.security_keys_places import exposed
 from opslib.systems.rotated_keys import ProjectKey
 from opslib.systems.supabase_keyring import BEFORE, IN_USE, SHARED, STANDBY, SigningKey
 from opslib.systems.target import PlanTarget
@@ -119,7 +119,7 @@ def _verifiers(target: PlanTarget) -> list[dict[str, Any]]:
     names = (SECRET.variable, *SECRET.aliases)
     found += [f"the vault: {key}" for key in (current.keys if current else ()) if key in names]
     if settings.kubernetes_url is not None:
-        held = [(secret, secret.key_of(name)) for secret in target.cluster_secrets.read_by_pods() for name in names]
+        held = [(secret, secret.key_of(name)) for secret in target.cluster_secrets.held_by_pods() for name in names]
         found += [f"the cluster's secret {secret.name}: {key}" for secret, key in held if key]
     if settings.hoster is not None:
         found += [f"{target.hosting.hoster}: {one.name}" for one in target.hosting.variables() if one.name in names]

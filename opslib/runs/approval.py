@@ -186,7 +186,7 @@ def objection(
         return None if approval.reason else "breaks the glass without a reason"
     if approval.kind != "approve":
         return f"is of an unknown kind ({approval.kind})"
-    return _is_requester(approval, _names_of_requester(saved, requesters))
+    return is_requester(approval, names_of_requester(saved, requesters))
 
 
 def decide(
@@ -210,8 +210,8 @@ def decide(
     wanted = required(saved.steps, environment, unattended)
     judged = [(one, objection(saved, sha256, one, requesters, moment)) for one in approvals]
     good = sorted((one for one, why in judged if why is None), key=lambda one: (one.signed_at, one.principal))
-    people = _people([one for one in good if one.kind == "approve"])
-    counted = tuple(same[0] for same in people)
+    persons = people([one for one in good if one.kind == "approve"])
+    counted = tuple(same[0] for same in persons)
     if len(counted) >= wanted:
         last = sorted((one.expires_at for one in counted), reverse=True)[:wanted][-1:]
         return Decision(False, counted, min([_end(saved), *last]))
@@ -219,7 +219,7 @@ def decide(
     if glass is not None:
         return Decision(True, (*counted, glass), min(_end(saved), glass.expires_at))
     why_not = [f"{one.principal}: {why}" for one, why in judged if why is not None]
-    why_not += [f"{one.principal}: is the same person as {same[0].principal}" for same in people for one in same[1:]]
+    why_not += [f"{one.principal}: is the same person as {same[0].principal}" for same in persons for one in same[1:]]
     why_not += [said.rstrip(".") for said in refusals]
     steps = ", ".join(_by_step(saved.steps, environment, unattended))
     names = f" ({', '.join(one.principal for one in counted)})" if counted else ""
@@ -266,13 +266,15 @@ def _others(count: int) -> str:
     return "An approval by another person" if count == 1 else f"Approvals by {count} other people"
 
 
-def _names_of_requester(saved: SavedPlan, requesters: frozenset[str]) -> frozenset[str]:
+def names_of_requester(saved: SavedPlan, requesters: frozenset[str]) -> frozenset[str]:
+    """Return ``requesters``, and who asked for the plan, in the form that :func:`is_requester` compares."""
     # Without a name in the allowed signers, the operating system's is all that is known of who asked.
     own = saved.requester or saved.requested_by.rpartition("@")[0] or saved.requested_by
     return frozenset(name.casefold() for name in (*requesters, own) if name)
 
 
-def _is_requester(approval: Approval, names: frozenset[str]) -> str | None:
+def is_requester(approval: Approval, names: frozenset[str]) -> str | None:
+    """Return why an approval is by one of ``names``, or None."""
     name = approval.principal.casefold()
     if name in names or name.partition("@")[0] in names:
         return "is by who asked for the plan"
@@ -281,14 +283,14 @@ def _is_requester(approval: Approval, names: frozenset[str]) -> str | None:
     return None
 
 
-def _people(approvals: Iterable[Approval]) -> list[list[Approval]]:
+def people(approvals: Iterable[Approval]) -> list[list[Approval]]:
     """Return the approvals by person: the same name or the same key, also in turn, is one."""
-    people: list[list[Approval]] = []
+    found: list[list[Approval]] = []
     for one in approvals:
-        same = [person for person in people if any(_alike(one, other) for other in person)]
-        people = [person for person in people if person not in same]
-        people.append([*(other for person in same for other in person), one])
-    return people
+        same = [person for person in found if any(_alike(one, other) for other in person)]
+        found = [person for person in found if person not in same]
+        found.append([*(other for person in same for other in person), one])
+    return found
 
 
 def _alike(one: Approval, other: Approval) -> bool:

@@ -278,12 +278,4 @@ def _principal(given: str | None, fingerprint: str, trust: Trust | None) -> str:
             raise UsageError("Who approves?", "Say it with --as, or name the allowed signers with --signers.")
         return given
     known = signers.parse(trust.signers)
-    names = signers.names_of(known, fingerprint, signers.APPROVER)
-    if given is None and len(names) == 1:
-        return names[0]
-    if given is None and names:
-        raise UsageError(f"This key belongs to {', '.join(names)}.", "Choose one with --as.")
-    if given not in names:
-        why = signers.objection(known, fingerprint, given or "anybody", signers.APPROVER)
-        raise Refused(f"This key cannot approve: {why}.", "Use another key, or correct the allowed signers.")
-    return given
+    return signers.principal(known, fingerprint, given, signers.APPROVER, "This key cannot approve")

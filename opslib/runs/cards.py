@@ -32,6 +32,7 @@ SHAPES: Final = {
     "kept": "✓",
     "settled": "✓",
     "resolved": "✓",
+    "skipped": "⊘",
 }
 TONES: Final = {
     "applied": "OK",
@@ -41,6 +42,7 @@ TONES: Final = {
     "in doubt": "UNKNOWN",
     "undo in doubt": "UNKNOWN",
     "kept": "OK",
+    "skipped": "UNKNOWN",
 }
 
 

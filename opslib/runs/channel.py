@@ -46,26 +46,38 @@ class Server:
     nothing begins any more once the notebook's processes have ended.
     """
 
-    def __init__(self, path: Path, serving: Answering, *, peer: int | None = None, patience: int = 10) -> None:
+    def __init__(
+        self,
+        path: Path,
+        serving: Answering,
+        *,
+        peer: int | None = None,
+        patience: int = 10,
+        urgent: Mapping[str, Callable[[], Any]] | None = None,
+    ) -> None:
         """Listen at ``path`` for processes of the user ``peer`` (a number; this process's own user if None).
 
-        A client that reads nothing for ``patience`` seconds is told nothing more.
+        A client that reads nothing for ``patience`` seconds is told nothing more. ``urgent`` are the verbs that do
+        not wait for their turn: they say no more than a word to what is under way.
         """
         user = os.getuid() if peer is None else peer
-        turn, free = threading.Lock(), threading.BoundedSemaphore(LINES)
+        turn, free, soon = threading.Lock(), threading.BoundedSemaphore(LINES), dict(urgent or {})
+        heard = self._heard = set[int]()
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 if not free.acquire(blocking=False):
                     return
+                heard.add(id(self))
                 wait = struct.pack("ll", patience, 0)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
                 try:
                     if _peer(self.connection) == user:
-                        _serve(self, serving, turn)
+                        _serve(self, serving, turn, soon)
                 except OSError:
                     return
                 finally:
+                    heard.discard(id(self))
                     free.release()
 
         old = os.umask(0o177)
@@ -77,6 +89,11 @@ class Server:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="executor", daemon=True)
         self._thread.start()
 
+    @property
+    def heard(self) -> int:
+        """How many lines are open: none when no notebook's process is there."""
+        return len(self._heard)
+
     def close(self) -> None:
         """Stop serving; a request under way is not waited for."""
         self._server.shutdown()
@@ -84,7 +101,12 @@ class Server:
         self._thread.join(timeout=5)
 
 
-def _serve(handler: socketserver.StreamRequestHandler, serving: Answering, turn: threading.Lock) -> None:
+def _serve(
+    handler: socketserver.StreamRequestHandler,
+    serving: Answering,
+    turn: threading.Lock,
+    urgent: Mapping[str, Callable[[], Any]],
+) -> None:
     sending, gone = threading.Lock(), threading.Event()
 
     def send(message: Mapping[str, Any]) -> None:
@@ -102,6 +124,9 @@ def _serve(handler: socketserver.StreamRequestHandler, serving: Answering, turn:
             return
         try:
             request = _request(raw)
+            if at_once := urgent.get(str(request.get("verb"))):
+                send({"answer": at_once()})
+                continue
             with turn:
                 if _hung_up(handler.connection):
                     return
@@ -165,10 +190,15 @@ class Client:
     """The notebook's end of the line."""
 
     def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(path)
-        self._file = self._socket.makefile("rb")
+        self.path = path
         self._lock = threading.Lock()
+        self._connect()
+
+    def _connect(self) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(self.path)
+        self._file = self._socket.makefile("rb")
+        self._broken = False
 
     def ask(self, verb: str, *, progress: Tell | None = None, **said: Any) -> Any:
         """Ask the executor and wait for its answer; raises the OpsError that it answers with."""
@@ -178,17 +208,32 @@ class Client:
                 f"What was to be journalled has {len(data)} bytes; at most {LONGEST} are possible.", "Read fewer rows."
             )
         with self._lock:
-            self._socket.sendall(data)
-            while raw := self._file.readline(LONGEST):
-                message = json.loads(raw)
-                if "progress" in message:
-                    if progress:
-                        progress(message["progress"])
-                elif "error" in message:
-                    raise _error(message["error"])
-                else:
-                    return message["answer"]
-        raise errors.StepFailed("The run's executor is gone.", "Look at the run with: ops archive list")
+            try:
+                if self._broken:
+                    self.close()
+                    self._connect()
+                # An interrupt (Ctrl-C) leaves an answer on the line that belongs to nobody: that line is done with.
+                self._broken = True
+                message = self._answer(data, progress)
+            except OSError:
+                message = None
+            if message is not None:
+                self._broken = False
+        if message is None:
+            raise errors.StepFailed("The run's executor is gone.", "Look at the run with: ops archive list")
+        if "error" in message:
+            raise _error(message["error"])
+        return message["answer"]
+
+    def _answer(self, data: bytes, progress: Tell | None) -> Any:
+        self._socket.sendall(data)
+        while raw := self._file.readline(LONGEST):
+            message = json.loads(raw)
+            if "progress" not in message:
+                return message
+            if progress:
+                progress(message["progress"])
+        return None
 
     def close(self) -> None:
         """Close the line."""

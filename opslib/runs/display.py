@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from opslib.canonical import to_json
 from opslib.model import Evidence, Picture, Plan, Reading, Result
-from opslib.runs import cards, cards_steps, cards_survey
+from opslib.runs import cards, cards_steps, cards_survey, links
 from opslib.runs.markup import Html, shorten, tag, visible
 from opslib.runs.survey import Survey
 from opslib.runs.tables import MOST_ROWS, columns, moment, text_table
@@ -35,6 +35,8 @@ class Note:
 
     text: str
 
+
+_to_notebooks = "../"
 
 _HTML: Final[dict[str, Callable[[Said], Html]]] = {
     "reading": cards.reading,
@@ -68,9 +70,21 @@ def bundle(value: Any) -> dict[str, Any]:
     said = _cut(_with_digest(value, to_json(value)))
     return {
         "text/plain": text_of(kind, said),
-        "text/html": str(tag("style", Html(css())) + html_of(kind, said)),
+        "text/html": str(tag("style", Html(css())) + _html_here(kind, said)),
         MIME: {"kind": kind, "value": said},
     }
+
+
+def _html_here(kind: str, said: Said) -> str:
+    """Return the HTML for the notebook's own page, from which other notebooks can be opened."""
+    with links.leading(notebooks=_to_notebooks):
+        return html_of(kind, said)
+
+
+def lies(depth: int) -> None:
+    """Say how many folders below the notebooks' folder the notebook lies: links to others begin there."""
+    global _to_notebooks
+    _to_notebooks = "../" * depth
 
 
 def html_of(kind: str, value_json: Any) -> str:

@@ -10,7 +10,6 @@ import json
 import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
@@ -24,6 +23,7 @@ from opslib.model import Evidence, Verdict
 from opslib.redaction import Redactor
 from opslib.runs import asked
 from opslib.runs.channel import Tell
+from opslib.runs.findings import Findings
 from opslib.runs.journal import Journal
 from opslib.runs.locks import Locks
 from opslib.runs.looking_back import look_back
@@ -31,6 +31,8 @@ from opslib.runs.stepping import Stepper
 from opslib.runs.steps import StepRecord
 from opslib.runs.waiting import Waiting
 from opslib.runs.work import Work
+
+Verb = Callable[[Mapping[str, Any], Tell], Any]
 
 
 class Executor:
@@ -41,22 +43,18 @@ class Executor:
         work: Work,
         *,
         locks: Locks | None = None,
-        told_cells: bool = False,
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """``told_cells`` lets the notebook say which cell it is in; where a runner knows that, it must not."""
         self.work, self.settings = work, work.settings
         self.redactor = Redactor(work.settings.secrets())
         self.cell: str | None = None
         self.finished = False
         self.stopping = ""
-        self._latest: dict[str, Verdict] = {}
-        self._said: dict[str, str] = {}
+        self.findings = Findings()
         self._troubles: dict[str, OpsError] = {}
         self._asked: dict[str, str] = {}
         self._busy = threading.Lock()
         self._progress = progress
-        self._told_cells = told_cells
         self.locks = locks or Locks(work.settings, work.run)
         self.journal = Journal(work.folder / "journal.jsonl", self.redactor, cell=lambda: self.cell)
         self.journal.append("opened", run=work.run)
@@ -65,7 +63,15 @@ class Executor:
 
     def answer(self, request: Mapping[str, Any], progress: Tell) -> Any:
         """Carry out one request of the notebook (``verb`` and its fields); raises OpsError."""
-        verbs: dict[str, Callable[[Mapping[str, Any], Tell], Any]] = {
+        verbs = self.verbs()
+        verb = verbs.get(str(request.get("verb")))
+        if verb is None:
+            raise UsageError(f"The executor knows no verb {request.get('verb')!r}.", f"It knows: {', '.join(verbs)}.")
+        return verb(request, progress)
+
+    def verbs(self) -> dict[str, Verb]:
+        """Return what a notebook can ask for, by name."""
+        return {
             "hello": self._hello,
             "reading": self._reading,
             "take": self._take,
@@ -77,28 +83,6 @@ class Executor:
             "step": self._step,
             "finish": self._finish,
         }
-        verb = verbs.get(str(request.get("verb")))
-        if verb is None:
-            raise UsageError(f"The executor knows no verb {request.get('verb')!r}.", f"It knows: {', '.join(verbs)}.")
-        if request.get("cell") and self._told_cells:
-            self.cell = str(request["cell"])
-        return verb(request, progress)
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of each check's latest result and each step's verification; UNKNOWN when there is none."""
-        return Verdict.worst(list(self._latest.values()))
-
-    @property
-    def why(self) -> str:
-        """One sentence of a check that the verdict rests on; empty when it is OK, or when no check said it."""
-        names = [name for name, verdict in self._latest.items() if verdict is self.verdict is not Verdict.OK]
-        return next((self._said[name] for name in names if name in self._said), "")
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How often each verdict stands among them."""
-        return Counter(verdict.value for verdict in self._latest.values())
 
     @property
     def trouble(self) -> OpsError | None:
@@ -128,7 +112,7 @@ class Executor:
             except Exception as error:
                 raise self._told(known.step, known.action, error) from error
             if looked is not None:
-                self._latest[f"step {known.step}"] = looked.verdict
+                self.findings.verified(known.step, looked.verdict)
 
     def close(self, state: str, verdict: Verdict) -> None:
         """Write the run's last line and give its locks back; nothing can be asked afterwards."""
@@ -170,8 +154,7 @@ class Executor:
         result = request["result"]
         verdict = Verdict(result["verdict"])
         seq = self.journal.append("result", result=result)
-        self._latest[f"check {result['check']}"] = verdict
-        self._said[f"check {result['check']}"] = f"{result['summary']} ({result['title']})"
+        self.findings.checked(result, verdict)
         return seq
 
     def _look_back(self, request: Mapping[str, Any], progress: Tell) -> Any:
@@ -190,11 +173,11 @@ class Executor:
 
     def _finish(self, request: Mapping[str, Any], progress: Tell) -> dict[str, Any]:
         self.finished = True
-        self.journal.append("finished", verdict=self.verdict)
+        self.journal.append("finished", verdict=self.findings.verdict)
         return {
             **self._about(),
-            "verdict": self.verdict.value,
-            "counts": {verdict.value: self.counts[verdict.value] for verdict in Verdict},
+            "verdict": self.findings.verdict.value,
+            "counts": {verdict.value: self.findings.counts[verdict.value] for verdict in Verdict},
             "steps": len(self._asked),
         }
 
@@ -205,17 +188,20 @@ class Executor:
             try:
                 action = self._action(request)
                 tell = self._teller(action, progress, time.monotonic() + action.seconds)
-                evidence = self._judged(step, self.stepper.carry_out(step, action, tell))
+                evidence = self._judged(step, self._carry_out(step, action, tell))
             except Exception as error:
                 raise self._told(step, name, error) from error
             self._troubles.pop(step, None)
             return self.redactor.tree(to_json(evidence))
 
+    def _carry_out(self, step: str, action: Action, tell: Progress) -> Evidence:
+        return self.stepper.carry_out(step, action, tell)
+
     def _judged(self, step: str, evidence: Evidence) -> Evidence:
         looked = evidence.verification
         if looked is None:
             return evidence
-        self._latest[f"step {step}"] = looked.verdict
+        self.findings.verified(step, looked.verdict)
         if looked.verdict is not Verdict.OK:
             raise StepFailed(
                 f"{evidence.action} was applied, but its verification says {looked.verdict}: {looked.summary}",
@@ -233,7 +219,7 @@ class Executor:
             )
         said = type(said)(self.redactor.text(said.message), self.redactor.text(said.next_step))
         self._troubles.setdefault(step, said)
-        self._latest.setdefault(f"step {step}", Verdict.UNKNOWN)
+        self.findings.not_done(step)
         event = "refused" if isinstance(said, Refused) else "failed"
         self.journal.append(event, step=step, action=action, message=said.message, next_step=said.next_step)
         return said
@@ -246,10 +232,15 @@ class Executor:
             progress({"text": text, "done": done, "total": total})
             if until is not None and self.stopping:
                 raise StepFailed(f"{action.name} was broken off: {self.stopping}.", "Resume or undo the run.")
+            if until is not None:
+                self._go_on(action)
             if until is not None and time.monotonic() > until:
                 raise StepFailed(f"{action.name} took longer than {action.seconds:g} s.", "Look why it is so slow.")
 
         return tell
+
+    def _go_on(self, action: Action) -> None:
+        """Raise StepFailed where the step under way is to be broken off and its run goes on."""
 
     def _may_begin(self) -> None:
         if self.stopping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from opslib.runs import display
 
 Tell = Callable[[Mapping[str, Any]], None]
 
+_following: list[Any] = []
+
 
 def prepare() -> None:
     """Let readings, results, evidence and pictures show as tables and cards, and OpsErrors as two sentences.
@@ -24,6 +27,9 @@ def prepare() -> None:
     if shell is None:
         return
     display.register(shell)
+    # Jupyter says which notebook this process belongs to; its folder is called notebooks.
+    _, inside, place = os.environ.get("JPY_SESSION_NAME", "").rpartition("notebooks/")
+    display.lies(place.count("/") if inside else 1)
     shell.set_custom_exc((OpsError, ValidationError), _short)
 
 
@@ -35,6 +41,32 @@ def current_cell() -> str | None:
     metadata = shell.get_parent().get("metadata") or {}
     cell = metadata.get("cellId")
     return str(cell) if cell else None
+
+
+def known() -> tuple[dict[str, Any], list[str]]:
+    """Return what this process knows by name, and the sources that it has executed, the current one too."""
+    shell = _shell()
+    if shell is None:
+        return {}, []
+    return dict(shell.user_ns), [str(source) for source in shell.history_manager.input_hist_raw if source]
+
+
+def people() -> bool:
+    """Whether a person can be asked: a cell runs, in a kernel that hears answers meanwhile (subshells)."""
+    shell = _shell()
+    return current_cell() is not None and bool(getattr(getattr(shell, "kernel", None), "_supports_kernel_subshells", 0))
+
+
+def follow(path: str) -> None:
+    """Tell the executor at ``path`` of each cell from now on: what it runs, and what it shows."""
+    shell = _shell()
+    if shell is None or not hasattr(shell, "kernel") or current_cell() is None:
+        return
+    from opslib.runs.following import Following
+
+    for earlier in _following:
+        earlier.close()
+    _following[:] = [Following(path, shell)]
 
 
 @contextmanager

@@ -14,6 +14,9 @@ MOST_RUNS = 200
 MOST_BYTES = 16 * 1024 * 1024
 """Of one journal: a larger one is left out."""
 
+MOST_TIMED, ENOUGH = 60, 5
+"""How many runs are looked at for how long a step takes, and how many times are enough."""
+
 
 def look_back(runs: Path, own: str, environment: str, checks: Collection[str]) -> dict[str, Any]:
     """Return ``good`` (check -> run, taken_at, summary, value of its newest OK) and ``changes`` (newest first).
@@ -38,6 +41,24 @@ def look_back(runs: Path, own: str, environment: str, checks: Collection[str]) -
     since = min((str(said["taken_at"]) for said in good.values()), default="")
     later = [change for change in changes if str(change["at"]) > since]
     return {"good": good, "changes": sorted(later, key=lambda change: str(change["at"]), reverse=True)}
+
+
+def durations(runs: Path, own: str, environment: str, action: str) -> list[float]:
+    """Return how many seconds ``action`` took when it was last applied on that environment, newest first.
+
+    A few are enough to say how long to expect; it bounds nothing.
+    """
+    found: list[float] = []
+    for folder in _newest(runs, own)[:MOST_TIMED]:
+        if len(found) < ENOUGH and _environment(folder) == environment:
+            found += _timed(_lines(folder), action)
+    return found[:ENOUGH]
+
+
+def _timed(lines: list[dict[str, Any]], action: str) -> list[float]:
+    own = {line.get("step") for line in lines if line.get("event") == "intent" and line.get("action") == action}
+    said = [line.get("seconds") for line in lines if line.get("event") == "applied" and line.get("step") in own]
+    return [float(seconds) for seconds in said if isinstance(seconds, (int, float))]
 
 
 def _good(line: Mapping[str, Any], run: str) -> dict[str, Any] | None:

@@ -54,7 +54,7 @@ def judge(check: Check, reading: Reading) -> Result:
         value=judgement.value,
         threshold=check.threshold,
         rows=judgement.rows,
-        remedy="" if judgement.verdict is Verdict.OK else check.remedy,
+        remedy="" if judgement.verdict is Verdict.OK else judgement.remedy or check.remedy,
         items=check.items,
     )
 

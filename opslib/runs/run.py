@@ -12,11 +12,11 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from opslib import errors, settings
+from opslib import settings
 from opslib.canonical import to_json
 from opslib.errors import Refused, UsageError
 from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, Watch, now
-from opslib.runs import display, kernel, reading, survey, surveying
+from opslib.runs import attaching, display, kernel, reading, survey, surveying
 from opslib.runs.channel import Client
 from opslib.runs.evidence import evidence_of
 from opslib.runs.survey import Causes, Survey
@@ -52,6 +52,7 @@ class Run:
         self.environment: str = said["environment"]
         self.mode: str = said["mode"]
         self.target = target
+        self._by_hand = bool(said.get("by_hand"))
         self._line = line
 
     def read(self, probe: Probe) -> Reading:
@@ -155,8 +156,13 @@ class Run:
     def step(self, action: Action) -> Evidence:
         """Ask the executor to plan, apply and verify ``action``; in a planning run it is planned only.
 
-        Raises Refused (nothing was changed) or StepFailed (the journal says how far it came).
+        In JupyterLab the plan is shown first, and a person says what is done with it. Raises Refused (nothing was
+        changed) or StepFailed (the journal says how far it came).
         """
+        if self._by_hand and attaching.at_desk() and kernel.people():
+            from opslib.runs.panel import Panel
+
+            return Panel(self._ask, self._line.path, action).carry_out()
         with kernel.progress(action.title) as tell:
             answer = self._ask("step", progress=tell, action=action.name, parameters=action.model_dump(mode="json"))
         return evidence_of(answer)
@@ -191,15 +197,15 @@ class Run:
 def begin(environment: str | None = None) -> Run:
     """Begin the notebook's run on ``environment`` and return it; the first call of every notebook.
 
-    Started by ``ops run``, it joins the run that is already open. In JupyterLab it opens one. Raises
-    Refused when the notebook's environment is not the one that the run was started on.
+    Started by ``ops run``, it joins the run that is already open. In JupyterLab it opens one, or finds the one that
+    the notebook has open. Raises Refused when the notebook's environment is not the one that the run was started on.
     """
     kernel.prepare()
     if _begun - {environment or "lab"} and os.environ.get(SOCKET) is None:
         raise Refused(f"This process works on {', '.join(_begun)} already.", "Restart the kernel, then run all cells.")
     path = os.environ.get(SOCKET)
     if path is None:
-        path, variables = _attach(environment or "lab")
+        path, variables = attaching.attach(environment or "lab")
     else:
         variables = {**_taken, **os.environ}
     line = Client(path)
@@ -212,27 +218,6 @@ def begin(environment: str | None = None) -> Run:
             _taken[name] = value
     target = ReadTarget(described, said["run"])
     atexit.register(target.close)
+    if said.get("by_hand"):
+        kernel.follow(path)
     return Run(line, target, said)
-
-
-def _attach(environment: str) -> tuple[str, dict[str, str]]:
-    """Start an executor process for this interactive session; it ends, and seals, with this process."""
-    import json
-    import subprocess
-    import sys
-
-    notebook = os.environ.get("JPY_SESSION_NAME", "interactive")
-    # The pipe to its standard input is the leash: when this process ends, the executor closes the run.
-    process = subprocess.Popen(
-        # -P: nothing that lies beside the notebook is imported where the writing credentials are.
-        [sys.executable, "-P", "-m", "opslib.headless.interactive", environment, notebook],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    said = json.loads(process.stdout.readline() or b"{}")
-    if "socket" not in said:
-        kind = getattr(errors, said.get("kind", ""), errors.StepFailed)
-        raise kind(said.get("error", "The run's executor did not start."), said.get("next", "See the terminal."))
-    return said["socket"], said["variables"]

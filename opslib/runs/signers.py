@@ -1,8 +1,9 @@
 """The allowed signers: whose keys count, and for what. Pure; the file's form is ssh-keygen's.
 
-Roles are namespaces: ``opslib-approve`` approves plans, ``opslib-archive`` is a host that seals, and
-``opslib-audit`` an auditor. ``ssh-keygen`` lets a line without namespaces sign everything; here such a line
-gives no role, and neither does a pattern: a key has the roles that its line spells out.
+Roles are namespaces: ``opslib-approve`` approves plans, ``opslib-mandate`` gives mandates, ``opslib-witness`` tells
+what happened on a game day and signs lines of the guide's lists off, ``opslib-archive`` is a host that seals, and
+``opslib-audit`` an auditor. ``ssh-keygen`` lets a line without namespaces sign everything; here such a line gives no
+role, and neither does a pattern: a key has the roles that its line spells out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from opslib.errors import Refused, UsageError
+
 APPROVER = "opslib-approve"
+WITNESS = "opslib-witness"
+MANDATOR = "opslib-mandate"
 HOST = "opslib-archive"
 
 _LINE = re.compile(
@@ -71,6 +76,24 @@ def objection(signers: Iterable[Signer], fingerprint: str, principal: str, role:
     roles = sorted({word for signer in named for word in signer.roles})
     has = f"only for {', '.join(roles)}" if roles else "for no namespace by name"
     return f'the key {fingerprint} is listed {has}; its line needs namespaces="{role}"'
+
+
+def principal(signers: Iterable[Signer], fingerprint: str, given: str | None, role: str, refused: str) -> str:
+    """Return the name under which a key acts in ``role``: ``given``, or the only one that it has.
+
+    Raises UsageError where it has several and none was given, else Refused: ``refused`` ("This key cannot approve")
+    and the reason.
+    """
+    known = tuple(signers)
+    names = names_of(known, fingerprint, role)
+    if given is None and len(names) == 1:
+        return names[0]
+    if given is None and names:
+        raise UsageError(f"This key belongs to {', '.join(names)}.", "Choose one with --as.")
+    if given is None or given not in names:
+        why = objection(known, fingerprint, given or "anybody", role)
+        raise Refused(f"{refused}: {why}.", "Use another key, or correct the allowed signers.")
+    return given
 
 
 def same_person(signers: Iterable[Signer], names: Iterable[str]) -> frozenset[str]:

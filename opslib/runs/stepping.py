@@ -19,6 +19,7 @@ from opslib.errors import ArchiveError, OpsError, Refused, StepFailed
 from opslib.model import Evidence, Plan, Repeat, StepStatus, Verdict, Verification, now
 from opslib.redaction import Redactor
 from opslib.runs import approval, gate, undoing
+from opslib.runs.broken_off import broken, doubt, unhindered
 from opslib.runs.evidence import plan_of, verification_of
 from opslib.runs.journal import Journal, read
 from opslib.runs.lasting import Lasting
@@ -28,6 +29,7 @@ from opslib.runs.steps import State, StepRecord, fold
 from opslib.runs.work import Work
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 
+PLANNED = "what the broken-off run had planned"
 Check = Callable[[], None]
 """Raises Refused when nothing may be begun any more (the run was asked to stop, a lease was lost)."""
 
@@ -41,24 +43,29 @@ class Stepper:
         self._may_begin = may_begin
         self._approval = Lasting(work)
 
-    def carry_out(self, step: str, action: Action, tell: Progress) -> Evidence:
-        """Plan, and unless this is a planning run apply and verify; raises OpsError that says how far it came."""
+    def carry_out(self, step: str, action: Action, tell: Progress, shown: Plan | None = None) -> Evidence:
+        """Plan, and unless this is a planning run apply and verify; raises OpsError that says how far it came.
+
+        ``shown`` is the plan that a person saw in this run: what moved since is refused.
+        """
         if self.work.mode == "plan":
             return self._from_plan(step, action, tell)
-        known = self._recorded(step)
+        known, seen = self.recorded(step), (shown, "what was shown") if shown else None
         if known is None or not known.plan:
-            return self._from_plan(step, action, tell)
+            return self._from_plan(step, action, tell, seen)
         if known.state is State.NOT_DONE and known.run == self.work.run:
             # Another try in the same run, after something was put right: what it finds now is its plan.
-            return self._from_plan(step, action, tell)
+            return self._from_plan(step, action, tell, seen)
         return self._go_on(step, action, known, tell)
 
-    def _recorded(self, step: str) -> StepRecord | None:
+    def recorded(self, step: str) -> StepRecord | None:
+        """Return where ``step`` stands after this run so far and the work's earlier ones; None for a new one."""
         if all(planned.step != step for planned in self.plans):
             return self.work.history.get(step)
-        return self._steps().get(step)
+        return self.steps().get(step)
 
-    def _steps(self) -> dict[str, StepRecord]:
+    def steps(self) -> dict[str, StepRecord]:
+        """Return where each step of the work stands, in the order in which they first changed something."""
         lines = (line.said for line in read(self.journal.path))
         return fold([(self.work.run, lines)], self.work.history)
 
@@ -72,12 +79,14 @@ class Stepper:
             looked = Verification(Verdict.OK, f"{plan.action} had touched nothing.")
             self.journal.append("undone", step=known.step, verification=looked)
             return None
-        if self.work.approved is None:
+        # Who approved a step by itself approved its undo with it.
+        approved = self.granted(PlannedStep(known.step, plan)).approved
+        if approved is None:
             # What an action does to its target is what its class says, not what a record says of it.
             classed = replace(plan, effect=action.effect, repeat=action.repeat)
             approval.require(classed, self.work.settings.environment, self.work.settings.unattended_actions)
         else:
-            undoing.covers(self.work.approved, known)
+            undoing.covers(approved, known)
         self._hold(action)
         if known.state is State.IN_DOUBT:
             settled = self._settle(known.step, action, plan, tell)
@@ -86,7 +95,7 @@ class Stepper:
                 self.journal.append("undone", step=known.step, verification=looked)
                 return looked
             if settled.outcome is Outcome.UNKNOWN:
-                raise _doubt(self.work.id, known.step, action, settled.why)
+                raise doubt(self.work.id, known.step, action, settled.why)
             known = replace(known, values=settled.values)
         self.journal.append("undoing", step=known.step, action=plan.action, plan=plan, digest=plan.digest)
         self._may_begin()
@@ -105,21 +114,20 @@ class Stepper:
     def plan_back(self, known: StepRecord) -> None:
         """Record what taking ``known`` back would do; nothing is looked at or changed."""
         plan = undoing.plan_to_undo(known)
-        self.plans.append(PlannedStep(known.step, plan))
-        self.journal.append("planned", step=known.step, plan=plan, digest=plan.digest)
+        self._keep_plan(known.step, plan)
 
-    def _from_plan(self, step: str, action: Action, tell: Progress, before: Plan | None = None) -> Evidence:
+    def _from_plan(self, step: str, action: Action, tell: Progress, before: tuple[Plan, str] | None = None) -> Evidence:
         started = time.monotonic()
         if self.work.mode == "run":
             # Before it is planned: what another run changes meanwhile must be in the plan.
             self._hold(action)
-        plan = self._plan(step, action)
+        plan = self.plan(step, action)
         if self.work.mode == "plan":
             return Evidence(action.name, action.title, StepStatus.PLANNED, plan)
-        if before is not None and (differences := moved(before, plan)):
+        if before is not None and (differences := moved(before[0], plan)):
             raise Refused(
-                f"{action.name} is not what the broken-off run had planned any more: {'; '.join(differences[:5])}.",
-                "Look why it moved; then undo that run, or start a new one.",
+                f"{action.name} is not {before[1]} any more: {'; '.join(differences[:5])}.",
+                "Look why it moved; then plan it again, or undo the run and start a new one.",
             )
         self._allow(step, plan)
         return self._apply(step, action, plan, tell, started)
@@ -137,22 +145,21 @@ class Stepper:
         if known.state in (State.UNDONE, State.UNDO_IN_DOUBT):
             raise Refused(f"The step {step} was undone in {known.run}.", "Start a new run.")
         if known.state is State.NOT_DONE or (action.repeat is Repeat.REPEATABLE and not action.effect.on_target):
-            return self._from_plan(step, action, tell, plan)
+            return self._from_plan(step, action, tell, (plan, PLANNED))
         if known.state is State.VERIFIED:
             return self._keep(step, plan, known)
         started = time.monotonic()
-        self.journal.append("planned", step=step, plan=plan, digest=plan.digest)
-        self.plans.append(PlannedStep(step, plan))
+        self._keep_plan(step, plan)
         if known.state is State.IN_DOUBT:
             self._hold(action)
             settled = self._settle(step, action, plan, tell)
             if settled.outcome is Outcome.NOT_DONE:
-                return self._from_plan(step, action, tell, plan)
+                return self._from_plan(step, action, tell, (plan, PLANNED))
             if settled.outcome is Outcome.PARTLY:
                 self._allow(step, plan)
                 return self._apply(step, action, plan, tell, started, partly=True)
             if settled.outcome is Outcome.UNKNOWN:
-                raise _doubt(self.work.id, step, action, settled.why)
+                raise doubt(self.work.id, step, action, settled.why)
             known = replace(known, values=settled.values)
         return self._verify(step, action, plan, known.values, started)
 
@@ -166,27 +173,35 @@ class Stepper:
             verification=verification_of(known.verification),
             seconds=known.seconds,
         )
-        self.plans.append(PlannedStep(step, plan))
+        self._add(step, plan)
         self.journal.append("kept", step=step, **{"from": known.run}, evidence=evidence)
         return evidence
 
-    def _plan(self, step: str, action: Action) -> Plan:
+    def plan(self, step: str, action: Action) -> Plan:
+        """Plan ``step`` and journal that; nothing is changed, and nothing is locked."""
         target = PlanTarget(self.work.settings, self.work.id)
         try:
             # What is compared, approved and recorded is the plan without secrets.
             plan = plan_of(self.redactor.tree(to_json(action.plan(target))))
         finally:
             target.close()
-        self.plans.append(PlannedStep(step, plan))
-        self.journal.append("planned", step=step, plan=plan, digest=plan.digest)
+        self._keep_plan(step, plan)
         return plan
 
-    def _allow(self, step: str, plan: Plan) -> None:
-        gate.in_order(step, self.work, self._steps())
-        free = shutil.disk_usage(self.work.folder).free
-        gate.allow(plan, self._granted(PlannedStep(step, plan)), step, moment=now(), free=free)
+    def _keep_plan(self, step: str, plan: Plan) -> None:
+        self._add(step, plan)
+        self.journal.append("planned", step=step, plan=plan, digest=plan.digest)
 
-    def _granted(self, step: PlannedStep) -> Work:
+    def _add(self, step: str, plan: Plan) -> None:
+        # The last plan of a step counts: it may be shown, and tried, several times.
+        self.plans[:] = [*(planned for planned in self.plans if planned.step != step), PlannedStep(step, plan)]
+
+    def _allow(self, step: str, plan: Plan) -> None:
+        gate.in_order(step, self.work, self.steps())
+        free = shutil.disk_usage(self.work.folder).free
+        gate.allow(plan, self.granted(PlannedStep(step, plan)), step, moment=now(), free=free)
+
+    def granted(self, step: PlannedStep) -> Work:
         """Return the work with what lets this one step happen, where approvals are asked for step by step."""
         work = self.work
         needed = approval.required([step], work.settings.environment, work.settings.unattended_actions)
@@ -227,7 +242,7 @@ class Stepper:
             target.close()
             settled = self._settle(step, action, plan, tell)
             if settled.outcome is not Outcome.DONE:
-                raise _broken(self.work.id, step, action, settled, error) from error
+                raise broken(self.work.id, step, action, settled, error) from error
             values = settled.values
         finally:
             target.close()
@@ -239,7 +254,7 @@ class Stepper:
     def _settle(self, step: str, action: Action, plan: Plan, tell: Progress) -> Settled:
         target = WriteTarget(self.work.settings, self.work.id, self.work.files(step))
         try:
-            settled = action.settle(target, plan, _unhindered(tell))
+            settled = action.settle(target, plan, unhindered(tell))
         except Exception as error:
             why = error.message if isinstance(error, OpsError) else f"{type(error).__name__}: {error}"
             settled = Settled(Outcome.UNKNOWN, f"Nobody could look: {why}")
@@ -266,35 +281,3 @@ class Stepper:
         )
         files.write_json(self.work.folder / "evidence" / f"{step}.json", self.redactor.tree(to_json(evidence)))
         return evidence
-
-
-def _unhindered(tell: Progress) -> Progress:
-    def still(text: str, done: float | None = None, total: float | None = None) -> None:
-        # A step that is stopped, or late, must still be able to look what it left behind.
-        try:
-            tell(text, done, total)
-        except StepFailed:
-            return
-
-    return still
-
-
-def _broken(work: str, step: str, action: Action, settled: Settled, error: Exception) -> OpsError:
-    known = isinstance(error, OpsError)
-    said = error.message if known else f"{action.name} broke off: {type(error).__name__}: {error}"  # type: ignore[attr-defined]
-    if settled.outcome is Outcome.NOT_DONE:
-        next_step = error.next_step if known else "Look at the message, then run again."  # type: ignore[attr-defined]
-        return StepFailed(f"{said} {settled.why}", next_step)
-    if settled.outcome is Outcome.PARTLY:
-        return StepFailed(f"{said} {settled.why}", f"Go on with: ops resume {work}")
-    return StepFailed(
-        f"{said} Whether {action.name} happened is not known. {settled.why}",
-        f"Look at the target; then ops resume {work}, or ops resolve {work} {step}",
-    )
-
-
-def _doubt(work: str, step: str, action: Action, why: str) -> StepFailed:
-    return StepFailed(
-        f"Whether {action.name} happened is not known. {why}",
-        f"Look at the target, then say what you saw: ops resolve {work} {step} --done or --not-done",
-    )

@@ -14,6 +14,10 @@ Causes = Mapping[str, Mapping[str, str]]
 
 _NOTEBOOK = re.compile(r"\b(?:runbooks|disaster|diagnostics)/[a-z]+(?:-[a-z]+)*\b")
 
+_ONE = r"[a-z][a-z_]*=[A-Za-z0-9_-]+"
+_GIVEN = re.compile(rf" with ({_ONE}(?:, {_ONE})*)(?![\w-]| or\b|, [a-z_]+=)")
+"""Parameters behind a notebook's name, none of which is left to choose."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -98,7 +102,9 @@ def survey_of(
     counts = [(word, sum(result.verdict is word for result in results)) for word in reversed(Verdict)]
     told = ", ".join(f"{number} {word}" for word, number in counts if number)
     areas = len({area for area, _ in ordered})
-    said = f"{len(results)} checks of {areas} areas in {seconds:.1f} s: {told or 'none was made'}."
+    said = f"{len(results)} checks of {areas} areas in {seconds:.1f} s: {told}."
+    if not results:
+        said = "Nothing was looked at: with these parameters no check is made here."
     if results and results[0].verdict is not Verdict.OK:
         said += f" First: {results[0].summary}"
     rows = tuple(
@@ -108,19 +114,34 @@ def survey_of(
     return Survey(title, verdict, said, round(seconds, 2), rows, first, named)
 
 
+def notebook_of(remedy: str) -> str:
+    """Return the notebook that a remedy names first: the one to open next. Empty where it names none."""
+    found = _NOTEBOOK.search(remedy)
+    return found[0] if found else ""
+
+
+def parameters_of(remedy: str) -> str:
+    """Return what a remedy says that the notebook which it names first is to be given: ``services=api, back=previous``.
+
+    Empty where it gives nothing right behind the notebook's name, or leaves a choice ("services=api or worker").
+    """
+    found = _NOTEBOOK.search(remedy)
+    given = _GIVEN.match(remedy, found.end()) if found else None
+    return given[1] if given else ""
+
+
 def _explained(result: Result, results: Mapping[str, Result], causes: Causes) -> str:
     found = explaining(result, results, causes)
     return "; ".join(f"{results[name].title}: {why}" for name, why in found.items())
 
 
 def _row(area: str, result: Result, good: Mapping[str, Any] | None, explained: str) -> Row:
-    notebook = _NOTEBOOK.search(result.remedy)
     return {
         "area": area,
         "verdict": result.verdict.value,
         "check": result.title,
         "finding": result.summary,
         "explained_by": explained,
-        "next": notebook[0] if notebook else "",
+        "next": notebook_of(result.remedy),
         "last_good": str(good["taken_at"])[:16].replace("T", " ") if good else None,
     }

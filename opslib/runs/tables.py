@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opslib.pictures import figures
+from opslib.runs import links
 from opslib.runs.markup import Html, join, shorten, tag, visible
 
 MOST_ROWS = 20
@@ -39,6 +40,8 @@ def shown(value: Any, unit: str = "", column: str = "") -> tuple[str, str]:
     """Return how ``value`` is shown in a cell, and its exact form ("" where that says nothing more)."""
     if value is None or value == "":
         return "–", ""
+    if (places := links.names(value)) is not None:
+        return places, ""
     if isinstance(value, bool):
         return ("yes" if value else "no"), ""
     if isinstance(value, (int, float)):
@@ -82,6 +85,8 @@ def _numeric(rows: Rows, column: str) -> bool:
 def cell(value: Any, unit: str = "", column: str = "", number: bool = False) -> Html:
     """Return one ``<td>``; the exact or whole value is its title where it was humanised or shortened."""
     text, exact = shown(value, unit, column)
+    if (leads := links.linked(column, value)) is not None:
+        return tag("td", leads, class_="t" if len(text) > SHORT_TEXT else None)
     form = "n" if number else "t" if len(text) > SHORT_TEXT else None
     return tag("td", text, class_=form, title=exact or None)
 
@@ -146,11 +151,16 @@ def table(
         for row in rows[:most]
     ]
     left = len(rows) - most if len(rows) > most else 0
-    once = [
-        f"{named(name, units.get(name, ''))}: {shown(rows[0].get(name), units.get(name, ''), name)[0]}" for name in same
-    ]
+    once = [_once(rows[0], name, units.get(name, ""), columns(rows), units) for name in same]
     said = tag("p", f"In each of these rows: {', '.join(once)}.", class_="ops-quiet") if once else None
     return join([_boxed(caption, tag("thead", head), tag("tbody", *body)), said, _more(left + more)])
+
+
+def _once(row: Mapping[str, Any], name: str, unit: str, every: Sequence[str], units: Mapping[str, str]) -> str:
+    """Return what a column says in each row; one that would be called as another is gets its whole name."""
+    words = named(name, unit)
+    alike = any(named(other, units.get(other, "")) == words for other in every if other != name)
+    return f"{' '.join(name.split('_')) if alike else words}: {shown(row.get(name), unit, name)[0]}"
 
 
 def _same(rows: Rows, names: Sequence[str]) -> list[str]:
@@ -169,7 +179,7 @@ def _upright(row: Mapping[str, Any], caption: str, units: Mapping[str, str]) -> 
     lines = []
     for name, value in row.items():
         unit = units.get(name, "")
-        lines.append(tag("tr", tag("th", *_name(name, unit), scope="row"), cell(value, unit, name)))
+        lines.append(tag("tr", tag("th", *_name(name, unit, list(row)), scope="row"), cell(value, unit, name)))
     return _boxed(caption, tag("tbody", *lines))
 
 

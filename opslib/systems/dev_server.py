@@ -8,12 +8,13 @@ system has given to somebody else is never signalled. All of that is read from /
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,21 +108,47 @@ def start(folder: Path, home: Path, port: int, work: str, tell: Callable[[str], 
 
 
 def stop(work: str, patience: float = END_SECONDS) -> int:
-    """End every process of this work's server, after ``patience`` seconds the hard way; returns how many there were."""
+    """End every process of this work's server, after ``patience`` seconds the hard way; returns how many there were.
+
+    Once it returns, what they held is free again, their port among it.
+    """
     first = _members(work)
-    _signal(first, signal.SIGTERM)
-    until = time.monotonic() + patience
-    while (left := _members(work)) and time.monotonic() < until:
-        _reap(first)
-        time.sleep(0.05)
-    hard = time.monotonic() + END_SECONDS
-    while (left := _members(work)) and time.monotonic() < hard:
-        _signal(left, signal.SIGKILL)
-        _reap(first)
-        time.sleep(0.05)
+    with ExitStack() as held:
+        handles = [handle for one in first if (handle := _handle(one, held)) is not None]
+        _signal(first, signal.SIGTERM)
+        left = _await_end(work, first, handles, patience)
+        hard = time.monotonic() + END_SECONDS
+        while left and time.monotonic() < hard:
+            _signal(_members(work), signal.SIGKILL)
+            left = _await_end(work, first, handles, 0.05)
     if left:
-        raise StepFailed(f"{len(left)} processes of the development server do not end.", f"Look at {left[0].pid}.")
+        raise StepFailed(f"{left} processes of the development server do not end.", f"Look for {MARK}={work}.")
     return len(first)
+
+
+def _await_end(work: str, first: list[Server], handles: list[int], patience: float) -> int:
+    """Return how many of a server's processes are left after at most ``patience`` seconds."""
+    until = time.monotonic() + patience
+    while (left := max(len(_members(work)), _running(handles))) and time.monotonic() < until:
+        _reap(first)
+        time.sleep(0.05)
+    return left
+
+
+def _handle(one: Server, held: ExitStack) -> int | None:
+    """Return a handle of a process, or None where it is gone."""
+    with suppress(OSError, ValueError):
+        # The handle stays with the process that it was opened for, whoever gets the number next.
+        handle = os.pidfd_open(one.pid)
+        held.callback(os.close, handle)
+        if _stat(Path("/proc", str(one.pid)))[1] == one.started:
+            return handle
+    return None
+
+
+def _running(handles: list[int]) -> int:
+    # A process that ends loses its environment before its files: only its handle tells that its port is free.
+    return len(handles) - len(select.select(handles, [], [], 0)[0])
 
 
 def _await(child: subprocess.Popen[bytes], port: int, work: str, log: Path, tell: Callable[[str], None]) -> None:
@@ -152,15 +179,12 @@ def _members(work: str) -> list[Server]:
 
 
 def _signal(servers: list[Server], number: signal.Signals) -> None:
-    for one in servers:
-        with suppress(OSError, ValueError):
-            # The handle stays with the process that it was opened for, whoever gets the number next.
-            handle = os.pidfd_open(one.pid)
-            try:
-                if _stat(Path("/proc", str(one.pid)))[1] == one.started:
+    with ExitStack() as held:
+        for one in servers:
+            handle = _handle(one, held)
+            if handle is not None:
+                with suppress(OSError):
                     signal.pidfd_send_signal(handle, number)
-            finally:
-                os.close(handle)
 
 
 def _reap(servers: list[Server]) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -86,6 +86,22 @@ class Filing:
                 continue
             if hashlib.sha256(data).hexdigest() == sha256:
                 return path.parent, data
+        return None
+
+    def anywhere(self, environment: str, wanted: Callable[[bytes], bool]) -> tuple[Path, bytes] | None:
+        """Return folder and bytes of the newest manifest that is ``wanted``, of any run on this environment, or None.
+
+        Whoever names it by its SHA-256 gets those bytes; what vouches for them is the seal of the run that made them.
+        """
+        for run in sorted(self._run.parent.iterdir(), reverse=True):
+            for path in sorted(run.glob(f"evidence/*-files/{MANIFEST}")):
+                try:
+                    data = files.read_plain(path, LARGEST_MANIFEST)
+                    said = json.loads(files.read_plain(run / "run.json", LARGEST_MANIFEST))
+                except (OSError, ValueError):
+                    continue
+                if isinstance(said, dict) and said.get("environment") == environment and wanted(data):
+                    return path.parent, data
         return None
 
     def _manifests(self) -> Iterator[Path]:

@@ -1,6 +1,6 @@
-"""GitHub Actions: a workflow's file, its runs and their jobs; dispatch and cancel.
+"""GitHub Actions: a workflow's file, its runs and their jobs; dispatch and cancel. Who reviewed a commit.
 
-Source: GitHub REST API, version 2026-03-10 (actions, repository contents).
+Source: GitHub REST API, version 2026-03-10 (actions, repository contents, commits, pull requests).
 """
 
 from __future__ import annotations
@@ -55,6 +55,35 @@ class Job(Shape):
     completed: datetime | None = Field(alias="completed_at")
 
 
+class _Account(Shape):
+    login: str
+    type: str = "User"
+
+
+class _Head(Shape):
+    sha: str
+
+
+class Pull(Shape):
+    """A pull request that holds a commit. ``head`` is the newest commit of its branch."""
+
+    number: int
+    state: str
+    author: _Account | None = Field(alias="user")
+    merged: datetime | None = Field(None, alias="merged_at")
+    head: _Head
+    address: str = Field(alias="html_url")
+
+
+class Review(Shape):
+    """One review of a pull request: APPROVED, CHANGES_REQUESTED, COMMENTED or DISMISSED, of the commit it was of."""
+
+    author: _Account | None = Field(alias="user")
+    state: str
+    commit: str | None = Field(None, alias="commit_id")
+    at: datetime | None = Field(None, alias="submitted_at")
+
+
 class _Contents(Shape):
     content: str
     encoding: str
@@ -99,6 +128,21 @@ class ReadOnlyWorkflows:
         """Return the newest commit of ``branch``; raises Unreachable (missing, rejected) where there is none."""
         return self._api.get(_Commit, *self._home, "commits", branch).sha
 
+    def pulls(self, commit: str) -> list[Pull]:
+        """Return the pull requests that hold a commit, open ones too; raises Unreachable where there is none such."""
+        return self._api.get(list[Pull], *self._home, "commits", commit, "pulls", query={"per_page": PER_PAGE})
+
+    def reviews(self, pull: int) -> list[Review]:
+        """Return the reviews of a pull request, the first one first; at most 1000."""
+        found: list[Review] = []
+        for page in range(1, 11):
+            query = {"per_page": PER_PAGE, "page": page}
+            said = self._api.get(list[Review], *self._home, "pulls", str(pull), "reviews", query=query)
+            found += said
+            if len(said) < PER_PAGE:
+                break
+        return found
+
     def file(self, path: str, commit: str) -> str:
         """Return the text of a file as it is at ``commit``."""
         found = self._api.get(_Contents, *self._home, "contents", *path.split("/"), query={"ref": commit})
@@ -108,9 +152,17 @@ class ReadOnlyWorkflows:
         """Return whether the workflow of that file name is ``active``, or by whom it was disabled."""
         return self._api.get(_Workflow, *self._home, "actions", "workflows", workflow).state
 
-    def runs(self, workflow: str, *, event: str | None = None, branch: str | None = None, most: int = 20) -> list[Run]:
+    def runs(
+        self,
+        workflow: str,
+        *,
+        event: str | None = None,
+        branch: str | None = None,
+        commit: str | None = None,
+        most: int = 20,
+    ) -> list[Run]:
         """Return the newest runs of a workflow, newest first; ``most`` at most 100."""
-        query = {"event": event, "branch": branch, "per_page": min(most, PER_PAGE)}
+        query = {"event": event, "branch": branch, "head_sha": commit, "per_page": min(most, PER_PAGE)}
         return self._api.get(_Runs, *self._home, "actions", "workflows", workflow, "runs", query=query).workflow_runs
 
     def run(self, number: int) -> Run:

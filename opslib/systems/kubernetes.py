@@ -53,12 +53,13 @@ class ReadOnlyCluster:
 
     per_page = PER_PAGE
 
-    def __init__(self, settings: VendorNames, token: Secret | None) -> None:
+    def __init__(self, settings: VendorNames, token: Secret | None, namespace: str | None = None) -> None:
+        """Use the product's namespace, or ``namespace``; raises SettingsError where the description has no cluster."""
         if settings.kubernetes_url is None or settings.kubernetes_namespace is None:
             raise SettingsError(
                 "The cluster is not in the target description.", "Set OPS_KUBERNETES_URL and OPS_KUBERNETES_NAMESPACE."
             )
-        self._url, self.namespace = settings.kubernetes_url, settings.kubernetes_namespace
+        self._url, self.namespace = settings.kubernetes_url, namespace or settings.kubernetes_namespace
         self._api = self._opened(settings, token)
 
     def _opened(self, settings: VendorNames, token: Secret | None) -> Api:

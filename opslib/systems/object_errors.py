@@ -50,11 +50,20 @@ def told(work: Callable[[], T], what: str) -> T:
 _KINDS: tuple[tuple[str, str, str], ...] = (
     (r"NoSuchBucket", "there is no such bucket", "Check S3_BUCKET_NAME in the target description."),
     (
+        r"RequestTimeTooSkewed|RequestExpired",
+        "its clock and this machine's are too far apart",
+        "Set this machine's clock right: timedatectl status, chronyc tracking.",
+    ),
+    (
         r"InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|NoCredentials|PartialCredentials",
         "the credentials are missing, wrong or expired",
         "Check the AWS credentials of the target description.",
     ),
-    (r"AccessDenied|AllAccessDisabled|403", "these credentials may not do that", "Check the role's policy."),
+    (
+        r"AccessDenied|AllAccessDisabled|403",
+        "these credentials may not do that",
+        "Check the role's policy and the bucket's, where a denial beats every right.",
+    ),
     (r"SlowDown|ServiceUnavailable|InternalError|5\d\d|Throttl", "the store is overloaded", "Wait, then try again."),
     (r"EndpointConnection|ConnectTimeout|ConnectionClosed|ProxyConnection", "no connection", "Look at the network."),
     (r"ReadTimeout|ResponseStreaming|IncompleteRead", "the answer broke off", "Look at the network, then try again."),

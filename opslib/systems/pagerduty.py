@@ -1,12 +1,12 @@
 """PagerDuty's Events API v2: an alert that is triggered once, however often it is sent with the same key.
 
 Source: PagerDuty Events API v2 description (enqueue). The integration key goes in the body, never in a message of ours;
-it can trigger and tell nothing, so there is no handle that reads.
+it can tell and read nothing (:mod:`.on_call` reads, with a key of its own).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from opslib.errors import SettingsError
 from opslib.redaction import Secret
@@ -19,6 +19,7 @@ VENDOR = Vendor("PagerDuty", "PAGERDUTY_ROUTING_KEY", scheme="")
 LONGEST_SUMMARY, LONGEST_KEY = 1024, 255
 
 Severity = Literal["critical", "error", "warning", "info"]
+Event = Literal["trigger", "acknowledge", "resolve"]
 
 
 class _Taken(Shape):
@@ -27,7 +28,7 @@ class _Taken(Shape):
 
 
 class Pager:
-    """Triggers alerts of one integration."""
+    """Triggers, acknowledges and resolves alerts of one integration."""
 
     def __init__(self, settings: VendorNames, key: Secret | None) -> None:
         if key is None:
@@ -35,18 +36,26 @@ class Pager:
         self._key = key
         self._api = WritingApi(VENDOR, settings.pagerduty_url or PUBLIC, key)
 
-    def trigger(self, key: str, summary: str, severity: Severity, source: str) -> str:
-        """Trigger the alert ``key`` and return the key as PagerDuty has it.
+    def trigger(self, key: str, summary: str, severity: Severity, source: str, link: str = "") -> str:
+        """Trigger the alert ``key`` and return the key as PagerDuty has it; ``link`` is an address shown with it.
 
         While the alert is open, sending it again changes nothing. Raises Unreachable with the kind of failure.
         """
-        body = {
-            "routing_key": self._key.reveal(),
-            "event_action": "trigger",
-            "dedup_key": key[:LONGEST_KEY],
-            "payload": {"summary": summary[:LONGEST_SUMMARY], "source": source, "severity": severity},
-        }
-        answer = self._api.send("POST", "enqueue", body=body)
+        payload = {"summary": summary[:LONGEST_SUMMARY], "source": source, "severity": severity}
+        links = {"links": [{"href": link, "text": "Report"}]} if link else {}
+        return self._send("trigger", key, payload=payload, **links)
+
+    def acknowledge(self, key: str) -> str:
+        """Say that somebody has taken the alert ``key`` on; of one that is not open nothing comes."""
+        return self._send("acknowledge", key)
+
+    def resolve(self, key: str) -> str:
+        """Say that the alert ``key`` is over; of one that is not open nothing comes."""
+        return self._send("resolve", key)
+
+    def _send(self, action: Event, key: str, **more: Any) -> str:
+        said = {"routing_key": self._key.reveal(), "event_action": action, "dedup_key": key[:LONGEST_KEY]}
+        answer = self._api.send("POST", "enqueue", body=said | more)
         taken = self._api.read(_Taken, "POST enqueue", answer)
         if taken.status != "success":
             raise told(VENDOR, "rejected", "POST enqueue", taken.status)

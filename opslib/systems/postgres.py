@@ -178,6 +178,15 @@ def _was_promoted(connection: psycopg.Connection[dict[str, Any]]) -> bool:
     return False
 
 
+def safe_options(url: DatabaseUrl) -> dict[str, Any]:
+    """Return what a connection is opened with beside its address: keep-alives, port, TLS unless it says otherwise."""
+    # Named, so that PGHOSTADDR or PGPORT of a shell can't lead this session to another server.
+    extra: dict[str, Any] = KEEPALIVES | {"hostaddr": "", "port": url.port or 5432}
+    if url.host not in LOOPBACK and "sslmode=" not in url.reveal():
+        extra |= {"sslmode": "verify-full", "sslrootcert": "system"}
+    return extra
+
+
 def connect(
     url: DatabaseUrl,
     application: str,
@@ -194,10 +203,7 @@ def connect(
     from psycopg.rows import DictRow, dict_row
 
     options = " ".join(f"-c {name}={value}" for name, value in (guards or {}).items())
-    # Named, so that PGHOSTADDR or PGPORT of a shell can't lead this session to another server.
-    extra: dict[str, Any] = KEEPALIVES | {"hostaddr": "", "port": url.port or 5432}
-    if url.host not in LOOPBACK and "sslmode=" not in url.reveal():
-        extra |= {"sslmode": "verify-full", "sslrootcert": "system"}
+    extra = safe_options(url)
 
     def opened() -> psycopg.Connection[DictRow]:
         return psycopg.connect(

@@ -46,8 +46,9 @@ class AdminDatabase:
     """A session that sees and may do what its role may, in autocommit mode; opened at the first statement.
 
     With ``read_only`` it is asked nothing that does more than read (Refused), and its transactions cannot
-    write. With ``past_bar`` a superuser also gets into a server that was closed
-    (:mod:`opslib.systems.postgres_fencing`). A context manager.
+    write; with ``plain`` that second part is left to the server, so that one sees how a session begins there. With
+    ``past_bar`` a superuser also gets into a server that was closed (:mod:`opslib.systems.postgres_fencing`).
+    A context manager.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class AdminDatabase:
         *,
         read_only: bool = False,
         past_bar: bool = False,
+        plain: bool = False,
         statement_seconds: float = 60.0,
         connect_seconds: float = 5.0,
     ) -> None:
         self.url = url
         self._read_only = read_only
         self._past_bar = past_bar
+        self._plain = plain
         self._application = application
         self._seconds = statement_seconds
         self._connect_seconds = connect_seconds
@@ -212,7 +215,7 @@ class AdminDatabase:
                     "client_connection_check_interval": "1000",
                     "statement_timeout": "0",
                     "idle_in_transaction_session_timeout": "0",
-                    "default_transaction_read_only": "on" if self._read_only else "off",
+                    **({} if self._plain else {"default_transaction_read_only": "on" if self._read_only else "off"}),
                     **({"session_preload_libraries": ""} if self._past_bar else {}),
                 },
             )

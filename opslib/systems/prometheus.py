@@ -131,9 +131,13 @@ class ReadOnlyPrometheus:
         vendor = VENDOR if token is not None else replace(VENDOR, scheme="")
         self._api = Api(vendor, settings.prometheus_url, token)
 
-    def ask(self, text: str) -> list[Sample]:
-        """Return what a query gives now: a list that may be empty. Raises Unreachable (rejected) for one it refuses."""
-        return self._get(_Vector, "query", query={"query": text}).result
+    def ask(self, text: str, at: float | None = None) -> list[Sample]:
+        """Return what a query gives now, or gave ``at`` (epoch seconds): a list that may be empty.
+
+        Raises Unreachable (rejected) for one it refuses.
+        """
+        moment = None if at is None else f"{at:.3f}"
+        return self._get(_Vector, "query", query={"query": text, "time": moment}).result
 
     def over(self, text: str, start: float, end: float, step: float) -> list[Line]:
         """Return what a query gives from ``start`` to ``end`` (epoch seconds), every ``step`` seconds."""

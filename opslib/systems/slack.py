@@ -38,7 +38,9 @@ _KINDS = {
 """What Slack calls a failure, as our kinds; any other is "rejected"."""
 
 
-class _Answer(Shape):
+class Replied(Shape):
+    """What every answer says: whether it is one."""
+
     ok: bool
     error: str = ""
 
@@ -50,15 +52,15 @@ class Message(Shape):
     text: str = ""
 
 
-class _History(_Answer):
+class _History(Replied):
     messages: tuple[Message, ...] = ()
 
 
-class _Posted(_Answer):
+class _Posted(Replied):
     ts: str = ""
 
 
-A = TypeVar("A", bound=_Answer)
+A = TypeVar("A", bound=Replied)
 
 
 class ReadOnlyChat:
@@ -79,7 +81,7 @@ class ReadOnlyChat:
         Raises Unreachable (forbidden without the right ``channels:history``).
         """
         query: Query = {"channel": self.channel, "limit": LOOKED_BACK}
-        found = _whole(self._api.get(_History, "conversations.history", query=query), "GET conversations.history")
+        found = whole(self._api.get(_History, "conversations.history", query=query), "GET conversations.history")
         return next((message for message in found.messages if words in message.text), None)
 
     def close(self) -> None:
@@ -100,10 +102,19 @@ class Chat(ReadOnlyChat):
         body = {"channel": self.channel, "text": text, "unfurl_links": False}
         answer = self._api.send("POST", "chat.postMessage", body=body, kind="application/json; charset=utf-8")
         posted = self._api.read(_Posted, "POST chat.postMessage", answer)
-        return _whole(posted, "POST chat.postMessage").ts
+        return whole(posted, "POST chat.postMessage").ts
 
 
-def _whole(answer: A, asked: str) -> A:
+def escaped(text: str) -> str:
+    """Return ``text`` as one that Slack shows as it stands: without links, mentions and calls of whole channels.
+
+    Source: Slack, formatting text for app surfaces (the three characters that have to be escaped).
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def whole(answer: A, asked: str, vendor: Vendor = VENDOR) -> A:
+    """Return ``answer`` if Slack did what it was asked; raises Unreachable with the kind of its refusal."""
     if not answer.ok:
-        raise told(VENDOR, _KINDS.get(answer.error, "rejected"), asked, f"200, {answer.error[:60] or 'no reason'}")
+        raise told(vendor, _KINDS.get(answer.error, "rejected"), asked, f"200, {answer.error[:60] or 'no reason'}")
     return answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from opslib.errors import Refused, Unreachable
+from opslib.errors import Refused
 from opslib.redaction import DatabaseUrl
 from opslib.settings import Settings
 from opslib.systems.building import Builder, ReadOnlyBuilder
@@ -22,7 +22,6 @@ from opslib.systems.hosting import Hosting, ReadOnlyHosting
 from opslib.systems.issuers import Issuer, OpenAi, ReadOnlyIssuer, ReadOnlyOpenAi, ReadOnlySupabaseKeys, SupabaseKeys
 from opslib.systems.kubernetes import Cluster
 from opslib.systems.kubernetes_environment import ReadOnlyClusterEnvironment
-from opslib.systems.kubernetes_history import Workloads
 from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
 from opslib.systems.llm_keys import ReadOnlyKeys
 from opslib.systems.object_store import Bucket
@@ -36,8 +35,9 @@ from opslib.systems.supabase_door import Door
 from opslib.systems.supabase_keyring import Keyring
 from opslib.systems.target_reading import ReadTarget
 from opslib.systems.target_rows import RowLooking
-from opslib.systems.target_servers import ServersLooking, ServersSwitching
+from opslib.systems.target_servers import ServersLooking, ServersSwitching, writer
 from opslib.systems.target_supabase import SupabaseLooking
+from opslib.systems.target_workloads import WorkloadsChanging
 from opslib.systems.terraform import ReadOnlyTerraform, Terraform
 from opslib.systems.vault import Vault
 from opslib.systems.vault_writing import VaultWriter
@@ -74,6 +74,13 @@ class PlanTarget(ReadTarget, SupabaseLooking, RowLooking, ServersLooking):
     def hosting(self) -> ReadOnlyHosting:
         """Who serves the front end, asked by GET alone."""
         return looking(self.settings, self._whole)
+
+    def ordinary_session(self) -> AdminDatabase:
+        """Return a session as the application begins one, at the server that takes writes; it is asked to read alone.
+
+        Nothing of ours says whether it may write, so that what the server says shows. A context manager.
+        """
+        return AdminDatabase(writer(self._whole, self.database), f"opslib:{self.run}", read_only=True, plain=True)
 
     @property
     def separated(self) -> bool:
@@ -162,13 +169,7 @@ class VerifyTarget(PlanTarget):
     @property
     def database_url(self) -> DatabaseUrl:
         """The database as its owner, at the server that takes writes by now (see ``database``); else as described."""
-        described, other = self.settings.database_url, self.settings.standby_database_url
-        if other is None or self.settings.read_standby_url is None:
-            return described
-        try:
-            return other if self.database.led_elsewhere else described
-        except Unreachable:
-            return described
+        return writer(self.settings, self.database)
 
     def admin(self, url: DatabaseUrl, application: str | None = None, *, past_bar: bool = False) -> AdminDatabase:
         """Return a session as the role of ``url`` on a server of this target; a context manager.
@@ -180,7 +181,7 @@ class VerifyTarget(PlanTarget):
         return AdminDatabase(url, name, read_only=not self._writes, past_bar=past_bar)
 
 
-class WriteTarget(VerifyTarget, ServersSwitching):
+class WriteTarget(VerifyTarget, ServersSwitching, WorkloadsChanging):
     """What ``apply``, ``settle`` and ``undo`` get: handles that can write."""
 
     _writes = True
@@ -283,11 +284,6 @@ class WriteTarget(VerifyTarget, ServersSwitching):
     def terraform_writer(self) -> Terraform:
         """Infrastructure code, applied by saved plans."""
         return Terraform(self.settings)
-
-    @cached_property
-    def workloads_writer(self) -> Workloads:
-        """Kubernetes, by a token that may set a deployment's template and remove single pods."""
-        return Workloads(self.settings, self.settings.kubernetes_token)
 
     @cached_property
     def cluster_writer(self) -> Cluster:

@@ -16,6 +16,7 @@ from opslib.systems.github import ReadOnlyWorkflows
 from opslib.systems.kubernetes import ReadOnlyCluster
 from opslib.systems.kubernetes_history import ReadOnlyWorkloads
 from opslib.systems.log_groups import ReadOnlyLogs
+from opslib.systems.log_insights import LogInsights
 from opslib.systems.names import Names
 from opslib.systems.names_servers import NameServers
 from opslib.systems.object_store import ReadOnlyBucket
@@ -79,6 +80,11 @@ class ReadTarget(Watching, SupabaseReading):
     def logs(self) -> ReadOnlyLogs:
         """How groups of logs stand in CloudWatch; never an event."""
         return ReadOnlyLogs(self.settings)
+
+    @cached_property
+    def insights(self) -> LogInsights:
+        """CloudWatch Logs Insights, which is asked within bounds."""
+        return LogInsights(self.settings)
 
     @cached_property
     def web(self) -> Reader:

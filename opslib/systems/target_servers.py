@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opslib.errors import Unreachable
 from opslib.redaction import DatabaseUrl
 from opslib.settings import Settings
 from opslib.systems.fencing import FenceAgent, ReadOnlyFenceAgent, rejoin
+from opslib.systems.postgres import ReadOnlyDatabase
+
+
+def writer(settings: Settings, database: ReadOnlyDatabase) -> DatabaseUrl:
+    """Return the address, as its owner, of the server that takes writes by now; the described one if nobody knows."""
+    described, other = settings.database_url, settings.standby_database_url
+    if other is None or settings.read_standby_url is None:
+        return described
+    try:
+        return other if database.led_elsewhere else described
+    except Unreachable:
+        return described
 
 
 class ServersLooking:

@@ -317,10 +317,13 @@ def test_the_same_run_applied_twice_makes_one_backup_and_one_proof(small):
     assert len(small.objects()) == 3
 
 
-def test_two_backups_of_one_run_are_told_apart_by_their_labels(small):
+def test_two_backups_of_one_run_are_told_apart_by_their_labels_and_each_is_uploaded_under_its_own_name(small):
     small.take()
-    assert small.do(TakeBackup(label="before-migration"))["backup"] == "r1-before-migration"
-    assert len(small.objects()) == 4
+    action = TakeBackup(label="before-migration")
+    assert small.do(action)["backup"] == "r1-before-migration"
+    names = [f"r1-{label}.{part}" for label in ("backup", "before-migration") for part in ("dump", "manifest.json")]
+    assert sorted(small.objects()) == names
+    assert "upload fails as soon as two files match" in action.reason
 
 
 def test_a_proof_is_written_once(small):

@@ -145,13 +145,16 @@ def test_what_a_start_loses_is_read_from_volume_and_arguments_and_unknown_counts
         ({"aof_enabled": "1", "aof_last_write_status": "ok"}, ["data"], "last-writes"),
         ({"aof_enabled": "1", "aof_last_write_status": "ok"}, [], "everything"),
         ({"aof_enabled": "1", "aof_last_write_status": "err"}, ["data"], "everything"),
-        ({"rdb_last_save_time": "9", "rdb_last_bgsave_status": "ok"}, ["data"], "nothing"),
+        ({"rdb_saves": "1", "rdb_last_bgsave_status": "ok"}, ["data"], "nothing"),
         (
-            {"rdb_last_save_time": "9", "rdb_last_bgsave_status": "ok", "rdb_changes_since_last_save": "7"},
+            {"rdb_saves": "1", "rdb_last_bgsave_status": "ok", "rdb_changes_since_last_save": "7"},
             ["data"],
             "last-writes",
         ),
-        ({"rdb_last_save_time": "9", "rdb_last_bgsave_status": "err"}, ["data"], "everything"),
+        ({"rdb_last_load_keys_loaded": "4", "rdb_last_bgsave_status": "ok"}, ["data"], "nothing"),
+        ({"rdb_saves": "1", "rdb_last_bgsave_status": "err"}, ["data"], "everything"),
+        # A server that has never saved gives the time of its start for that of its last snapshot.
+        ({"rdb_saves": "0", "rdb_last_save_time": "9", "rdb_last_bgsave_status": "ok"}, ["data"], "everything"),
         ({}, ["data"], "everything"),
     ],
 )

@@ -5,9 +5,9 @@ import pytest
 from opslib.actions.base import Outcome
 from opslib.actions.cluster import RecoverDeployment
 from opslib.actions.cluster_recover_parts import differences
-from opslib.errors import Refused, StepFailed, Unreachable
+from opslib.errors import Refused, SettingsError, StepFailed, Unreachable
 from opslib.lab.broken import find
-from opslib.lab.broken.cluster import BAD, GOOD
+from opslib.lab.broken.revision import BAD, GOOD
 from opslib.model import Verdict
 from opslib.runs.saved_plan import moved
 from opslib.systems.kubernetes_history import HASH, ReplicaSet
@@ -192,3 +192,52 @@ def test_what_differs_is_told_by_names_and_never_by_a_variables_value():
     ]
     assert then.template == {"metadata": {"labels": {"app": "api"}}, "spec": {"containers": then.containers}}
     assert differences(then, then) == ["nothing in its containers"]
+
+
+def watching(doors, name):
+    return doors.cluster()["objects"]["deployments"][f"observability/{name}"]["spec"]
+
+
+def test_prometheus_comes_back_from_zero_as_one_and_answers_through_its_address(lab, doors, targets):
+    find("prometheus-at-zero").make(lab.settings)
+    before, step = doors.specs(), action(which="prometheus", services="prometheus")
+    plan = step.plan(targets[0])
+    # One: a second would want the volume of the first.
+    assert (plan.touches, plan.after["replicas"], doors.specs()) == (1, 1, before)
+    values = step.apply(targets[2], plan, quiet)
+    said = step.verify(targets[1], plan, values)
+    assert (said.verdict, "Ready" in said.summary) == (Verdict.OK, True)
+    assert "targets are up" in said.summary
+    assert step.settle(targets[2], plan, quiet).outcome is Outcome.DONE
+    after = doors.specs()
+    assert [name for name in after["deployments"] if after["deployments"][name] != before["deployments"][name]] == [
+        "observability/prometheus"
+    ]
+    step.undo(targets[2], plan, values, quiet)
+    assert watching(doors, "prometheus")["replicas"] == 0
+
+
+def test_grafana_goes_back_to_the_image_before_the_one_that_crashes(lab, doors, targets):
+    good = watching(doors, "grafana")["template"]["spec"]["containers"][0]["image"]
+    find("grafana-crashes").make(lab.settings)
+    doors.until(lambda objects: doors.pods_of("grafana", objects))
+    step = action(which="grafana", services="grafana")
+    plan = step.plan(targets[0])
+    values = step.apply(targets[2], plan, quiet)
+    said = step.verify(targets[1], plan, values)
+    assert (said.verdict, "its database is ok" in said.summary) == (Verdict.OK, True)
+    assert watching(doors, "grafana")["template"]["spec"]["containers"][0]["image"] == good
+
+
+def test_who_watches_elsewhere_is_refused_by_name_and_nothing_of_the_products_is_taken_for_it(lab, doors):
+    elsewhere = lab.settings.model_copy(update={"observability_namespace": None, "grafana_deployment": "api-server"})
+    find("api-at-zero").make(lab.settings)
+    before, target = doors.specs(), PlanTarget(elsewhere, RUN)
+    with pytest.raises(SettingsError, match="no deployments of this description"):
+        action(which="grafana", services="grafana").plan(target)
+    target.close()
+    writing = WriteTarget(elsewhere, RUN)
+    with pytest.raises(SettingsError, match="no deployments of this description"):
+        _ = writing.watchers_writer
+    writing.close()
+    assert doors.specs() == before

@@ -5,7 +5,8 @@ import pytest
 from opslib.actions.base import Outcome
 from opslib.actions.delivery import DispatchWorkflow
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.lab.vendors.github import FILE, JOBS, MAIN, PLAIN
+from opslib.lab.vendors.github import FILE, MAIN, PLAIN
+from opslib.lab.vendors.github_runs import JOBS
 from opslib.model import Verdict
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.scale import first

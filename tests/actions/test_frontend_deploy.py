@@ -1,5 +1,6 @@
 """A commit put live at the lab's hosters: built once, followed, compared with what users get, taken back."""
 
+import json
 from contextlib import ExitStack, closing
 
 import pytest
@@ -32,7 +33,7 @@ def doors(lab):
         yield doors
 
 
-@pytest.fixture(params=["vercel", "cloudflare"])
+@pytest.fixture(params=first(1, "vercel", "cloudflare"))
 def hoster(request, lab, doors):
     hoster = of(lab.settings, doors, request.param)
     hoster.put(move_seconds=0.05, build_seconds=0.3)
@@ -87,6 +88,18 @@ def test_the_commit_goes_live_once_and_is_what_users_get_and_is_taken_back(hoste
 
 VERCEL = pytest.mark.parametrize("hoster", ["vercel"], indirect=True)
 CLOUDFLARE = pytest.mark.parametrize("hoster", ["cloudflare"], indirect=True)
+
+
+@VERCEL
+def test_what_is_built_for_is_said_in_its_own_field_and_no_variable_goes_with_it(hoster, targets):
+    before = hoster.state["variables"]
+    hoster.doors.forget()
+    carry_out(targets)
+    calls = [call for call in hoster.doors.calls("vercel") if call["method"] == "POST"]
+    (said,) = [json.loads(call["body"]) for call in calls if call["path"].endswith("/deployments")]
+    assert (said["target"], {"env", "build"} & set(said)) == ("production", set())
+    assert hoster.state["variables"] == before
+    assert "--env names no environment, it gives a build a variable" in ACTION.reason
 
 
 @VERCEL

@@ -5,9 +5,11 @@ import json
 import pytest
 
 from opslib.actions.base import Outcome
-from opslib.actions.security import PromoteKey, StageKey, TryKey
+from opslib.actions.security import PromoteKey, RevokeOldKey, SetClusterKey, SetFunctionKey, StageKey, TryKey
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, Unreachable
+from opslib.lab.broken import find
+from opslib.lab.vendors.provider_keys import kept
 from opslib.model import Effect, Repeat, Verdict
 from opslib.probes.security_keys import version_of
 from tests.actions.keys import NEW, place, quiet
@@ -124,10 +126,24 @@ def test_another_rotation_that_is_under_way_is_not_disturbed(openai):
 
 
 def test_a_key_of_another_project_is_refused(openai):
-    openai.kept.put(OPENAI_API_KEY="sk-of-another-project-9f3Kq7Zr")
+    value, state = "sk-of-another-project-9f3Kq7Zr", openai.doors.state()["openai"]
+    other = kept(value, name="theirs", created=0, user="user_bob", project="proj_theirs")
+    openai.doors.put(openai={**state, "keys": {**state["keys"], "key_theirs": other}})
+    openai.kept.put(OPENAI_API_KEY=value)
     with pytest.raises(Refused, match="none of the project") as told:
         openai.step(StageKey).plan(openai.reading)
     assert "OPENAI_PROJECT_ID" in told.value.next_step
+
+
+def test_a_key_that_the_provider_took_away_is_replaced_and_nothing_is_left_to_revoke(openai):
+    find("openai-key-revoked").make(openai.settings)
+    _, plan, _, looked = openai.do(StageKey)
+    assert (looked.verdict, "no more" in plan.observed["old key was used"]) == (Verdict.OK, True)
+    openai.until(TryKey, PromoteKey, SetFunctionKey, SetClusterKey)
+    action, plan, values, looked = openai.do(RevokeOldKey, idle_minutes=0)
+    assert (plan.touches, looked.verdict) == (0, Verdict.OK)
+    assert action.settle(openai.writing, plan, quiet).outcome is Outcome.DONE
+    assert action.undo(openai.writing, plan, values, quiet).verdict is Verdict.OK
 
 
 @pytest.mark.parametrize("store", ["vault", "supabase", "cluster", "front end"])

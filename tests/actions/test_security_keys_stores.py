@@ -23,7 +23,7 @@ from opslib.model import Effect, Repeat, Verdict
 from opslib.runs import approval
 from opslib.runs.saved_plan import PlannedStep
 from tests.actions.keys import NEW, Place, place, quiet
-from tests.scale import first
+from tests.scale import first, nightly
 from tests.supabase import digest
 
 WAIT = {"wait_seconds": 30.0}
@@ -235,7 +235,7 @@ def test_two_people_must_agree_in_production(deployed):
     assert approval.required([PlannedStep("revoke", plan)], "production", ()) == 2
 
 
-@pytest.mark.parametrize("store", ["supabase", "cluster", "pods", "vault"])
+@pytest.mark.parametrize("store", first(2, "pods", "vault", "supabase", "cluster", "under another name", "mounted"))
 def test_nothing_is_revoked_while_a_store_has_the_old_key(deployed, store):
     action = deployed.step(RevokeOldKey, **NOW)
     plan = action.plan(deployed.reading)
@@ -248,11 +248,22 @@ def test_nothing_is_revoked_while_a_store_has_the_old_key(deployed, store):
         pod = next(one for key, one in state["objects"]["pods"].items() if "llm-worker" in key)
         pod["metadata"]["annotations"] = {}
         deployed.pods.doors.put(kubernetes=state)
+    elif store == "under another name":
+        deployed.pods.hold(LLM_KEY=deployed.old)
+    elif store == "mounted":
+        # In a file of several lines, which a stateful set's pod has: no deployment names it.
+        deployed.pods.mount("worker-files", **{"app.env": f"A=1\nKEY={deployed.old}\n"})
     else:
         deployed.kept.put(JWT_SECRET="of-somebody-9f3Kq7Zr2Lm8")
     with pytest.raises(Refused) as told:
         action.apply(deployed.writing, plan, quiet)
-    assert {"vault": "not as it was planned", "pods": "1 pods of llm-worker"}.get(store, "still in") in str(told.value)
+    said = {
+        "vault": "not as it was planned",
+        "pods": "1 pods of llm-worker",
+        "under another name": "valuecanvas-secrets, as LLM_KEY",
+        "mounted": "worker-files, as app.env",
+    }
+    assert said.get(store, "still in") in str(told.value)
     assert "svc_production" in deployed.board.state["accounts"]
 
 
@@ -331,7 +342,7 @@ def test_a_lost_answer_of_the_revocation_is_settled_by_the_list(deployed):
     assert len(deployed.board.calls("DELETE")) == 1
 
 
-@pytest.mark.parametrize("fault", first(3, "403", "429", "cut", "401", "404", "409", "500"))
+@pytest.mark.parametrize("fault", first(1, "cut", "403", "429", "401", "404", "409", "500"))
 def test_a_revocation_that_fails_is_not_done(deployed, fault):
     action = deployed.step(RevokeOldKey, **NOW)
     plan = action.plan(deployed.reading)
@@ -360,6 +371,7 @@ def test_where_a_provider_has_no_api_the_step_waits_for_a_person(together):
     assert action.verify(together.looking, plan, values).verdict is Verdict.OK
 
 
+@nightly
 def test_a_person_who_does_not_come_is_told_and_nothing_was_done(together):
     action = together.step(RevokeOldKey, idle_minutes=0.0, wait_seconds=1.0)
     plan = action.plan(together.reading)
@@ -389,6 +401,7 @@ def test_the_later_steps_plan_the_same_before_and_after_the_first_ones(openai):
     assert openai.step(RevokeOldKey).plan(openai.reading).digest == planned[-1]
 
 
+@nightly
 def test_a_second_rotation_follows_the_first(deployed, lab):
     deployed.do(RevokeOldKey, **NOW)
     first = deployed.new()

@@ -162,7 +162,8 @@ def test_a_key_that_also_stands_under_its_other_name_is_refused(there):
 
 def test_a_key_in_another_secret_of_pods_is_refused_as_it_would_stay_there(there):
     there.pods.hold(SUPABASE_SERVICE_ROLE_KEY=there.old)
-    with pytest.raises(Refused, match="valuecanvas-secrets: SUPABASE_SERVICE_ROLE_KEY"):
+    there.pods.mount("worker-files", **{"app.env": f"KEY={there.old}\n"})
+    with pytest.raises(Refused, match=r"valuecanvas-secrets: SUPABASE_SERVICE_ROLE_KEY; worker-files: app\.env"):
         there.step(StageKey).plan(there.reading)
 
 

@@ -19,6 +19,7 @@ from opslib.systems.filing import Filing
 from opslib.systems.target import PlanTarget, WriteTarget
 from tests.incidents import PERSON, RUN, carry_out, places, quiet
 from tests.kubernetes import NAMESPACE, ClusterDoors
+from tests.scale import nightly
 
 HOURS = 2.0
 LINES = int(HOURS * 3600 / 5)
@@ -321,6 +322,7 @@ def test_a_line_without_end_is_told_and_one_that_is_endless_is_parted(tmp_path):
     assert len(found) == 3
 
 
+@nightly
 def test_a_log_is_parted_into_files_that_the_seal_can_read_and_ends_at_its_bound(tmp_path):
     out, where = writing(tmp_path, most=40 * 1024 * 1024)
     line = b"2026-11-28T13:06:00Z " + b"y" * 9_979 + b"\n"

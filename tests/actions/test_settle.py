@@ -19,6 +19,7 @@ from opslib.systems.target import ReadTarget
 from tests.actions import shop
 from tests.backup_place import place as make_place
 from tests.backup_place import quiet
+from tests.scale import first
 from tests.waiting import until
 
 NAME = "kiosk"
@@ -75,7 +76,7 @@ def test_a_restore_that_made_nothing_is_not_done(lab, staged):
     assert list(databases(lab)) == [NAME]
 
 
-@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("filled", first(1, True, False))
 def test_a_half_filled_database_of_this_run_is_dropped_and_not_done(lab, staged, filled):
     writing, action, plan = staged
     admin(lab, f"CREATE DATABASE {NEW}", f"COMMENT ON DATABASE {NEW} IS '{filling(writing.run)}'")
@@ -94,7 +95,7 @@ def test_a_database_that_was_made_and_not_marked_yet_is_dropped_when_it_is_empty
     assert list(databases(lab)) == [NAME]
 
 
-@pytest.mark.parametrize("comment", [None, "of somebody", "opslib: being filled by run another"])
+@pytest.mark.parametrize("comment", first(1, "opslib: being filled by run another", None, "of somebody"))
 def test_a_database_that_is_not_this_run_s_is_left_alone_and_nobody_can_tell(lab, staged, comment):
     writing, action, plan = staged
     admin(lab, f"CREATE DATABASE {NEW}")
@@ -106,7 +107,7 @@ def test_a_database_that_is_not_this_run_s_is_left_alone_and_nobody_can_tell(lab
     assert NEW in databases(lab)
 
 
-@pytest.mark.parametrize("folder", ["kept", "gone"])
+@pytest.mark.parametrize("folder", first(1, "kept", "gone"))
 def test_a_database_that_was_filled_and_compared_is_done_and_can_be_undone(lab, staged, folder):
     writing, action, plan = staged
     shop.carry_out(action, writing)
@@ -148,7 +149,7 @@ def test_a_swap_that_was_done_is_verified_and_undone_by_what_a_look_tells(lab, s
     assert databases(lab) == before
 
 
-@pytest.mark.parametrize("gone", [NEW, NAME])
+@pytest.mark.parametrize("gone", first(1, NEW, NAME))
 def test_databases_that_are_neither_swapped_nor_as_before_are_for_a_person(lab, swap, gone):
     writing, action, plan = swap
     ended = f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{gone}'"
@@ -223,7 +224,7 @@ def proof(place):
     TakeBackup().undo(place.writing(run), plan, taken, quiet)
 
 
-@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("marked", first(1, True, False))
 def test_what_a_killed_proof_made_is_taken_away_and_it_is_not_done(place, proof, marked):
     run, action, plan, taken = proof
     scratch = _scratch_name(run, taken["backup"])

@@ -9,6 +9,7 @@ from opslib.errors import Refused
 from opslib.model import Verdict
 from tests import supabase_cli
 from tests.migration_place import DUE, NOTES, checkout
+from tests.scale import nightly
 
 pytestmark = supabase_cli.needed
 BASE = "20260101000000"
@@ -47,6 +48,7 @@ def done(place, action):
     assert said.verdict is Verdict.OK, said.summary
 
 
+@nightly
 def test_what_we_applied_is_applied_for_the_cli_and_what_we_rolled_back_is_pending_again(ready, supabase):
     assert "up to date" not in supabase("db", "push", "--dry-run")
     done(ready, ApplyMigrations(through="all"))
@@ -82,12 +84,14 @@ def test_what_nobody_rehearsed_is_not_rolled_back_although_the_cli_applied_it(pl
         place.plan(RollBackMigration(version=DUE[0]))
 
 
+@nightly
 def test_a_history_that_was_repaired_by_hand_but_not_the_database_holds_us_up(ready, supabase):
     supabase("migration", "repair", "--status", "applied", NOTES[0])
     with pytest.raises(Refused, match=r"notes is half applied: recorded, but table public.notes is not there"):
         ready.plan(ApplyMigrations(through="all"))
 
 
+@nightly
 def test_a_push_that_broke_off_is_pending_where_it_broke_off(ready, supabase):
     ready.file("20260403090000", "few", "ALTER TABLE public.things ADD COLUMN a int;\n" + TOO_FEW, "SELECT 1;")
     assert "violated by some row" in supabase("db", "push", code=1)

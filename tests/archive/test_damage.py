@@ -45,7 +45,7 @@ def test_of_thousands_of_random_damages_none_is_unseen_and_none_stops_the_verifi
     dice = random.Random(20261123)
     covered, newest = covered_files(copy), copy.entry(copy.newest)
     unseen = []
-    for turn in range(count(600, 100_000)):
+    for turn in range(count(200, 100_000)):
         path = dice.choice(covered)
         before = path.read_bytes()
         after = mutated(before, dice)
@@ -65,7 +65,7 @@ def test_of_thousands_of_random_damages_none_is_unseen_and_none_stops_the_verifi
 def test_both_verifiers_agree_on_random_damage(copy: Whole) -> None:
     dice = random.Random(8)
     covered = covered_files(copy)
-    for _ in range(count(8, 1000)):
+    for _ in range(count(4, 1000)):
         path = dice.choice(covered)
         before = path.read_bytes()
         after = mutated(before, dice)

@@ -2,7 +2,7 @@
 
 import fcntl
 
-from opslib.archive.going import _held, going
+from opslib.archive.going import going, held
 from opslib.archive.store import Archive
 from opslib.redaction import Redactor
 from tests.archive import build
@@ -31,7 +31,7 @@ def test_one_that_may_not_be_looked_at_is_taken_for_going(tmp_path):
 
 
 def test_one_whose_lock_went_while_it_was_looked_for_has_ended(tmp_path):
-    assert _held(tmp_path / "gone") is False
+    assert held(tmp_path / "gone") is False
 
 
 def test_only_ids_of_runs_are_looked_at_and_they_come_in_order(tmp_path):

@@ -85,6 +85,47 @@ def test_a_run_without_a_verdict_is_never_shown_as_ok() -> None:
     assert 'ops-OK"' not in text
 
 
+MIXED = [
+    summary(1),
+    summary(2, verdict=Verdict.CRITICAL, notebook=HOSTILE),
+    summary(3, environment="staging", verdict=None, sealed="open"),
+    summary(4, environment="staging", notebook="runbooks/restore-database"),
+]
+
+
+def test_a_page_is_filtered_by_what_its_runs_have_and_by_nothing_in_which_all_are_alike() -> None:
+    page = Tags(index.render(MIXED, 0, 0))
+    assert [attrs["id"] for tag, attrs in page.seen if tag == "select"] == [
+        *("by-notebook", "by-environment", "by-verdict", "by-seal")
+    ]
+    assert not {"script", "img", "form"} & {tag for tag, _ in page.seen}
+    alike = Tags(index.render([summary(1), summary(2)], 0, 0))
+    assert "select" not in [tag for tag, _ in alike.seen]
+
+
+def test_in_a_browser_the_choices_hide_the_others_together_and_without_a_script(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "index.html").write_text(index.render(MIXED, 0, 0))
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+
+    def shown() -> list[int]:
+        rows = page.locator("tbody tr")
+        return [number for number in range(rows.count()) if rows.nth(number).is_visible()]
+
+    assert shown() == [0, 1, 2, 3]
+    page.get_by_label("Environment").select_option("staging")
+    assert shown() == [2, 3]
+    page.get_by_label("Verdict").select_option("OK")
+    assert shown() == [3]
+    page.get_by_label("Environment").select_option("all")
+    assert shown() == [0, 3]
+    page.get_by_label("Verdict").select_option("all")
+    page.get_by_label("Notebook").select_option(label=HOSTILE)
+    assert shown() == [1]
+    context.close()
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [

@@ -7,7 +7,7 @@ import pytest
 from opslib.archive import report
 from tests.archive import attack, samples
 from tests.archive.attack import opened, sample
-from tests.scale import count, first
+from tests.scale import count, first, nightly
 
 LEAVING = {
     "base_target",
@@ -73,6 +73,7 @@ def test_no_hostile_page_runs_or_asks_anything(browser, tmp_path, chosen, layers
     assert strange == []
 
 
+@nightly
 def test_the_policy_alone_stops_all_but_leaving_the_page(browser, tmp_path, chosen):
     ran, asked, strange = opened(browser, tmp_path, chosen, attack.unsanitised)
     assert named(ran) == []

@@ -22,7 +22,7 @@ def test_a_hostile_text_in_every_field_of_a_run_stays_text(name, mode, tmp_path)
     assert "console.log(666)" not in "".join(f"{attrs}" for _, attrs in Page(text).elements if "href" in dict(attrs))
 
 
-@pytest.mark.parametrize("name", sorted(set(PAYLOADS) - REFUSED_BY_THE_JOURNAL))
+@pytest.mark.parametrize("name", sorted(set(PAYLOADS) - REFUSED_BY_THE_JOURNAL)[:: count(4, 1)])
 def test_a_hostile_answer_of_a_system_stays_text_on_its_real_way(name, tmp_path):
     path = report.write(hostile.real(tmp_path / "run", PAYLOADS[name]))
     assert_harmless(path.read_text(encoding="utf-8"))

@@ -18,9 +18,9 @@ from tests.llm import reading, router, usage, used
 OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, Verdict.CRITICAL
 
 
-def kind(begun, stuck, oldest=None, name="target"):
+def kind(begun, stuck, oldest=None, name="target", since=0):
     said = {"begun": begun, "failed": 0, "stuck": stuck, "oldest_stuck": oldest, "active": 9, "oldest_active": 99_999}
-    return {"agent_type": name, **said}
+    return {"agent_type": name, "since_stuck": since, **said}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,10 @@ def kind(begun, stuck, oldest=None, name="target"):
         ([kind(50, 3, 400)], WARNING),
         ([kind(50, 11, 400)], CRITICAL),
         ([kind(40, 0), kind(10, 10, 400, "integrity")], WARNING),
+        ([kind(50, 11, 400, since=15)], CRITICAL),
+        ([kind(50, 11, 400, since=16)], WARNING),
+        ([kind(100, 21, 400, since=10), kind(70, 0, name="integrity", since=62)], WARNING),
+        ([kind(100, 21, 400, since=10), kind(70, 0, name="integrity", since=63)], OK),
     ],
 )
 def test_a_session_of_which_nothing_comes_is_stuck(rows, verdict):
@@ -43,11 +47,12 @@ def test_a_session_of_which_nothing_comes_is_stuck(rows, verdict):
     assert all(row["agent_type"] in judged.summary for row in rows if row["stuck"])
 
 
-def acted(actions, failed):
-    return {"agent_type": "target", "action": "respond", "actions": actions, "failed": failed} | {
-        "oldest_age": 600,
-        "newest_age": 1,
-    }
+def acted(actions, failed, since=0, action="respond", of=None):
+    """``of``: the actions since the workers' newest revision runs, and how many of them failed."""
+    said = {"agent_type": "target", "action": action, "actions": actions, "failed": failed, "since_failure": since}
+    runs = {"deployment": "llm-worker", "revision": 2, "age": None if of is None else 300.0}
+    of_revision = dict(zip(("of_revision", "of_revision_failed"), of or (None, None), strict=True))
+    return {**said, **runs, **of_revision, "oldest_age": 600, "newest_age": 1, "failed_age": 60 if failed else None}
 
 
 @pytest.mark.parametrize(
@@ -60,10 +65,26 @@ def acted(actions, failed):
         ([acted(200, 60)], CRITICAL),
         ([acted(20, 3)], WARNING),
         ([acted(20, 1)], OK),
+        ([acted(200, 60, since=34)], CRITICAL),
+        ([acted(200, 60, since=35)], WARNING),
+        ([acted(200, 60, since=73)], OK),
+        ([acted(200, 14, since=72)], WARNING),
+        # What succeeds and never failed says nothing of what failed.
+        ([acted(100, 60, since=10), acted(100, 0, since=100, action="plan")], CRITICAL),
     ],
 )
 def test_failed_actions_are_held_against_the_products_own_alerts(rows, verdict):
     assert checks.errors().judge(reading(*rows)).verdict is verdict
+
+
+def test_what_ended_is_said_to_be_over_and_what_began_with_a_revision_names_it():
+    over = checks.errors().judge(reading(acted(200, 60, since=73)))
+    assert "it is over: 73 of these kinds succeeded since the last failure, 1 min" in over.summary
+    began = checks.errors().judge(reading(acted(200, 40, of=(40, 40))))
+    assert "since revision 2 of llm-worker, which runs for 5 min" in began.summary
+    assert "100 % of its 40 actions failed, 0 % of the 160 before" in began.summary
+    for of in ((100, 20), (0, 0), None):
+        assert "revision" not in checks.errors().judge(reading(acted(200, 40, of=of))).summary
 
 
 def answered(status, requests):
@@ -105,8 +126,13 @@ def lit(lab, tree):
 ELSEWHERE = ("grown-prompts", "fallback-serves", "replica-wedged")
 """Faults that make nobody wait: no branch of this tree is theirs."""
 CASES = {fault.name: fault for fault in (*FAULTS, *LLM_FAULTS) if fault.name not in ELSEWHERE}
-MORE = {"providers-fail": {"llm-errors"}, "together-key-revoked": {"application-ready"}}
-"""What a fault causes besides: whoever asked had an error; the application's own look at Together.ai fails as well."""
+MORE = {
+    "providers-fail": {"llm-errors"},
+    "together-key-revoked": {"application-ready"},
+    "agent-workers-at-zero": {"cache-queue", "agents-sessions"},
+}
+"""What a fault causes besides: whoever asked had an error; the application's own look at Together.ai fails as well; and
+where nobody takes jobs, they wait, and sessions with them."""
 
 
 @pytest.mark.parametrize("fault", CASES.values(), ids=CASES)
@@ -132,7 +158,7 @@ def test_without_database_and_application_nothing_of_them_is_excluded(lab):
     target.close()
     states = {row["check"]: row["state"] for row in checks.NOT_RESPONDING.rows(results)}
     seen = {name for name, state in states.items() if state == "excluded"}
-    assert seen <= {"dependencies-llm", "llm-key-together", "llm-key-openai", "cache-queue"}
+    assert seen <= {"dependencies-llm", "llm-key-together", "llm-key-openai", "cache-queue", "agents-workers"}
     assert {"llm-key-together", "llm-key-openai"} <= seen
 
 

@@ -31,10 +31,10 @@ def rows(edges=EDGES, **routes):
         # 90 % of ten thousand are fast: the percentile of all says nothing of the one that never is.
         (rows(cases=FAST, exports=SLOW), Verdict.CRITICAL, "/api/exports has a P95 above 1000 ms; 40.00 % took longer"),
         (rows(cases=FAST, reports=LATE), Verdict.WARNING, "/api/reports has a P95 of 750 ms"),
-        (rows(cases=FAST, rare=FEW), Verdict.OK, "1 more are not judged"),
+        (rows(cases=FAST, rare=FEW), Verdict.OK, "1 more is not judged"),
         (rows(rare=FEW), Verdict.UNKNOWN, "none of 1 routes had 100 requests"),
         (rows(llm=SLOW), Verdict.UNKNOWN, "none of 1 routes"),
-        (rows(cases=FAST, llm=SLOW), Verdict.OK, "1 more are not judged"),
+        (rows(cases=FAST, llm=SLOW), Verdict.OK, "1 more is not judged"),
         (rows(EDGES[:5] + EDGES[-1:], exports=(0, 0, 0, 0, 500, 1000)), Verdict.UNKNOWN, "no edge that could tell"),
         (rows(("600", "2000", "+Inf"), exports=(0, 1000, 1000)), Verdict.UNKNOWN, "between 600 and 2000 ms"),
         # Without an edge at the target it may be missed.

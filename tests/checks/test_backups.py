@@ -8,6 +8,8 @@ from opslib.model import Reading, Verdict
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RECOVERY = {
     "backups": 5,
+    "broken": 0,
+    "fault": None,
     "newest": NOW,
     "newest_proven": NOW - timedelta(hours=1),
     "proven_at": NOW - timedelta(days=1),
@@ -56,6 +58,22 @@ def test_the_age_of_the_last_proof_is_judged(days, verdict):
     assert (
         judge(checks.proof_age, RECOVERY | {"proven_at": (NOW - timedelta(days=days)).isoformat()}).verdict == verdict
     )
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"backups": 0}, "There is no backup at all: "),
+        ({"backups": 2, "broken": 1, "fault": "its dump is missing"}, "None of 2 backups is proven: "),
+        (
+            {"backups": 0, "broken": 3, "fault": "its dump is missing"},
+            "None of 3 backups is whole (of the newest its dump is missing): ",
+        ),
+    ],
+)
+def test_why_nothing_could_be_restored_is_said(row, said):
+    found = judge(checks.freshness, NOTHING | row)
+    assert (found.verdict, found.summary.partition("if")[0]) == (Verdict.CRITICAL, said)
 
 
 def test_a_backup_that_was_never_restored_is_critical():
@@ -185,5 +203,5 @@ def test_every_check_of_the_area_names_what_to_do():
     from opslib.model import Check
 
     found = [value for value in vars(checks).values() if isinstance(value, Check)]
-    assert len(found) == 13
+    assert len(found) == 14
     assert [check.name for check in found if len(check.remedy) < 40] == []

@@ -1,5 +1,7 @@
 """What is said of the cluster, on readings made up, and on each state that the lab's stand-in can be brought into."""
 
+import json
+
 import pytest
 
 from opslib.checks import cluster as checks
@@ -156,10 +158,22 @@ def test_a_budget_that_lets_none_go_is_a_warning(said, doors):
     assert "api-server lets no pod go (2 healthy, 2 wanted)" in said(checks.disruption_budgets).summary
 
 
+def test_a_budget_for_every_deployment_that_has_two_replicas_is_as_it_should_be(said, doors):
+    state = doors.cluster()
+    budgets = state["objects"]["poddisruptionbudgets"]
+    more = json.loads(json.dumps(budgets[f"{NAMESPACE}/api-server"]).replace("api-server", "llm-worker"))
+    budgets[f"{NAMESPACE}/llm-worker"] = more
+    doors.put(kubernetes=state)
+    doors.until(
+        lambda objects: objects["poddisruptionbudgets"][f"{NAMESPACE}/llm-worker"]["status"]["disruptionsAllowed"] == 1
+    )
+    assert said(checks.disruption_budgets).verdict is Verdict.OK
+
+
 @pytest.mark.parametrize("fault", ["401", "403", "malformed"])
 def test_a_cluster_that_cannot_be_looked_at_is_unknown(said, doors, fault):
     with doors.fault("kubernetes", fault):
-        for check in (checks.autoscalers, checks.pods, checks.room(3, 3), checks.rollouts):
+        for check in (checks.autoscalers, checks.pods, checks.room(3, 3), checks.rollouts, checks.disruption_budgets):
             assert said(check).verdict is Verdict.UNKNOWN
 
 

@@ -12,21 +12,27 @@ OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, V
 
 
 def spent(usd, stored=None, unpriced=0, **said):
-    one = {"provider": "openai", "model": "gpt-4", "ago": 0, "answers": 5, "without_price": "openai: gpt-9"}
-    return {**one, "usd": usd, "stored_usd": stored, "unpriced": unpriced, **said}
+    one = {"provider": "openai", "model": "gpt-4", "answers": 5, "without_price": "openai: gpt-9", "minutes": 10}
+    late = {"recent_usd": 0.0, "recent_answers": 0}
+    return {**one, **late, "usd": usd, "stored_usd": stored, "unpriced": unpriced, **said}
 
 
 @pytest.mark.parametrize(
     ("rows", "verdict", "words"),
     [
         ([], UNKNOWN, "not 0 USD"),
-        ([spent(3.0, ago=1)], UNKNOWN, "not 0 USD"),
         ([spent(9.9, 9.9), spent(0.1, 0.1)], OK, "10.00 USD"),
         ([spent(10.01)], WARNING, "no cost is stored"),
         ([spent(50.01, 0.9)], CRITICAL, "stored as 0.9 USD"),
         ([spent(1.0, unpriced=3)], UNKNOWN, "3 answers have no price (openai: gpt-9)"),
         ([spent(20.0, unpriced=3)], UNKNOWN, "so it is more"),
         ([spent(60.0, unpriced=3)], CRITICAL, "so it is more"),
+        ([spent(72.0, recent_usd=12.0, recent_answers=13)], CRITICAL, "are 72.00 USD an hour"),
+        ([spent(72.0, recent_usd=0.5, recent_answers=13)], WARNING, "it is over, and stays in this figure"),
+        ([spent(72.0, recent_usd=0.0, recent_answers=9)], CRITICAL, "72.00 USD in the last 60 minutes"),
+        ([spent(9.0, recent_usd=9.0, recent_answers=13)], WARNING, "54.00 USD an hour: it only begins"),
+        ([spent(4.0, recent_usd=3.0, recent_answers=13)], OK, "18.00 USD an hour"),
+        ([spent(4.0, unpriced=1, recent_usd=3.0, recent_answers=13)], UNKNOWN, "so it is more"),
     ],
 )
 def test_an_hour_is_held_against_the_guides_limits_and_a_missing_price_is_never_nothing(rows, verdict, words):
@@ -114,6 +120,50 @@ def test_our_prices_are_held_against_those_that_are_told(rows, verdict, words):
     judged = checks.prices.judge(reading(*rows))
     assert judged.verdict is verdict
     assert words in judged.summary
+
+
+def asked(model, answers, each, before=0, unpriced=0):
+    tokens, tokens_before = 1000 * answers, 1000 * before
+    said = {"model": model, "answers": answers, "answers_before": before, "unpriced": unpriced}
+    said |= {"share": float(answers), "share_before": before / 10, "tokens": tokens, "tokens_before": tokens_before}
+    said |= {"began": 300.0, "deployment": "api-server", "revision": 2, "age": 310.0}
+    return said | {"usd": tokens * each / 1e6, "usd_before": tokens_before * each / 1e6}
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "words"),
+    [
+        ([], UNKNOWN, "too few"),
+        ([asked("a", 19, 0.9, 1000)], UNKNOWN, "19 newest answers"),
+        ([asked("a", 30, 0.9, 99)], UNKNOWN, "99 in the week before"),
+        ([asked("a", 30, 0.9, 1000)], OK, "100 %"),
+        ([asked("a", 26, 0.9, 1000), asked("b", 4, 3.5)], OK, "139 %"),
+        ([asked("a", 20, 0.9, 1000), asked("b", 10, 3.5)], WARNING, "b gave 10 % of them, 0 % before"),
+        ([asked("a", 0, 0.9, 1000), asked("b", 30, 3.5)], CRITICAL, "b gave 30 % of them"),
+        ([asked("a", 0, 0.9, 1000), asked("b", 30, 3.5)], CRITICAL, "revision 2 of api-server has run for 5 min 10 s"),
+        ([asked("a", 0, 0.9, 990), asked("b", 30, 3.5, 10)], CRITICAL, "b gave 30 % of them, 1 % before."),
+        ([asked("a", 0, 0.9, 1000), asked("b", 30, 0.0, unpriced=30)], UNKNOWN, "No price is known of b"),
+    ],
+)
+def test_the_models_of_the_newest_answers_are_held_against_those_of_the_week_before(rows, verdict, words):
+    judged = checks.token_price().judge(reading(*rows))
+    assert judged.verdict is verdict
+    assert words in judged.summary
+
+
+def test_a_dearer_model_is_found_in_the_real_rows_and_forgotten_after_so_many_answers(lab):
+    dear, usual = "meta-llama/Meta-Llama-3.1-405B-Instruct-Turbo", "meta-llama/Llama-3-70b-chat-hf"
+
+    def said():
+        return evaluate(checks.token_price(), lab.target)
+
+    before = said()
+    with used(lab.settings, usage(30, model=dear)):
+        during = said()
+        with used(lab.settings, usage(30, model=usual)):
+            after = said()
+    assert before.verdict in (OK, UNKNOWN)
+    assert (during.verdict, dear in during.summary, after.verdict) == (CRITICAL, True, OK)
 
 
 def test_a_model_without_a_price_is_unknown_on_the_real_rows_too(lab):

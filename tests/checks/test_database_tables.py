@@ -191,3 +191,16 @@ def test_the_size_of_a_table_holds_its_toast_and_indexes(lab, workshop):
     assert (row["table_bytes"], row["size_is"]) == (whole, "measured")
     assert row["toast_bytes"] > 300 * 9000
     assert row["bytes"] == row["table_bytes"] + row["toast_bytes"] + row["index_bytes"]
+
+
+def test_a_view_that_would_shut_readers_out_is_found_and_gone_when_it_has_a_unique_index(lab, workshop):
+    assert evaluate(checks.materialised_views, lab.target).verdict is Verdict.OK
+    workshop.execute("CREATE MATERIALIZED VIEW totals AS SELECT n FROM generate_series(1, 3) n WITH NO DATA")
+    empty = evaluate(checks.materialised_views, lab.target)
+    assert (empty.verdict, "workshop.totals" in empty.summary) == (Verdict.WARNING, True)
+    workshop.execute("REFRESH MATERIALIZED VIEW totals")
+    for useless in ("(n) WHERE n > 0", "((n + 0))"):
+        workshop.execute(f"CREATE UNIQUE INDEX ON totals {useless}")
+        assert evaluate(checks.materialised_views, lab.target).verdict is Verdict.WARNING
+    workshop.execute("CREATE UNIQUE INDEX ON totals (n)")
+    assert evaluate(checks.materialised_views, lab.target).verdict is Verdict.OK

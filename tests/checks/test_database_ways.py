@@ -109,6 +109,17 @@ def test_a_dump_that_nobody_restored_is_a_hope_and_no_way():
     assert way("restore", facts(recovery="S3 is away.")).open is None
 
 
+@pytest.mark.parametrize(
+    ("days", "reach"), [(7.0, "the last 7 days"), (0.04, "the last hours"), (None, "the last hours")]
+)
+def test_how_far_the_vendor_reaches_back_is_said_as_people_say_it(days, reach):
+    found = way(
+        "vendor's point",
+        facts(vendor=(VENDOR | {"point_in_time": True, "behind_minutes": 2.0, "reaches_back_days": days},)),
+    )
+    assert (found.open, found.loses_seconds, reach in found.says) == (True, 120.0, True)
+
+
 def test_a_nightly_dump_alone_cannot_meet_an_rpo_of_one_hour_however_young_it_is_just_now():
     alone = facts((PRIMARY | {"meant": 0, "keeps_log": False},), kept=(), vendor=(VENDOR | {"backups": 0},))
     dump = way("restore", alone)

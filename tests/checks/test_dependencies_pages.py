@@ -200,6 +200,14 @@ def test_a_page_that_cannot_be_read_is_unknown_and_the_others_are_judged(there, 
     assert judged().verdict is Verdict.WARNING
 
 
+def test_a_page_for_people_proves_nothing_though_it_answers_200(there, judged):
+    with there.doors.fault("status", "malformed", path="/aws/"):
+        result = judged()
+    assert (result.verdict, line(result, "aws")["verdict"]) == (Verdict.UNKNOWN, "UNKNOWN")
+    assert "200, no JSON" in result.summary
+    assert others(result, "aws") == {"OK"}
+
+
 def test_a_page_that_wants_one_to_wait_for_longer_than_one_has_is_unknown(there, judged):
     with there.doors.fault("status", "429", seconds=30, path="/github/"):
         result = judged(checks.ready_to_deploy())

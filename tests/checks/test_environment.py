@@ -2,6 +2,7 @@
 
 import os
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from opslib.checks import environment as checks
 from opslib.lab.development import key
 from opslib.lab.production import dummy
 from opslib.model import Verdict
-from opslib.runs.reading import evaluate
+from opslib.runs.reading import evaluate, take
 from opslib.systems import dev_server
 from opslib.systems.target import PlanTarget
 from tests.workspaces import RUN, Place, developers_vault, needs_npm
@@ -176,6 +177,21 @@ def test_what_a_local_supabase_needs_is_ok_too_old_or_unknown(place, monkeypatch
 def test_the_guides_scripts_that_never_were_are_named(place):
     found = verdict(checks.scripts_defined(), place)
     assert found == (Verdict.WARNING, "Not defined: verify-env, check-env, typecheck.")
+
+
+def test_scripts_are_judged_by_the_manifest_of_the_commit(place):
+    def judged(*rows):
+        return checks.scripts_defined().judge(replace(take(checks.scripts_defined().probe, place.plan), rows=rows))
+
+    assert judged({"script": "dev", "defined": True}).verdict is Verdict.OK
+    # What stands in the folder is somebody's work: the commit is what the guide's words would start.
+    manifest = place.folder / "package.json"
+    before = manifest.read_text()
+    try:
+        manifest.write_text("{")
+        assert verdict(checks.scripts_defined(), place)[0] is Verdict.WARNING
+    finally:
+        manifest.write_text(before)
 
 
 @needs_npm

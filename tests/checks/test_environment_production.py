@@ -2,12 +2,14 @@
 
 import base64
 import json
+import time
 from contextlib import contextmanager
 
 import pytest
 
 from opslib.canonical import to_json
 from opslib.checks import environment as checks
+from opslib.lab.broken import find
 from opslib.lab.cluster.planted import API_ENVIRONMENT
 from opslib.lab.production import API_SECRETS, OWN
 from opslib.model import Verdict
@@ -23,10 +25,10 @@ OK, WARNING, UNKNOWN, CRITICAL = Verdict.OK, Verdict.WARNING, Verdict.UNKNOWN, V
 CANARY = "canary-Zt8Lq2Vx7Nw4-Rb6Hy1Kd9Pf3"
 
 
-def look(lab, **changes):
+def look(lab, check=checks.production, **changes):
     target = PlanTarget(lab.settings.model_copy(update=changes), "test")
     try:
-        return evaluate(checks.production, target)
+        return evaluate(check, target)
     finally:
         target.close()
 
@@ -94,8 +96,31 @@ def test_what_the_api_must_not_start_with_is_found_and_gone_when_mended(lab, plu
         result = look(lab)
     assert (result.verdict, standing(result, name)) == (verdict, verdict), result.summary
     assert said in result.summary
-    assert "runbooks/" in result.remedy
+    assert "restart it by a rollout" in result.remedy
     assert look(lab).verdict is OK
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "not_there"),
+    [
+        ("key-not-renewed", "A provider's key", "config map"),
+        ("builds-call-localhost", "Builds: correct the variable at the hoster", "rotate-api-keys"),
+        ("forged-requests-pass", "The API: correct the config map", "runbooks/"),
+        ("secret-not-renewed", "The API: correct the config map or the secret", "runbooks/"),
+        ("secret-for-browsers", "A secret under a name for browsers", "runbooks/"),
+    ],
+)
+def test_the_remedy_is_that_of_what_is_amiss_and_names_no_runbook_for_another(lab, name, first, not_there):
+    fault = find(name)
+    fault.make(lab.settings)
+    try:
+        found = look(lab)
+    finally:
+        fault.mend(lab.settings)
+    assert found.verdict is fault.verdict
+    assert found.remedy.startswith(first)
+    assert not_there not in found.remedy
+    assert all(text in checks.production.remedy for text in found.remedy.split(": ", 1))
 
 
 def test_a_config_map_that_is_not_there_is_critical_for_no_pod_starts(lab):
@@ -153,3 +178,39 @@ def test_no_value_and_no_digest_is_in_anything_that_is_recorded(lab):
 
 def test_the_items_of_the_guide_are_all_carried_out_by_it():
     assert len(set(checks.production.items)) == 22
+
+
+def built(lab, hoster):
+    return look(lab, checks.built, hoster=hoster.name)
+
+
+def test_what_was_set_after_the_build_that_is_live_is_named_and_gone_when_it_is_built_anew(lab, hoster):
+    name, before = "VITE_API_BASE_URL", hoster.state["variables"]
+    told = built(lab, hoster)
+    if told.verdict is UNKNOWN:
+        # Cloudflare Pages says of no variable when it was set.
+        assert "does not say when" in told.summary
+        return
+    assert (told.verdict, len(told.rows)) == (OK, 10), told.summary
+    hoster.put(variables=[one | {"updated": time.time()} if one["name"] == name else one for one in before])
+    late = built(lab, hoster)
+    assert (late.verdict, [row["variable"] for row in late.rows if row["newer"]]) == (WARNING, [name])
+    assert late.summary.startswith("Set after ")
+    assert "runbooks/deploy-new-version" in late.remedy
+    live = hoster.state["production"]
+    made = [one | {"created": time.time()} if one["id"] == live else one for one in hoster.state["deployments"]]
+    hoster.put(deployments=made)
+    assert built(lab, hoster).verdict is OK
+    assert "https://" not in json.dumps(to_json(late))
+
+
+def test_what_no_build_publishes_needs_none_and_without_any_variable_nobody_can_say(lab):
+    doors = Doors(lab.settings)
+    with doors.restored():
+        hoster = of(lab.settings, doors, "vercel")
+        secret = {"name": "SENTRY_AUTH_TOKEN", "secret": True, "updated": time.time()}
+        others = [one for one in hoster.state["variables"] if one["name"] != secret["name"]]
+        hoster.put(variables=[secret, *others])
+        assert built(lab, hoster).verdict is OK
+        hoster.put(variables=[secret])
+        assert built(lab, hoster).verdict is UNKNOWN

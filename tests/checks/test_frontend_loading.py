@@ -46,6 +46,12 @@ def test_a_healthy_front_end_is_ok_at_each_hoster_and_asked_without_changing_any
     assert {call["method"] for call in hoster.doors.calls(hoster.name)} <= {"GET", "HEAD"}
 
 
+def test_scripts_are_found_where_the_page_names_them_and_none_lies_where_the_guide_looks(hoster):
+    (found,) = results(hoster, checks.size)
+    folders = {row["file"].rsplit("/", 2)[-2] for row in found.rows}
+    assert (folders, found.verdict) == ({"assets"}, Verdict.OK), found.rows
+
+
 SITES = [
     ({"heavy": 130}, checks.size, Verdict.WARNING, "KiB of scripts"),
     ({"heavy": 400}, checks.size, Verdict.CRITICAL, "KiB of scripts"),

@@ -192,3 +192,28 @@ def test_a_policys_first_directive_counts_and_sources_are_matched_as_browsers_do
     ):
         assert reaches(sources, api, own) is reached, sources
     assert reaches(("'self'",), own, own)
+
+
+@pytest.mark.parametrize(
+    ("headers", "policy_said", "transport_said"),
+    [
+        ({}, OK, OK),
+        ({"content-security-policy": None}, WARNING, OK),
+        ({"content-security-policy": "default-src 'self' 'unsafe-eval'; frame-ancestors 'none'"}, CRITICAL, OK),
+        ({"strict-transport-security": "max-age=60"}, OK, WARNING),
+        ({"x-content-type-options": None}, OK, OK),
+    ],
+)
+def test_a_line_of_the_checklist_is_judged_by_its_own_headers_alone(
+    lab, doors, look, headers, policy_said, transport_said
+):
+    served(lab, headers={name: text for name, text in (HEADERS | headers).items() if text is not None})
+    assert look(checks.content_policy).verdict is policy_said
+    assert look(checks.transport).verdict is transport_said
+
+
+def test_a_front_end_that_does_not_answer_has_neither(look):
+    nobody = {"front_end_url": "http://127.0.0.1:9", "application_url": None}
+    assert look(checks.content_policy, **nobody).verdict is UNKNOWN
+    assert look(checks.transport, **nobody).verdict is UNKNOWN
+    assert look(checks.content_policy, front_end_url=None).verdict is UNKNOWN

@@ -61,7 +61,7 @@ def test_checks_that_were_made_light_the_trees_and_what_was_not_made_is_not_seen
     (row,) = [row for row in rows if row["symptom"] == "no-connection-to-database"]
     assert rows[0]["explained_by"]
     assert row["explained_by"].startswith("the server refuses")
-    assert (row["codes"], row["branches"], row["not_seen"]) == ("DB_001", 3, 2)
+    assert (row["codes"], row["branches"], row["not_seen"]) == ("DB_001", 4, 3)
     dark = triage.symptoms({}).read(None)
     assert [row["explained_by"] for row in dark] == [""] * len(dark)
     assert all(row["not_seen"] == row["branches"] for row in dark)

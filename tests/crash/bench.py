@@ -21,15 +21,17 @@ from opslib.archive.verify import verify
 from opslib.headless import earlier
 from opslib.lab.processes import free_port
 from opslib.model import now
+from opslib.places import ROOT
 from opslib.probes import database_rehearsals as rehearsals
 from opslib.redaction import Secret
 from opslib.runs.steps import State
-from opslib.settings import ROOT, Settings
+from opslib.settings import Settings
 from opslib.settings_guard import shown
 from opslib.systems import dev_server
 from tests import hosters
 from tests.actions import shop
 from tests.backup_place import Place
+from tests.crash.steps import CLEARED
 from tests.kubernetes import NAMESPACE, ClusterDoors, replicas
 from tests.vendors import Doors
 from tests.waiting import until
@@ -37,6 +39,8 @@ from tests.workspaces import tree
 
 LIVE = "crash"
 ON_CLUSTER = ("scale", "incident")
+HOSTERS = {"roll-back": "vercel", "roll-back-netlify": "netlify", "roll-back-cloudflare": "cloudflare"}
+KEYS = 3000
 VERSIONED = ("put_new", "bound", "set_ingress", "set_variable")
 """Effects that are the same one whatever version of the object they were sent on."""
 BASE = "crash_base"
@@ -135,6 +139,7 @@ class Case:
         self.archive = folder / "archive"
         self.token = secrets.token_hex(3)
         self.work = f"20261123T130614Z-runbooks-{scenario}-{self.token}"
+        self.hoster = HOSTERS.get(scenario)
         self.on_shop = scenario in ("restore", "upkeep", "migrate")
         self.prefix = "crash/" if self.on_shop else f"{base.place.name}-{self.token}/"
         folder.mkdir(exist_ok=True)
@@ -156,8 +161,10 @@ class Case:
                 base.wear()
             if scenario == "migrate":
                 base.lay_out(self)
-        elif scenario == "roll-back":
-            self.front = base.fresh_front()
+        elif self.hoster:
+            self.front = base.fresh_front(self.hoster)
+        elif scenario == "clear":
+            base.fill()
         else:
             self.place = Place(base.lab, base.place.name)
             self.place.settings = self.settings
@@ -165,7 +172,11 @@ class Case:
 
     def _changes(self):
         said = self.base.lab.settings
+        if self.hoster:
+            said = hosters.of(said, Doors(said), self.hoster).settings
         return {
+            "hoster": said.hoster,
+            "front_end_url": said.front_end_url,
             "database_url": said.database_url.with_path(self.database),
             "read_database_url": said.read_database_url.with_path(self.database),
             "backup_prefix": self.prefix,
@@ -181,8 +192,10 @@ class Case:
             return self.base.upkeep()
         if self.scenario == "migrate":
             return self.base.migrated()
-        if self.scenario == "roll-back":
+        if self.hoster:
             return self.base.front_state(self.front)
+        if self.scenario == "clear":
+            return self.base.cached()
         if self.scenario == "scale":
             return self.base.scaled()
         if self.scenario == "set-up":
@@ -249,9 +262,9 @@ class Case:
         if self.scenario in ON_CLUSTER:
             self.base.calm()
         dev_server.stop(self.work, 1.0)
-        if self.scenario == "roll-back":
-            self.front.doors.put(vercel=self.base.front)
-        elif not self.on_shop:
+        if self.hoster:
+            self.front.doors.put(**{self.hoster: self.base.fronts[self.hoster]})
+        elif not self.on_shop and self.scenario != "clear":
             self.place.close()
         staging.remove(self.work)
 
@@ -294,7 +307,7 @@ class Base:
         self.lab, self.place, self.locks = lab, place, locks
         self.port = free_port(set())
         self.notebooks = shutil.copytree(ROOT / "notebooks", locks.parent / "notebooks")
-        self.front = Doors(lab.settings).state()["vercel"]
+        self.fronts = {name: Doors(lab.settings).state()[name] for name in HOSTERS.values()}
         self.cluster = ClusterDoors(lab.settings)
         self.quiet = self.cluster.state()
         self.manifest = place.manifest(place.take("seed"))
@@ -368,10 +381,10 @@ class Base:
                 session.execute("CREATE UNIQUE INDEX CONCURRENTLY half ON public.users (born)")
         until(lambda: self.upkeep()["dead rows"])
 
-    def fresh_front(self):
-        """Return the hoster as the lab began with it; nobody has asked it to move anything."""
-        hoster = hosters.of(self.lab.settings, Doors(self.lab.settings), "vercel")
-        hoster.doors.put(vercel={**self.front, "move_seconds": 0.05})
+    def fresh_front(self, name):
+        """Return a hoster as the lab began with it; nobody has asked it to move anything."""
+        hoster = hosters.of(self.lab.settings, Doors(self.lab.settings), name)
+        hoster.doors.put(**{name: {**self.fronts[name], "move_seconds": 0.05}})
         hoster.doors.forget()
         return hoster
 
@@ -379,8 +392,21 @@ class Base:
         """Return where production points, and how often the hoster was asked to move it."""
         with hoster.looking() as looking:
             live = looking.current()
-        asked = [call for call in hoster.doors.calls("vercel") if call["method"] == "POST"]
+        asked = [call for call in hoster.doors.calls(hoster.name) if call["method"] == "POST"]
         return {"production": live.deployment, "held back": live.pinned, "asked": len(asked)}
+
+    def fill(self):
+        """Put answers into the cache, more than one call removes."""
+        with redis.Redis.from_url(self.lab.settings.cache_url.reveal()) as cache, cache.pipeline() as pipeline:
+            for number in range(KEYS):
+                pipeline.set(f"{CLEARED}{number:016x}", "said", ex=3600)
+            pipeline.execute()
+
+    def cached(self):
+        """Return how many of these answers, and how many other keys, there are."""
+        with redis.Redis.from_url(self.lab.settings.cache_url.reveal()) as cache:
+            keys = [key.startswith(CLEARED.encode()) for key in cache.scan_iter(count=1000)]
+        return {"answers": sum(keys), "other keys": len(keys) - sum(keys) > 0}
 
     def upkeep(self):
         """Return what an upkeep has made of the shop."""

@@ -20,9 +20,9 @@ from opslib.archive import record
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.headless import earlier
+from opslib.places import ROOT
 from opslib.redaction import CacheUrl, DatabaseUrl
 from opslib.runs.steps import State
-from opslib.settings import ROOT
 from tests.caches import server
 from tests.clusters import Cluster
 from tests.crash.bench import describe, environment, variables

@@ -45,7 +45,7 @@ TALK = {
     "programs.py": {"feed", "_started"},
     "web.py": {"_ask"},
     "kubernetes.py": {"bound", "set_ingress", "set_variable", "pour_log"},
-    "cache_writing.py": {"set_memory"},
+    "cache_writing.py": {"set_memory", "unlink"},
     "workspace_writing.py": {"clone", "put_environment"},
     "npm.py": {"install"},
     "dev_server.py": {"start"},

@@ -8,11 +8,16 @@ RUNBOOKS = {
     "retention": "runbooks/back-up-database",
     "upkeep": "runbooks/maintain-database",
     "roll-back": "runbooks/roll-back-deployment",
+    "roll-back-netlify": "runbooks/roll-back-deployment",
+    "roll-back-cloudflare": "runbooks/roll-back-deployment",
+    "clear": "runbooks/maintain-cache",
     "migrate": "runbooks/migrate-database",
     "scale": "runbooks/scale-for-high-traffic",
     "set-up": "runbooks/set-up-environment",
     "incident": "runbooks/respond-to-security-incident",
 }
+CLEARED = "llm:cache:crash:"
+"""A part of the cache's family that no other test fills."""
 
 
 if not all(map(shutil.which, ("git", "node", "npm"))):
@@ -27,7 +32,9 @@ def steps(scenario):
 def _parameters(scenario):
     if scenario == "retention":
         return [("apply-retention", lambda done: {})]
-    if scenario == "roll-back":
+    if scenario == "clear":
+        return [("clear-cache-family", lambda done: {"prefix": CLEARED})]
+    if scenario.startswith("roll-back"):
         return [("roll-back-front-end", lambda done: {"deployment": "previous", "wait_seconds": 60.0})]
     if scenario == "upkeep":
         return [

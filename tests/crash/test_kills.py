@@ -28,7 +28,7 @@ def until_finished(driver, case, fault, again=None):
     return told, told[-1].ended == "finished"
 
 
-@pytest.mark.parametrize("scenario", list(RUNBOOKS) if NIGHTLY else list(RUNBOOKS)[2::3])
+@pytest.mark.parametrize("scenario", list(RUNBOOKS) if NIGHTLY else list(RUNBOOKS)[2::6])
 def test_a_run_that_was_killed_anywhere_is_gone_on_with_to_the_same_end(base, driver, undisturbed, tmp_path, scenario):
     expected, last = undisturbed[scenario]
     wrong = []

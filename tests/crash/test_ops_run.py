@@ -57,7 +57,7 @@ def kernels(runner):
             if parent in below:
                 below.add(int(path.name))
                 command = (path / "cmdline").read_bytes()
-                found += [int(path.name)] if b"ipykernel" in command and b"kernel_guardian" not in command else []
+                found += [int(path.name)] if b"shell_process" in command and b"kernel_guardian" not in command else []
     return found
 
 
@@ -103,6 +103,7 @@ def ended(said):
     return said["event"] == "applied" or (said["event"] == "settled" and said["outcome"] == "done")
 
 
+@nightly
 def test_of_two_runs_at_once_one_does_it_and_the_other_is_refused(base, case):
     bench.notebook(case.folder / "notebooks", f"from opslib import actions\n{STEPS[2]}", "import time\ntime.sleep(6)")
     both = [start(case) for _ in range(2)]

@@ -42,3 +42,16 @@ def test_the_promises_are_the_guides_own():
         if promise.rpo is not None and promise.rpo.critical:
             assert f"RPO {promise.rpo.critical / 60:g} hour" in rpo
     assert [one.priority for one in PROMISES.values()] == ["P0", "P0", "P1", "P1", "P2"]
+
+
+def test_what_people_recovered_on_a_game_day_is_no_drill_of_the_tool_and_is_compared_with_its_like():
+    names = [f"2026{month:02d}29T110000Z-drill-a1b2c3" for month in (5, 8, 11)]
+    tool, people, newest = (
+        reading(drill(exercise("cache"), name=name, day=day)).rows[0]
+        for name, day in zip(names, ("", "2026-q3", "2026-q4"), strict=True)
+    )
+    rows = [tool, people, newest]
+    assert chosen(rows, "latest") == [tool]
+    assert chosen(rows, names[2]) == [newest]
+    assert before(rows, names[2]) == {"cache": people}
+    assert before([tool, people], names[1]) == {}

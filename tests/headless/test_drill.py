@@ -28,6 +28,15 @@ def test_a_service_that_the_guide_does_not_know_is_refused_with_those_that_it_do
         drill.drill(("redis",), "lab", tmp_path / "archive")
 
 
+@pytest.mark.parametrize(
+    ("said", "why"), [({"day": "Q4 2026"}, "no name of a game day"), ({"minutes": 0}, "for people")]
+)
+def test_a_game_day_has_a_name_and_gives_people_time(tmp_path, said, why):
+    with pytest.raises(UsageError, match=why):
+        drill.drill(("cache",), "lab", tmp_path / "archive", **said)
+    assert not (tmp_path / "archive").exists()
+
+
 def test_every_service_of_the_guides_table_has_a_line_in_the_order_of_its_priorities():
     assert [one.service for one in chosen(())] == list(PROMISES)
     assert [one.service for one in chosen(("frontend", "database"))] == ["database", "frontend"]

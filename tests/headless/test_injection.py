@@ -81,6 +81,14 @@ STEP = {
     "services": "api",
     "decided_by": "none",
     "fenced_by": "none",
+    "slot": "most",
+    "incident": "INC-2026-1129",
+    "severity": "critical",
+    "news": "began",
+    "export": "november",
+    "start": "2026-11-29T10:00:00Z",
+    "address": "203.0.113.9",
+    "named": "none",
 }
 LISTS = ("columns", "users", "keep", "networks", "services")
 FIELDS = [

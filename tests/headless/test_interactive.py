@@ -73,7 +73,7 @@ def test_what_stands_in_the_way_is_said_in_the_notebook(archive, lab):
     assert not archive.exists()
 
 
-def test_a_notebook_whose_file_went_meanwhile_is_sealed_without_it(archive, lab, tmp_path):
+def test_a_notebook_whose_file_went_meanwhile_is_sealed_as_it_was_when_the_run_began(archive, lab, tmp_path):
     shelf = tmp_path / "notebooks" / "diagnostics"
     shelf.mkdir(parents=True)
     shutil.copy(ROOT / "notebooks" / "diagnostics" / "cache.ipynb", shelf)
@@ -82,7 +82,10 @@ def test_a_notebook_whose_file_went_meanwhile_is_sealed_without_it(archive, lab,
     _, trouble = process.communicate(timeout=60)
     result, folder = ended(archive)
     assert (result["state"], result["verdict"]) == ("finished", "UNKNOWN"), trouble
-    assert not (folder / "notebook.ipynb").exists()
+    kept = json.loads((folder / "notebook.ipynb").read_text())["cells"]
+    assert [cell["id"] for cell in kept if cell["id"] != "injected-parameters"] == [
+        cell["id"] for cell in json.loads((ROOT / "notebooks/diagnostics/cache.ipynb").read_text())["cells"]
+    ]
 
 
 def test_nothing_that_lies_beside_a_notebook_is_imported_where_the_writing_credentials_are(archive, lab, tmp_path):
@@ -95,3 +98,10 @@ def test_nothing_that_lies_beside_a_notebook_is_imported_where_the_writing_crede
     assert process.returncode == 0, trouble
     assert not (tmp_path / "ran").exists()
     assert ended(archive)[0]["state"] == "finished"
+
+
+def test_a_notebook_whose_desk_is_gone_is_told_so_and_starts_nothing_of_its_own(archive, lab, tmp_path):
+    process = start(archive, lab, BEGIN, OPS_DESK=str(tmp_path / "gone"))
+    _, trouble = process.communicate(timeout=60)
+    assert "The desk beside JupyterLab is gone" in trouble
+    assert not archive.exists()

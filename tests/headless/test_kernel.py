@@ -14,18 +14,25 @@ import papermill  # noqa: F401 - loads the engine by its entry point, as ops run
 import pytest
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
-from papermill.exceptions import PapermillExecutionError
 
-from opslib.headless import engine, kernel_outputs, kernel_warm
+from opslib.headless import engine, kernel_outputs, kernel_warm, shell_engine
 from opslib.headless.cell_log import CellLog
 from opslib.headless.kernel_outputs import MOST, Meter
 from opslib.redaction import Redactor, Secret
 from tests.headless import bench
-from tests.scale import count
+from tests.scale import NIGHTLY, count
 from tests.waiting import living, until
 
 ROOT = Path(__file__).resolve().parents[2]
+DEAD = (DeadKernelError, shell_engine.DeadKernelError)
+FAILED = (engine.CellFailed, shell_engine.CellFailed)
 SECRET = "k9-not-for-anybody-7Qx"
+
+
+@pytest.fixture(params=[shell_engine, engine][: 2 if NIGHTLY else 1], ids=["shell", "kernel"][: 2 if NIGHTLY else 1])
+def way(request):
+    """The way in which a notebook is executed: the one of each run, and at night papermill's with a kernel."""
+    return request.param
 
 
 class Paper:
@@ -47,7 +54,7 @@ class Paper:
         return []
 
 
-def execute(folder, *sources, **limits):
+def execute(folder, *sources, way=engine, **limits):
     """Execute a notebook of these cells; returns the session and the cells as they were recorded."""
     cells = [new_code_cell(source, id=f"act-{number}") for number, source in enumerate(sources, 1)]
     nbformat.write(
@@ -55,7 +62,7 @@ def execute(folder, *sources, **limits):
         folder / "in.ipynb",
     )
     paper = Paper(folder)
-    engine.execute(str(folder / "in.ipynb"), str(folder / "out.ipynb"), {}, paper, **limits)
+    way.execute(str(folder / "in.ipynb"), str(folder / "out.ipynb"), {}, paper, **limits)
     return paper, recorded(folder)
 
 
@@ -66,11 +73,12 @@ def recorded(folder):
 
 
 RUNNER = """
-import sys
+import importlib, papermill, sys
 from pathlib import Path
 import papermill
 from tests.headless.test_kernel import execute
-execute(Path(sys.argv[1]), Path(sys.argv[1], "cell.py").read_text())
+way = importlib.import_module(sys.argv[2])
+execute(Path(sys.argv[1]), Path(sys.argv[1], "cell.py").read_text(), way=way)
 """
 TICKER = """
 import os, subprocess, sys, time
@@ -92,12 +100,14 @@ exec(ticks)
 """
 
 
-def test_the_kernel_and_all_that_it_started_die_with_a_killed_runner(tmp_path):
+def test_the_kernel_and_all_that_it_started_die_with_a_killed_runner(tmp_path, way):
     for number in range(count(2, 20)):
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / "cell.py").write_text(f"FOLDER = {str(folder)!r}\n{TICKER}")
-        runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(folder)], cwd=ROOT, stderr=subprocess.DEVNULL)
+        runner = subprocess.Popen(
+            [sys.executable, "-c", RUNNER, str(folder), way.__name__], cwd=ROOT, stderr=subprocess.DEVNULL
+        )
         files = [folder / "kernel", folder / "away"]
         until(lambda files=files: all(file.exists() and file.stat().st_size > 200 for file in files))
         killed = time.monotonic_ns()
@@ -111,7 +121,7 @@ def test_the_kernel_and_all_that_it_started_die_with_a_killed_runner(tmp_path):
             assert last - killed < 1_000_000_000
 
 
-def test_no_process_that_the_notebook_started_is_left_when_its_run_has_ended(tmp_path):
+def test_no_process_that_the_notebook_started_is_left_when_its_run_has_ended(tmp_path, way):
     pids = tmp_path / "pids"
     away = tmp_path / "away.py"
     away.write_text(
@@ -124,18 +134,19 @@ def test_no_process_that_the_notebook_started_is_left_when_its_run_has_ended(tmp
         "while len(pathlib.Path(command[-1]).read_text().split()) < 5: time.sleep(0.01)"
     )
     (tmp_path / "pids").touch()
-    execute(tmp_path, start)
+    execute(tmp_path, start, way=way)
     assert [pid for pid in map(int, pids.read_text().split()) if living(pid)] == []
 
 
-def test_a_notebook_that_kills_its_guardian_has_no_kernel_any_more_and_leaves_nothing(tmp_path):
+def test_a_notebook_that_kills_its_guardian_has_no_kernel_any_more_and_leaves_nothing(tmp_path, way):
     pids = tmp_path / "pids"
-    with pytest.raises(DeadKernelError):
+    with pytest.raises(DEAD):
         execute(
             tmp_path,
             "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
             f"open({str(pids)!r}, 'w').write(f'{{child.pid}} {{os.getpid()}}')\n"
             "os.kill(os.getppid(), 9)\ntime.sleep(60)",
+            way=way,
         )
     assert [pid for pid in map(int, pids.read_text().split()) if living(pid)] == []
 
@@ -143,16 +154,16 @@ def test_a_notebook_that_kills_its_guardian_has_no_kernel_any_more_and_leaves_no
 ENDS = [
     ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "act-1 \\(by SIGKILL\\)"),
     ("import os\nos._exit(0)", "act-1 \\(exit code 0\\)"),
-    ("import os\nos.closerange(3, 200)", "act-1 \\(by SIGABRT\\)"),
+    ("import os\nos.closerange(3, 200)", "act-1 \\((by SIGABRT|exit code 1)\\)"),
     ("import ctypes\nctypes.string_at(0)", "act-1 \\(by SIGSEGV\\)"),
     ("import os, threading\nthreading.Timer(0.2, lambda: os._exit(3)).start()", "act-2 \\(exit code 3\\)"),
 ]
 
 
 @pytest.mark.parametrize(("source", "said"), ENDS[: count(3, len(ENDS))])
-def test_a_kernel_that_ended_is_told_with_the_cell_and_how(tmp_path, source, said):
-    with pytest.raises(DeadKernelError, match=f"the kernel ended in cell {said}"):
-        execute(tmp_path, source, "import time\ntime.sleep(60)")
+def test_a_kernel_that_ended_is_told_with_the_cell_and_how(tmp_path, source, said, way):
+    with pytest.raises(DEAD, match=f"the kernel ended in cell {said}"):
+        execute(tmp_path, source, "import time\ntime.sleep(60)", way=way)
     done = [cell for cell in recorded(tmp_path) if cell["metadata"]["papermill"]["status"] == "completed"]
     assert [cell["id"] for cell in done] == (["act-1"] if "act-2" in said else [])
 
@@ -168,44 +179,44 @@ RUNAWAYS = [
 
 
 @pytest.mark.parametrize("source", RUNAWAYS[: count(3, len(RUNAWAYS))])
-def test_a_cell_that_takes_longer_than_its_limit_is_interrupted_or_killed(tmp_path, source):
+def test_a_cell_that_takes_longer_than_its_limit_is_interrupted_or_killed(tmp_path, source, way):
     with pytest.raises(TimeoutError, match="cell act-1 took longer than its limit of 1 s"):
-        execute(tmp_path, source, "1", seconds=1)
+        execute(tmp_path, source, "1", seconds=1, way=way)
     assert next(cell["metadata"]["papermill"]["status"] for cell in recorded(tmp_path)) == "failed"
 
 
-def test_a_kernel_that_has_no_heartbeat_any_more_is_given_up(tmp_path):
+def test_a_kernel_that_has_no_heartbeat_any_more_is_given_up(tmp_path, way):
     with pytest.raises(TimeoutError, match="did not answer for 1 s in cell act-1"):
-        execute(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", silent=1)
+        execute(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", silent=1, way=way)
 
 
-def test_a_kernel_that_became_another_program_is_given_up(tmp_path):
+def test_a_kernel_that_became_another_program_is_given_up(tmp_path, way):
     with pytest.raises(TimeoutError, match=r"the kernel closed its line, .*, in cell act-1"):
-        execute(tmp_path, "import os\nos.execvp('sleep', ['sleep', '600'])")
+        execute(tmp_path, "import os\nos.execvp('sleep', ['sleep', '600'])", way=way)
 
 
-def test_a_cell_that_computes_without_letting_anything_else_run_has_a_heartbeat(tmp_path):
-    _, cells = execute(tmp_path, "sum(range(5 * 10**7)), 1", silent=1.2)
+def test_a_cell_that_computes_without_letting_anything_else_run_has_a_heartbeat(tmp_path, way):
+    _, cells = execute(tmp_path, "sum(range(5 * 10**7)), 1", silent=1.2, way=way)
     assert "".join(cells[0]["outputs"][0]["data"]["text/plain"]) == "(1249999975000000, 1)"
 
 
-def test_memory_that_a_cell_may_not_have_fails_the_cell(tmp_path):
+def test_memory_that_a_cell_may_not_have_fails_the_cell(tmp_path, way):
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\nx = bytearray(2**31)"
-    with pytest.raises(PapermillExecutionError, match="MemoryError"):
-        execute(tmp_path, limit)
+    with pytest.raises(FAILED, match="MemoryError"):
+        execute(tmp_path, limit, way=way)
 
 
-def test_more_output_than_is_kept_is_cut_and_the_record_says_how_much(tmp_path):
-    _, cells = execute(tmp_path, "for _ in range(40_000): print('x' * 100)", "print('small')")
+def test_more_output_than_is_kept_is_cut_and_the_record_says_how_much(tmp_path, way):
+    _, cells = execute(tmp_path, "for _ in range(40_000): print('x' * 100)", "print('small')", way=way)
     text = "".join("".join(output["text"]) for output in cells[0]["outputs"])
     assert MOST / 2 < len(text) < MOST + 1000
     assert "bytes of this cell's output were cut: at most 2000000 are kept" in text
     assert "".join(cells[1]["outputs"][0]["text"]) == "small\n"
 
 
-def test_one_message_that_would_fill_the_runner_ends_the_kernel(tmp_path):
+def test_one_message_that_would_fill_the_runner_ends_the_kernel(tmp_path, way):
     with pytest.raises(TimeoutError, match="sent more than 67108864 bytes at once, in cell act-1"):
-        execute(tmp_path, "print('x' * 80_000_000)")
+        execute(tmp_path, "print('x' * 80_000_000)", way=way)
 
 
 def stream(text):
@@ -237,11 +248,12 @@ def test_outputs_that_were_cleared_make_room():
     assert meter.takes(stream("x" * 1_500_000))
 
 
-def test_a_signal_to_the_guardian_ends_the_kernel_too(tmp_path):
-    with pytest.raises(DeadKernelError):
+def test_a_signal_to_the_guardian_ends_the_kernel_too(tmp_path, way):
+    with pytest.raises(DEAD):
         execute(
             tmp_path,
             f"import os, signal, time\nos.kill(os.getppid(), {int(signal.SIGTERM)})\ntime.sleep(60)",
+            way=way,
         )
 
 

@@ -9,13 +9,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
+from dotenv import dotenv_values
 
 from opslib.archive.verify import verify
-from opslib.errors import SettingsError
-from opslib.headless import kernel_user
+from opslib.errors import SettingsError, StepFailed
+from opslib.headless import jupyter, kernel_user
+from opslib.runs.attaching import DESK
+from opslib.runs.channel import Client
 from tests.descriptions import description
 from tests.headless import bench
+from tests.scale import NIGHTLY, nightly
 
 USER = "nobody"
 BUILD = "tests/actions/test_frontend_build.py::test_a_build_runs_as_the_other_user_and_sees_nothing_of_the_executor"
@@ -68,7 +73,7 @@ def test_where_python_lies_in_a_closed_folder_these_tests_pass_with_that_folder_
         pytest.skip("this machine gives nobody mounts of their own")
     done = subprocess.run(["unshare", "-m", *script, *tests], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"\d+ passed, 1 skipped", done.stdout), done.stdout
+    assert re.search(rf"\d+ passed, {1 if NIGHTLY else 2} skipped", done.stdout), done.stdout
 
 
 @pytest.fixture
@@ -174,7 +179,7 @@ def test_a_user_that_would_keep_nothing_apart_is_refused(tmp_path, name):
 
 def test_a_process_of_the_same_user_cannot_look_into_one_that_hides(other):
     hidden = (
-        "import sys, time\nfrom opslib.headless.kernel_process import hide\n"
+        "import sys, time\nfrom opslib.headless.kernel_leash import hide\n"
         "if len(sys.argv) > 1: hide()\nprint('there', flush=True)\ntime.sleep(60)"
     )
     as_other = {"user": other.uid, "group": other.gid, "extra_groups": [], "cwd": "/", "text": True}
@@ -189,3 +194,49 @@ def test_a_process_of_the_same_user_cannot_look_into_one_that_hides(other):
             process.kill()
     assert "in-the-environment" in seen[0]
     assert seen[1] == ""
+
+
+AT_THE_DESK = """
+import json, os
+from pathlib import Path
+from opslib.runs.attaching import DESK, attach
+from opslib.runs.channel import Client
+path, variables = attach("staging")
+known = Client(path).ask("hello", environment="staging")["by_hand"]
+said = {}
+for place in json.loads(os.environ["PLACES"]):
+    try:
+        said[place] = str(os.listdir(place) if os.path.isdir(place) else len(open(place, "rb").read()))
+    except OSError as error:
+        said[place] = type(error).__name__
+print(json.dumps({"uid": os.getuid(), "known": known, "said": said, "writes": "DATABASE_URL" in variables}))
+"""
+
+
+@nightly
+def test_jupyterlab_and_its_notebooks_are_the_other_user_and_a_desk_hears_nobody_else(place, other, lab, monkeypatch):
+    described = dotenv_values(lab.folder / "target.env")
+    described |= {"OPS_KERNEL_USER": USER, "OPS_ENVIRONMENT": "staging", "OPS_ARCHIVE": f"{place}/archive"}
+    for name, value in described.items():
+        monkeypatch.setenv(name, value or "")
+    (place / "archive").mkdir(mode=0o700)
+    with jupyter.serving("staging", port=18900) as running:
+        process = psutil.Process(running.process.pid)
+        assert process.uids().real == other.uid
+        own = process.environ()
+        assert {name for name in own if name in described} == set()
+        private = Path(own[DESK]).parent
+        places = [f"/proc/{os.getpid()}/environ", f"{place}/archive", str(private)]
+        asking = {DESK: own[DESK], "PYTHONPATH": str(ROOT), "PLACES": json.dumps(places)}
+        asking["JPY_SESSION_NAME"] = str(running.home / "notebooks" / "start-here.ipynb")
+        command = [sys.executable, "-P", "-c", AT_THE_DESK]
+        as_other = {"user": other.uid, "group": other.gid, "extra_groups": [], "cwd": "/"}
+        done = subprocess.run(command, env=asking, capture_output=True, text=True, check=False, **as_other)
+        said = json.loads(done.stdout or done.stderr)
+        assert (said["uid"], said["known"], said["writes"]) == (other.uid, True, False)
+        assert said["said"] == dict.fromkeys(places, "PermissionError")
+        stranger = Client(own[DESK])  # root, and not the user that the desk is for
+        with pytest.raises((StepFailed, OSError)):
+            stranger.ask("begin", environment="staging", notebook="start-here")
+    assert not private.exists()
+    assert verify(place / "archive").ok

@@ -28,6 +28,7 @@ from opslib.runs.claims import claim_plan
 from opslib.runs.saved_plan import parse
 from opslib.settings_guard import shown
 from tests.backup_place import place as make_place
+from tests.scale import nightly
 from tests.signing import APPROVER, Keys
 from tests.waiting import until
 
@@ -142,6 +143,7 @@ def test_what_moved_since_it_was_approved_is_refused_with_what_moved_and_nothing
     assert production.place.objects() == before
 
 
+@nightly
 def test_a_notebook_that_was_edited_since_voids_the_approval(production, tmp_path):
     plan = production.plan()
     production.approve(plan, "ann", "ben")
@@ -151,6 +153,7 @@ def test_a_notebook_that_was_edited_since_voids_the_approval(production, tmp_pat
     assert len(production.names()) == 3
 
 
+@nightly
 def test_a_target_description_that_changed_since_voids_the_approval(production, monkeypatch):
     plan = production.plan()
     production.approve(plan, "ann", "ben")
@@ -169,6 +172,7 @@ def test_break_glass_by_one_person_is_let_through_and_marked(production):
     assert "sales are down" in page
 
 
+@nightly
 def test_in_a_freeze_nothing_is_changed_unless_the_glass_is_broken(production, monkeypatch):
     begin, end = (datetime.now(UTC) + timedelta(hours=hours) for hours in (-1, 1))
     monkeypatch.setenv("OPS_FREEZE", f"{begin:%Y-%m-%dT%H:%MZ}/{end:%Y-%m-%dT%H:%MZ}")
@@ -258,6 +262,7 @@ def test_an_approved_run_that_was_killed_goes_on_under_its_approval_and_is_undon
     assert verify(production.archive).ok
 
 
+@nightly
 def test_a_plan_file_that_was_carried_elsewhere_is_applied_with_the_approvals_beside_it(production, tmp_path):
     plan = production.plan()
     elsewhere = tmp_path / "mail"
@@ -356,6 +361,7 @@ def test_nothing_is_applied_while_nobody_can_know_whether_it_was(production, mon
         claim_plan(target, plan, f"{plan}-apply")
 
 
+@nightly
 def test_the_end_of_an_approved_plan_is_not_applied_without_its_beginning(production):
     first = "run.step(actions.backups.TakeBackup()) if run.mode == 'plan' else None"
     write(production.archive.parent, first, "run.step(actions.backups.ApplyRetention())")

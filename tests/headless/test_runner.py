@@ -18,6 +18,7 @@ from opslib.archive.verify import verify
 from opslib.errors import UsageError
 from opslib.headless import kernel_warm, runner
 from opslib.redaction import Redactor
+from tests.scale import nightly
 from tests.waiting import living, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -257,6 +258,7 @@ def test_wrong_usage_exits_with_64_and_starts_nothing(shelf, arguments):
     assert not (shelf / "archive").exists()
 
 
+@nightly
 def test_a_signal_that_comes_again_and_again_still_seals_the_run_and_leaves_nothing_behind(shelf):
     write(shelf, "import time\ntime.sleep(60)")
     process = ops(shelf, "run", "runbooks/try-things", "--json")
@@ -286,6 +288,7 @@ def test_a_signal_before_the_first_cell_ends_the_run_in_a_stated_state_too(shelf
     assert not list((shelf / "tmp").iterdir())
 
 
+@nightly
 def test_runs_that_go_on_at_the_same_time_in_one_folder_do_not_meet(shelf):
     write(shelf, CHECK + "run.check(check)")
     processes = [ops(shelf, "run", "runbooks/try-things", "--json") for _ in range(3)]
@@ -295,6 +298,7 @@ def test_runs_that_go_on_at_the_same_time_in_one_folder_do_not_meet(shelf):
     assert not list(ROOT.glob("kernel-ipc*"))
 
 
+@nightly
 def test_what_a_kernel_writes_past_its_messages_reaches_nobody(shelf, lab):
     past = "import atexit, os, sys\nsecret = run.target.settings.read_database_url.reveal()\n"
     write(

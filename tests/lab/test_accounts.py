@@ -10,6 +10,7 @@ import pytest
 
 from opslib.lab import accounts
 from opslib.lab.database import find_pg_bin
+from tests.scale import nightly
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
@@ -46,6 +47,7 @@ def test_where_namespaces_are_forbidden_root_runs_postgresql_as_the_user_nobody(
     assert lab.up(1_000) == "already up"
 
 
+@nightly
 def test_an_ordinary_user_can_start_and_stop_the_lab_by_hand(tmp_path):
     # Root plays the ordinary user in a user namespace: there it is user 1000 with no privilege.
     user = accounts.namespace(1000) if os.geteuid() == 0 else accounts.Account()

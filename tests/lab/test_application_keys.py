@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from opslib.lab.broken import providers
+from opslib.lab.processes import LabError
 from opslib.redaction import Secret
 from opslib.systems.kubernetes_secrets import ClusterSecrets
 from tests.llm_keys import Dashboard, Pods
@@ -49,7 +51,7 @@ def test_a_new_key_serves_after_the_pods_start_anew_and_not_before(lab, place):
 
 def test_without_pods_that_take_traffic_no_provider_can_be_called(lab, place):
     pods, _ = place
-    state = pods.doors.cluster()
+    before, state = pods.doors.cluster(), pods.doors.cluster()
     state["ailing"] = {"api-server": "CrashLoopBackOff"}
     state["objects"]["pods"] = {
         key: one
@@ -58,3 +60,9 @@ def test_without_pods_that_take_traffic_no_provider_can_be_called(lab, place):
     }
     pods.doors.put(kubernetes=state)
     assert seen(lab)["openAI"] == "unhealthy"
+    # Pods that are not there fail no provider: when they are back they serve, and wait for no breaker.
+    person = providers.login(lab.settings, "member")
+    with pytest.raises(LabError, match="503"):
+        providers.asked_once(lab.settings, person, "opslib-test-1")
+    pods.doors.put(kubernetes=before)
+    providers.asked_once(lab.settings, person, "opslib-test-2")

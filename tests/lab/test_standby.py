@@ -23,7 +23,7 @@ from opslib.lab.standby import Standby
 from opslib.model import Verdict
 from opslib.runs.reading import evaluate
 from opslib.systems.target import ReadTarget
-from tests.scale import first
+from tests.scale import first, nightly
 from tests.waiting import living, until
 
 
@@ -98,6 +98,7 @@ def test_recovery_to_just_before_a_bad_update_brings_back_exactly_the_rows_of_th
     assert [row["state"] for row in pair.status() if row["service"] == "recovery"] == ["up"]
 
 
+@nightly
 def test_a_moment_that_the_kept_log_does_not_reach_is_refused_and_never_half_recovered(pair):
     primary, _, _ = servers(pair)
     now = one(primary, "select now()")
@@ -165,6 +166,7 @@ def test_a_standby_that_died_follows_again_and_one_whose_slot_is_gone_is_made_an
     until(lambda: one(standby, "select to_regclass('public.anew') is not null"))
 
 
+@nightly
 def test_a_former_primary_is_not_started_beside_the_promoted_one_and_rejoins_as_its_standby(pair):
     primary, standby, _ = servers(pair)
     with primary.session(DATABASE) as session:
@@ -195,6 +197,7 @@ def test_a_former_primary_is_not_started_beside_the_promoted_one_and_rejoins_as_
         session.execute("drop table public.told")
 
 
+@nightly
 def test_nothing_is_left_when_it_is_taken_down_frozen(pair):
     mains = [find(server.trace) for server in servers(pair)[:2]]
     family = [process for main in mains for process in (main, *main.children())]

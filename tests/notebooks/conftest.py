@@ -13,7 +13,9 @@ from opslib.headless.kernel_warm import Zygote, keep_warm
 from opslib.lab.supervisor import Lab
 from opslib.systems.postgres import connect
 from opslib.systems.target import WriteTarget
+from tests.descriptions import as_production
 from tests.kubernetes import ClusterDoors
+from tests.signing import APPROVER, Keys
 from tests.vendors import Doors
 
 ROWS = 20_000
@@ -115,3 +117,15 @@ def writing(house):
     target = WriteTarget(house.settings, "test")
     yield target
     target.close()
+
+
+@pytest.fixture
+def production(house, tmp_path, monkeypatch):
+    """The house described as production, with three people who may approve."""
+    keys = Keys(tmp_path)
+    signers = tmp_path / "allowed_signers"
+    signers.write_text("".join(keys.line(who, APPROVER) for who in ("ann", "ben", "cat")))
+    for name, value in as_production(house.settings, signers).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OPS_LOCKS", str(tmp_path / "locks"))
+    return SimpleNamespace(keys=keys, archive=tmp_path / "archive", house=house)

@@ -2,50 +2,29 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from opslib import settings
 from opslib.archive.verify import verify
 from opslib.errors import Refused
 from opslib.headless import agreement, runner
 from opslib.lab.broken import find
-from opslib.redaction import Secret
 from opslib.runs.approval import required
 from opslib.runs.saved_plan import parse
-from opslib.settings_guard import shown
 from tests.scale import nightly
-from tests.signing import APPROVER, Keys
 
-BROKEN = {"runbooks/end-blocking-session": "blocked-sessions"}
+BROKEN = {"runbooks/end-blocking-session": "blocked-sessions", "runbooks/free-database-disk": "disk-full"}
 """What must be amiss before a runbook has anything to do."""
 ASKED = {
     "runbooks/deploy-supabase": (),
     "runbooks/end-blocking-session": (),
     "runbooks/force-full-deployment": (),
+    "runbooks/free-database-disk": ("slot=reporting_copy", "minutes=1"),
     "runbooks/maintain-cache": ("window_seconds=1", "least_lookups=1"),
     "runbooks/maintain-database": (),
     "runbooks/roll-back-deployment": (),
     "runbooks/scale-for-high-traffic": (),
 }
-
-
-@pytest.fixture
-def production(house, tmp_path, monkeypatch):
-    """The house described as production, with three people who may approve."""
-    keys = Keys(tmp_path)
-    signers = tmp_path / "allowed_signers"
-    signers.write_text("".join(keys.line(who, APPROVER) for who in ("ann", "ben", "cat")))
-    given = {"environment": "production", "allowed_signers": signers, "operators": {}}
-    described = house.settings.model_copy(update=given)
-    for name, field in settings.Settings.model_fields.items():
-        value = getattr(described, name)
-        if value not in (None, (), {}):
-            text = value.reveal() if isinstance(value, Secret) else shown(value)
-            monkeypatch.setenv(str(field.alias), text.replace(", ", ","))
-    monkeypatch.setenv("OPS_LOCKS", str(tmp_path / "locks"))
-    return SimpleNamespace(keys=keys, archive=tmp_path / "archive", house=house)
 
 
 @nightly

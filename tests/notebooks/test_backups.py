@@ -1,6 +1,7 @@
 """The notebook of backups as people run it: without a backup, with a proven one, and where nobody answers."""
 
 from opslib.archive.verify import verify
+from opslib.lab.broken import find
 from opslib.redaction import Redactor
 from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
@@ -9,7 +10,7 @@ from tests.vendors import Doors
 NAME = "diagnostics/backups"
 OURS = {"backup-freshness", "proof-age", "recovery-time", "backup-coverage", "backup-shrinkage", "backup-overdue"}
 OTHERS = {"backup-protections", "backup-automatic", "backup-point-in-time", "backup-places", "backup-logs"}
-OTHERS |= {"database-ways-back"}
+OTHERS |= {"database-ways-back", "backup-access"}
 
 
 def test_without_a_backup_it_says_so_first_and_changes_nothing(house, run, fingerprint):
@@ -30,6 +31,23 @@ def test_with_a_proven_backup_all_is_well(run):
     result, folder = run(NAME)
     assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
     assert verdicts(folder) == dict.fromkeys(OURS | OTHERS, "OK")
+
+
+@nightly
+def test_a_bucket_that_lets_nobody_in_is_named_and_a_backup_fails_for_real_until_its_owner_opens_it(house, run):
+    fault = find("bucket-denied")
+    fault.make(house.settings)
+    try:
+        said = verdicts(run(NAME)[1])
+        failed, _ = run("runbooks/back-up-database")
+    finally:
+        fault.mend(house.settings)
+    assert said["backup-access"] == "CRITICAL"
+    assert (said["backup-protections"], said["backup-automatic"]) == ("OK", "OK")
+    assert (failed["state"], failed["exit_code"]) != ("finished", 0), failed
+    assert "these credentials may not do that" in failed["reason"]
+    assert run("runbooks/back-up-database")[0]["exit_code"] == 0
+    assert verdicts(run(NAME)[1])["backup-access"] == "OK"
 
 
 @nightly

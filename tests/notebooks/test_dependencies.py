@@ -16,6 +16,7 @@ CHECKS = {
     "dependencies-intake",
     "dependencies-new-issues",
 }
+CLOCKS = "dependencies-clocks"
 HOSTILE = "<script>alert(1)</script>\x1b[2J"
 
 
@@ -30,7 +31,7 @@ def test_a_look_finds_all_well_changes_nothing_and_shows_no_secret(house, run, f
     result, folder = run(NAME)
     assert (result["state"], result["exit_code"]) == ("finished", 0), result
     assert fingerprint() == before
-    assert verdicts(folder) == dict.fromkeys(CHECKS, "OK")
+    assert verdicts(folder) == dict.fromkeys(CHECKS | {CLOCKS}, "OK")
     page = (folder / "report.html").read_text()
     for words in ("Vendors at a glance", "Days that certificates last", "valuecanvas@1.4.0", "runbooks/roll-back"):
         assert words in page
@@ -51,6 +52,7 @@ def test_what_is_amiss_is_found_each_by_its_own_check(run, there):
     assert verdicts(folder) == {
         **dict.fromkeys(CHECKS, "CRITICAL"),
         "dependencies-certificates": "OK",
+        CLOCKS: "OK",
     }
     page = (folder / "report.html").read_text()
     assert "<script>" not in page
@@ -66,6 +68,7 @@ def test_where_nobody_answers_nothing_is_green_and_the_rest_is_looked_at(run, th
     assert verdicts(folder) == {
         **dict.fromkeys(CHECKS, "UNKNOWN"),
         "dependencies-certificates": "OK",
+        CLOCKS: "OK",
     }
 
 

@@ -24,6 +24,7 @@ def there(house):
     with project(house.settings) as made, shelf(house.settings) as kept:
         kept.put(TOGETHER_API_KEY=OLD)
         made.secret("TOGETHER_API_KEY", OLD)
+        made.secret("OPENAI_API_KEY", None)
         kept.put(TOGETHER_API_KEY=NEW)
         yield made
 

@@ -22,9 +22,13 @@ def test_nothing_is_green_that_nobody_could_look_at_and_what_was_set_up_is(run, 
         "environment-local-tools",
         "environment-accounts",
         "environment-production",
+        "environment-built",
+        # That none stands here is well: nobody has to develop on this machine.
+        "environment-development",
     }
     made, _ = run("runbooks/set-up-environment")
     found = verdicts(run(NAME)[1])
-    assert {found[f"environment-{name}"] for name in ("tools", "checkout", "variables", "privacy", "apart")} == {"OK"}
+    well = ("tools", "checkout", "variables", "privacy", "apart", "development")
+    assert {found[f"environment-{name}"] for name in well} == {"OK"}
     assert found["environment-scripts"] == "WARNING"
     assert undo(made["run"], house.archive)["exit_code"] == 0

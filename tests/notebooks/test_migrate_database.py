@@ -146,6 +146,7 @@ def test_with_nothing_pending_nothing_is_done_and_a_backup_of_before_is_no_groun
     assert (fingerprint(), databases(house)) == (before, names)
 
 
+@nightly
 def test_what_may_destroy_needs_its_own_word_and_a_bad_version_is_no_parameter(house, run, fingerprint):
     files = Path(house.settings.migrations)
     (files / "migrations" / "20260501000000_next.sql").write_text("DROP TABLE public.case_notes;\n")

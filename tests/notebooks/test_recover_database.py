@@ -20,6 +20,8 @@ import pytest
 
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
+from opslib.errors import Refused
+from opslib.headless import agreement, origin, runner
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.lab.broken import find, parts
@@ -28,6 +30,10 @@ from opslib.lab.processes import LabError
 from opslib.lab.supervisor import Lab
 from opslib.probes.database import servers as probe
 from opslib.redaction import Redactor
+from opslib.runs import approvals
+from opslib.runs.approval import Approval, required
+from opslib.runs.saved_plan import parse, sha256
+from opslib.systems import ssh_keygen
 from opslib.systems.fencing import FenceAgent
 from opslib.systems.gateway_user import AskingAdministrator
 from opslib.systems.target import ReadTarget
@@ -264,6 +270,21 @@ def supported(house):
     return not row["primary"]["answers"] and row["standby"]["receiver"] != "streaming"
 
 
+def begun(house, step, event):
+    """Return what says whether a run that begins from now on has come to an event of a step."""
+    earlier = set((house.archive / "runs").glob("*/journal.jsonl"))
+
+    def came():
+        for path in set((house.archive / "runs").glob("*/journal.jsonl")) - earlier:
+            with suppress(ValueError):
+                lines = [json.loads(line) for line in path.read_text().splitlines()]
+                if any(line["event"] == event and line["step"] == step for line in lines):
+                    return True
+        return False
+
+    return came
+
+
 @nightly
 @pytest.mark.parametrize("event", ["intent", "applied"])
 @pytest.mark.parametrize("step", STEPS)
@@ -271,17 +292,7 @@ def test_a_run_that_is_killed_at_any_step_goes_on_to_the_same_end(whole, step, e
     settings, before = whole.settings, unaffected(whole)
     find("primary-killed").make(settings)
     until(lambda: supported(whole))
-    earlier = set((whole.archive / "runs").glob("*/journal.jsonl"))
-
-    def came():
-        for path in set((whole.archive / "runs").glob("*/journal.jsonl")) - earlier:
-            with suppress(ValueError):
-                lines = [json.loads(line) for line in path.read_text().splitlines()]
-                if any(line["event"] == event and line["step"] == step for line in lines):
-                    return True
-        return False
-
-    name, seen = killed(NAME, GO, whole.archive, came)
+    name, seen = killed(NAME, GO, whole.archive, begun(whole, step, event))
     assert not [line for line in seen if settings.fence_password.reveal() in line]
     again = resume(name, whole.archive)
     while again["state"] == "failed" and "may be" in again["reason"]:
@@ -291,6 +302,26 @@ def test_a_run_that_is_killed_at_any_step_goes_on_to_the_same_end(whole, step, e
     assert (row["primary"]["standby"], row["primary"]["receiver"]) == (True, "streaming")
     assert row["standby"]["standby"] is False
     refuses_writes(settings.database_url)
+    assert unaffected(whole) == before
+
+
+@nightly
+@pytest.mark.parametrize("event", [None, "intent", "applied"])
+def test_a_standby_whose_replay_was_paused_goes_on_also_when_the_run_is_killed(whole, run, event):
+    settings, before = whole.settings, unaffected(whole)
+    given = ("way=replay", "decided_by=ann", "wait_seconds=60")
+    find("replay-paused").make(settings)
+    if event is None:
+        refused, _ = run(NAME, "way=replay")
+        assert (refused["state"], "wanted to keep what it holds" in refused["reason"]) == ("refused", True)
+        result, folder = run(NAME, *given)
+    else:
+        name, _ = killed(NAME, given, whole.archive, begun(whole, "resume-replay", event))
+        result = resume(name, whole.archive)
+        folder = Path(result["report"]).parent
+    assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
+    assert verdicts(folder)["database-servers"] == "OK"
+    assert servers(whole)["standby"]["replay"] == "not paused"
     assert unaffected(whole) == before
 
 
@@ -409,6 +440,67 @@ def test_a_closed_primary_that_is_started_again_takes_no_write_and_the_applicati
     assert servers(whole)["primary"]["kind"] == "fenced"
     result, _ = run(NAME, *GO)
     assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
+
+
+def refused(production, plan, why):
+    """Hold that the plan is not applied, and that the standby is still one."""
+    with pytest.raises(Refused, match=why):
+        agreement.apply(plan, "production", production.archive)
+    assert servers(production.house)["standby"]["standby"] is True
+
+
+@nightly
+def test_a_failover_of_production_is_applied_as_two_others_approved_it_and_by_no_others_word(
+    whole, production, monkeypatch
+):
+    monkeypatch.setenv("OPS_OPERATORS", f"{origin.who()}=ann@valuecanvas")
+    find("primary-killed").make(whole.settings)
+    made = runner.run(NAME, GO, "production", production.archive, mode="plan")
+    assert made["state"] == "finished", made["reason"]
+    plan = (production.archive / "runs" / made["run"] / "plan.json").read_bytes()
+    signed = production.archive / "approvals" / made["run"]
+    assert required(parse(plan).steps, "production", ()) == 2
+    refused(production, made["run"], "0 count")
+    # Who asked for it is none of the two, whatever key signs; one other is not enough.
+    with pytest.raises(Refused, match="who asked"):
+        production.keys.sign(plan, signed, "ann")
+    production.keys.sign(plan, signed, "ben")
+    saved = parse(plan)
+    forged = Approval("approve", saved.run, sha256(plan), "ann@valuecanvas", datetime.now(UTC), saved.expires_at)
+    (signed / "ann@valuecanvas.approval").write_bytes(forged.encode())
+    own = ssh_keygen.sign(forged.encode(), "opslib-approve", production.keys["ann"])
+    (signed / "ann@valuecanvas.approval.sig").write_bytes(own)
+    refused(production, made["run"], "1 count.*who asked")
+    # A second person's approval that has expired by now is none.
+    approvals.approve(
+        plan,
+        signed,
+        key=production.keys["cat"],
+        principal="cat@valuecanvas",
+        kind="approve",
+        reason="",
+        expires=timedelta(seconds=1),
+        trust=None,
+        unattended=(),
+        requested_by=frozenset(),
+        moment=datetime.now(UTC),
+    )
+    expired = datetime.now(UTC) + timedelta(seconds=1)
+    until(lambda: datetime.now(UTC) > expired)
+    refused(production, made["run"], "expired")
+    for file in signed.glob("cat@*"):
+        file.unlink()
+    production.keys.sign(plan, signed, "cat")
+    applied = agreement.apply(made["run"], "production", production.archive)
+    assert (applied["state"], applied["exit_code"]) == ("finished", 0), applied["reason"]
+    assert {one["principal"] for one in applied["approvals"]} == {"ben@valuecanvas", "cat@valuecanvas"}
+    row = servers(whole)
+    assert (row["primary"]["standby"], row["standby"]["standby"]) == (True, False)
+    kept = production.archive / "runs" / applied["run"] / "approvals"
+    assert (kept / "ben@valuecanvas.approval.sig").is_file()
+    with pytest.raises(Refused, match="applied already"):
+        agreement.apply(made["run"], "production", production.archive)
+    assert verify(production.archive).ok
 
 
 def test_the_archive_of_all_these_runs_verifies(house):

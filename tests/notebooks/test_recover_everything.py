@@ -11,7 +11,7 @@ from opslib.headless import agreement
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.lab.broken import find
-from opslib.lab.broken.cluster import BAD, GOOD
+from opslib.lab.broken.revision import BAD, GOOD
 from opslib.redaction import Redactor
 from opslib.runs.saved_plan import parse
 from tests.killing import killed
@@ -24,7 +24,7 @@ __all__ = ["terraform"]
 NAME = "disaster/recover-everything"
 STEPS = [
     *("apply-infrastructure", "recover-api", "switch-site", "recover-workers", "restart-cache"),
-    *("make-room", "roll-back-front-end"),
+    *("make-room", "roll-back-front-end", "recover-prometheus", "recover-grafana"),
 ]
 BAD_STATES = {
     "cache-lost": lambda objects: not ready(objects, "redis-0"),
@@ -88,7 +88,7 @@ def test_what_is_out_is_planned_in_the_order_of_priority_and_recovered_exactly_s
     assert (doors.pods_of("api-server"), uid(doors)) == (wedged, cache)
     saved = parse((folder / "plan.json").read_bytes())
     assert [step.step for step in saved.steps] == STEPS
-    assert [saved.step(name).touches for name in STEPS] == [0, 1, 0, 0, 1, 0, 0]
+    assert [saved.step(name).touches for name in STEPS] == [0, 1, 0, 0, 1, 0, 0, 0, 0]
     assert saved.step("restart-cache").after["lost at most"] == "last-writes"
     page = (folder / "report.html").read_text()
     for words in ("P1 Redis Cache is out", "disaster/recover-database", "The order of recovery", "services=redis"):
@@ -126,6 +126,11 @@ def test_as_it_stands_it_looks_and_changes_nothing_whatever_is_out(house, run, d
         ("cache-lost", ("services=redis",)),
         ("cache-full", ("services=redis", "cache_megabytes=64", "cache_policy=volatile-lru")),
         ("cache-evicts-jobs", ("cache_policy=volatile-lru",)),
+        ("agent-workers-at-zero", ("services=worker",)),
+        ("agent-revision-fails", ("services=worker", "back=previous")),
+        ("metrics-route-gone", ("services=api", "back=previous")),
+        ("prometheus-at-zero", ("services=prometheus",)),
+        ("grafana-crashes", ("services=grafana",)),
     ],
 )
 def test_each_fault_is_recovered_and_its_own_check_finds_nothing_any_more(house, run, doors, broken, fault, given):

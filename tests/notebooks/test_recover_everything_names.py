@@ -1,10 +1,9 @@
 """The API's name led elsewhere as people do it: looked at, planned, applied as planned, undone, broken off, killed.
 
-The cells are those that disaster/recover-everything has for names, as a notebook of their own.
+The cells are those that disaster/recover-everything has for names, taken out of it: the others have tests of theirs.
 """
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,9 @@ from tests.scale import nightly
 from tests.sites import line, record, zone_doors
 
 NAME = "disaster/recover-everything"
-CELLS = Path(__file__).with_name("names_of_recover_everything.ipynb")
-GIVEN = ("lead_api_to=recovery", "names_wait_seconds=20")
+WHOLE = Path(__file__).resolve().parents[2] / "notebooks" / f"{NAME}.ipynb"
+CELLS = ("what-this-is", "parameters", "begin", "api-name", "recovery-site", "switch-site", "api-name-after", "finish")
+GIVEN = ("lead_api_to=recovery", "wait_seconds=20")
 OWN, RECOVERY = {"A": ["127.0.0.1"]}, {"A": ["127.0.0.2"]}
 
 
@@ -31,7 +31,10 @@ OWN, RECOVERY = {"A": ["127.0.0.1"]}, {"A": ["127.0.0.2"]}
 def notebook(tmp_path, monkeypatch):
     place = tmp_path / "notebooks" / f"{NAME}.ipynb"
     place.parent.mkdir(parents=True)
-    shutil.copy(CELLS, place)
+    book = json.loads(WHOLE.read_text())
+    book["cells"] = [cell for cell in book["cells"] if cell["id"] in CELLS]
+    assert tuple(cell["id"] for cell in book["cells"]) == CELLS
+    place.write_text(json.dumps(book))
     monkeypatch.setenv("OPS_NOTEBOOKS", str(tmp_path / "notebooks"))
 
 
@@ -101,7 +104,7 @@ def test_a_look_alone_changes_nothing_and_is_ok(run, zone):
 @nightly
 def test_the_name_is_led_back_to_its_own_site(run, zone):
     zone.put(record("A", "127.0.0.2"))
-    result, folder = run(NAME, "lead_api_to=own", "names_wait_seconds=20")
+    result, folder = run(NAME, "lead_api_to=own", "wait_seconds=20")
     assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
     assert (zone.leads(), verdicts(folder)["dependencies-api-name"]) == (OWN, "OK")
 
@@ -110,7 +113,7 @@ def test_the_name_is_led_back_to_its_own_site(run, zone):
 def test_a_name_server_that_lags_behind_insync_fails_the_step_and_is_undone(house, run, zone):
     assert run(NAME)[0]["exit_code"] == 0
     zone.serve(behind={"1": 3600})
-    result, folder = run(NAME, "lead_api_to=recovery", "names_wait_seconds=2")
+    result, folder = run(NAME, "lead_api_to=recovery", "wait_seconds=2")
     assert (result["state"], result["exit_code"]) == ("failed", 5), result
     assert "though Route 53 says INSYNC" in (folder / "report.html").read_text()
     zone.serve(behind={})

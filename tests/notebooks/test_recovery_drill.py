@@ -24,6 +24,7 @@ from opslib.lab.broken import find
 from opslib.probes.backups_drill import FILE, Drill
 from opslib.redaction import Redactor
 from opslib.systems.postgres import connect
+from tests.notebooks.conftest import ROWS
 from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 from tests.waiting import until
@@ -94,12 +95,14 @@ def test_a_drill_of_one_service_is_measured_recorded_sealed_and_shown(house, fin
 
 
 def with_standby(house):
-    """Give the house's lab the second server that a failover needs."""
+    """Make the house's lab anew with the second server that a failover needs: a lab that is there keeps what it has."""
+    house.lab.down()
     os.environ["LAB_STANDBY"] = "1"
     try:
-        house.lab.up()
+        house.lab.up(ROWS)
     finally:
         os.environ["LAB_STANDBY"] = "0"
+    house.settings = house.lab.settings()
 
 
 @nightly

@@ -134,6 +134,7 @@ def test_without_a_persons_word_nothing_is_revoked_and_all_of_it_is_taken_back(r
     hold(house, new, there.old)
 
 
+@nightly
 def test_an_old_key_that_is_used_in_the_soak_stops_nobody_but_is_not_revoked(run, house, there):
     stop, old = threading.Event(), there.writing.vault.stage("AWSCURRENT").value(there.variable)
 

@@ -123,6 +123,7 @@ def back(house, doors, run):
     assert memory(house) == (64, "volatile-lru")
 
 
+@nightly
 def test_a_run_that_is_killed_while_it_waits_for_pods_goes_on_and_sets_nothing_twice(house, doors, tmp_path):
     doors.change(tick_seconds=1.0)
     known = {run.run for run in Archive(house.archive).runs()}

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from opslib.redaction import Secret
+from tests.scale import nightly
 from tests.supabase import project
 from tests.vaults import Shelf
 
@@ -51,6 +52,7 @@ def secrets(settings):
     return every, given
 
 
+@nightly
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_no_process_shows_a_secret_while_the_runbooks_run(run, house):
     needles, given = secrets(house.settings)

@@ -12,7 +12,7 @@ NAME = "diagnostics/supabase"
 CHECKS = {
     *("supabase-project", "supabase-services", "supabase-name", "supabase-reach", "dependencies-certificates"),
     *("supabase-keys", "supabase-apikey", "supabase-clock", "supabase-tables", "supabase-cors", "supabase-network"),
-    "database-reachable",
+    *("supabase-migrations", "supabase-secrets", "supabase-functions", "supabase-calls", "database-reachable"),
 }
 HOSTILE = "<script>alert(1)</script>\x1b[2J"
 
@@ -73,7 +73,7 @@ def test_where_nobody_answers_nothing_of_it_is_green_and_the_rest_is_looked_at(r
         result, folder = run(NAME)
     assert (result["state"], result["exit_code"]) == ("finished", 2), result
     found = verdicts(folder)
-    fine = {"dependencies-certificates", "database-reachable", "supabase-keys", "supabase-name"}
+    fine = {"dependencies-certificates", "database-reachable", "supabase-keys", "supabase-migrations", "supabase-name"}
     assert {name for name, verdict in found.items() if verdict == "OK"} == fine
     assert {name for name, verdict in found.items() if verdict == "CRITICAL"} == {"supabase-reach"}
 

@@ -64,7 +64,7 @@ def test_what_is_new_is_named_first_its_symptom_is_explained_and_changes_are_tol
     assert (result["state"], result["exit_code"]) == ("finished", 2), result["reason"]
     survey = shown(folder, "all-areas")
     assert survey["first"]["check"] == "llm-key-together"
-    assert survey["rows"][0]["next"] == "runbooks/rotate-api-keys"
+    assert survey["rows"][0]["next"] == result["leads_to"] == "runbooks/rotate-api-keys"
     assert survey["rows"][0]["last_good"]
     assert "take-backup" in {row["action"] for row in shown(folder, "changes")["rows"]}
     (agent,) = [row for row in shown(folder, "symptoms")["rows"] if row["symptom"] == "agent-not-responding"]

@@ -25,10 +25,11 @@ def test_each_way_is_said_with_its_promise_against_the_rpo_and_its_loss_now():
     made = database.promises(reading(ROWS))
     ElementTree.fromstring(made.svg)
     assert made.alternative == (
-        "The RPO is 1 h. failover: promises nothing, now 0 s; point-in-time recovery: at most 30.0 s, meets it, now "
-        "9.00 s; restore of a dump: at most 1 d, can't meet it, now 1 min; vendor's backup: promises nothing, not seen."
+        "The RPO is 1 h. failover: no promise, now 0 s; point-in-time recovery: at most 30.0 s, meets it, now "
+        "9.00 s; restore of a dump: at most 1 d, can't meet it, now 1 min; vendor's backup: no promise, not seen."
     )
-    assert "no promise" in made.svg
+    assert "No bar: nothing is promised." in made.svg
+    assert "now 0 s" in made.svg
 
 
 def test_what_nobody_could_look_at_is_no_empty_picture():

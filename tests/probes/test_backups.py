@@ -51,6 +51,8 @@ def test_a_manifest_without_its_dump_is_broken(place):
     place.writing().backup_store.delete_version(taken["dump"], taken["dump_version"])
     (row,) = rows(backups.backups, place)
     assert (row["state"], row["fault"]) == ("broken", "its dump is missing")
+    (row,) = rows(backups.recovery, place)
+    assert (row["backups"], row["broken"], row["fault"]) == (0, 1, "its dump is missing")
 
 
 def test_a_dump_that_was_overwritten_is_broken(place):

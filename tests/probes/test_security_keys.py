@@ -31,10 +31,10 @@ def holds(there, variable):
 
 def test_the_stores_are_told_by_the_stage_of_what_they_hold(openai):
     vault = openai.kept.name
-    # As the lab begins: a key that the vault renewed since, and one that is not set.
+    # As the lab begins: a key that the vault renewed since, and one that all have.
     together = holds(openai, "TOGETHER_API_KEY")
     assert (together[vault], together["supabase"] in ("AWSPREVIOUS", "neither")) == ("AWSCURRENT", True)
-    assert holds(openai, "OPENAI_API_KEY") == {vault: "AWSCURRENT", "supabase": "not set", "cluster": "AWSCURRENT"}
+    assert holds(openai, "OPENAI_API_KEY") == {vault: "AWSCURRENT", "supabase": "AWSCURRENT", "cluster": "AWSCURRENT"}
     openai.until(StageKey, PromoteKey)
     assert holds(openai, "OPENAI_API_KEY")["cluster"] == "AWSPREVIOUS"
     openai.until(SetClusterKey)

@@ -12,6 +12,7 @@ from opslib.probes import database as probes
 from opslib.runs.reading import take
 from tests import supabase_cli
 from tests.databases import Waiting, schema
+from tests.scale import nightly
 from tests.waiting import until
 
 pytestmark = supabase_cli.needed
@@ -97,6 +98,7 @@ def test_sizes_and_scans_of_tables(lab, workshop, inspect):
     assert use["workshop.cars"]["sequential_scans"] == int(theirs["workshop.cars"]["seq_scans"])
 
 
+@nightly
 def test_sizes_and_scans_of_indexes(lab, workshop, inspect):
     theirs = named(inspect("index-stats"))
     mine = {
@@ -139,6 +141,7 @@ def test_age(lab, workshop, inspect):
         assert 0 <= theirs[name]["xid_age"] - mine[name]["transactions"] < 1000, name
 
 
+@nightly
 def test_statements_by_time_and_by_calls(lab, workshop, inspect):
     # It shows the first ten only.
     workshop.execute("SELECT extensions.pg_stat_statements_reset()")
@@ -168,6 +171,7 @@ def test_who_blocks_whom(lab, workshop, inspect):
             waiter.end()
 
 
+@nightly
 def test_locks_on_tables(lab, workshop, inspect):
     with lab.admin() as holder:
         holder.execute("BEGIN; LOCK TABLE workshop.cars IN EXCLUSIVE MODE")
@@ -207,6 +211,7 @@ def test_slots(lab, workshop, inspect):
         workshop.execute("SELECT pg_drop_replication_slot('compared')")
 
 
+@nightly
 def test_bloat(lab, workshop, inspect):
     workshop.execute(
         "CREATE TABLE full_once AS SELECT i FROM generate_series(1, 50000) i; CREATE INDEX ON full_once (i)"
@@ -219,6 +224,7 @@ def test_bloat(lab, workshop, inspect):
     assert row["empty_bytes_estimate"] == pytest.approx(waste, rel=0.1)
 
 
+@nightly
 def test_reads_against_writes(lab, workshop, inspect):
     workshop.execute("SELECT count(*) FROM cars; SELECT pg_stat_force_next_flush()")
     theirs = {(row["schemaname"], row["table_name"]): row for row in inspect("traffic-profile")}
@@ -228,6 +234,7 @@ def test_reads_against_writes(lab, workshop, inspect):
         assert mine["pages_read"] == int(row["blocks_read"]), table
 
 
+@nightly
 def test_collations_that_drifted(lab, workshop, inspect):
     workshop.execute("CREATE COLLATION words (provider = builtin, locale = 'C.UTF-8')")
     workshop.execute("CREATE TABLE words (w text COLLATE words UNIQUE)")

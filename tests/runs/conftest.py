@@ -33,10 +33,10 @@ def executor(tmp_path):
     (tmp_path / "evidence").mkdir()
     made = []
 
-    def make(environment="lab", mode="run", work=(), locks=Locks, **more):
+    def make(environment="lab", mode="run", work=(), locks=Locks, kind=Executor, **more):
         work = {"run": RUN, "folder": tmp_path, **dict(work)}
         made.append(
-            Executor(
+            kind(
                 Work(
                     notebook="runbooks/paint",
                     settings=description(environment, **more),

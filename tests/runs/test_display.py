@@ -93,6 +93,15 @@ def test_a_wide_table_says_once_what_is_the_same_in_all_rows():
     assert html.count("api") == 1
 
 
+def test_two_columns_that_differ_by_their_units_alone_are_told_apart():
+    units = {"loses_seconds": "s", "loses_bytes": "bytes"}
+    rows = [{"way": f"w{n}", "loses_seconds": n, "a": n, "b": n, "c": n, "d": n, "loses_bytes": None} for n in (1, 2)]
+    assert "In each of these rows: loses bytes: –." in html_of("reading", {"title": "t", "rows": rows, "units": units})
+    row = {"lost": 3, "lost_seconds": 1.0, "a": 1, "b": 2}
+    html = html_of("reading", {"title": "t", "rows": [row], "units": {"lost_seconds": "s"}})
+    assert '<th scope="row">lost <span class="ops-unit">(s)</span></th>' in html
+
+
 def test_columns_that_differ_by_their_unit_alone_stay_apart():
     rows = [{"victims": 2, "victims_seconds": 65.0}, {"victims": 0, "victims_seconds": 0.0}]
     html = html_of("reading", {"title": "t", "rows": rows, "units": {"victims_seconds": "seconds"}})

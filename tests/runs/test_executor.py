@@ -8,6 +8,7 @@ from opslib.archive import seal
 from opslib.errors import ArchiveError, Refused, StepFailed, UsageError
 from opslib.model import Verdict
 from opslib.runs import journal, outside
+from opslib.runs.by_hand import ByHand
 from opslib.runs.evidence import plan_of
 from opslib.runs.executor import Executor
 from opslib.runs.locks import Locks
@@ -30,9 +31,9 @@ def events(executor):
     return [line.event for line in journal.read(executor.work.folder / "journal.jsonl")]
 
 
-def result(check, verdict):
+def result(check, verdict, **more):
     said = {"check": check, "verdict": verdict, "title": f"The title of {check}", "summary": f"{check} says so"}
-    return {"verb": "result", "result": said}
+    return {"verb": "result", "result": said | more}
 
 
 def quiet(said):
@@ -112,7 +113,7 @@ def test_an_effect_that_does_not_verify_is_a_failed_step(executor):
     with pytest.raises(StepFailed, match="verification says UNKNOWN"):
         step(run, seen="UNKNOWN")
     assert events(run)[-3:] == ["applied", "verified", "failed"]
-    assert run.verdict is Verdict.UNKNOWN
+    assert run.findings.verdict is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -135,31 +136,47 @@ def test_only_known_actions_with_right_parameters_can_be_asked_for(executor, req
 
 def test_the_verdict_is_the_worst_of_the_latest_results(executor):
     run = executor()
-    assert run.verdict is Verdict.UNKNOWN
+    assert run.findings.verdict is Verdict.UNKNOWN
     for check, verdict in [("a", "CRITICAL"), ("b", "OK"), ("a", "WARNING")]:
         run.answer(result(check, verdict), quiet)
-    assert run.verdict is Verdict.WARNING
+    assert run.findings.verdict is Verdict.WARNING
     said = run.answer({"verb": "finish"}, quiet)
     assert (said["verdict"], said["counts"]["OK"], said["counts"]["CRITICAL"]) == ("WARNING", 1, 0)
 
 
 def test_the_reason_is_a_sentence_that_the_verdict_rests_on(executor):
     run = executor()
-    assert run.why == ""
+    assert run.findings.why == ""
     for check, verdict in [("a", "OK"), ("b", "WARNING"), ("c", "CRITICAL")]:
         run.answer(result(check, verdict), quiet)
-    assert run.why == "c says so (The title of c)"
+    assert run.findings.why == "c says so (The title of c)"
 
 
 def test_no_reason_is_given_for_an_ok_or_for_what_no_check_said(executor):
     run = executor()
     run.answer(result("a", "OK"), quiet)
-    assert (run.verdict, run.why) == (Verdict.OK, "")
+    assert (run.findings.verdict, run.findings.why) == (Verdict.OK, "")
     with pytest.raises(StepFailed):
         step(run, "broken")
-    assert (run.verdict, run.why) == (Verdict.UNKNOWN, "")
+    assert (run.findings.verdict, run.findings.why) == (Verdict.UNKNOWN, "")
     run.answer(result("b", "UNKNOWN"), quiet)
-    assert run.why == "b says so (The title of b)"
+    assert run.findings.why == "b says so (The title of b)"
+
+
+def test_the_worst_finding_leads_to_the_notebook_that_its_remedy_names_and_what_nobody_saw_to_none(executor):
+    run = executor()
+    run.answer(result("a", "UNKNOWN", remedy="Take it back: runbooks/roll-back-deployment."), quiet)
+    assert run.findings.leads_to == ("", "", "")
+    for check, verdict, remedy in [
+        ("b", "OK", ""),
+        ("c", "WARNING", "Ask its owner; then runbooks/back-up-database, or runbooks/restore-database."),
+        ("d", "WARNING", "See diagnostics/cache."),
+    ]:
+        run.answer(result(check, verdict, remedy=remedy), quiet)
+    assert (run.findings.verdict, run.findings.why[:1]) == (Verdict.UNKNOWN, "a")
+    assert run.findings.leads_to == ("runbooks/back-up-database", "The title of c", "")
+    run.answer(result("e", "CRITICAL", remedy="A person has to."), quiet)
+    assert run.findings.leads_to == ("", "", "")
 
 
 def test_two_steps_of_one_cell_have_keys_and_evidence_of_their_own(executor):
@@ -188,7 +205,7 @@ def test_a_notebook_of_another_environment_is_refused(executor):
 def test_closing_writes_the_last_line_and_gives_the_locks_back(executor):
     run = executor()
     step(run)
-    run.close("finished", run.verdict)
+    run.close("finished", run.findings.verdict)
     assert events(run)[-1] == "closed"
     with pytest.raises(ArchiveError):
         run.answer({"verb": "note", "text": "too late"}, quiet)
@@ -269,7 +286,7 @@ def test_a_notebook_that_goes_on_after_a_step_that_was_not_done_cannot_end_well(
         step(run, word)
     run.answer(result("a", "OK"), quiet)
     run.answer({"verb": "finish"}, quiet)
-    assert run.verdict is Verdict.UNKNOWN
+    assert run.findings.verdict is Verdict.UNKNOWN
     assert str(run.trouble) == str(raised.value)
 
 
@@ -278,7 +295,7 @@ def test_what_was_found_after_the_finish_is_counted_too(executor):
     run.answer(result("a", "OK"), quiet)
     run.answer({"verb": "finish"}, quiet)
     run.answer(result("b", "CRITICAL"), quiet)
-    assert run.counts == {"OK": 1, "CRITICAL": 1}
+    assert run.findings.counts == {"OK": 1, "CRITICAL": 1}
 
 
 def test_a_refusal_that_carries_a_secret_reaches_neither_journal_nor_notebook_with_it(executor):
@@ -349,11 +366,11 @@ def test_a_planning_run_waits_for_nobody(executor):
 def test_a_step_that_had_touched_nothing_is_undone_without_a_look_and_proves_nothing(executor):
     run = executor()
     step(run, "nothing")
-    before = dict(run.counts)
+    before = dict(run.findings.counts)
     run.take_back(done(run)["paint-it"])
     assert fakes.DONE == ["nothing"]
     assert events(run)[-1] == "undone"
-    assert dict(run.counts) == before
+    assert dict(run.findings.counts) == before
 
 
 def test_an_undo_that_does_not_verify_is_a_failed_step(executor):
@@ -421,7 +438,7 @@ def test_only_where_nobody_else_knows_it_the_notebook_says_which_cell_it_is_in(e
     run = executor()
     run.answer(said, quiet)
     assert run.cell == "paint-it"
-    told = Executor(run.work, locks=run.locks, told_cells=True)
+    told = ByHand(run.work, locks=run.locks)
     told.answer(said, quiet)
     assert told.cell == "another-cell"
     told.answer({"verb": "note", "text": "seen"}, quiet)
@@ -499,7 +516,7 @@ def test_an_undo_that_is_under_way_is_not_broken_off(executor):
     step(run)
     other = Executor(run.work, locks=run.locks, progress=lambda said: other.stop("stopped by ann"))
     other.take_back(done(run)["paint-it"])
-    assert (fakes.DONE, other.stopping, other.verdict) == ([], "stopped by ann", Verdict.OK)
+    assert (fakes.DONE, other.stopping, other.findings.verdict) == ([], "stopped by ann", Verdict.OK)
     other.journal.close()
 
 

@@ -269,10 +269,15 @@ class Works(RuleBasedStateMachine):
     @rule()
     def finish(self):
         self.run.answer({"verb": "finish"}, quiet)
-        if self.run.verdict is Verdict.OK and self.run.trouble is None and not self.skipped and self.position == 4:
+        if (
+            self.run.findings.verdict is Verdict.OK
+            and self.run.trouble is None
+            and not self.skipped
+            and self.position == 4
+        ):
             assert [self.there(step) for step in ("one", "two", "four")] == [2, 2, 2]
             self.ended = True
-        self.run.close("finished", self.run.verdict)
+        self.run.close("finished", self.run.findings.verdict)
         self.run = None
 
     @precondition(lambda self: self.run is None and self.runs and not self.ended)

@@ -366,7 +366,7 @@ def test_an_undo_of_what_touched_nothing_looks_first_where_its_end_is_not_known(
     second.take_back(second.work.history["paint-it"])
     assert events(second)[-3:] == ["settled", "undoing", "undone"]
     assert fakes.DONE == []
-    assert second.verdict is Verdict.OK
+    assert second.findings.verdict is Verdict.OK
 
 
 def test_an_undo_that_finds_nothing_done_is_proof_of_it(executor):
@@ -376,4 +376,4 @@ def test_an_undo_that_finds_nothing_done_is_proof_of_it(executor):
     second = resume(first, executor, 3)
     second.take_back(second.work.history["paint-it"])
     assert events(second)[-2:] == ["settled", "undone"]
-    assert second.verdict is Verdict.OK
+    assert second.findings.verdict is Verdict.OK

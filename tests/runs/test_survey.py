@@ -5,7 +5,10 @@ import threading
 
 import pytest
 
+from opslib.checks import triage
 from opslib.errors import Unreachable, UsageError
+from opslib.headless import notebooks
+from opslib.headless.notebooks_parameters import given
 from opslib.model import Check, Judgement, Probe, Verdict
 from opslib.runs import display, journal, reading, survey
 from opslib.runs.channel import Client, Server
@@ -64,7 +67,7 @@ def test_all_checks_are_journalled_counted_and_shown_worst_first(begin, tmp_path
         "cache": (check("worry", WARNING), check("gone", read=away)),
     }
     found = run.survey(areas, 20)
-    assert (found.verdict, one.verdict) == (CRITICAL, CRITICAL)
+    assert (found.verdict, one.findings.verdict) == (CRITICAL, CRITICAL)
     assert names(found) == ["ill", "gone", "worry", "fine"]
     assert found.first.check == "ill"
     assert found.summary.startswith("4 checks of 2 areas in ")
@@ -119,7 +122,7 @@ def test_without_a_check_it_is_unknown(begin):
     _, run = begin()
     found = run.survey({"cache": ()}, 5)
     assert (found.verdict, found.rows, found.first) == (UNKNOWN, (), None)
-    assert "none was made" in found.summary
+    assert "no check is made here" in found.summary
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 601])
@@ -242,3 +245,29 @@ def test_it_knows_when_a_check_was_last_well_and_what_was_changed_since(runs):
     taken = run.changes(found)
     assert [row["action"] for row in taken.rows] == ["deploy", "migrate"]
     assert taken.unknown is None
+
+
+@pytest.mark.parametrize(
+    ("remedy", "said"),
+    [
+        ("disaster/recover-everything with services=api, back=previous brings it back.", "services=api, back=previous"),
+        ("Out: disaster/recover-everything with services=redis.", "services=redis"),
+        ("disaster/recover-everything with services=worker: from 0 to its least", "services=worker"),
+        ("disaster/recover-everything with services=api or worker", ""),
+        ("disaster/recover-everything with services=api, back=previous or as-it-is", ""),
+        ("Open runbooks/maintain-cache, then disaster/recover-everything with services=redis.", ""),
+        ("disaster/recover-everything with services=api;rm", "services=api"),
+        ("disaster/recover-everything with services=$(id)", ""),
+        ("Nothing with services=api.", ""),
+    ],
+)
+def test_what_a_remedy_gives_its_notebook_is_told_word_by_word_and_a_choice_is_left_to_people(remedy, said):
+    assert survey.parameters_of(remedy) == said
+
+
+def test_parameters_that_remedies_give_are_those_of_the_notebooks_that_they_name():
+    for checks in triage.decisive().values():
+        for one in checks:
+            name, said = survey.notebook_of(one.remedy), survey.parameters_of(one.remedy)
+            if said:
+                assert given(notebooks.find(name).parameters, said.split(", "))[1] == [], one.name

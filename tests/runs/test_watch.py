@@ -62,7 +62,7 @@ def test_every_look_is_journalled_and_the_result_counts_for_the_verdict(begin, t
     assert (result.verdict, result.summary, len(LOOKS)) == (Verdict.WARNING, "4 looks", 4)
     assert [row["number"] for row in result.reading.rows] == [1, 3, 4]
     assert events(tmp_path) == ["opened", *["reading"] * 4, "result"]
-    assert one.verdict is Verdict.WARNING
+    assert one.findings.verdict is Verdict.WARNING
 
 
 def test_it_ends_in_time_when_nothing_ends_it_early(begin):

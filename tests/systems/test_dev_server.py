@@ -126,3 +126,24 @@ def test_the_first_process_may_be_gone_and_the_rest_is_still_found(folder, port)
     until(lambda: dev_server.find(WORK) not in (server, None))
     dev_server.stop(WORK)
     assert dev_server.listener(port) is None
+
+
+def test_what_has_lost_its_environment_while_it_ends_still_counts_as_running():
+    """As between a process's memory and its files, which the system takes away one after the other."""
+    code = (
+        "import os, signal, sys, time\n"
+        "again = [sys.executable, '-c', 'import time; time.sleep(1)']\n"
+        "signal.signal(signal.SIGTERM, lambda *_: os.execve(sys.executable, again, {}))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)"
+    )
+    one = subprocess.Popen([sys.executable, "-c", code], env={dev_server.MARK: WORK}, stdout=subprocess.PIPE)
+    try:
+        assert one.stdout.readline() == b"ready\n"
+        assert dev_server.stop(WORK) == 1
+        # Ended: a zombie at most, where nobody has waited for it.
+        status = Path(f"/proc/{one.pid}/status")
+        assert not status.exists() or "Z (zombie)" in status.read_text()
+    finally:
+        one.kill()
+        one.wait()

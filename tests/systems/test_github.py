@@ -5,7 +5,8 @@ import time
 import pytest
 
 from opslib.errors import SettingsError, Unreachable
-from opslib.lab.vendors.github import EARLIER, FILE, JOBS, MAIN, PATH, WORKFLOW
+from opslib.lab.vendors.github import EARLIER, FILE, MAIN, PATH, WORKFLOW
+from opslib.lab.vendors.github_runs import JOBS
 from opslib.systems import api
 from opslib.systems.github import ReadOnlyWorkflows, Workflows
 from tests import specs

@@ -52,7 +52,7 @@ def test_a_namespace_is_read_with_its_nodes_bounds_budgets_quota_and_use(reading
     pods = reading.pods("app=api-server")
     assert [pod.ready for pod in pods] == [True, True]
     assert [pod.spec.asks("cpu") for pod in pods] == [0.5, 0.5]
-    assert len(reading.pods(everywhere=True)) == 7 + 2 * len(NODES)
+    assert len(reading.pods(everywhere=True)) == 9 + 2 * len(NODES)
     assert {one.name for one in reading.nodes()} == {use.meta.name for use in reading.node_use()}
     assert sum(use.sum("cpu") for use in reading.pod_use()) == pytest.approx(0.45 + 1.2 + 0.02 + 0.015)
 
@@ -72,7 +72,7 @@ def test_a_list_of_many_pages_is_whole(reading, doors):
     reading.per_page = 4
     doors.forget()
     names = [pod.name for pod in reading.pods(everywhere=True)]
-    assert len(set(names)) == len(names) == 13
+    assert len(set(names)) == len(names) == 15
     assert len(doors.calls("kubernetes")) == 4
 
 
@@ -444,7 +444,7 @@ def test_what_an_incident_asks_for_and_sends_is_as_kubernetes_describes_it(writi
     for value in ("debug", None):
         put(writing, value)
     pod = reading.pods("app=api-server")[0].name
-    assert poured(reading, pod, since=60)
+    assert poured(reading, pod, since=600)
     calls = doors.calls("kubernetes")
     assert {call["method"] for call in calls} == {"GET", "POST", "PATCH", "DELETE"}
     # A log is text: only what is asked is held against the description.

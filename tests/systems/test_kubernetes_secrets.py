@@ -2,10 +2,10 @@
 
 import pytest
 
-from opslib.errors import Unreachable
+from opslib.errors import StepFailed, Unreachable
 from opslib.lab.production import dummy
 from opslib.redaction import Secret
-from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
+from opslib.systems.kubernetes_secrets import TRIES, ClusterSecrets, ReadOnlyClusterSecrets
 from tests import specs
 from tests.llm_keys import Pods
 
@@ -70,6 +70,41 @@ def test_a_secret_or_a_deployment_that_somebody_changed_since_is_not_written_ove
         "SUPABASE_SERVICE_KEY": dummy("SUPABASE_SERVICE_KEY"),
         "OTHER": "of somebody",
     }
+
+
+def test_deployments_that_are_written_to_all_the_time_are_given_up(writer, pods):
+    stale = writer.readers("valuecanvas-secrets")
+    for reader in stale:
+        pods.doors.edit("deployments", reader.name, replicas=3)
+    pods.doors.forget()
+    with pytest.raises(StepFailed, match="written to all the time"):
+        writer.restart_all(lambda: stale, "opslib/test", "2")
+    patched = [call for call in pods.doors.calls("kubernetes") if call["method"] == "PATCH"]
+    assert len(patched) == TRIES * len(stale)
+    assert [one.mark("opslib/test") for one in writer.readers("valuecanvas-secrets")] == [None, None]
+
+
+def test_pods_that_start_anew_are_waited_for_and_a_deployment_that_is_gone_is_never_over(writer, pods):
+    told, names = [], ["api-server", "llm-worker"]
+    writer.restart_all(lambda: writer.readers_named(names), "opslib/test", "2")
+    assert writer.wait_started(names, "opslib/test", "2", 30.0, lambda *said: told.append(said[1:]))
+    assert told[-1][0] < told[-1][1] == 2
+    assert all(one.all_with("2") for one in writer.started(names, "opslib/test"))
+    assert not writer.wait_started(names, "opslib/test", "3", 0.0, lambda *_: None)
+    pods.doors.remove("deployments", "llm-worker")
+    assert [one.over for one in writer.started(names, "opslib/test")] == [True, False]
+
+
+def test_what_pods_have_as_files_is_found_and_what_they_name_in_vain_holds_nothing(writer, pods):
+    before = {held.name for held in writer.held_by_pods()}
+    pods.mount("worker-files", **{"app.env": f"A=1\nKEY={NEW}\n", "other": "x"})
+    template = pods.doors.spec("deployments", "frontend")["template"]
+    template["spec"]["volumes"] = [{"name": "a", "secret": {"secretName": "not-there", "optional": True}}]
+    pods.doors.edit("deployments", "frontend", template=template)
+    assert [reader.name for reader in writer.readers("not-there")] == ["frontend"]
+    assert {held.name for held in writer.held_by_pods()} == before | {"worker-files"}
+    (found,) = [held for held in writer.held_by_pods() if held.name == "worker-files"]
+    assert (found.keys_with(Secret(NEW)), found.keys_with(Secret("x"))) == (("app.env",), ("other",))
 
 
 def test_the_notebooks_token_sees_no_secret(lab, pods):

@@ -40,8 +40,9 @@ def test_an_alert_that_is_told_twice_with_one_key_is_one_alert(pager, doors):
 def test_what_is_sent_to_pagerduty_is_as_it_describes_it(pager, doors):
     spec = specs.load("pagerduty-events-v2.json", "/pagerduty/v2")
     pager.trigger("the-run", "It burns.", "warning", "opslib, lab")
+    assert (pager.acknowledge("the-run"), pager.resolve("the-run")) == ("the-run", "the-run")
     calls = doors.calls("pagerduty")
-    assert len(calls) == 1
+    assert len(calls) == 3
     assert [fault for call in calls for fault in spec.faults(call)] == []
 
 

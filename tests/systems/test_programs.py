@@ -155,8 +155,9 @@ def test_a_client_older_than_the_server_is_refused(lab):
 
 
 def test_only_programs_of_the_list_are_started(tmp_path, monkeypatch):
-    with pytest.raises(UsageError, match="sh is not one of"):
-        programs.find("sh")
+    for name in ("sh", "docker-compose"):
+        with pytest.raises(UsageError, match=f"{name} is not one of"):
+            programs.find(name)
     monkeypatch.setenv("OPS_PG_BIN", str(tmp_path))
     with pytest.raises(UsageError, match="not installed in"):
         programs.find("pg_dump")

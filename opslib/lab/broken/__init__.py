@@ -29,7 +29,7 @@ class Fault:
     ``check`` is the name of the check that must find it, with ``verdict``; ``notebook`` is the one that mends it in
     the real system. Where a person has to, it is "" and ``person`` says why.
     ``make`` and ``mend`` get the lab's whole target description; both may be called again without harm.
-    ``standby``: only a lab that has one can be broken like this; elsewhere ``make`` raises LabError.
+    ``standby``, ``backup``: only a lab that has one can be broken like this; elsewhere ``make`` raises LabError.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Fault:
     mend: Callable[[Settings], None] = field(repr=False)
     verdict: Verdict = Verdict.CRITICAL
     standby: bool = False
+    backup: bool = False
     person: str = ""
 
 

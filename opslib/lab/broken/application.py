@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from opslib.lab.broken import Fault
+from opslib.lab.broken.revision import roll_out
 from opslib.lab.broken.watchers import episode
 from opslib.lab.doors import Doors, change
 from opslib.settings import Settings
 
 LIVE = "/health/live"
+RECOVER = "disaster/recover-everything"
+CAUSE = "which version or which dependency fails has to be found first; then the figure goes down by itself"
 KEY, FORMER = "SUPABASE_SERVICE_KEY", "sb_secret_lab-dummy-service-key-of-last-year"
 
 
@@ -23,17 +26,13 @@ def _stopped(hours: float) -> Callable[[Settings], None]:
 
 
 def _liveness(path: str) -> Callable[[Settings], None]:
-    """Return what sets the path that the cluster asks the API's pods for; their pods stay, as after a new manifest."""
+    """Return what rolls out a manifest with the path that the cluster asks the API's pods for."""
 
-    def work(settings: Settings) -> None:
-        doors = Doors(settings, cluster=True)
-        known = doors.state()["kubernetes"]
-        key = f"{settings.kubernetes_namespace}/{settings.api_deployment}"
-        for container in known["objects"]["deployments"][key]["spec"]["template"]["spec"]["containers"]:
+    def change(spec: dict[str, Any]) -> None:
+        for container in spec["template"]["spec"]["containers"]:
             container["livenessProbe"]["httpGet"]["path"] = path
-        doors.put(kubernetes=known)
 
-    return work
+    return lambda settings: roll_out(settings, change)
 
 
 def _former_key(settings: Settings) -> None:
@@ -62,33 +61,37 @@ FAULTS: tuple[Fault, ...] = (
         "application",
         "One of twenty requests ends in a 503, for six hours",
         "application-error-rate",
-        "runbooks/roll-back-deployment",
+        "",
         *_episode("requests-fail", kind="failing", share=0.05, **{"from": 6, "to": 0}),
+        person=CAUSE,
     ),
     Fault(
         "budget-burns-slowly",
         "application",
         "0.9 % of the requests fail for a day: below the guide's alert, and a third of the month's budget",
         "application-burn",
-        "runbooks/roll-back-deployment",
+        "",
         *_episode("budget-burns-slowly", kind="failing", share=0.009, **{"from": 26, "to": 0}),
+        person=CAUSE,
     ),
     Fault(
         "answers-are-slow",
         "application",
         "A fifth of the requests takes longer than every bucket of the histogram",
         "application-response-time",
-        "runbooks/scale-for-high-traffic",
+        "",
         *_episode("answers-are-slow", kind="slow", share=0.2, **{"from": 2, "to": 0}),
+        person="what the slow answers wait for has to be found first: more replicas help against load alone",
     ),
     Fault(
         "one-route-is-slow",
         "application",
         "One route of a hundred requests is slow, each time; the percentile of all does not show it",
         "application-routes",
-        "runbooks/roll-back-deployment",
+        "",
         lambda settings: change(settings, "prometheus", slow_routes=["/api/exports"]),
         lambda settings: change(settings, "prometheus", slow_routes=[]),
+        person="what that route waits for has to be found first, in the database or in its own code",
     ),
     Fault(
         "api-was-down",
@@ -114,7 +117,7 @@ FAULTS: tuple[Fault, ...] = (
         "application",
         "The cluster's liveness probe asks /health, which fails with the database and with Together.ai",
         "application-coupling",
-        "runbooks/force-full-deployment",
+        RECOVER,
         _liveness("/health"),
         _liveness(LIVE),
     ),

@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import LiteralString
 from urllib.parse import urlsplit
 
-from opslib.lab.application_front import COOKIE
 from opslib.lab.broken import Fault
-from opslib.lab.doors import change, front
+from opslib.lab.broken.revision import released, taken_back
+from opslib.lab.doors import change
 from opslib.lab.vendors.supabase_config import EVENTS, sign_in
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
 
 AREA = "authentication"
+RECOVER = "disaster/recover-everything"
 GUESSED = [
     {"path": "/token", "status": 200, "said": "", "events": 60},
     {"path": "/token", "status": 400, "said": "Invalid login credentials", "events": 940},
 ]
-
-
-def _front(settings: Settings, **said: str) -> None:
-    front(settings, **said)
 
 
 def _sign_in(settings: Settings, **said: str) -> None:
@@ -56,20 +53,20 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "authentication-circle",
         AREA,
-        "The sign-in leads back to itself",
+        "The API's newest version leads its sign-in back to itself",
         "authentication-way",
-        "runbooks/roll-back-deployment",
-        make=lambda settings: _front(settings, login="loop"),
-        mend=lambda settings: _front(settings, login="well"),
+        RECOVER,
+        make=released(login="loop"),
+        mend=taken_back,
     ),
     Fault(
         "authentication-cookie",
         AREA,
-        "The session's cookie is one that browsers drop (SameSite=None without Secure)",
+        "The API's newest version sets a cookie that browsers drop (SameSite=None without Secure)",
         "authentication-cookies",
-        "runbooks/deploy-new-version",
-        make=lambda settings: _front(settings, cookie="session={value}; Path=/; HttpOnly; SameSite=None"),
-        mend=lambda settings: _front(settings, cookie=COOKIE),
+        RECOVER,
+        make=released(cookie="session={value}; Path=/; HttpOnly; SameSite=None"),
+        mend=taken_back,
     ),
     Fault(
         "authentication-redirect",
@@ -106,9 +103,10 @@ FAULTS: tuple[Fault, ...] = (
         AREA,
         "Most sign-ins are refused: somebody guesses passwords",
         "authentication-credentials",
-        "runbooks/respond-to-security-incident",
+        "",
         make=lambda settings: change(settings, "supabase", events=GUESSED),
         mend=lambda settings: change(settings, "supabase", events=EVENTS),
+        person="how often one address may try, and whether it must prove to be a person, is set in the project's pages",
     ),
 )
 """Each is found by the look that it names; a healthy lab has no revoked refresh token."""

@@ -106,7 +106,7 @@ FAULTS = (
         "cache",
         "The cache is full and evicts nothing: writes fail soon.",
         "cache-memory",
-        "runbooks/maintain-cache",
+        "runbooks/scale-for-high-traffic",
         fill,
         mend,
     ),

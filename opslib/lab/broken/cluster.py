@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from typing import Any
 
 from opslib.lab.broken import Fault
+from opslib.lab.broken.revision import BAD, change_api, place, taken_back
 from opslib.lab.doors import Doors
 from opslib.model import Verdict
 from opslib.settings import Settings
 
-GOOD, BAD = "valuecanvas/api-server:1.4.2", "valuecanvas/api-server:1.4.3"
 RECOVER = "disaster/recover-everything"
 
 
-def crash(settings: Settings) -> None:
-    """Let the API's pods crash again and again."""
-    _put(settings, {"api-server": "CrashLoopBackOff"})
+def crash(settings: Settings, name: str = "", image: str = BAD) -> None:
+    """Give a deployment, the API's unless named, an image that crashes as it starts; the pods of before are gone."""
+    doors, label = Doors(settings, cluster=True), name or settings.api_deployment
+    state = doors.state()["kubernetes"]
+    objects = state["objects"]
+    one = objects["deployments"][place(settings, label)]
+    container = one["spec"]["template"]["spec"]["containers"][0]
+    if container["image"] == image:
+        return
+    container["image"] = image
+    one["metadata"]["generation"] += 1
+    objects["pods"] = {n: p for n, p in objects["pods"].items() if p["metadata"].get("labels", {}).get("app") != label}
+    # All at once: the cluster goes on by itself, and no pod of the image must be ready before it is ill.
+    doors.put(kubernetes={**state, "ailing": {image: "CrashLoopBackOff"}})
 
 
 def lose_image(settings: Settings) -> None:
@@ -44,36 +53,25 @@ def roll_out(settings: Settings) -> None:
 
 def take_back(settings: Settings) -> None:
     """Give it the image of before again."""
-    _image(settings, GOOD)
     _put(settings, {})
+    taken_back(settings)
 
 
 def _image(settings: Settings, image: str) -> None:
     def change(spec: dict[str, Any]) -> None:
         spec["template"]["spec"]["containers"][0]["image"] = image
 
-    _change(settings, change)
+    change_api(settings, change)
 
 
 def scale_to_zero(settings: Settings) -> None:
     """Let nobody serve the API: at 0 replicas its autoscaler is off."""
-    _change(settings, lambda spec: spec.update(replicas=0))
+    change_api(settings, lambda spec: spec.update(replicas=0))
 
 
 def scale_back(settings: Settings) -> None:
     """Let two replicas serve again."""
-    _change(settings, lambda spec: spec.update(replicas=max(2, spec["replicas"])))
-
-
-def _change(settings: Settings, change: Callable[[dict[str, Any]], None]) -> None:
-    doors = Doors(settings, cluster=True)
-    state = doors.state()["kubernetes"]
-    one = state["objects"]["deployments"]["production/api-server"]
-    before = json.dumps(one["spec"])
-    change(one["spec"])
-    if json.dumps(one["spec"]) != before:
-        one["metadata"]["generation"] += 1
-        doors.put(kubernetes=state)
+    change_api(settings, lambda spec: spec.update(replicas=max(2, spec["replicas"])))
 
 
 def _put(settings: Settings, ailing: dict[str, str]) -> None:
@@ -93,11 +91,11 @@ FAULTS = (
     Fault(
         "api-crashes",
         "cluster",
-        "The API's pods crash again and again.",
+        "The API's newest image crashes as it starts: none of its pods stays up.",
         "cluster-pods",
-        "runbooks/roll-back-deployment",
+        RECOVER,
         crash,
-        recover,
+        take_back,
     ),
     Fault(
         "image-gone",

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
-from opslib.lab.broken import Fault, database_rows, database_servers
-from opslib.lab.processes import LabError
+from opslib.lab.broken import Fault, database_disk, database_rows, database_servers
+from opslib.lab.broken.parts import aside
 from opslib.model import Verdict
 from opslib.settings import Settings
 from opslib.systems.postgres import connect
 
 HOLDS, WAITS = "lab fault: holds a lock", "lab fault: waits for it"
 ADDRESS = "LAB_FAULT_DATABASE"
-"""Variable that tells the process of the two sessions where the database is; an argument would show the password."""
+"""Variable that tells the process of the two sessions where the database is."""
 
 
 def block(settings: Settings) -> None:
     """Start a process with two sessions: one locks the cases and forgets it, the other waits for them."""
     unblock(settings)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "opslib.lab.broken.sessions"],
-        env={**os.environ, ADDRESS: settings.database_url.reveal()},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    with process.stdout:
-        if process.stdout.readline() != b"held\n":
-            raise LabError("The sessions that were to block each other did not begin.", "Is the lab up?")
+    given = {ADDRESS: settings.database_url.reveal()}
+    aside("sessions", given, "held", "The sessions that were to block each other did not begin.")
 
 
 def unblock(settings: Settings) -> None:
@@ -91,9 +78,10 @@ FAULTS = (
         "database",
         "The database takes no connections.",
         "database-reachable",
-        "disaster/recover-database",
+        "",
         shut,
         reopen,
+        person="somebody shut it (datallowconn), and has to say why before it is opened; a standby is shut as well",
     ),
     Fault(
         "invalid-index",
@@ -106,4 +94,5 @@ FAULTS = (
         Verdict.WARNING,
     ),
     *database_rows.FAULTS,
+    *database_disk.FAULTS,
 )

@@ -138,7 +138,7 @@ def lose_way(settings: Settings) -> None:
     file = primary.state.folder / wal.FILE
     if file.is_file():
         file.rename(file.with_suffix(".away"))
-    _full_piece(settings)
+    full_piece(settings)
 
 
 def find_way(settings: Settings) -> None:
@@ -148,10 +148,11 @@ def find_way(settings: Settings) -> None:
     file = folder(settings) / wal.FILE
     if file.with_suffix(".away").is_file():
         file.with_suffix(".away").rename(file)
-        _full_piece(settings)
+        full_piece(settings)
 
 
-def _full_piece(settings: Settings) -> None:
+def full_piece(settings: Settings) -> None:
+    """Give the server a whole piece of its log to keep, now."""
     # A new piece wakes the archiver, which waits for a minute after three failures.
     with connect(settings.database_url, "lab") as database:
         database.execute("SELECT pg_logical_emit_message(false, 'lab', 'so that there is something to keep')")
@@ -194,12 +195,11 @@ FAULTS = (
         AREA,
         "The standby receives everything and replays nothing.",
         "database-servers",
-        "",
+        RECOVERS,
         pause,
         resume,
         Verdict.WARNING,
         standby=True,
-        person="somebody paused it, and has to say whether it may go on",
     ),
     Fault(
         "standby-cut-off",

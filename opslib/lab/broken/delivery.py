@@ -9,7 +9,7 @@ from opslib.lab.doors import change, remembered
 from opslib.lab.vendors.github import PATH, PRODUCT, WORKFLOW
 from opslib.settings import Settings
 
-NOTEBOOK = "runbooks/force-full-deployment"
+COMMIT = "the workflow's file is changed by a commit, which somebody reviews"
 INPUT = """    inputs:
       force_full_deploy:
         description: Deploy everything, whatever changed
@@ -50,52 +50,57 @@ FAULTS: tuple[Fault, ...] = (
         area="delivery",
         title="The workflow takes no force_full_deploy: GitHub refuses a dispatch that gives it",
         check="workflow-takes-input",
-        notebook=NOTEBOOK,
+        notebook="",
         make=_file((INPUT, "")),
         mend=_mended,
+        person=COMMIT,
     ),
     Fault(
         name="workflow-of-the-product",
         area="delivery",
         title="The workflow's file is the product's: an image called frontend, no input, a summary too early",
         check="delivery-scenarios",
-        notebook=NOTEBOOK,
+        notebook="",
         make=_as_the_product,
         mend=_mended,
+        person=COMMIT,
     ),
     Fault(
         name="deployment-without-tests",
         area="delivery",
         title="Images are built and deployed without waiting for the tests",
         check="delivery-stages",
-        notebook="runbooks/roll-back-deployment",
+        notebook="",
         make=_file(("needs: [test, security-scan, detect-changes]", "needs: [security-scan, detect-changes]")),
         mend=_mended,
+        person=COMMIT,
     ),
     Fault(
         name="skipped-by-a-skipped-job",
         area="delivery",
         title="Kubernetes is never deployed unless the infrastructure changed too",
         check="delivery-scenarios",
-        notebook=NOTEBOOK,
+        notebook="",
         make=_file(("${{ !cancelled() && !failure() && needs.detect-changes.outputs.services != '[]' }}", "success()")),
         mend=_mended,
+        person=COMMIT,
     ),
     Fault(
         name="lock-file-in-no-filter",
         area="delivery",
         title="A change of package-lock.json alone deploys nothing",
         check="delivery-uncovered",
-        notebook=NOTEBOOK,
+        notebook="",
         make=_file(("package-lock.json,", "")),
         mend=_mended,
+        person=COMMIT,
     ),
     Fault(
         name="run-failed",
         area="delivery",
         title="The newest run failed as it deployed to Kubernetes",
         check="delivery-run-stages",
-        notebook="runbooks/roll-back-deployment",
+        notebook="runbooks/force-full-deployment",
         make=_newest("deploy-kubernetes"),
         mend=_newest(""),
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 from opslib.lab.broken import Fault
 from opslib.lab.cloud import API_SECONDS, client
-from opslib.lab.doors import Doors
+from opslib.lab.doors import Doors, cloud_clock
 from opslib.lab.production import SITE
 from opslib.lab.vendors import names
 from opslib.lab.vendors.status import PAGES
@@ -16,6 +16,9 @@ GONE = "api.together.test"
 NAME = "together"
 DEAD = "127.0.0.9"
 """Where nothing listens."""
+
+OUTSIDE = ("github", "together", "openai")
+APART_SECONDS = 1200.0
 
 
 def vendor_out(settings: Settings) -> None:
@@ -71,24 +74,50 @@ def _lead(settings: Settings, address: str) -> None:
     store.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": batch})
 
 
+def clocks_apart(settings: Settings) -> None:
+    """Let everybody outside be twenty minutes ahead, as where this machine's own clock is behind."""
+    cloud_clock(settings, APART_SECONDS)
+    for vendor in OUTSIDE:
+        Doors(settings).fail(vendor, "clock", seconds=APART_SECONDS)
+
+
+def clocks_agree(settings: Settings) -> None:
+    """Let them have the right time again."""
+    cloud_clock(settings, 0)
+    for vendor in OUTSIDE:
+        Doors(settings).mend(vendor, "clock")
+
+
 FAULTS = (
+    Fault(
+        "clock-skew",
+        "dependencies",
+        "This machine's clock is twenty minutes behind everybody's: AWS refuses all that is signed here.",
+        "dependencies-clocks",
+        "",
+        clocks_apart,
+        clocks_agree,
+        person="a machine's clock is its owner's, and no run may set it: the times of its own record would jump",
+    ),
     Fault(
         "vendor-out",
         "dependencies",
         "Together's status page says that chat completions are out.",
         "dependencies-vendors",
-        "disaster/recover-llm",
+        "",
         vendor_out,
         vendor_back,
+        person="the outage is the vendor's, and so is its end",
     ),
     Fault(
         "name-gone",
         "dependencies",
         "The name of a provider's API does not exist any more.",
         "dependencies-names",
-        "disaster/recover-llm",
+        "",
         name_gone,
         name_back,
+        person="the name is the provider's, and is brought back in its own zone",
     ),
     Fault(
         "dns-wrong",

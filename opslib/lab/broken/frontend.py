@@ -35,21 +35,45 @@ def mended(*names: str) -> Callable[[Settings], None]:
     return mend
 
 
-def lack(settings: Settings) -> None:
-    """Let the deployment that is live be one whose build left a file out; those before it are whole."""
-    known = remembered(settings, str(settings.hoster))
-    made = [one | {"lacks": ["canvas"]} if one["id"] == known["production"] else one for one in known["deployments"]]
-    if not any(one.get("lacks") for one in known["deployments"]):
+def built(*, every: bool = False, **said: Any) -> Callable[[Settings], None]:
+    """Return what makes the build of the deployment that is live otherwise, or that of every one that there is.
+
+    Those before it are as they were, so that a rollback mends it; where every one is so, a new deployment does.
+    """
+
+    def make(settings: Settings) -> None:
+        known = remembered(settings, str(settings.hoster))
+        if any(said.items() <= one.get("built", {}).items() for one in known["deployments"]):
+            return
+        made = [
+            one | {"built": {**one.get("built", {}), **said}} if every or one["id"] == _live(known) else one
+            for one in known["deployments"]
+        ]
         change(settings, str(settings.hoster), deployments=made)
 
+    return make
 
-def whole(settings: Settings) -> None:
-    """Let its build be whole, and production point at it again."""
-    known = remembered(settings, str(settings.hoster))
-    live = next((one["id"] for one in known["deployments"] if one.get("lacks")), None)
-    if live is not None:
-        made = [{name: said for name, said in one.items() if name != "lacks"} for one in known["deployments"]]
-        change(settings, str(settings.hoster), deployments=made, production=live, automatic=True, request=None)
+
+def _live(known: dict[str, Any]) -> str:
+    asked = known["request"]
+    return str(asked["to"] if asked is not None and not asked["fails"] else known["production"])
+
+
+def rebuilt(*names: str) -> Callable[[Settings], None]:
+    """Return what makes builds be as they should; where one alone was not, production points at it again."""
+
+    def mend(settings: Settings) -> None:
+        known = remembered(settings, str(settings.hoster))
+        ill = [one["id"] for one in known["deployments"] if set(names) & one.get("built", {}).keys()]
+        made = [
+            one | {"built": {name: said for name, said in one.get("built", {}).items() if name not in names}}
+            for one in known["deployments"]
+        ]
+        back = {"production": ill[0], "automatic": True, "request": None} if len(ill) == 1 else {}
+        if ill:
+            change(settings, str(settings.hoster), deployments=made, **back)
+
+    return mend
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -59,8 +83,8 @@ FAULTS: tuple[Fault, ...] = (
         title="The newest deployment was built without a file that is loaded later",
         check="front-end-whole",
         notebook=BACK,
-        make=lack,
-        mend=whole,
+        make=built(missing=["canvas"]),
+        mend=rebuilt("missing"),
     ),
     Fault(
         name="front-end-too-heavy",
@@ -68,17 +92,17 @@ FAULTS: tuple[Fault, ...] = (
         title="The newest build has 400 kB more in its first script",
         check="front-end-size",
         notebook=BACK,
-        make=served(heavy=400),
-        mend=mended("heavy"),
+        make=built(heavy=400),
+        mend=rebuilt("heavy"),
     ),
     Fault(
         name="chunk-missing",
         area="frontend",
-        title="A file that the front end loads later was not uploaded",
+        title="A file that the front end loads later was uploaded with no deployment that there is",
         check="front-end-whole",
         notebook="runbooks/deploy-new-version",
-        make=served(missing=["canvas"]),
-        mend=mended("missing"),
+        make=built(every=True, missing=["canvas"]),
+        mend=rebuilt("missing"),
     ),
     Fault(
         name="document-kept-for-a-day",
@@ -86,8 +110,8 @@ FAULTS: tuple[Fault, ...] = (
         title="Browsers may keep the document for a day, and so name files of a former deployment",
         check="front-end-kept",
         notebook="runbooks/deploy-new-version",
-        make=served(page_cache="public, max-age=86400"),
-        mend=mended("page_cache"),
+        make=built(every=True, page_cache="public, max-age=86400"),
+        mend=rebuilt("page_cache"),
     ),
     Fault(
         name="former-files-gone",
@@ -106,7 +130,7 @@ FAULTS: tuple[Fault, ...] = (
         title="The first script takes three seconds to reach a browser: nobody sees anything until then",
         check="front-end-first-paint",
         notebook=BACK,
-        make=served(late=3.3),
-        mend=mended("late"),
+        make=built(late=3.3),
+        mend=rebuilt("late"),
     ),
 )

@@ -11,6 +11,8 @@ from opslib.settings import Settings
 TOGETHER = "meta-llama/Llama-3-70b-chat-hf"
 MANY = 60
 RECOVER = "disaster/recover-llm"
+THEIRS = "the outage is the provider's: nothing here ends it, and a breaker closed meanwhile opens again"
+PAST = "users were answered so already: the figure changes with what the provider answers from now on"
 MARK = "lab-fault-"
 SLOW_SECONDS = 12.0
 
@@ -62,10 +64,11 @@ def _together(name: str, title: str, how: str) -> Fault:
         area="llm",
         title=title,
         check="llm-breakers",
-        notebook=RECOVER,
+        notebook="",
         make=lambda settings: _fails(settings, how, settings.api_replicas),
         mend=_well,
         verdict=Verdict.WARNING,
+        person=THEIRS,
     )
 
 
@@ -111,10 +114,11 @@ def _answered(name: str, title: str, check: str, provider: str, model: str, late
         area="llm",
         title=title,
         check=check,
-        notebook=RECOVER if check != "llm-tokens" else "runbooks/roll-back-deployment",
+        notebook="",
         make=lambda settings: providers.put_usage(settings, name, rows),
         mend=lambda settings: providers.remove_usage(settings, name),
         verdict=Verdict.WARNING if check == "llm-fallback" else Verdict.CRITICAL,
+        person=PAST if check != "llm-tokens" else "which prompt grew, and whether it was meant to, its team knows",
     )
 
 
@@ -126,9 +130,10 @@ FAULTS: tuple[Fault, ...] = (
         area="llm",
         title="Both providers answer chats with 503, and the breakers are open",
         check="llm-breakers",
-        notebook=RECOVER,
+        notebook="",
         make=_both_fail,
         mend=_well,
+        person=THEIRS,
     ),
     Fault(
         name="breakers-stay-open",
@@ -147,9 +152,10 @@ FAULTS: tuple[Fault, ...] = (
         area="llm",
         title="Together.ai takes twelve seconds, and no breaker opens for that",
         check="llm-latency",
-        notebook=RECOVER,
+        notebook="",
         make=_slow,
         mend=_in_time,
+        person=THEIRS,
     ),
     Fault(
         name="replica-wedged",

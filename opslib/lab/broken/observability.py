@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from opslib.lab.broken import Fault
+from opslib.lab.broken.cluster import crash, recover
+from opslib.lab.broken.revision import change_spec, released, roll_out, taken_back
+from opslib.lab.cluster.planted import WATCHERS
 from opslib.lab.doors import Doors, change
 from opslib.lab.vendors import alertmanager, grafana, prometheus_rules
 from opslib.settings import Settings
 
+RECOVER = "disaster/recover-everything"
+NEWER = "grafana/grafana:11.0.0"
 ERROR_RULE = "ErrorRate"
 PRODUCTS = 'sum(rate(http_requests_total{status=~"5.."}[5m])) / sum(rate(http_requests_total[5m])) > 0.05'
 """The product's own rule: on a series that nobody exports, at five times the guide's limit."""
@@ -68,6 +73,26 @@ def _mend_dashboards(settings: Settings) -> None:
     change(settings, "grafana", dashboards=grafana.dashboards())
 
 
+def _to_zero(settings: Settings) -> None:
+    change_spec(settings, settings.prometheus_deployment, lambda spec: spec.update(replicas=0))
+
+
+def _from_zero(settings: Settings) -> None:
+    name = settings.prometheus_deployment
+    roll_out(settings, lambda spec: spec.update(replicas=max(1, spec["replicas"])), name)
+
+
+def _former(settings: Settings) -> None:
+    """Give Grafana the image of before again."""
+    recover(settings)
+    image = WATCHERS[settings.grafana_deployment][0]
+
+    def change(spec: dict[str, Any]) -> None:
+        spec["template"]["spec"]["containers"][0]["image"] = image
+
+    roll_out(settings, change, settings.grafana_deployment)
+
+
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "error-alert-is-mute",
@@ -114,9 +139,10 @@ FAULTS: tuple[Fault, ...] = (
         "observability",
         "A metric's label holds each address that somebody asked for",
         "observability-labels",
-        "runbooks/roll-back-deployment",
+        "",
         lambda settings: change(settings, "prometheus", label_values=1500),
         lambda settings: change(settings, "prometheus", label_values=0),
+        person="which label is meant its program's team knows, and Prometheus keeps what it has until it is too old",
     ),
     Fault(
         "grafana-has-no-database",
@@ -137,6 +163,33 @@ FAULTS: tuple[Fault, ...] = (
         _dashboards,
         _mend_dashboards,
         person="dashboards are files of whoever keeps the watching",
+    ),
+    Fault(
+        "prometheus-at-zero",
+        "observability",
+        "Somebody scaled Prometheus to 0: nothing is measured, and no alert can fire",
+        "observability-stack",
+        RECOVER,
+        _to_zero,
+        _from_zero,
+    ),
+    Fault(
+        "grafana-crashes",
+        "observability",
+        "Grafana's newest image crashes as it starts: nobody sees a dashboard",
+        "observability-stack",
+        RECOVER,
+        lambda settings: crash(settings, settings.grafana_deployment, NEWER),
+        _former,
+    ),
+    Fault(
+        "metrics-route-gone",
+        "observability",
+        "The API's newest revision has no /metrics: Prometheus is answered with 404, and the API's alerts are blind",
+        "observability-targets",
+        RECOVER,
+        released(metrics="none"),
+        taken_back,
     ),
 )
 """Found by the checks of diagnostics/observability, each by its own."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from opslib.lab import state as states
@@ -12,7 +16,7 @@ from opslib.lab.processes import LabError
 from opslib.lab.standby import Standby
 from opslib.settings import Settings
 
-__all__ = ["cache", "database", "folder", "freeze", "kill", "pair", "thaw"]
+__all__ = ["aside", "cache", "database", "folder", "freeze", "kill", "pair", "thaw"]
 
 
 def folder(settings: Settings) -> Path:
@@ -30,6 +34,27 @@ def database(settings: Settings) -> Database:
     state = states.read(place)
     assert state is not None
     return Database(state, states.passwords(place))
+
+
+def aside(module: str, given: Mapping[str, str], said: str, otherwise: str) -> None:
+    """Start a fault's own process, which goes on after this one's end, and wait until it has ``said`` so.
+
+    ``given`` are variables: an argument would show a password. Raises LabError, in the words ``otherwise``, where it
+    says something else or ends.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"opslib.lab.broken.{module}"],
+        env={**os.environ, **given},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        # Whoever reads what this process says would else wait for that one's end.
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        if process.stdout.readline() != f"{said}\n".encode():
+            raise LabError(otherwise, "Is the lab up?")
 
 
 def pair(settings: Settings) -> tuple[Database, Standby]:

@@ -58,14 +58,14 @@ def clear_fault(settings: Settings, provider: str) -> None:
     Doors(settings).mend(provider)
 
 
-def chat(settings: Settings, times: int, base: str | None = None, mark: str = "") -> None:
+def chat(settings: Settings, times: int, base: str | None = None, mark: str = "", model: str = MODEL) -> None:
     """Ask the application's chat, or one replica's at ``base``, so many times, each a prompt of its own.
 
     Whatever it answers. ``mark`` begins the requests' ids, by which :func:`forget` knows the rows that they leave.
     """
     person = login(settings, "member")
     for _ in range(times):
-        body = {"prompt": f"lab {uuid.uuid4()}", "model": MODEL}
+        body = {"prompt": f"lab {uuid.uuid4()}", "model": model}
         headers = {**person, "x-request-id": f"{mark}{uuid.uuid4()}"}
         _ask(f"{base or settings.application_url}/api/llm/chat", "POST", body, headers)
 

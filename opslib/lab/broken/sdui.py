@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opslib.lab.broken import Fault
-from opslib.lab.broken.frontend import BACK, mended, served
+from opslib.lab.broken.frontend import BACK, built, rebuilt
 from opslib.settings import Settings
 from opslib.systems.postgres import connect
 
@@ -20,6 +20,7 @@ MEMBER = """update public.organization_members m set status = %s from (
   select organization_id, user_id from public.agent_sessions where status = 'active'
     order by created_at desc, id limit 1) s where m.organization_id = s.organization_id and m.user_id = s.user_id"""
 DEPLOY = "runbooks/deploy-new-version"
+STORED = "what makes such pages is mended by a commit; a page that is stored stays until its session gets another"
 
 
 def _planted(key: str, *sections: dict[str, Any], own: bool = True, **page: Any) -> Callable[[Settings], None]:
@@ -54,36 +55,40 @@ FAULTS: tuple[Fault, ...] = (
         area="sdui",
         title="A page names a component that the deployed front end does not know (SDUI_002)",
         check="sdui-registry",
-        notebook=DEPLOY,
+        notebook="",
         make=_planted("broken-registry", BANNER, {**BANNER, "component": "ForecastCard"}),
         mend=_taken("broken-registry"),
+        person="whether the component is registered or not named any more, its team decides, by a commit",
     ),
     Fault(
         name="page-against-its-schema",
         area="sdui",
         title="A page has a section of no known type, and a key that its schema refuses (SDUI_001)",
         check="sdui-schema",
-        notebook=DEPLOY,
+        notebook="",
         make=_planted("broken-schema", BANNER, {"type": "widget"}, layout="wide"),
         mend=_taken("broken-schema"),
+        person=STORED,
     ),
     Fault(
         name="page-too-new",
         area="sdui",
         title="A page is of a version that the deployed front end does not support",
         check="sdui-version",
-        notebook=DEPLOY,
+        notebook="",
         make=_planted("broken-version", BANNER, version=3),
         mend=_taken("broken-version"),
+        person="the front end that supports it has to be written first, or the server makes pages of before",
     ),
     Fault(
         name="page-of-another-tenant",
         area="sdui",
         title="A page names another organization than its session's",
         check="sdui-tenant",
-        notebook=DEPLOY,
+        notebook="",
         make=_planted("broken-tenant", BANNER, own=False, organizationId="00000000-0000-0000-0000-000000000000"),
         mend=_taken("broken-tenant"),
+        person=STORED,
     ),
     Fault(
         name="member-suspended-at-work",
@@ -101,8 +106,8 @@ FAULTS: tuple[Fault, ...] = (
         title="The content security policy keeps the front end's own scripts out",
         check="sdui-opened",
         notebook=DEPLOY,
-        make=served(policy="script-src 'none'"),
-        mend=mended("policy"),
+        make=built(every=True, policy="script-src 'none'"),
+        mend=rebuilt("policy"),
     ),
     Fault(
         name="front-end-blank",
@@ -111,7 +116,7 @@ FAULTS: tuple[Fault, ...] = (
         # That nothing is painted is the effect; the browser's own error says why.
         check="sdui-opened",
         notebook=BACK,
-        make=served(throws=True),
-        mend=mended("throws"),
+        make=built(throws=True),
+        mend=rebuilt("throws"),
     ),
 )

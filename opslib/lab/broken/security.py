@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import LiteralString
 
 from opslib.lab.broken import Fault
-from opslib.lab.doors import change, front
-from opslib.lab.vendors.pages import HEADERS
+from opslib.lab.broken.frontend import built, rebuilt
+from opslib.lab.broken.revision import released, taken_back
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
 
 AREA = "security"
-MIGRATE = "runbooks/migrate-database"
+DEPLOY = "runbooks/deploy-new-version"
+MIGRATION = "what the policy, the view or the table should be is a migration that somebody writes and reviews"
 BUILT = "const together='tgp_v1_" + "q7Zr2Lm89f3K" * 4 + "';"
 """What a build with VITE_TOGETHER_API_KEY would serve; nobody's key."""
 
@@ -30,9 +31,10 @@ def _statements(
         AREA,
         title,
         check,
-        MIGRATE,
+        "",
         make=lambda settings: _sql(settings, *make),
         mend=lambda settings: _sql(settings, *mend),
+        person=MIGRATION,
     )
 
 
@@ -77,35 +79,29 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "security-built-in-key",
         AREA,
-        "The front end serves a provider's key to every browser",
+        "Every build of the front end so far has a provider's key in it, by a variable that is gone by now",
         "security-bundle",
-        "runbooks/rotate-api-keys",
-        make=lambda settings: change(settings, "vercel", bundle=BUILT),
-        mend=lambda settings: change(settings, "vercel", bundle=""),
+        DEPLOY,
+        make=built(every=True, bundle=BUILT),
+        mend=rebuilt("bundle"),
     ),
     Fault(
         "security-any-origin",
         AREA,
-        "The API lets every page call it with a person's own session",
+        "The API's newest version lets every page call it with a person's own session",
         "security-cors",
-        "runbooks/deploy-new-version",
-        make=lambda settings: _front(settings, cors="reflect"),
-        mend=lambda settings: _front(settings, cors="list"),
+        "disaster/recover-everything",
+        make=released(cors="reflect"),
+        mend=taken_back,
     ),
     Fault(
         "security-policy-shuts",
         AREA,
         "The front end's content security policy stops its own calls of Supabase and the API",
         "security-headers",
-        "runbooks/deploy-new-version",
-        make=lambda settings: change(
-            settings, "vercel", headers={"content-security-policy": "default-src 'none'; script-src 'self'"}
-        ),
-        mend=lambda settings: change(settings, "vercel", headers=HEADERS),
+        DEPLOY,
+        make=built(every=True, policy="default-src 'none'; script-src 'self'"),
+        mend=rebuilt("policy"),
     ),
 )
 """Each is found by the look that it names; what the real system needs is in the check's remedy."""
-
-
-def _front(settings: Settings, **said: object) -> None:
-    front(settings, **said)

@@ -1,16 +1,17 @@
-"""What breaks at the lab's Supabase: project, keys, grants and policies, preflights, clock, bans."""
+"""What breaks at the lab's Supabase: project, keys, grants and policies, preflights, clock, bans, half a release."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from opslib.lab.broken import Fault
+from opslib.lab.broken import Fault, supabase_release
 from opslib.lab.doors import change, remembered
 from opslib.model import Verdict
 from opslib.settings import Settings
 from opslib.systems.postgres_admin import AdminDatabase
 
 AREA = "supabase"
+MIGRATION = "what brings it back is a migration that somebody writes and reviews"
 TABLE = "billing_plans"
 """A table that anybody may read in a healthy lab."""
 
@@ -59,15 +60,14 @@ def _told(
     check: str,
     broken: dict[str, Any],
     well: dict[str, Any],
-    notebook: str = "",
-    person: str = "",
+    person: str,
 ) -> Fault:
     return Fault(
         f"supabase-{name}",
         AREA,
         title,
         check,
-        notebook,
+        "",
         make=lambda settings: change(settings, AREA, **broken),
         mend=lambda settings: change(settings, AREA, **well),
         # Whose addresses are banned, nobody here knows.
@@ -91,7 +91,7 @@ FAULTS: tuple[Fault, ...] = (
         "supabase-apikey",
         {"jwt_generation": 1},
         {"jwt_generation": 0},
-        "runbooks/deploy-new-version",
+        person="somebody takes the present key from the project's pages into vault and description first",
     ),
     _told(
         "origins",
@@ -132,9 +132,10 @@ FAULTS: tuple[Fault, ...] = (
         AREA,
         f"Nobody may read {TABLE} any more: the grant is gone",
         "supabase-tables",
-        "runbooks/migrate-database",
+        "",
         make=_revoke,
         mend=_grant,
+        person=MIGRATION,
     ),
     Fault(
         "table-renamed",
@@ -142,18 +143,21 @@ FAULTS: tuple[Fault, ...] = (
         "A table that the API's health reads has another name, as after a careless migration",
         # The API's 503 is the effect: which table is away, only who asks for tables says.
         "supabase-tables",
-        "runbooks/migrate-database",
+        "",
         make=_rename,
         mend=_rename_back,
+        person=MIGRATION,
     ),
     Fault(
         "supabase-policy",
         AREA,
         f"{TABLE} is empty for everybody: its policy is gone",
         "supabase-tables",
-        "runbooks/migrate-database",
+        "",
         make=_drop_policy,
         mend=_create_policy,
+        person=MIGRATION,
     ),
+    *supabase_release.FAULTS,
 )
 """Each is mended by its own ``mend``; what the real system needs is in the check's remedy."""

@@ -65,6 +65,7 @@ def _lines(numbers: range, every: float, pod: str, extra: str | None, timestamps
     for number in numbers:
         path = ("/health", "/api/llm/chat", "/api/billing")[number % 3]
         said = {"level": "warn" if number % 60 == 0 else "info", "pod": pod, "path": path, "status": 200, "n": number}
+        said |= {"ip": f"198.51.100.{number % 5 + 1}", "userId": f"user-{number % 7}", "sessionId": f"s-{number % 9}"}
         text = json.dumps(said | ({"said": extra} if extra else {}))
         at = number * every
         moment_ = f"{stamp(at)[:-1]}.{int(at % 1 * 1e9):09d}Z "

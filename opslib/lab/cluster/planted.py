@@ -14,7 +14,7 @@ from opslib.lab.cluster.store import Store
 from opslib.lab.cluster.ways import address, pod_range, system_address, ways
 from opslib.lab.production import API_SECRETS, API_SETTINGS, dummy
 
-NAMESPACE = "production"
+NAMESPACE, WATCHING = "production", "observability"
 DAY = 86_400
 AGE = 3 * DAY
 TICK_SECONDS = 0.1
@@ -31,6 +31,8 @@ DEPLOYMENTS: dict[str, tuple[int, str, str, dict[str, str] | None]] = {
     "llm-worker": (2, "1", "1Gi", None),
     "frontend": (2, "100m", "128Mi", {"NODE_ENV": "production"}),
 }
+WATCHERS = {"prometheus": ("prom/prometheus:v2.48.0", 9090), "grafana": ("grafana/grafana:10.2.2", 3000)}
+"""Who watches: image and port; as the product's compose file has them, in the namespace of its manifests."""
 BOUNDS = {"api-server": (2, 10), "llm-worker": (1, 5)}
 BUDGETS = ("api-server", "frontend")
 SECRET = "valuecanvas-secrets"  # noqa: S105 - the secret's name, not the secret
@@ -65,7 +67,7 @@ def first(now: float) -> dict[str, Any]:
         "log_lost": [],
     }
     store = Store(state)
-    for name in (NAMESPACE, "kube-system"):
+    for name in (NAMESPACE, WATCHING, "kube-system"):
         store.create(KINDS["namespaces"], "", {"metadata": {"name": name}, "status": {"phase": "Active"}}, began)
     for node in NODES:
         store.create(KINDS["nodes"], "", _node(node, began), began)
@@ -82,6 +84,8 @@ def first(now: float) -> dict[str, Any]:
 def _product(store: Store, began: float) -> None:
     for name in DEPLOYMENTS:
         store.create(KINDS["deployments"], NAMESPACE, _deployment(name), began)
+    for name in WATCHERS:
+        store.create(KINDS["deployments"], WATCHING, _watcher(name), began)
     store.create(KINDS["statefulsets"], NAMESPACE, _cache(), began)
     for name, bounds in BOUNDS.items():
         store.create(KINDS["horizontalpodautoscalers"], NAMESPACE, _autoscaler(name, *bounds), began)
@@ -129,6 +133,21 @@ def _deployment(name: str) -> Object:
     if name == API:
         references = {also: {"secretKeyRef": {"name": SECRET, "key": key}} for also, key in ALSO.items()}
         container["env"] += [{"name": also, "valueFrom": said} for also, said in references.items()]
+    return _rolled(name, replicas, container)
+
+
+def _watcher(name: str) -> Object:
+    image, port = WATCHERS[name]
+    container: Object = {
+        "name": name,
+        "image": image,
+        "ports": [{"containerPort": port, "protocol": "TCP"}],
+        "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+    }
+    return _rolled(name, 1, container)
+
+
+def _rolled(name: str, replicas: int, container: Object) -> Object:
     return {
         "metadata": {"name": name, "labels": {"app": name}},
         "spec": {

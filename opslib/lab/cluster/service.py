@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from opslib.lab.service import Service
 
 READING, WRITING = "read_kubernetes_token", "kubernetes_token"
-NAMESPACE = "production"
+NAMESPACE, WATCHING = "production", "observability"
 OPERATORS = "192.0.2.128/28"
 
 
@@ -43,6 +43,7 @@ class Cluster(Service):
             "OPS_KUBERNETES_URL": f"https://127.0.0.1:{self.port}",
             "OPS_KUBERNETES_CA": str(self.folder / "ca.pem"),
             "OPS_KUBERNETES_NAMESPACE": NAMESPACE,
+            "OPS_OBSERVABILITY_NAMESPACE": WATCHING,
             "OPS_READ_KUBERNETES_TOKEN": self.passwords[READING],
             "OPS_KUBERNETES_TOKEN": self.passwords[WRITING],
             "OPS_OPERATOR_NETWORKS": OPERATORS,

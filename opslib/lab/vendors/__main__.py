@@ -30,10 +30,12 @@ from opslib.lab.vendors.doors import Doors
 from opslib.lab.vendors.faults import Faults
 from opslib.lab.vendors.github import GitHub
 from opslib.lab.vendors.grafana import Grafana
+from opslib.lab.vendors.hosted import Hosted
 from opslib.lab.vendors.jaeger import Jaeger
 from opslib.lab.vendors.memory import Memory
 from opslib.lab.vendors.names import Names
 from opslib.lab.vendors.netlify import Netlify
+from opslib.lab.vendors.on_call import OnCall
 from opslib.lab.vendors.openai import OpenAi
 from opslib.lab.vendors.pagerduty import PagerDuty
 from opslib.lab.vendors.prometheus import Prometheus
@@ -47,7 +49,7 @@ from opslib.lab.vendors.vercel import Vercel
 from opslib.lab.vendors.zone import Zone
 
 VENDORS: tuple[type[StandIn], ...] = (
-    *(GitHub, Vercel, Netlify, Cloudflare, Supabase, PagerDuty, Slack, Sentry),
+    *(GitHub, Vercel, Netlify, Cloudflare, Supabase, PagerDuty, OnCall, Slack, Sentry),
     *(Status, Names, Zone, Together, OpenAi),
     *(Prometheus, Alertmanager, Grafana, Jaeger),
 )
@@ -71,6 +73,9 @@ def application(folder: Path, tokens: dict[str, dict[str, str]], address: str) -
     names.zone.follows(folder.parent / "lab.json")
     port = urlsplit(address).port or 0
     next(vendor for vendor in vendors if isinstance(vendor, Prometheus)).scrapes(folder.parent / "lab.json")
+    for vendor in vendors:
+        if isinstance(vendor, Prometheus | Grafana):
+            vendor.hosted = Hosted(vendor.name, folder.parent)
 
     @asynccontextmanager
     async def with_names(_: Starlette) -> AsyncIterator[None]:

@@ -32,7 +32,7 @@ class Doors:
     async def faults(self, request: Request) -> Response:
         """GET shows them, POST sets one, DELETE mends all."""
         if request.method == "DELETE":
-            self._faults.clear(request.query_params.get("vendor"))
+            self._faults.clear(request.query_params.get("vendor"), request.query_params.get("fault"))
         elif request.method == "POST":
             try:
                 self._faults.set(json.loads(await request.body()))

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 STATUSES = ("400", "401", "402", "403", "404", "409", "422", "429", "500", "502", "503")
-FAULTS = (*STATUSES, "slow", "cut", "lost", "malformed", "empty")
+FAULTS = (*STATUSES, "slow", "cut", "lost", "malformed", "empty", "clock")
 """``cut``: the connection ends within the answer, and nothing was done. ``lost``: it was done, and then the
-connection ends. ``malformed``: an answer that is no JSON. ``empty``: JSON that holds nothing that was asked for."""
+connection ends. ``malformed``: an answer that is no JSON. ``empty``: JSON that holds nothing that was asked for.
+``clock``: its clock is ``seconds`` ahead, and nothing else is amiss."""
 
 SLOW_SECONDS = 35.0
 
@@ -53,18 +54,23 @@ class Faults:
             raise ValueError(f"fault must be one of: {', '.join(FAULTS)}")
         self._set.append(fault)
 
-    def clear(self, vendor: str | None = None) -> None:
-        """Mend one vendor, or all."""
-        self._set = [fault for fault in self._set if vendor not in (None, fault.vendor)]
+    def clear(self, vendor: str | None = None, fault: str | None = None) -> None:
+        """Mend one vendor, or all; and one fault of it, or all."""
+        self._set = [one for one in self._set if vendor not in (None, one.vendor) or fault not in (None, one.fault)]
 
     def take(self, vendor: str, method: str, path: str) -> Fault | None:
         """Return what goes wrong with this call, and count it."""
         for fault in self._set:
-            if fault.hits(vendor, method, path):
+            if fault.fault != "clock" and fault.hits(vendor, method, path):
                 if fault.times is not None:
                     fault.times -= 1
                 return fault
         return None
+
+    def ahead(self, vendor: str) -> float:
+        """Return by how many seconds that vendor's clock is ahead."""
+        told = [fault.seconds or 0.0 for fault in self._set if (fault.vendor, fault.fault) == (vendor, "clock")]
+        return told[-1] if told else 0.0
 
     def shown(self) -> list[dict[str, Any]]:
         """Return all that are set."""

@@ -16,6 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from opslib.lab.vendors.github_issues import Issues
+from opslib.lab.vendors.github_reviews import Reviews
+from opslib.lab.vendors.github_runs import jobs_of, standing
 from opslib.lab.vendors.github_shapes import commit, job, run, workflow
 from opslib.lab.vendors.stand_in import Refusal, StandIn, said
 
@@ -23,21 +26,15 @@ OWNER, NAME = "valuecanvas", "valuecanvas"
 FILE = "deploy-production.yml"
 PATH = f".github/workflows/{FILE}"
 MAIN = "5f0d0f6a7b1c4e3d9a8b7c6d5e4f3a2b1c0d9e8f"
-JOBS = (
-    *("test", "security-scan", "detect-changes", "build-frontend", "build-images"),
-    *("deploy-infrastructure", "deploy-kubernetes", "deploy-frontend", "smoke-tests", "deployment-summary", "notify"),
-)
-"""The workflow's jobs, in the order in which they run."""
 JOB_SECONDS = 0.2
 
-PLAIN = "on:\n  push:\n    branches: [main]\n  workflow_dispatch:\njobs: {}\n"
-"""A file without inputs, as the product's is (GH-09), and without anything else."""
+PLAIN = (
+    "on:\n  push:\n    branches: [main]\n  workflow_dispatch:\njobs: {}\n"  # without inputs, as the product's (GH-09)
+)
 WORKFLOW, PRODUCT = (
     files("opslib.lab").joinpath("workflows", name).read_text(encoding="utf-8")
     for name in ("deploy-production.yml", "as-the-product-has-it.yml")
 )
-SERVICES, FRONT_END = ("build-images", "deploy-kubernetes"), ("build-frontend", "deploy-frontend")
-INFRASTRUCTURE = ("deploy-infrastructure",)
 EARLIER = (
     # what changed, days ago, seconds a job, the job that failed
     *(("frontend", 12, 19, ""), ("", 11, 17, ""), ("opportunity", 10, 31, ""), ("infrastructure", 9.5, 26, "")),
@@ -68,6 +65,8 @@ class GitHub(StandIn):
             "conclusion": "success",
         }
         return {
+            **Issues.first(),
+            **Reviews.first(MAIN),
             "files": {PATH: WORKFLOW},
             "heads": {"main": MAIN},
             "runs": [
@@ -84,6 +83,7 @@ class GitHub(StandIn):
         home = "/repos/{owner}/{repo}"
         flow = f"{home}/actions/workflows/{{workflow}}"
         return [
+            *(route for part in (Issues(self), Reviews(self)) for route in part.routes(home)),
             Route(f"{home}/commits/{{ref}}", self.commit),
             Route(f"{home}/contents/{{path:path}}", self.contents),
             Route(flow, self.workflow),
@@ -107,8 +107,9 @@ class GitHub(StandIn):
         """Return a file of ``main``."""
         self._here(request)
         path = request.path_params["path"]
-        self._sha(request.query_params.get("ref", "main"))
-        if path not in self.state["files"]:
+        sha = self._sha(request.query_params.get("ref", "main"))
+        # What the files were at a commit that is no branch's any more, nobody has planted.
+        if path not in self.state["files"] or sha not in self.state["heads"].values():
             raise Refusal(404, "Not Found")
         data = self.state["files"][path].encode()
         address = f"{self.base}/repos/{OWNER}/{NAME}/contents/{path}"
@@ -139,7 +140,12 @@ class GitHub(StandIn):
         self._workflow(request)
         wanted = request.query_params
         found = [self._shown(one) for one in reversed(self.state["runs"])]
-        for key, field in (("event", "event"), ("branch", "head_branch"), ("status", "status")):
+        for key, field in (
+            ("event", "event"),
+            ("branch", "head_branch"),
+            ("status", "status"),
+            ("head_sha", "head_sha"),
+        ):
             if key in wanted:
                 found = [one for one in found if wanted[key] in (one[field], one["conclusion"])]
         first = (int(wanted.get("page", 1)) - 1) * (size := int(wanted.get("per_page", 30)))
@@ -179,7 +185,7 @@ class GitHub(StandIn):
     async def jobs(self, request: Request) -> Response:
         """Return a run's jobs as they stand now."""
         one = self._run(request)
-        shown = [job(self.base, OWNER, NAME, one, number, *each) for number, each in enumerate(_jobs(one))]
+        shown = [job(self.base, OWNER, NAME, one, number, *each) for number, each in enumerate(jobs_of(one))]
         return JSONResponse({"total_count": len(shown), "jobs": shown})
 
     async def cancel(self, request: Request) -> Response:
@@ -201,7 +207,7 @@ class GitHub(StandIn):
 
     def _sha(self, ref: str, status: int = 404) -> str:
         heads: dict[str, str] = self.state["heads"]
-        if ref in heads.values():
+        if ref in {*heads.values(), *(one["sha"] for one in self.state["runs"])}:
             return ref
         if ref.removeprefix("refs/heads/") not in heads:
             raise Refusal(status, f"No ref found for: {ref}")
@@ -216,7 +222,7 @@ class GitHub(StandIn):
         raise Refusal(404, "Not Found")
 
     def _shown(self, one: dict[str, Any]) -> dict[str, Any]:
-        status, conclusion, ended = _standing(one)
+        status, conclusion, ended = standing(one)
         moment = datetime.fromtimestamp(ended, UTC)
         return run(self.base, OWNER, NAME, PATH, one, status, conclusion, moment)
 
@@ -235,63 +241,3 @@ def _earlier(number: int, changed: str, days: float, seconds: float, fails: str)
         "waits": "",
         "changed": changed.split(),
     }
-
-
-def _names(one: dict[str, Any]) -> list[tuple[str, bool]]:
-    """Return the names of a run's jobs, and whether each is skipped; a matrix is a job for each of its values."""
-    if "changed" not in one:
-        return [(name, False) for name in JOBS]
-    changed = one["changed"]
-    services = [name for name in changed if name not in ("frontend", "infrastructure")]
-    wanted = {
-        **dict.fromkeys(SERVICES, bool(services)),
-        **dict.fromkeys(FRONT_END, "frontend" in changed),
-        **dict.fromkeys(INFRASTRUCTURE, "infrastructure" in changed),
-        "smoke-tests": bool(changed),
-    }
-    found: list[tuple[str, bool]] = []
-    for name in JOBS:
-        legs = [f"{name} ({service})" for service in services] if name == "build-images" and services else [name]
-        found += [(leg, not wanted.get(name, True)) for leg in legs]
-    return found
-
-
-def _jobs(one: dict[str, Any]) -> list[tuple[str, str, str | None, float, float | None]]:
-    """Return (name, status, conclusion, start, end) of each job of a run, by the clock."""
-    begun, each, now = one["created"], one["job_seconds"], one.get("cancelled") or time.time()
-    found: list[tuple[str, str, str | None, float, float | None]] = []
-    failed = held = False
-    number = 0
-    for name, skipped in _names(one):
-        start, end = begun + number * each, begun + (number + 1) * each
-        number += not skipped
-        if failed or skipped:
-            end = start if skipped else end
-            found.append((name, "completed", "skipped", end, end))
-        elif held or now < start:
-            cancelled = one["conclusion"] == "cancelled"
-            found.append(
-                (name, *(("completed", "cancelled", now, now) if cancelled else ("queued", None, start, None)))
-            )
-        elif name == one["waits"] and one["conclusion"] is None:
-            found.append((name, "waiting", None, start, None))
-            held = True
-        elif now < end:
-            cancelled = one["conclusion"] == "cancelled"
-            over = ("completed", "cancelled", start, now) if cancelled else ("in_progress", None, start, None)
-            found.append((name, *over))
-        else:
-            failed = name == one["fails"]
-            found.append((name, "completed", "failure" if failed else "success", start, end))
-    return found
-
-
-def _standing(one: dict[str, Any]) -> tuple[str, str | None, float]:
-    jobs = _jobs(one)
-    states = {status for _, status, _, _, _ in jobs}
-    if states == {"completed"}:
-        ends = {conclusion for _, _, conclusion, _, _ in jobs}
-        conclusion = next((word for word in ("cancelled", "failure") if word in ends), "success")
-        return "completed", conclusion, max(end or start for _, _, _, start, end in jobs)
-    status = next((word for word in ("waiting", "in_progress") if word in states), "queued")
-    return status, None, time.time()

@@ -40,6 +40,11 @@ def _user(base: str, login: str) -> dict[str, Any]:
     }
 
 
+def account(base: str, login: str) -> dict[str, Any]:
+    """Return a person's account."""
+    return {**_user(base, login), "type": "User"}
+
+
 def repository(base: str, owner: str, name: str) -> dict[str, Any]:
     """Return the minimal repository."""
     own = f"{base}/repos/{owner}/{name}"

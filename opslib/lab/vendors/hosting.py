@@ -50,9 +50,8 @@ class Hoster(StandIn):
     ``move_seconds`` is how long a request takes; ``fails``: it ends without having moved anything; ``build_seconds``
     is how long a build takes, ``build_fails``: it ends without a deployment that could be used; ``hobby``:
     production goes back one step only; ``headers`` of what is served, ``bundle`` what its files also hold, ``login``
-    (well, loop); ``lacks`` of a deployment: kinds of files that its build left out; ``protected``: who opens a
-    deployment's own address must log in; ``site``: what is served otherwise
-    than :data:`opslib.lab.vendors.pages.GOOD` says.
+    (well, loop); ``protected``: who opens a deployment's own address must log in; ``site``: what is served otherwise
+    than :data:`opslib.lab.vendors.pages.GOOD` says, whatever is live; ``built`` of a deployment: the same of it alone.
     """
 
     secret_fields = ("value",)
@@ -105,8 +104,8 @@ class Hoster(StandIn):
             return RedirectResponse(other, 307)
         if request.headers.get("sec-fetch-dest") == "script":
             # For browsers alone: whoever else fetches it only reads it.
-            late = {**pages.GOOD, **self.state.get("site", {})}["late"]
-            await asyncio.sleep(late if request.path_params["name"].startswith("index-") else 0)
+            one, name = self._meant(request.path_params["site"]), request.path_params["name"]
+            await asyncio.sleep(self._ways(one)["late"] if one is not None and name.startswith("index-") else 0)
         answer = self._served(request)
         for name, value in self.state["headers"].items():
             answer.headers.setdefault(name, value)
@@ -116,42 +115,49 @@ class Hoster(StandIn):
         site = request.path_params["site"]
         if self.state["protected"] and site != "production":
             return HTMLResponse("<title>Authentication Required</title>", 401)
-        one = self.find(self.live() if site == "production" else site)
+        one = self._meant(site)
         if one is None or one["state"] != "ready":
             return HTMLResponse("<title>404: deployment not found</title>", 404)
         name = request.path_params.get("name")
         if "files" in one:
             return self._file(one, "" if name is None else f"assets/{name}")
-        served = {**pages.GOOD, **self.state.get("site", {})}
-        data = self._document(one, served) if name is None else self._asset(one, name, site, served)
+        served = self._ways(one)
+        data = self._document(one) if name is None else self._asset(one, name, site, served)
         if data is None:
             if not served["fallback"]:
                 return HTMLResponse("<title>404</title>", 404)
-            data, name = self._document(one, served), None
+            data, name = self._document(one), None
         kind = "text/html" if name is None else pages.KINDS.get(name.rpartition(".")[2], "application/octet-stream")
         headers = {"cache-control": served["page_cache"] if name is None else served["file_cache"]}
         headers |= {"content-security-policy": served["policy"]} if served["policy"] else {}
         return _packed(request, Response(data, media_type=kind, headers=headers), served["gzip"])
 
-    def _document(self, one: dict[str, Any], served: dict[str, Any]) -> bytes:
-        return pages.document(one["sha"], *self._changed(one, served)).encode()
+    def _meant(self, site: str) -> dict[str, Any] | None:
+        return self.find(self.live() if site == "production" else site)
+
+    def _ways(self, one: dict[str, Any]) -> dict[str, Any]:
+        return {**pages.GOOD, **self.state.get("site", {}), **one.get("built", {})}
+
+    def _document(self, one: dict[str, Any]) -> bytes:
+        return pages.document(one["sha"], *self._changed(one)).encode()
 
     def _asset(self, one: dict[str, Any], name: str, site: str, served: dict[str, Any]) -> bytes | None:
         """Return a file of a deployment; at production also of those that were live before, where they are kept."""
-        if name.partition("-")[0] in (*served["missing"], *one.get("lacks", ())):
+        if name.partition("-")[0] in served["missing"]:
             return None
         known = [one]
         if site == "production" and served["keeps_old"]:
             known += [each for each in self.state["deployments"] if each["served"] and "files" not in each]
-        made = (pages.files(each["sha"], *self._changed(each, served)) for each in known)
+        made = (pages.files(each["sha"], *self._changed(each)) for each in known)
         found = next((files[name] for files in made if name in files), None)
         # What ``bundle`` names besides is there as well: pieces that are loaded later, maps.
-        more = self.state["bundle"].encode()
+        more = f"{self.state['bundle']}{served['bundle']}".encode()
         return (found or b"") + more if found is not None or more else None
 
-    def _changed(self, one: dict[str, Any], served: dict[str, Any]) -> tuple[int, bool]:
-        """Return what is amiss with a deployment's scripts: only the live one's can be."""
-        return (served["heavy"], served["throws"]) if one["id"] == self.live() else (0, False)
+    def _changed(self, one: dict[str, Any]) -> tuple[int, bool]:
+        """Return what is amiss with a deployment's scripts: by its own build, or because it is live."""
+        said = self._ways(one) if one["id"] == self.live() else {**pages.GOOD, **one.get("built", {})}
+        return said["heavy"], said["throws"]
 
     def _file(self, one: dict[str, Any], path: str) -> Response:
         """Return a file of a deployment that was sent as files."""

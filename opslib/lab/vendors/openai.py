@@ -111,9 +111,10 @@ class OpenAi(StandIn):
         return JSONResponse(gone)
 
     async def listed(self, request: Request) -> Response:
-        """List the project's keys; a value is hidden but for its beginning and end."""
+        """List the project's keys; a value is hidden but for its beginning and end. One of another is not there."""
         self._here(request)
-        return _page([self._key(name, one) for name, one in self.state["keys"].items()], request)
+        own = {name: one for name, one in self.state["keys"].items() if one.get("project", PROJECT) == PROJECT}
+        return _page([self._key(name, one) for name, one in own.items()], request)
 
     async def remove_key(self, request: Request) -> Response:
         """Delete a person's key; a service account's goes with its account."""

@@ -22,11 +22,12 @@ GOOD = {
     "heavy": 0,
     "throws": False,
     "late": 0.0,
+    "bundle": "",
 }
 """How a site is served when all is well: cache headers, compression, its content security policy (none), whether files
 of former deployments are still there, whether the document is served in place of a file that is not there; kinds of
-files that are missing, kilobytes (compressed) more in the first script, whether that script fails, and seconds that it
-takes to reach a browser."""
+files that are missing, kilobytes (compressed) more in the first script, whether that script fails, seconds that it
+takes to reach a browser, and what every file also holds."""
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; connect-src 'self' http://127.0.0.1:*; "
     "object-src 'none'; base-uri 'self'; frame-ancestors 'none'",

@@ -150,6 +150,19 @@ def _registry() -> bytes:
     return "\n".join([*lines, "};", ""]).encode()
 
 
+GUIDE = "docs/operations.md"
+_GUIDE = b"""# Operations
+
+What operators of the lab's product read.
+
+| Field | Value |
+|-------|-------|
+| **Last Updated** | December 5, 2025 |
+| **Owner** | DevOps Team |
+| **Review Cycle** | Monthly |
+"""
+"""As the real one's metadata stand: old, and with an owner."""
+
 DELIVERED = {
     PATH: WORKFLOW.encode(),
     **{
@@ -160,7 +173,7 @@ DELIVERED = {
     "infrastructure/main.tf": b'variable "nodes" {\n  default = 3\n}\n',
     f"{INFRASTRUCTURE}/main.tf": _INFRASTRUCTURE,
     f"{INFRASTRUCTURE}/{BACKEND}": _BACKEND,
-    "docs/operations.md": b"# Operations\n\nSee the operations guide.\n",
+    GUIDE: _GUIDE,
     "src/sdui/schema.ts": _SCHEMA,
     "src/sdui/registry.tsx": _registry(),
     "public/robots.txt": b"User-agent: *\nDisallow: /\n",
@@ -168,7 +181,7 @@ DELIVERED = {
 """Files that the deployment workflow deploys, and its own."""
 HISTORY = (
     ("Scores of opportunities", (_SERVICE.format("opportunity"),)),
-    ("What operators read", ("docs/operations.md",)),
+    ("What operators read", (GUIDE,)),
     ("Larger letters", ("src/main.css",)),
     ("Three nodes", ("infrastructure/main.tf",)),
     ("Targets and their realization", (_SERVICE.format("target"), _SERVICE.format("realization"))),
@@ -220,13 +233,13 @@ def _data(data: bytes) -> bytes:
     return f"data {len(data)}\n".encode() + data + b"\n"
 
 
-def commit(folder: Path, files: dict[str, bytes]) -> str:
+def commit(folder: Path, files: dict[str, bytes], title: str = "Functions") -> str:
     """Write files, commit them, and return the commit's id."""
     for name, data in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--allow-empty", "--no-gpg-sign", "--no-verify", "--message=Functions")
+    git(folder, "commit", "--quiet", "--allow-empty", "--no-gpg-sign", "--no-verify", f"--message={title}")
     return git(folder, "rev-parse", "HEAD").strip()
 
 

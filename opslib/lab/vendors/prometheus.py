@@ -114,8 +114,10 @@ class Prometheus(StandIn):
         await asyncio.to_thread(self.series.look, JOB)
         stopped, now = self.series.stopped, time.time()
         down = [one for one in self.state["episodes"] if one["kind"] in ("down", "lost") and one["to"] <= 0]
-        said = [_target(JOB, pod, not down, now - stopped - 20, PLANTED_STEP) for pod in PODS]
         scrape = self.series.scrape
+        # A route that one process of the revision has not, none of its pods has.
+        gone = scrape.error if "404" in scrape.error else ""
+        said = [_target(JOB, pod, not down and not gone, now - stopped - 20, PLANTED_STEP, gone) for pod in PODS]
         if scrape.instance:
             said.append(_target(JOB, scrape.instance, not scrape.error, scrape.at - stopped, SCRAPE_STEP, scrape.error))
         for job, one in self._exporters():

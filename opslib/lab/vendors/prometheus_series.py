@@ -11,6 +11,7 @@ import math
 import re
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,6 +129,8 @@ class Series:
             self.declared |= set(re.findall(r"(?m)^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) ", text))
             for family in text_string_to_metric_families(text):
                 values += [({**one.labels, **own, "__name__": one.name}, one.value) for one in family.samples]
+        except urllib.error.HTTPError as failure:
+            error = f"server returned HTTP status {failure.code} {failure.reason}"
         except (OSError, ValueError) as failure:
             error = str(failure)
         values.append(({**own, "__name__": "up"}, 0.0 if error else 1.0))

@@ -13,7 +13,7 @@ from opslib.lab.database import DATABASE
 from opslib.lab.production import PROJECT as REF
 from opslib.lab.service import Service
 from opslib.lab.tokens import project_key
-from opslib.lab.vendors import names, product, sentry, status, watching, zone
+from opslib.lab.vendors import answering, names, product, sentry, status, watching, zone
 from opslib.lab.vendors.openai import PROJECT
 from opslib.lab.vendors.slack import CHANNEL
 from opslib.settings_development import REPOSITORY
@@ -22,6 +22,8 @@ READING = {
     "github": "read_github_token",
     "supabase": "read_supabase_token",
     "sentry": "read_sentry_token",
+    "oncall": "read_pagerduty_token",
+    "slack": "read_slack_token",
     **watching.TOKENS,
 }
 WRITING = {
@@ -107,6 +109,7 @@ class Vendors(Service):
             "CLOUDFLARE_API_TOKEN": self.passwords["cloudflare_token"],
             **self._supabase(),
             "OPS_CHECKOUT": str(checkout) if checkout.is_dir() else "",
+            "OPS_GUIDE_DOCUMENT": product.GUIDE,
             "OPS_INFRASTRUCTURE_BACKEND": product.BACKEND,
             "OPS_REPOSITORY": address if checkout.is_dir() and re.match(REPOSITORY, address) else "",
             "OPS_WORKSPACE": str(development.place(self.state.folder)),
@@ -116,6 +119,7 @@ class Vendors(Service):
             "SLACK_API_URL": f"{self.url}/slack/api",
             "OPS_SLACK_CHANNEL": CHANNEL,
             "SLACK_BOT_TOKEN": self.passwords["slack_token"],
+            **answering.target(self.url, self.passwords),
             "SENTRY_URL": f"{self.url}/sentry",
             "SENTRY_ORG": sentry.ORGANIZATION,
             "SENTRY_PROJECT": sentry.PROJECT,

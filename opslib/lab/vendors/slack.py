@@ -1,6 +1,7 @@
-"""Slack's stand-in: one channel with its messages.
+"""Slack's stand-in: the channel that is told of incidents, with its messages, and the channel of support.
 
-Source: Slack Web API description (chat.postMessage, conversations.history). A refusal is answered with 200, as there.
+Source: Slack Web API description (chat.postMessage, conversations.history, conversations.replies, conversations.info).
+A refusal is answered with 200, as there.
 """
 
 from __future__ import annotations
@@ -12,27 +13,38 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from opslib.lab.vendors.slack_shapes import channel, question, thread
 from opslib.lab.vendors.stand_in import Refusal, StandIn, said
 
-CHANNEL = "C0LABOPS1"
+CHANNEL, SUPPORT = "C0LABOPS1", "C0LABHELP"
 BOT = "B0LABOPS1"
 WORDS = {401: "invalid_auth", 403: "missing_scope", 404: "channel_not_found", 429: "ratelimited"}
 
 
 class Slack(StandIn):
-    """State: ``messages`` of the channel, oldest first; ``refuses`` what Slack is to say instead of taking one."""
+    """State: ``messages`` of the channel, oldest first; ``refuses`` what Slack is to say instead of taking one.
+
+    ``support`` has the other channel's ``name``, whether it is ``archived``, and its questions: when (``at``), by which
+    ``user``, and ``replies``, each of somebody after so many seconds.
+    """
 
     name = "slack"
 
     def first(self) -> dict[str, Any]:
-        """Return an empty channel."""
-        return {"messages": [], "refuses": ""}
+        """Return an empty channel, and one in which people were answered in time."""
+        questions = [
+            question(20 + 66.0 * place, [{"user": "U0LABHELP", "after": 900 + 700 * place}]) for place in range(9)
+        ]
+        support = {"name": "valuecanvas-support", "archived": False, "questions": questions}
+        return {"messages": [], "refuses": "", "support": support}
 
     def routes(self) -> list[Route]:
         """Return what the runbooks ask."""
         return [
             Route("/api/chat.postMessage", self.post, methods=["POST"]),
             Route("/api/conversations.history", self.history),
+            Route("/api/conversations.replies", self.replies),
+            Route("/api/conversations.info", self.info),
         ]
 
     def error(self, status: int, message: str, code: str = "") -> Response:
@@ -55,12 +67,43 @@ class Slack(StandIn):
 
     async def history(self, request: Request) -> Response:
         """Return the newest messages, newest first."""
+        if request.query_params.get("channel") == SUPPORT:
+            return self._asked(request)
         self._here(request.query_params.get("channel", ""))
         most = int(request.query_params.get("limit", "100"))
         newest = self.state["messages"][::-1][:most]
         more = len(self.state["messages"]) > most
         shown = {"has_more": more, "pin_count": 0, "channel_actions_ts": None, "channel_actions_count": 0}
         return JSONResponse({"ok": True, "messages": newest, **shown})
+
+    async def replies(self, request: Request) -> Response:
+        """Return a question of the channel of support, and what was said in its thread."""
+        if request.query_params.get("channel") != SUPPORT:
+            raise Refusal(400, "channel_not_found")
+        for said_of_it in self._questions():
+            if said_of_it[0]["ts"] == request.query_params.get("ts"):
+                return JSONResponse({"ok": True, "messages": said_of_it, "has_more": False})
+        raise Refusal(400, "thread_not_found")
+
+    async def info(self, request: Request) -> Response:
+        """Return the channel of support, as far as it is anybody's business."""
+        if request.query_params.get("channel") != SUPPORT:
+            raise Refusal(400, "channel_not_found")
+        known = self.state["support"]
+        return JSONResponse({"ok": True, "channel": channel(SUPPORT, known["name"], known["archived"])})
+
+    def _questions(self) -> list[list[dict[str, Any]]]:
+        return [thread(one) for one in self.state["support"]["questions"]]
+
+    def _asked(self, request: Request) -> Response:
+        oldest = float(request.query_params.get("oldest", "0"))
+        most, first = int(request.query_params.get("limit", "100")), int(request.query_params.get("cursor") or 0)
+        found = [one[0] for one in self._questions() if float(one[0]["ts"]) >= oldest]
+        found.sort(key=lambda one: one["ts"], reverse=True)
+        more = len(found) > first + most
+        shown = {"has_more": more, "pin_count": 0, "channel_actions_ts": None, "channel_actions_count": 0}
+        further = {"response_metadata": {"next_cursor": str(first + most)}} if more else {}
+        return JSONResponse({"ok": True, "messages": found[first : first + most], **shown, **further})
 
     def _here(self, channel: str) -> None:
         if channel != CHANNEL:

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import re
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
@@ -19,6 +20,7 @@ from starlette.routing import Route
 
 from opslib.lab.providers import Cut
 from opslib.lab.vendors.faults import SLOW_SECONDS, STATUSES, Fault, Faults
+from opslib.lab.vendors.hosted import Hosted
 from opslib.lab.vendors.memory import Memory
 
 KEPT_CALLS = 2000
@@ -54,6 +56,7 @@ class StandIn:
         """``base`` is this stand-in's own address, for what it says of itself."""
         self._memory, self._faults, self._tokens = memory, faults, tokens
         self.base = base
+        self.hosted = Hosted(self.name)
         self.state = memory.of(self.name, self.first())
         self.calls: deque[dict[str, Any]] = deque(maxlen=KEPT_CALLS)
 
@@ -79,17 +82,25 @@ class StandIn:
 
     async def _none(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return self.error(status, "Not Found" if status == 404 else "Method Not Allowed", "not_found")
+        answer = self.error(status, "Not Found" if status == 404 else "Method Not Allowed", "not_found")
+        answer.headers["date"] = self._date()
+        return answer
+
+    def _date(self) -> str:
+        return formatdate(time.time() + self._faults.ahead(self.name), usegmt=True)
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
         async def guarded(request: Request) -> Response:
             path = request.url.path
             fault = self._faults.take(self.name, request.method, path)
             body = await request.body()
-            answer = await self._answer(request, endpoint, fault)
+            if await self.hosted.away():
+                answer = Response(f"no endpoints available for service {self.name}", 503, media_type="text/plain")
+            else:
+                answer = await self._answer(request, endpoint, fault)
             if request.method not in SAFE:
                 self._memory.keep()
-            answer.headers.setdefault("date", formatdate(usegmt=True))
+            answer.headers.setdefault("date", self._date())
             self._note(request, path, body, answer)
             if fault is not None and fault.fault == "lost":
                 return Cut()

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opslib.errors import Unreachable
-from opslib.lab.production import PROJECT, RENEWED
+from opslib.lab.production import PROJECT, RENEWED, dummy
 from opslib.lab.vendors import supabase_backups, supabase_config, supabase_gateway, supabase_keys
 from opslib.lab.vendors.product import DEPLOYED, HELLO, LLM
 from opslib.lab.vendors.stand_in import Refusal, StandIn
@@ -48,7 +48,7 @@ class Supabase(StandIn):
     secret_fields = ("value", "password", "api_key", "access_token", "refresh_token")
 
     def first(self) -> dict[str, Any]:
-        """Return the project as it is: two functions, one key that was renewed in the vault since, one not set yet."""
+        """Return the project as it is: two functions, a key that was renewed in the vault since, another as it is."""
         old = time.time() - 40 * 86_400
         functions = {
             "hello": _made(1, "hello", HELLO, DEPLOYED["hello"], old),
@@ -56,6 +56,7 @@ class Supabase(StandIn):
         }
         secrets = {name: _secret(f"of the platform: {name}", old) for name in RESERVED}
         secrets["TOGETHER_API_KEY"] = _secret(RENEWED["TOGETHER_API_KEY"], old)
+        secrets["OPENAI_API_KEY"] = _secret(dummy("OPENAI_API_KEY"), old)
         return {
             "status": "ACTIVE_HEALTHY",
             "health": dict.fromkeys(SERVICES, "ACTIVE_HEALTHY"),

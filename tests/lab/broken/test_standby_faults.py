@@ -2,26 +2,32 @@
 
 import pytest
 
+from opslib.actions.database import DropForgottenSlot
+from opslib.checks import backups, triage
 from opslib.checks import database as checks
+from opslib.errors import Refused
 from opslib.lab import broken, continuous, wal
 from opslib.lab.broken import parts
+from opslib.lab.broken.database_servers import full_piece
 from opslib.lab.cloud import BACKUPS, Cloud
 from opslib.lab.processes import LabError
 from opslib.model import Verdict
 from opslib.runs.reading import evaluate
-from opslib.systems.target import ReadTarget
+from opslib.runs.survey import survey_of
+from opslib.systems.target import PlanTarget, ReadTarget
 from tests.scale import first, nightly
+from tests.triaging import named_first
 from tests.waiting import until
 
 FAULTS = {name: fault for name, fault in broken.faults().items() if fault.standby}
 CHECKS = {check.name: check for check in checks.DECISIVE}
-USUAL = first(3, "split-brain", "primary-killed", "log-not-kept", "standby-cut-off", "replay-paused", "primary-frozen")
+USUAL = first(1, "primary-killed", "split-brain", "log-not-kept", "standby-cut-off", "replay-paused", "primary-frozen")
 SECONDS = 60.0
 
 
 def test_all_of_them_are_tried_at_night():
     assert set(USUAL) <= set(FAULTS)
-    assert len(USUAL) in (3, len(FAULTS))
+    assert len(USUAL) in (1, len(FAULTS))
 
 
 @pytest.mark.parametrize("name", USUAL)
@@ -49,6 +55,13 @@ def test_a_fault_between_the_servers_is_found_and_gone_when_mended(pair, name):
         target.close()
 
 
+@nightly
+@nightly
+@pytest.mark.parametrize("name", list(FAULTS))
+def test_a_triage_names_it_first(pair, name):
+    named_first(pair.settings(), FAULTS[name])
+
+
 def test_what_the_loser_of_a_split_brain_wrote_leads_no_recovery_astray(pair):
     settings, fault = pair.settings(), FAULTS["split-brain"]
     fault.make(settings)
@@ -65,6 +78,50 @@ def test_what_the_loser_of_a_split_brain_wrote_leads_no_recovery_astray(pair):
     fault.mend(settings)
     assert kept() == []
     assert continuous.timeline(primary) == own
+
+
+@nightly
+def test_a_bucket_that_lets_nobody_write_is_named_as_why_the_log_is_not_kept(pair):
+    settings, fault = pair.settings(), broken.find("bucket-denied")
+    target = ReadTarget(settings.reading(), "test")
+    asked = (checks.keeping, backups.access)
+
+    def look():
+        return [("area", evaluate(check, target)) for check in asked]
+
+    try:
+        until(lambda: all(one.verdict is Verdict.OK for _, one in look()), SECONDS)
+        fault.make(settings)
+        try:
+            full_piece(settings)
+            until(lambda: all(one.verdict is Verdict.CRITICAL for _, one in look()), SECONDS)
+            rows = survey_of("Triage", look(), {}, 1.0, triage.CAUSES).rows
+            assert [row["check"] for row in rows] == [backups.access.title, checks.keeping.title]
+            assert "lets nobody write" in rows[1]["explained_by"]
+        finally:
+            fault.mend(settings)
+            full_piece(settings)
+        until(lambda: all(one.verdict is Verdict.OK for _, one in look()), 2 * SECONDS)
+    finally:
+        target.close()
+
+
+@nightly
+def test_the_slot_of_a_standby_that_is_cut_off_is_not_dropped_as_forgotten(pair):
+    settings, fault = pair.settings(), FAULTS["standby-cut-off"]
+    target = PlanTarget(settings, "test")
+
+    def refused():
+        with pytest.raises(Refused) as told:
+            DropForgottenSlot(slot="standby").plan(target)
+        return "the described standby's own slot" in told.value.message
+
+    fault.make(settings)
+    try:
+        until(refused, SECONDS)
+    finally:
+        fault.mend(settings)
+        target.close()
 
 
 @nightly

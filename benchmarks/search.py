@@ -1,0 +1,116 @@
+"""How long the archive is searched, and how long one more run takes, at several sizes: each beside the smallest.
+
+    python -m benchmarks.search --runs 10000 100000
+
+It makes indexes of made-up runs in a temporary folder, without their files and without waiting for the disk; what is
+timed is the search alone. Nothing outside that folder is touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from opslib.archive.search_index import SearchIndex, Wanted
+from opslib.archive.searched import Line, Searched
+from opslib.archive.summary import Summary
+from opslib.model import Verdict
+
+TIMES = 15
+START = datetime(2020, 1, 1, tzinfo=UTC)
+NOTEBOOKS = [f"diagnostics/area-{number}" for number in range(40)]
+ENVIRONMENTS = ("lab", "staging", "production")
+CHECKS = [f"check-{number}" for number in range(400)]
+WORDS = [f"word{number}" for number in range(5_000)]
+ONE, TWO, BAD = NOTEBOOKS[3], NOTEBOOKS[5], str(Verdict.CRITICAL)
+ASKED = {
+    "one word": Wanted(words=("word77",)),
+    "a word that all runs have": Wanted(words=("title",)),
+    "two words": Wanted(words=("word7", "word9")),
+    "the beginning of a word": Wanted(words=("word12*",)),
+    "notebook and target": Wanted(notebook=ONE, environment="production"),
+    "notebook and verdict": Wanted(notebook=ONE, verdict=BAD),
+    "target and verdict": Wanted(environment="lab", verdict=BAD),
+    "all three": Wanted(notebook=TWO, environment="lab", verdict=BAD),
+    "all three and a word": Wanted(notebook=TWO, environment="lab", verdict=BAD, words=("word7",)),
+    "target and a check": Wanted(environment="lab", name="check-3"),
+    "what no run has": Wanted(notebook=ONE, name="check-none"),
+    "a day": Wanted(since="2020-01-02T00:00:00Z", until="2020-01-03T00:00:00Z"),
+    "a day and a verdict": Wanted(since="2020-01-02T00:00:00Z", until="2020-01-03T00:00:00Z", verdict=BAD),
+}
+
+
+def main() -> None:
+    """Measure and print one line per question: milliseconds at each size, and the last size's ratio to the first."""
+    parser = argparse.ArgumentParser(description="Time the search of the archive.")
+    parser.add_argument("--runs", type=int, nargs="+", default=[2_000, 20_000], help="runs in each archive")
+    sizes = parser.parse_args().runs
+    found = figures(sizes)
+    sys.stdout.write(f"{'runs':<28}{''.join(f'{size:>12,}' for size in sizes)}       ratio\n")
+    for name, said in found.items():
+        times = "".join(f"{seconds * 1000:>9.2f} ms" for seconds in said)
+        sys.stdout.write(f"{name:<28}{times}{said[-1] / said[0]:>12.2f}\n")
+
+
+def figures(sizes: list[int]) -> dict[str, list[float]]:
+    """Return the seconds of each question, and of one more run, at each size."""
+    found: dict[str, list[float]] = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="opslib-benchmark-") as folder:
+            (Path(folder) / "log").mkdir()
+            with closing(SearchIndex(Path(folder))) as index:
+                fill(index, size)
+                for name, wanted in ASKED.items():
+                    found.setdefault(name, []).append(median(lambda wanted=wanted: index.search(wanted)))  # type: ignore[misc]
+                more = iter(range(size + 1, size + 1 + TIMES))
+                found.setdefault("one more run", []).append(median(lambda: add(index, next(more))))  # noqa: B023
+    return found
+
+
+def median(work: Callable[[], object]) -> float:
+    """Return the median of so many seconds that ``work`` takes."""
+    said = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        work()
+        said.append(time.perf_counter() - began)
+    return statistics.median(said)
+
+
+def fill(index: SearchIndex, runs: int) -> None:
+    """Add so many made-up runs in one transaction."""
+    index._base.execute("PRAGMA synchronous = OFF")
+    with index._writing():
+        for number in range(1, runs + 1):
+            index._add(number, made_up(number))
+    index._base.execute("PRAGMA synchronous = FULL")
+
+
+def add(index: SearchIndex, number: int) -> None:
+    """Add one, as after a run: in a transaction of its own, on the disk."""
+    with index._writing():
+        index._add(number, made_up(number))
+
+
+def made_up(number: int) -> Searched:
+    """Return a run with six checks; the same for the same number."""
+    dice = random.Random(number)  # noqa: S311
+    notebook, verdict = dice.choice(NOTEBOOKS), dice.choices(list(Verdict), [80, 10, 5, 5])[0]
+    at = f"{START + timedelta(minutes=number):%Y-%m-%dT%H:%M:%SZ}"
+    said = (f"The title of it: {' '.join(dice.choices(WORDS, k=8))}" for _ in range(6))
+    lines = tuple(Line("check", dice.choice(CHECKS), text, "OK", 1.0, "ms") for text in said)
+    run, environment = f"{number:08}-{notebook.replace('/', '-')}", dice.choice(ENVIRONMENTS)
+    told = (notebook, environment, "apply", "ann", at, at, 1.0, "finished", verdict, 0, "", "", "", False)
+    return Searched(Summary(run, "sealed", *told), lines)
+
+
+if __name__ == "__main__":
+    main()
