@@ -5,10 +5,11 @@ One module per area, imported at its first use: a run that only looks pays for n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from opslib.areas import lazily
+from opslib.late import Late
 
 if TYPE_CHECKING:
     from opslib.actions.base import Action
@@ -16,24 +17,11 @@ if TYPE_CHECKING:
 __getattr__ = lazily(__name__)
 
 
-class _Actions(Mapping[str, "type[Action]"]):
-    """Every action by its name, imported with the first look into it."""
+def _known() -> Mapping[str, type[Action]]:
+    from opslib.actions.known import BY_NAME
 
-    def __getitem__(self, name: str) -> type[Action]:
-        return self._known()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._known())
-
-    def __len__(self) -> int:
-        return len(self._known())
-
-    @staticmethod
-    def _known() -> dict[str, type[Action]]:
-        from opslib.actions.known import BY_NAME
-
-        return BY_NAME
+    return BY_NAME
 
 
-ACTIONS: Mapping[str, type[Action]] = _Actions()
+ACTIONS: Mapping[str, type[Action]] = Late(_known)
 """Every action, by its name."""

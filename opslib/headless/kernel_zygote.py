@@ -26,6 +26,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -91,13 +92,18 @@ def warm() -> None:
     """Import what a notebook may need; raises RuntimeError where that has started a thread: a fork would lose it."""
     for name in IMPORTS:
         importlib.import_module(name)
-    for package in PACKAGES:
-        there = importlib.import_module(package)
-        for module in pkgutil.iter_modules(there.__path__, f"{package}."):
-            importlib.import_module(module.name)
+    import_all(PACKAGES)
     threads = sum(1 for _ in Path("/proc/self/task").iterdir())
     if threads != 1:
         raise RuntimeError(f"{threads} threads after the imports")
+
+
+def import_all(packages: Iterable[str]) -> None:
+    """Import every module of these packages."""
+    for package in packages:
+        there = importlib.import_module(package)
+        for module in pkgutil.iter_modules(there.__path__, f"{package}."):
+            importlib.import_module(module.name)
 
 
 def _guard(added: dict[str, str], leash: int, told: int, question: int, line: int | None = None) -> NoReturn:

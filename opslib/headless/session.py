@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from opslib.archive import anchor, report, review_document
 from opslib.archive.store import Archive
 from opslib.canonical import to_json
 from opslib.errors import ArchiveError, ExitCode, OpsError
-from opslib.headless import archive_probes, kernel_user, origin
+from opslib.headless import kernel_user, origin
 from opslib.headless.asked import Asked
 from opslib.headless.cell_log import CellLog
 from opslib.headless.private import Private
-from opslib.model import Verdict, now
+from opslib.late import Late
+from opslib.model import Probe, Verdict, now
 from opslib.places import ROOT
-from opslib.probes.asked import ASKED
+from opslib.probes import ASKED
 from opslib.redaction import Redactor
 from opslib.runs.asking import Asking
 from opslib.runs.by_hand import ByHand
@@ -119,8 +120,13 @@ class Session:
             until=agreed.until if agreed else None,
             asking=asking if self.by_hand else None,
             history=self.asked.history,
-            probes={**ASKED, **archive_probes.of(self.archive.folder, self.folder, self.settings, self.id)},
+            probes=Late(self._probes),
         )
+
+    def _probes(self) -> Mapping[str, Probe]:
+        from opslib.headless import archive_probes
+
+        return {**ASKED, **archive_probes.of(self.archive.folder, self.folder, self.settings, self.id)}
 
     def _serve(self, executor: Executor) -> Server:
         urgent = {"cancel": executor.cancel} if isinstance(executor, ByHand) else None

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from opslib.errors import ExitCode, OpsError, UsageError
-from opslib.headless import kernel_warm, notebooks, runner
-from opslib.headless import shell_engine as shell_engine  # before any fork, for all of them
+from opslib.headless import archive_probes as archive_probes  # before any fork, for all of them
+from opslib.headless import kernel_warm, kernel_zygote, notebooks, runner
+from opslib.headless import shell_engine as shell_engine
 from opslib.headless.notebooks import Notebook
 
 PR_SET_PDEATHSIG = 1
@@ -65,6 +66,7 @@ def sweep(
     names = [one.name for one in wanted]
     if sys.platform != "linux":
         return [_told(tell, _run(name, environment, archive)) for name in names]
+    kernel_zygote.import_all(("opslib.probes", "opslib.systems"))
     with kernel_warm.keep_warm():
         if (zygote := kernel_warm.kept()) is not None:
             zygote.start()

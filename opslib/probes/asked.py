@@ -85,5 +85,5 @@ _PROBES: tuple[Probe, ...] = (
     *observability_audit.archive.values(),
 )
 
-ASKED: dict[str, Probe] = {probe.name: probe for probe in _PROBES}
+BY_NAME: dict[str, Probe] = {probe.name: probe for probe in _PROBES}
 """Every probe that is taken ``by_executor``, by its name."""

@@ -11,7 +11,7 @@ from typing import Literal
 from opslib.actions import ACTIONS
 from opslib.actions.base import Action
 from opslib.model import Probe
-from opslib.probes.asked import ASKED
+from opslib.probes import ASKED
 from opslib.runs.asking import Asking
 from opslib.runs.saved_plan import SavedPlan
 from opslib.runs.steps import StepRecord, work_of

@@ -9,41 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
+from opslib import systems
 from opslib.errors import Refused
 from opslib.redaction import DatabaseUrl
 from opslib.settings import Settings
-from opslib.systems.building import Builder, ReadOnlyBuilder
-from opslib.systems.cache_writing import Cache
-from opslib.systems.filing import Filing
-from opslib.systems.gateway_user import Administrator, AskingAdministrator
-from opslib.systems.github import Workflows
-from opslib.systems.hosters import looking, moving
-from opslib.systems.hosting import Hosting, ReadOnlyHosting
-from opslib.systems.issuers import Issuer, OpenAi, ReadOnlyIssuer, ReadOnlyOpenAi, ReadOnlySupabaseKeys, SupabaseKeys
-from opslib.systems.kubernetes import Cluster
-from opslib.systems.kubernetes_environment import ReadOnlyClusterEnvironment
-from opslib.systems.kubernetes_secrets import ClusterSecrets, ReadOnlyClusterSecrets
-from opslib.systems.llm_keys import ReadOnlyKeys
-from opslib.systems.object_store import Bucket
-from opslib.systems.openai import Project, ReadOnlyProject
-from opslib.systems.pagerduty import Pager
-from opslib.systems.postgres_admin import AdminDatabase
-from opslib.systems.rotated_keys import ReadOnlyRotatedKeys, RotatedKeys, RotatedName
-from opslib.systems.slack import Chat, ReadOnlyChat
-from opslib.systems.supabase import Supabase
-from opslib.systems.supabase_door import Door
-from opslib.systems.supabase_keyring import Keyring
 from opslib.systems.target_reading import ReadTarget
 from opslib.systems.target_rows import RowLooking
 from opslib.systems.target_servers import ServersLooking, ServersSwitching, writer
 from opslib.systems.target_supabase import SupabaseLooking
 from opslib.systems.target_workloads import WorkloadsChanging
-from opslib.systems.terraform import ReadOnlyTerraform, Terraform
-from opslib.systems.vault import Vault
-from opslib.systems.vault_writing import VaultWriter
-from opslib.systems.workspace import Workspace
-from opslib.systems.workspace_writing import WorkspaceWriter
-from opslib.systems.zones import Zones
 
 __all__ = ["PlanTarget", "ReadTarget", "VerifyTarget", "WriteTarget"]
 
@@ -56,31 +30,33 @@ class PlanTarget(ReadTarget, SupabaseLooking, RowLooking, ServersLooking):
         self._whole = settings
 
     @cached_property
-    def vault(self) -> Vault:
+    def vault(self) -> systems.vault.Vault:
         """The product's keys, to be compared with what is set."""
-        return Vault(self._whole)
+        return systems.vault.Vault(self._whole)
 
     @cached_property
-    def development_vault(self) -> Vault:
+    def development_vault(self) -> systems.vault.Vault:
         """What developers' env files need, to be compared with what stands in one."""
-        return Vault(self._whole, self._whole.development_secret)
+        return systems.vault.Vault(self._whole, self._whole.development_secret)
 
     @cached_property
-    def workspace(self) -> Workspace:
+    def workspace(self) -> systems.workspace.Workspace:
         """The checkout of the development environment on this machine."""
-        return Workspace(self.settings)
+        return systems.workspace.Workspace(self.settings)
 
     @cached_property
-    def hosting(self) -> ReadOnlyHosting:
+    def hosting(self) -> systems.hosting.ReadOnlyHosting:
         """Who serves the front end, asked by GET alone."""
-        return looking(self.settings, self._whole)
+        return systems.hosters.looking(self.settings, self._whole)
 
-    def ordinary_session(self) -> AdminDatabase:
+    def ordinary_session(self) -> systems.postgres_admin.AdminDatabase:
         """Return a session as the application begins one, at the server that takes writes; it is asked to read alone.
 
         Nothing of ours says whether it may write, so that what the server says shows. A context manager.
         """
-        return AdminDatabase(writer(self._whole, self.database), f"opslib:{self.run}", read_only=True, plain=True)
+        return systems.postgres_admin.AdminDatabase(
+            writer(self._whole, self.database), f"opslib:{self.run}", read_only=True, plain=True
+        )
 
     @property
     def separated(self) -> bool:
@@ -88,50 +64,50 @@ class PlanTarget(ReadTarget, SupabaseLooking, RowLooking, ServersLooking):
         return self._whole.kernel_user is not None
 
     @cached_property
-    def build_tools(self) -> ReadOnlyBuilder:
+    def build_tools(self) -> systems.building.ReadOnlyBuilder:
         """Which Node and npm this machine has."""
-        return ReadOnlyBuilder(self._whole)
+        return systems.building.ReadOnlyBuilder(self._whole)
 
     @cached_property
-    def terraform(self) -> ReadOnlyTerraform:
+    def terraform(self) -> systems.terraform.ReadOnlyTerraform:
         """Infrastructure code, planned with credentials that read."""
-        return ReadOnlyTerraform(self._whole)
+        return systems.terraform.ReadOnlyTerraform(self._whole)
 
     @cached_property
-    def llm_keys(self) -> ReadOnlyKeys:
+    def llm_keys(self) -> systems.llm_keys.ReadOnlyKeys:
         """The providers of language models, asked by GET with a key that is handed in."""
-        return ReadOnlyKeys(self.settings)
+        return systems.llm_keys.ReadOnlyKeys(self.settings)
 
     @cached_property
-    def rotated_keys(self) -> ReadOnlyRotatedKeys:
+    def rotated_keys(self) -> systems.rotated_keys.ReadOnlyRotatedKeys:
         """Who gives the keys that are rotated, asked by GET with a key that is handed in."""
-        return ReadOnlyRotatedKeys(self.settings)
+        return systems.rotated_keys.ReadOnlyRotatedKeys(self.settings)
 
     @cached_property
-    def administrator(self) -> AskingAdministrator:
+    def administrator(self) -> systems.gateway_user.AskingAdministrator:
         """The product's LLM router, asked for an answer as its administrator; nothing is set there."""
-        return AskingAdministrator(self._whole, self.run)
+        return systems.gateway_user.AskingAdministrator(self._whole, self.run)
 
     @cached_property
-    def openai(self) -> ReadOnlyProject:
+    def openai(self) -> systems.openai.ReadOnlyProject:
         """OpenAI's project and its keys, asked by GET alone."""
-        return ReadOnlyProject(self.settings, self._whole.openai_admin_key)
+        return systems.openai.ReadOnlyProject(self.settings, self._whole.openai_admin_key)
 
-    def issuer(self, name: RotatedName) -> ReadOnlyIssuer | None:
+    def issuer(self, name: systems.rotated_keys.RotatedName) -> systems.issuers.ReadOnlyIssuer | None:
         """Return who makes that key by an API, asked by GET alone; None where people make it."""
         if name == "openai":
-            return ReadOnlyOpenAi(self.openai)
-        return ReadOnlySupabaseKeys(self.keyring) if name == "supabase" else None
+            return systems.issuers.ReadOnlyOpenAi(self.openai)
+        return systems.issuers.ReadOnlySupabaseKeys(self.keyring) if name == "supabase" else None
 
     @cached_property
-    def cluster_secrets(self) -> ReadOnlyClusterSecrets:
+    def cluster_secrets(self) -> systems.kubernetes_secrets.ReadOnlyClusterSecrets:
         """Secrets of the cluster, which the notebooks' token may not see; asked by GET alone."""
-        return ReadOnlyClusterSecrets(self.settings, self._whole.kubernetes_token)
+        return systems.kubernetes_secrets.ReadOnlyClusterSecrets(self.settings, self._whole.kubernetes_token)
 
     @cached_property
-    def cluster_environment(self) -> ReadOnlyClusterEnvironment:
+    def cluster_environment(self) -> systems.kubernetes_environment.ReadOnlyClusterEnvironment:
         """What a deployment's containers are started with, secrets among it; asked by GET alone."""
-        return ReadOnlyClusterEnvironment(self.settings, self._whole.kubernetes_token)
+        return systems.kubernetes_environment.ReadOnlyClusterEnvironment(self.settings, self._whole.kubernetes_token)
 
     def can_write(self, token: Literal["pagerduty_key", "slack_token"]) -> bool:
         """Tell whether the description has this credential of a vendor."""
@@ -143,9 +119,9 @@ class PlanTarget(ReadTarget, SupabaseLooking, RowLooking, ServersLooking):
         return self._whole.plan_minutes
 
     @cached_property
-    def chat(self) -> ReadOnlyChat:
+    def chat(self) -> systems.slack.ReadOnlyChat:
         """The Slack channel that is told of incidents, asked with GET only."""
-        return ReadOnlyChat(self.settings, self._whole.slack_token)
+        return systems.slack.ReadOnlyChat(self.settings, self._whole.slack_token)
 
 
 class VerifyTarget(PlanTarget):
@@ -154,13 +130,13 @@ class VerifyTarget(PlanTarget):
     settings: Settings
     _writes = False
 
-    def __init__(self, settings: Settings, run: str, files: Filing | None = None) -> None:
+    def __init__(self, settings: Settings, run: str, files: systems.filing.Filing | None = None) -> None:
         super().__init__(settings, run)
         self.settings = settings
         self._files = files
 
     @property
-    def files(self) -> Filing:
+    def files(self) -> systems.filing.Filing:
         """The files that this step leaves as evidence, and those of the work's other steps."""
         if self._files is None:
             raise Refused("This step has no place for files of its own.", "Start it as a run's step.")
@@ -171,14 +147,16 @@ class VerifyTarget(PlanTarget):
         """The database as its owner, at the server that takes writes by now (see ``database``); else as described."""
         return writer(self.settings, self.database)
 
-    def admin(self, url: DatabaseUrl, application: str | None = None, *, past_bar: bool = False) -> AdminDatabase:
+    def admin(
+        self, url: DatabaseUrl, application: str | None = None, *, past_bar: bool = False
+    ) -> systems.postgres_admin.AdminDatabase:
         """Return a session as the role of ``url`` on a server of this target; a context manager.
 
         ``application`` is the name that it has on the server, the run's own unless said otherwise; ``past_bar`` as
         :class:`AdminDatabase` has it.
         """
         name = application or f"opslib:{self.run}"
-        return AdminDatabase(url, name, read_only=not self._writes, past_bar=past_bar)
+        return systems.postgres_admin.AdminDatabase(url, name, read_only=not self._writes, past_bar=past_bar)
 
 
 class WriteTarget(VerifyTarget, ServersSwitching, WorkloadsChanging):
@@ -187,105 +165,107 @@ class WriteTarget(VerifyTarget, ServersSwitching, WorkloadsChanging):
     _writes = True
 
     @cached_property
-    def backup_store(self) -> Bucket:
+    def backup_store(self) -> systems.object_store.Bucket:
         """The bucket of the database backups, writable."""
-        return Bucket(self.settings, self.settings.backup_bucket)
+        return systems.object_store.Bucket(self.settings, self.settings.backup_bucket)
 
     @cached_property
-    def cache_store(self) -> Cache:
+    def cache_store(self) -> systems.cache_writing.Cache:
         """Redis or Valkey as the writing user, who removes keys of the cache's own family through it."""
         said = self.settings
-        return Cache(said.cache_url, f"opslib:{self.run}", said.cache_prefix, said.protected_prefixes)
+        return systems.cache_writing.Cache(
+            said.cache_url, f"opslib:{self.run}", said.cache_prefix, said.protected_prefixes
+        )
 
     @cached_property
-    def workflow_starter(self) -> Workflows:
+    def workflow_starter(self) -> systems.github.Workflows:
         """GitHub Actions, by a token that may start and cancel runs."""
-        return Workflows(self.settings, self.settings.github_token)
+        return systems.github.Workflows(self.settings, self.settings.github_token)
 
     @cached_property
-    def hosting_writer(self) -> Hosting:
+    def hosting_writer(self) -> systems.hosting.Hosting:
         """Who serves the front end, by a handle that moves production."""
-        return moving(self.settings, self.settings)
+        return systems.hosters.moving(self.settings, self.settings)
 
     @cached_property
-    def builder(self) -> Builder:
+    def builder(self) -> systems.building.Builder:
         """npm, to build the front end in a folder of its own."""
-        return Builder(self.settings)
+        return systems.building.Builder(self.settings)
 
     @cached_property
-    def supabase_writer(self) -> Supabase:
+    def supabase_writer(self) -> systems.supabase.Supabase:
         """Supabase's project, by a token that may set secrets and deploy functions."""
-        return Supabase(self.settings, self.settings.supabase_token)
+        return systems.supabase.Supabase(self.settings, self.settings.supabase_token)
 
     @cached_property
-    def workspace_writer(self) -> WorkspaceWriter:
+    def workspace_writer(self) -> systems.workspace_writing.WorkspaceWriter:
         """The checkout of the development environment, to be made and removed."""
-        return WorkspaceWriter(self.settings)
+        return systems.workspace_writing.WorkspaceWriter(self.settings)
 
     @cached_property
-    def vault_writer(self) -> VaultWriter:
+    def vault_writer(self) -> systems.vault_writing.VaultWriter:
         """The vault's versions, put and staged."""
-        return VaultWriter(self.settings)
+        return systems.vault_writing.VaultWriter(self.settings)
 
     @cached_property
-    def zones_writer(self) -> Zones:
+    def zones_writer(self) -> systems.zones.Zones:
         """Route 53, by credentials that may change record sets."""
-        return Zones(self.settings)
+        return systems.zones.Zones(self.settings)
 
     @cached_property
-    def key_user(self) -> RotatedKeys:
+    def key_user(self) -> systems.rotated_keys.RotatedKeys:
         """Who gives the keys that are rotated; a provider of language models also says a word."""
-        return RotatedKeys(self.settings)
+        return systems.rotated_keys.RotatedKeys(self.settings)
 
     @cached_property
-    def administrator_writer(self) -> Administrator:
+    def administrator_writer(self) -> systems.gateway_user.Administrator:
         """The same, who also closes breakers."""
-        return Administrator(self.settings, self.run)
+        return systems.gateway_user.Administrator(self.settings, self.run)
 
     @cached_property
-    def openai_writer(self) -> Project:
+    def openai_writer(self) -> systems.openai.Project:
         """OpenAI's project, by a token that makes and deletes service accounts."""
-        return Project(self.settings, self.settings.openai_admin_key)
+        return systems.openai.Project(self.settings, self.settings.openai_admin_key)
 
     @cached_property
-    def keyring_writer(self) -> Keyring:
+    def keyring_writer(self) -> systems.supabase_keyring.Keyring:
         """The Supabase project's keys, by a token that makes, moves and deletes them."""
-        return Keyring(self.settings, self.settings.supabase_token)
+        return systems.supabase_keyring.Keyring(self.settings, self.settings.supabase_token)
 
     @cached_property
-    def trial_door(self) -> Door:
+    def trial_door(self) -> systems.supabase_door.Door:
         """The Supabase project's address, through which the trial account signs in and out."""
-        return Door(self.settings, self.settings.trial_password)
+        return systems.supabase_door.Door(self.settings, self.settings.trial_password)
 
-    def issuer_writer(self, name: RotatedName) -> Issuer:
+    def issuer_writer(self, name: systems.rotated_keys.RotatedName) -> systems.issuers.Issuer:
         """Return who makes that key by an API, to make and revoke one; raises Refused where people do."""
         if name == "openai":
-            return OpenAi(self.openai_writer)
+            return systems.issuers.OpenAi(self.openai_writer)
         if name == "supabase":
-            return SupabaseKeys(self.keyring_writer)
+            return systems.issuers.SupabaseKeys(self.keyring_writer)
         raise Refused(f"{name} has no API for keys.", "A person makes and revokes them.")
 
     @cached_property
-    def cluster_secrets_writer(self) -> ClusterSecrets:
+    def cluster_secrets_writer(self) -> systems.kubernetes_secrets.ClusterSecrets:
         """Secrets of the cluster, by a token that may set them and start pods anew."""
-        return ClusterSecrets(self.settings, self.settings.kubernetes_token)
+        return systems.kubernetes_secrets.ClusterSecrets(self.settings, self.settings.kubernetes_token)
 
     @cached_property
-    def chat_writer(self) -> Chat:
+    def chat_writer(self) -> systems.slack.Chat:
         """The Slack channel that is told of incidents, writable."""
-        return Chat(self.settings, self.settings.slack_token)
+        return systems.slack.Chat(self.settings, self.settings.slack_token)
 
     @cached_property
-    def pager(self) -> Pager:
+    def pager(self) -> systems.pagerduty.Pager:
         """PagerDuty's door for events; it can only be told."""
-        return Pager(self.settings, self.settings.pagerduty_key)
+        return systems.pagerduty.Pager(self.settings, self.settings.pagerduty_key)
 
     @cached_property
-    def terraform_writer(self) -> Terraform:
+    def terraform_writer(self) -> systems.terraform.Terraform:
         """Infrastructure code, applied by saved plans."""
-        return Terraform(self.settings)
+        return systems.terraform.Terraform(self.settings)
 
     @cached_property
-    def cluster_writer(self) -> Cluster:
+    def cluster_writer(self) -> systems.kubernetes.Cluster:
         """Kubernetes, by a token that may set bounds and replicas."""
-        return Cluster(self.settings, self.settings.kubernetes_token)
+        return systems.kubernetes.Cluster(self.settings, self.settings.kubernetes_token)

@@ -5,30 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import cached_property
 
+from opslib import systems
 from opslib.errors import Unreachable
 from opslib.settings import ReadSettings
-from opslib.systems.cache import ReadOnlyCache
-from opslib.systems.certificates import Certificates
-from opslib.systems.checkout import Checkout
-from opslib.systems.front_door import FrontDoor
-from opslib.systems.gateway import ReadOnlyGateway
-from opslib.systems.github import ReadOnlyWorkflows
-from opslib.systems.kubernetes import ReadOnlyCluster
-from opslib.systems.kubernetes_history import ReadOnlyWorkloads
-from opslib.systems.log_groups import ReadOnlyLogs
-from opslib.systems.log_insights import LogInsights
-from opslib.systems.names import Names
-from opslib.systems.names_servers import NameServers
-from opslib.systems.object_store import ReadOnlyBucket
-from opslib.systems.postgres import ReadOnlyDatabase
-from opslib.systems.replicas import ReadOnlyReplicas
-from opslib.systems.secret_store import ReadOnlySecrets
-from opslib.systems.sentry import ReadOnlySentry
-from opslib.systems.status_pages import StatusPages
 from opslib.systems.target_supabase import SupabaseReading
 from opslib.systems.target_watching import Watching
-from opslib.systems.web import Preflights, Reader
-from opslib.systems.zones import ReadOnlyZones
 
 
 class ReadTarget(Watching, SupabaseReading):
@@ -40,126 +21,128 @@ class ReadTarget(Watching, SupabaseReading):
         self.run = run
 
     @cached_property
-    def database(self) -> ReadOnlyDatabase:
+    def database(self) -> systems.postgres.ReadOnlyDatabase:
         """PostgreSQL as the reading role: of the servers that are described, the one that takes writes."""
         return self.reading_session()
 
-    def reading_session(self, *, unset: Collection[str] = ()) -> ReadOnlyDatabase:
+    def reading_session(self, *, unset: Collection[str] = ()) -> systems.postgres.ReadOnlyDatabase:
         """Return a session of its own like :attr:`database`, with the time-outs ``unset`` as the server has them."""
         said = self.settings
-        return ReadOnlyDatabase(said.read_database_url, f"opslib:{self.run}", unset=unset, other=said.read_standby_url)
+        return systems.postgres.ReadOnlyDatabase(
+            said.read_database_url, f"opslib:{self.run}", unset=unset, other=said.read_standby_url
+        )
 
     @cached_property
-    def described_primary(self) -> ReadOnlyDatabase:
+    def described_primary(self) -> systems.postgres.ReadOnlyDatabase:
         """The server that the description names as the database, whatever its role is by now."""
-        return ReadOnlyDatabase(self.settings.read_database_url, f"opslib:{self.run}")
+        return systems.postgres.ReadOnlyDatabase(self.settings.read_database_url, f"opslib:{self.run}")
 
     @cached_property
-    def standby(self) -> ReadOnlyDatabase:
+    def standby(self) -> systems.postgres.ReadOnlyDatabase:
         """The server that is described as the standby, whatever its role is; raises Unreachable without one."""
         if self.settings.read_standby_url is None:
             raise Unreachable("No standby is described.", "Set OPS_READ_STANDBY_DATABASE_URL.", "missing")
-        return ReadOnlyDatabase(self.settings.read_standby_url, f"opslib:{self.run}")
+        return systems.postgres.ReadOnlyDatabase(self.settings.read_standby_url, f"opslib:{self.run}")
 
     @cached_property
-    def cache(self) -> ReadOnlyCache:
+    def cache(self) -> systems.cache.ReadOnlyCache:
         """Redis or Valkey as the reading user."""
-        return ReadOnlyCache(self.settings.read_cache_url, f"opslib:{self.run}")
+        return systems.cache.ReadOnlyCache(self.settings.read_cache_url, f"opslib:{self.run}")
 
     @cached_property
-    def backups(self) -> ReadOnlyBucket:
+    def backups(self) -> systems.object_store.ReadOnlyBucket:
         """The bucket of the database backups."""
-        return ReadOnlyBucket(self.settings, self.settings.backup_bucket)
+        return systems.object_store.ReadOnlyBucket(self.settings, self.settings.backup_bucket)
 
     @cached_property
-    def secrets(self) -> ReadOnlySecrets:
+    def secrets(self) -> systems.secret_store.ReadOnlySecrets:
         """How secrets stand in Secrets Manager; never their values."""
-        return ReadOnlySecrets(self.settings)
+        return systems.secret_store.ReadOnlySecrets(self.settings)
 
     @cached_property
-    def logs(self) -> ReadOnlyLogs:
+    def logs(self) -> systems.log_groups.ReadOnlyLogs:
         """How groups of logs stand in CloudWatch; never an event."""
-        return ReadOnlyLogs(self.settings)
+        return systems.log_groups.ReadOnlyLogs(self.settings)
 
     @cached_property
-    def insights(self) -> LogInsights:
+    def insights(self) -> systems.log_insights.LogInsights:
         """CloudWatch Logs Insights, which is asked within bounds."""
-        return LogInsights(self.settings)
+        return systems.log_insights.LogInsights(self.settings)
 
     @cached_property
-    def web(self) -> Reader:
+    def web(self) -> systems.web.Reader:
         """HTTP with safe methods only."""
-        return Reader()
+        return systems.web.Reader()
 
     @cached_property
-    def browser(self) -> Preflights:
+    def browser(self) -> systems.web.Preflights:
         """HTTP as a browser asks before it calls another origin: safe methods, preflights among them."""
-        return Preflights()
+        return systems.web.Preflights()
 
     @cached_property
-    def workflows(self) -> ReadOnlyWorkflows:
+    def workflows(self) -> systems.github.ReadOnlyWorkflows:
         """GitHub Actions, by a token that only reads."""
-        return ReadOnlyWorkflows(self.settings, self.settings.read_github_token)
+        return systems.github.ReadOnlyWorkflows(self.settings, self.settings.read_github_token)
 
     @cached_property
-    def checkout(self) -> Checkout:
+    def checkout(self) -> systems.checkout.Checkout:
         """The commits of the product's repository on this machine."""
-        return Checkout(self.settings.checkout)
+        return systems.checkout.Checkout(self.settings.checkout)
 
     @cached_property
-    def cluster(self) -> ReadOnlyCluster:
+    def cluster(self) -> systems.kubernetes.ReadOnlyCluster:
         """Kubernetes, by a token that only reads."""
-        return ReadOnlyCluster(self.settings, self.settings.read_kubernetes_token)
+        return systems.kubernetes.ReadOnlyCluster(self.settings, self.settings.read_kubernetes_token)
 
     @cached_property
-    def workloads(self) -> ReadOnlyWorkloads:
+    def workloads(self) -> systems.kubernetes_history.ReadOnlyWorkloads:
         """What deployments were before, and the workload of the cache, by the same token."""
-        return ReadOnlyWorkloads(self.settings, self.settings.read_kubernetes_token)
+        return systems.kubernetes_history.ReadOnlyWorkloads(self.settings, self.settings.read_kubernetes_token)
 
     @cached_property
-    def status_pages(self) -> StatusPages:
+    def status_pages(self) -> systems.status_pages.StatusPages:
         """The vendors' public status pages."""
-        return StatusPages(self.settings)
+        return systems.status_pages.StatusPages(self.settings)
 
     @cached_property
-    def sentry(self) -> ReadOnlySentry:
+    def sentry(self) -> systems.sentry.ReadOnlySentry:
         """The project's errors at Sentry, by a token that only reads."""
-        return ReadOnlySentry(self.settings, self.settings.read_sentry_token)
+        return systems.sentry.ReadOnlySentry(self.settings, self.settings.read_sentry_token)
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> systems.names.Names:
         """DNS, asked of one name server."""
-        return Names(self.settings.resolver)
+        return systems.names.Names(self.settings.resolver)
 
     @cached_property
-    def name_servers(self) -> NameServers:
+    def name_servers(self) -> systems.names_servers.NameServers:
         """DNS, asked of several name servers one by one."""
-        return NameServers()
+        return systems.names_servers.NameServers()
 
     @cached_property
-    def zones(self) -> ReadOnlyZones:
+    def zones(self) -> systems.zones.ReadOnlyZones:
         """Route 53's record sets, by credentials that only read."""
-        return ReadOnlyZones(self.settings)
+        return systems.zones.ReadOnlyZones(self.settings)
 
     @cached_property
-    def front_door(self) -> FrontDoor:
+    def front_door(self) -> systems.front_door.FrontDoor:
         """The API at one address, asked by its name."""
-        return FrontDoor(self.settings)
+        return systems.front_door.FrontDoor(self.settings)
 
     @cached_property
-    def certificates(self) -> Certificates:
+    def certificates(self) -> systems.certificates.Certificates:
         """The certificates that hosts show."""
-        return Certificates()
+        return systems.certificates.Certificates()
 
     @cached_property
-    def gateway(self) -> ReadOnlyGateway:
+    def gateway(self) -> systems.gateway.ReadOnlyGateway:
         """The product's LLM gateway, by the token of a user who only looks."""
-        return ReadOnlyGateway(self.settings)
+        return systems.gateway.ReadOnlyGateway(self.settings)
 
     @cached_property
-    def replicas(self) -> ReadOnlyReplicas:
+    def replicas(self) -> systems.replicas.ReadOnlyReplicas:
         """The same of each replica of the API by itself."""
-        return ReadOnlyReplicas(self.settings, lambda: self.cluster)
+        return systems.replicas.ReadOnlyReplicas(self.settings, lambda: self.cluster)
 
     def close(self) -> None:
         """Close every handle that was opened."""

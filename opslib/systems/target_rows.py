@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opslib import systems
 from opslib.errors import Unreachable
 from opslib.settings import Settings
-from opslib.systems.postgres_rows import RowSight
 
 
 class RowLooking:
@@ -16,12 +16,12 @@ class RowLooking:
     _whole: Settings
 
     @cached_property
-    def rows(self) -> RowSight:
+    def rows(self) -> systems.postgres_rows.RowSight:
         """Every row of the live database."""
-        return RowSight(self._whole.database_url, f"opslib:{self.run}")
+        return systems.postgres_rows.RowSight(self._whole.database_url, f"opslib:{self.run}")
 
     @cached_property
-    def recovered(self) -> RowSight:
+    def recovered(self) -> systems.postgres_rows.RowSight:
         """Every row of the recovered copy; raises Unreachable where none is described."""
         if self._whole.recovered_database_url is None:
             raise Unreachable(
@@ -30,4 +30,4 @@ class RowLooking:
                 "(in the lab: ops lab recover --before MOMENT).",
                 "missing",
             )
-        return RowSight(self._whole.recovered_database_url, f"opslib:{self.run}")
+        return systems.postgres_rows.RowSight(self._whole.recovered_database_url, f"opslib:{self.run}")

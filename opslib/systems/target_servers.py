@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opslib import systems
 from opslib.errors import Unreachable
 from opslib.redaction import DatabaseUrl
 from opslib.settings import Settings
-from opslib.systems.fencing import FenceAgent, ReadOnlyFenceAgent, rejoin
-from opslib.systems.postgres import ReadOnlyDatabase
 
 
-def writer(settings: Settings, database: ReadOnlyDatabase) -> DatabaseUrl:
+def writer(settings: Settings, database: systems.postgres.ReadOnlyDatabase) -> DatabaseUrl:
     """Return the address, as its owner, of the server that takes writes by now; the described one if nobody knows."""
     described, other = settings.database_url, settings.standby_database_url
     if other is None or settings.read_standby_url is None:
@@ -33,9 +32,9 @@ class ServersLooking:
         return self._whole.standby_database_url is not None
 
     @cached_property
-    def fence_agent(self) -> ReadOnlyFenceAgent:
+    def fence_agent(self) -> systems.fencing.ReadOnlyFenceAgent:
         """What switches the database's machines off, asked for their state alone."""
-        return ReadOnlyFenceAgent(self._whole)
+        return systems.fencing.ReadOnlyFenceAgent(self._whole)
 
 
 class ServersSwitching:
@@ -44,10 +43,10 @@ class ServersSwitching:
     settings: Settings
 
     @cached_property
-    def fence_agent_writer(self) -> FenceAgent:
+    def fence_agent_writer(self) -> systems.fencing.FenceAgent:
         """The same, by which a machine is switched off."""
-        return FenceAgent(self.settings)
+        return systems.fencing.FenceAgent(self.settings)
 
     def rejoin(self, plug: str, upstream: DatabaseUrl, seconds: float) -> None:
         """Let a fenced server follow ``upstream`` again (OPS_REJOIN_PROGRAM); raises StepFailed, Unreachable."""
-        rejoin(self.settings, plug, upstream, seconds)
+        systems.fencing.rejoin(self.settings, plug, upstream, seconds)

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opslib import systems
 from opslib.redaction import Secret
 from opslib.settings import ReadSettings, Settings
-from opslib.systems.postgres_tenants import TenantSight
-from opslib.systems.supabase import AskingSupabase, ReadOnlySupabase
-from opslib.systems.supabase_door import ReadOnlyDoor
-from opslib.systems.supabase_keyring import ReadOnlyKeyring
-from opslib.systems.supabase_keys import ProjectKeys
-from opslib.systems.supabase_site import Site
 
 
 class SupabaseReading:
@@ -20,14 +15,14 @@ class SupabaseReading:
     settings: ReadSettings
 
     @cached_property
-    def supabase(self) -> ReadOnlySupabase:
+    def supabase(self) -> systems.supabase.ReadOnlySupabase:
         """Supabase's project, by a token that only reads."""
-        return ReadOnlySupabase(self.settings, self.settings.read_supabase_token)
+        return systems.supabase.ReadOnlySupabase(self.settings, self.settings.read_supabase_token)
 
     @cached_property
-    def supabase_site(self) -> Site:
+    def supabase_site(self) -> systems.supabase_site.Site:
         """Supabase's project at its own address, asked as a browser does."""
-        return Site(self.settings)
+        return systems.supabase_site.Site(self.settings)
 
 
 class SupabaseLooking:
@@ -38,19 +33,19 @@ class SupabaseLooking:
     _whole: Settings
 
     @property
-    def project_keys(self) -> ProjectKeys:
+    def project_keys(self) -> systems.supabase_keys.ProjectKeys:
         """What the description's keys of the project say of themselves; never their values."""
-        return ProjectKeys(self._whole)
+        return systems.supabase_keys.ProjectKeys(self._whole)
 
     @cached_property
-    def keyring(self) -> ReadOnlyKeyring:
+    def keyring(self) -> systems.supabase_keyring.ReadOnlyKeyring:
         """The project's API keys and signing keys, asked by GET alone; values are not asked for."""
-        return ReadOnlyKeyring(self.settings, self._whole.supabase_token)
+        return systems.supabase_keyring.ReadOnlyKeyring(self.settings, self._whole.supabase_token)
 
     @cached_property
-    def door(self) -> ReadOnlyDoor:
+    def door(self) -> systems.supabase_door.ReadOnlyDoor:
         """The project's own address, asked by GET with a key that is handed in."""
-        return ReadOnlyDoor(self.settings)
+        return systems.supabase_door.ReadOnlyDoor(self.settings)
 
     def hidden(self) -> list[Secret]:
         """Return every secret of the description but the key that browsers get, to look for where none may stand."""
@@ -58,11 +53,11 @@ class SupabaseLooking:
         return [one for one in self._whole.secrets() if one is not anon]
 
     @cached_property
-    def tenants(self) -> TenantSight:
+    def tenants(self) -> systems.postgres_tenants.TenantSight:
         """Rows counted with others' eyes, read only; as the role that may become them."""
-        return TenantSight(self._whole.database_url, f"opslib:{self.run}")
+        return systems.postgres_tenants.TenantSight(self._whole.database_url, f"opslib:{self.run}")
 
     @cached_property
-    def supabase_asked(self) -> AskingSupabase:
+    def supabase_asked(self) -> systems.supabase.AskingSupabase:
         """Supabase's project, by the token that only reads, also asked by POST what changes nothing."""
-        return AskingSupabase(self.settings, self.settings.read_supabase_token)
+        return systems.supabase.AskingSupabase(self.settings, self.settings.read_supabase_token)

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opslib import systems
 from opslib.settings import ReadSettings
-from opslib.systems.alertmanager import ReadOnlyAlertmanager
-from opslib.systems.github_issues import ReadOnlyIssues
-from opslib.systems.grafana import ReadOnlyGrafana
-from opslib.systems.jaeger import ReadOnlyJaeger
-from opslib.systems.kubernetes_history import ReadOnlyWorkloads
-from opslib.systems.on_call import ReadOnlyOnCall
-from opslib.systems.prometheus import ReadOnlyPrometheus
-from opslib.systems.slack_support import ReadOnlySupport
 from opslib.systems.target_workloads import watching_namespace
 
 
@@ -22,42 +15,42 @@ class Watching:
     settings: ReadSettings
 
     @cached_property
-    def prometheus(self) -> ReadOnlyPrometheus:
+    def prometheus(self) -> systems.prometheus.ReadOnlyPrometheus:
         """What is measured of the target, and its alert rules."""
-        return ReadOnlyPrometheus(self.settings)
+        return systems.prometheus.ReadOnlyPrometheus(self.settings)
 
     @cached_property
-    def alertmanager(self) -> ReadOnlyAlertmanager:
+    def alertmanager(self) -> systems.alertmanager.ReadOnlyAlertmanager:
         """Who is told of which alert."""
-        return ReadOnlyAlertmanager(self.settings)
+        return systems.alertmanager.ReadOnlyAlertmanager(self.settings)
 
     @cached_property
-    def grafana(self) -> ReadOnlyGrafana:
+    def grafana(self) -> systems.grafana.ReadOnlyGrafana:
         """The dashboards, by a token that only reads."""
-        return ReadOnlyGrafana(self.settings)
+        return systems.grafana.ReadOnlyGrafana(self.settings)
 
     @cached_property
-    def jaeger(self) -> ReadOnlyJaeger:
+    def jaeger(self) -> systems.jaeger.ReadOnlyJaeger:
         """Which services send traces."""
-        return ReadOnlyJaeger(self.settings)
+        return systems.jaeger.ReadOnlyJaeger(self.settings)
 
     @cached_property
-    def watchers(self) -> ReadOnlyWorkloads:
+    def watchers(self) -> systems.kubernetes_history.ReadOnlyWorkloads:
         """The deployments of who measures and who shows; only GET is sent. Raises SettingsError: they run elsewhere."""
         said = self.settings
-        return ReadOnlyWorkloads(said, said.read_kubernetes_token, watching_namespace(said))
+        return systems.kubernetes_history.ReadOnlyWorkloads(said, said.read_kubernetes_token, watching_namespace(said))
 
     @cached_property
-    def on_call(self) -> ReadOnlyOnCall:
+    def on_call(self) -> systems.on_call.ReadOnlyOnCall:
         """Who is on call and how incidents were answered, by a key that only reads."""
-        return ReadOnlyOnCall(self.settings)
+        return systems.on_call.ReadOnlyOnCall(self.settings)
 
     @cached_property
-    def support(self) -> ReadOnlySupport:
+    def support(self) -> systems.slack_support.ReadOnlySupport:
         """What is asked in the channel of support, by a token that only reads."""
-        return ReadOnlySupport(self.settings)
+        return systems.slack_support.ReadOnlySupport(self.settings)
 
     @cached_property
-    def issues(self) -> ReadOnlyIssues:
+    def issues(self) -> systems.github_issues.ReadOnlyIssues:
         """What was reported at GitHub, by a token that only reads."""
-        return ReadOnlyIssues(self.settings)
+        return systems.github_issues.ReadOnlyIssues(self.settings)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from opslib import systems
 from opslib.errors import SettingsError
 from opslib.settings import ReadSettings, Settings
-from opslib.systems.kubernetes_history import Workloads
 
 
 def watching_namespace(settings: ReadSettings) -> str:
@@ -25,11 +25,13 @@ class WorkloadsChanging:
     settings: Settings
 
     @cached_property
-    def workloads_writer(self) -> Workloads:
+    def workloads_writer(self) -> systems.kubernetes_history.Workloads:
         """Kubernetes, by a token that may set a deployment's template and remove single pods."""
-        return Workloads(self.settings, self.settings.kubernetes_token)
+        return systems.kubernetes_history.Workloads(self.settings, self.settings.kubernetes_token)
 
     @cached_property
-    def watchers_writer(self) -> Workloads:
+    def watchers_writer(self) -> systems.kubernetes_history.Workloads:
         """The same in the namespace of who measures and who shows."""
-        return Workloads(self.settings, self.settings.kubernetes_token, watching_namespace(self.settings))
+        return systems.kubernetes_history.Workloads(
+            self.settings, self.settings.kubernetes_token, watching_namespace(self.settings)
+        )

@@ -12,7 +12,7 @@ from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.lab.database import DATABASE
 from opslib.lab.recovery import Before
-from opslib.probes.asked import ASKED
+from opslib.probes import ASKED
 from opslib.runs.reading import take
 from opslib.systems.filing import Filing
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

@@ -94,7 +94,7 @@ def test_four_weeks_of_the_same_hour_are_the_baseline(lab):
 
 def test_prices_are_told_by_get_with_a_key_that_is_in_no_row(lab):
     assert probes.told.by_executor
-    assert asked.ASKED[probes.told.name] is probes.told
+    assert asked.BY_NAME[probes.told.name] is probes.told
     doors, target = Doors(lab.settings), PlanTarget(lab.settings, "test")
     doors.forget()
     rows = probes.told.read(target)

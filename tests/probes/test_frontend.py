@@ -36,7 +36,7 @@ def test_all_of_them_are_taken_by_the_executor_and_change_nothing(hoster):
     hoster.doors.forget()
     for probe in PROBES:
         assert probe.by_executor
-        assert asked.ASKED[probe.name] is probe
+        assert asked.BY_NAME[probe.name] is probe
         assert read(probe, hoster).unknown is None
     assert hoster.doors.state() == before
     assert {call["method"] for call in hoster.doors.calls(hoster.name)} == {"GET"}

@@ -107,7 +107,7 @@ def test_the_steps_of_a_window_count_each_answer_once(lab, looking):
 def test_a_key_is_tried_by_get_and_is_in_no_row(lab, looking, doors, provider):
     probe = probes.valid[provider]
     assert probe.by_executor
-    assert asked.ASKED[probe.name] is probe
+    assert asked.BY_NAME[probe.name] is probe
     rows = probe.read(looking)
     assert (rows[0]["state"], rows[0]["lacking"]) == ("taken", [])
     calls = doors.calls(provider)

@@ -70,7 +70,7 @@ def test_todays_key_is_not_tried_as_if_it_were_an_old_one(openai, together):
 
 def test_all_of_them_are_taken_by_the_executor_by_get_and_show_no_value(openai):
     every = (probes.stores, *probes.use.values(), *probes.previous.values())
-    assert all(probe.by_executor and asked.ASKED[probe.name] is probe for probe in every)
+    assert all(probe.by_executor and asked.BY_NAME[probe.name] is probe for probe in every)
     openai.until(StageKey, PromoteKey)
     openai.doors.forget()
     openai.pods.doors.forget()

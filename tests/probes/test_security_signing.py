@@ -26,7 +26,7 @@ def test_each_key_is_told_with_its_status_and_whether_anybody_can_check_with_it(
         (CURRENT, "in_use", True, False),
     ]
     assert {call["method"] for call in there.doors.calls("supabase")} == {"GET"}
-    assert all(asked.ASKED[one.name] is one and one.by_executor for one in (probes.signing, probes.verifiers))
+    assert all(asked.BY_NAME[one.name] is one and one.by_executor for one in (probes.signing, probes.verifiers))
 
 
 def test_a_project_that_was_never_told_of_keys_has_none(there):

@@ -4,7 +4,7 @@ import pytest
 
 from opslib.errors import Refused, Unreachable, UsageError
 from opslib.model import Check, Judgement, Probe, Verdict
-from opslib.probes import asked
+from opslib.probes import ASKED
 from opslib.runs import journal
 from opslib.runs.channel import Client, Server
 from opslib.runs.run import Run
@@ -93,8 +93,8 @@ def test_where_there_is_none_to_take_that_is_said(executor):
 
 
 def test_what_it_takes_by_default_is_the_closed_list(executor):
-    assert executor().work.probes is asked.ASKED
-    assert all(probe.by_executor for probe in asked.ASKED.values())
+    assert executor().work.probes is ASKED
+    assert all(probe.by_executor for probe in ASKED.values())
 
 
 def test_no_credential_that_can_write_is_given_to_a_notebook():
