@@ -2,10 +2,8 @@
 
 import gzip
 import json
-import os
-import signal
 import threading
-import time
+from contextlib import suppress
 from datetime import timedelta
 
 import psutil
@@ -191,12 +189,19 @@ def test_a_process_killed_midway_is_no_answer_and_leaves_nothing(tmp_path):
 
     def kill():
         def child():
-            return [one for one in psutil.Process().children() if "duck_child" in " ".join(one.cmdline())]
+            with suppress(psutil.NoSuchProcess):
+                return [one for one in psutil.Process().children() if "duck_child" in " ".join(one.cmdline())]
 
-        until(lambda: child() and any(work.iterdir()))
-        time.sleep(0.1)
-        for one in child():
-            os.kill(one.pid, signal.SIGKILL)
+        def at_work():
+            """Stop it, so that it is not done by the time it is killed; it goes on while it has not begun."""
+            for one in child() or ():
+                one.suspend()
+                if any(work.glob("*/lines.duckdb")):
+                    return one
+                one.resume()
+            return None
+
+        until(at_work).kill()
 
     thread = threading.Thread(target=kill)
     thread.start()

@@ -437,14 +437,14 @@ def test_what_an_incident_asks_for_and_sends_is_as_kubernetes_describes_it(writi
     doors.restart("api-server", ago=300)
     doors.forget()
     assert all((writing.services(), writing.ingresses(), writing.policies()))
+    # Before anything is set: a pod that has just been made has said nothing yet.
+    assert poured(reading, reading.pods("app=api-server")[0].name, since=600)
     made = writing.make_policy("mine", reading.deployment("api-server").spec.selector, [{}], "run-1")
     writing.set_ingress("mine", [{"from": [{"podSelector": {}}]}], made.meta.version)
     (now_,) = [one for one in reading.policies() if one.name == "mine"]
     writing.remove_policy("mine", now_.meta.uid, now_.meta.version)
     for value in ("debug", None):
         put(writing, value)
-    pod = reading.pods("app=api-server")[0].name
-    assert poured(reading, pod, since=600)
     calls = doors.calls("kubernetes")
     assert {call["method"] for call in calls} == {"GET", "POST", "PATCH", "DELETE"}
     # A log is text: only what is asked is held against the description.
