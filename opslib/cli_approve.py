@@ -17,8 +17,8 @@ from opslib.errors import SettingsError, UsageError
 from opslib.model import Plan, now
 
 if TYPE_CHECKING:
-    from opslib.runs.approvals import Trust
     from opslib.runs.saved_plan import SavedPlan
+    from opslib.runs.signed import Trust
     from opslib.settings import Settings
 
 TYPED = 6
@@ -214,7 +214,7 @@ def described(environment: str) -> Settings | None:
 
 def trust_of(known: Settings | None, signers: Path | None) -> Trust | None:
     """Return the lists of keys, where a description or ``signers`` names them."""
-    from opslib.runs.approvals import trusted
+    from opslib.runs.signed import trusted
 
     allowed = signers or (known.allowed_signers if known else None)
     return None if allowed is None else trusted(allowed, known.revoked_keys if known else None)

@@ -19,9 +19,9 @@ from opslib.model import now
 
 if TYPE_CHECKING:
     from opslib.archive.store import Archive
-    from opslib.runs.approvals import Trust
     from opslib.runs.mandate import Mandate
     from opslib.runs.saved_plan import SavedPlan
+    from opslib.runs.signed import Trust
 
 
 @click.command("mandate")

@@ -18,7 +18,7 @@ from opslib.model import now
 
 if TYPE_CHECKING:
     from opslib.model import Environment
-    from opslib.runs.approvals import Trust
+    from opslib.runs.signed import Trust
     from opslib.runs.words import Moment, Word
     from opslib.settings import Settings
 
@@ -172,7 +172,7 @@ def _at(text: str, moment: datetime) -> datetime:
 
 def trust_of(known: Settings | None, signers: Path | None) -> Trust | None:
     """Return whose keys count, by the list that was typed or the target's; None, and a word of it, without either."""
-    from opslib.runs.approvals import trusted
+    from opslib.runs.signed import trusted
 
     allowed = signers or (known.allowed_signers if known else None)
     if allowed is None:

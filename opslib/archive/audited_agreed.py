@@ -20,7 +20,7 @@ from opslib.archive.record import Said
 from opslib.errors import OpsError
 from opslib.model import Environment, Plan
 from opslib.probes.observability_audit import MOST
-from opslib.runs import approval, approvals, saved_plan, signers
+from opslib.runs import approval, approvals, saved_plan, signed, signers
 from opslib.runs.cards import sub, text_of
 from opslib.runs.evidence import plan_of
 from opslib.runs.saved_plan import SavedPlan
@@ -122,10 +122,10 @@ def _place(look: Look, asked: Mapping[str, Any], folder: Path, file: Path, run: 
     by_step = folder.name.endswith(BY_STEP)
     if not (saved.run == run if by_step else work_of(run) in (saved.run, saved.parameters.get(UNDO))):
         return _Place(saved, f"its approval is for {saved.run}")
-    kept = {"allowed_signers": folder / approvals.KEPT[0], "revoked_keys": folder / approvals.KEPT[1]}
+    kept = {"allowed_signers": folder / signed.KEPT[0], "revoked_keys": folder / signed.KEPT[1]}
     lists = {name: path if path.is_file() else None for name, path in kept.items()}
     found = approvals.collect([folder], data, look.settings.model_copy(update=lists), moment)
-    known = signers.parse(dict(found.copies).get(approvals.KEPT[0], b""))
+    known = signers.parse(dict(found.copies).get(signed.KEPT[0], b""))
     asker = {text_of(asked, "requester"), text_of(asked, "requested_by").rpartition("@")[0]} - {""}
     try:
         decision = approval.decide(

@@ -467,6 +467,22 @@ is_time() {
     esac
 }
 
+# Says whether the statement $1, read into $body and $line, has the name of who signed it, $owner, and the ending $2,
+# and was signed at $time by one of $owner's keys in the role $3, which is $4 in base64.
+signed() {
+    [ "${1##*/}" = "$owner.$2" ] && [ -f "$1.sig" ] && [ -f "${1%/*}/allowed_signers" ] || return 1
+    [ "$(printf '%s%s\n' "$body" "$line" | sha256sum)" = "$(sha256sum <"$1")" ] || return 1
+    armour "$1.sig" "$scratch/statement.sig" "$4" other || return 1
+    [ "$(sha256sum <"$scratch/statement.sig")" = "$(sha256sum <"$1.sig")" ] || return 1
+    moment=${time%.*}
+    while [ "$moment" != "${moment%%[-T:]*}" ]; do moment=${moment%%[-T:]*}${moment#*[-T:]}; done
+    # Only lines that spell the role out: an open line would give every role to its key.
+    grep -E "^[^ #]+ ([^ ]*,)?namespaces=\"([^\" ]*,)?$3(,[^\" ]*)?\"" "${1%/*}/allowed_signers" >"$scratch/role" \
+        2>/dev/null # of a file that is no text it would say "matches" there; its lines are none then
+    ssh-keygen -Y verify -f "$scratch/role" -I "$owner" -n "$3" -s "$1.sig" -O "verify-time=${moment}Z" <"$1" \
+        >/dev/null 2>&1
+}
+
 # Checks the form and the signature of the approval $1 of the work $2; $3 is the sum of the plan.
 approval() {
     {
@@ -484,17 +500,7 @@ approval() {
         [ "$kind" != break-glass ] && [ "$line" = "$3  plan.json" ] || return 1
         if IFS= read -r rest || [ -n "$rest" ]; then return 1; fi
     } <"$1"
-    [ "${1##*/}" = "$owner.approval" ] && [ -f "$1.sig" ] && [ -f "${1%/*}/allowed_signers" ] || return 1
-    [ "$(printf '%s%s\n' "$body" "$line" | sha256sum)" = "$(sha256sum <"$1")" ] || return 1
-    armour "$1.sig" "$scratch/approval.sig" b3BzbGliLWFwcHJvdmU other || return 1
-    [ "$(sha256sum <"$scratch/approval.sig")" = "$(sha256sum <"$1.sig")" ] || return 1
-    moment=${time%.*}
-    while [ "$moment" != "${moment%%[-T:]*}" ]; do moment=${moment%%[-T:]*}${moment#*[-T:]}; done
-    # Only lines that spell the approvers' role out: an open line would make every key an approver's.
-    grep -E '^[^ #]+ ([^ ]*,)?namespaces="([^" ]*,)?opslib-approve(,[^" ]*)?"' "${1%/*}/allowed_signers" >"$scratch/approvers" \
-        2>/dev/null # of a file that is no text it would say "matches" there; its lines are none then
-    ssh-keygen -Y verify -f "$scratch/approvers" -I "$owner" -n opslib-approve -s "$1.sig" \
-        -O "verify-time=${moment}Z" <"$1" >/dev/null 2>&1
+    signed "$1" approval opslib-approve b3BzbGliLWFwcHJvdmU
 }
 
 # Checks the form and the signature of the mandate $1; $2 is the sum of the plan that it is for. What it covers is left.
@@ -515,16 +521,7 @@ mandate() {
         [ "$line" = "$2  plan.json" ] || return 1
         if IFS= read -r rest || [ -n "$rest" ]; then return 1; fi
     } <"$1"
-    [ "${1##*/}" = "$owner.mandate" ] && [ -f "$1.sig" ] && [ -f "${1%/*}/allowed_signers" ] || return 1
-    [ "$(printf '%s%s\n' "$body" "$line" | sha256sum)" = "$(sha256sum <"$1")" ] || return 1
-    armour "$1.sig" "$scratch/mandate.sig" b3BzbGliLW1hbmRhdGU other || return 1
-    [ "$(sha256sum <"$scratch/mandate.sig")" = "$(sha256sum <"$1.sig")" ] || return 1
-    moment=${time%.*}
-    while [ "$moment" != "${moment%%[-T:]*}" ]; do moment=${moment%%[-T:]*}${moment#*[-T:]}; done
-    grep -E '^[^ #]+ ([^ ]*,)?namespaces="([^" ]*,)?opslib-mandate(,[^" ]*)?"' "${1%/*}/allowed_signers" \
-        >"$scratch/mandators" 2>/dev/null
-    ssh-keygen -Y verify -f "$scratch/mandators" -I "$owner" -n opslib-mandate -s "$1.sig" \
-        -O "verify-time=${moment}Z" <"$1" >/dev/null 2>&1
+    signed "$1" mandate opslib-mandate b3BzbGliLW1hbmRhdGU
 }
 
 # Checks the mandates that let the closed run $1 apply its plan, where run.json names any or some are there; $2 as below.

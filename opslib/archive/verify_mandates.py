@@ -13,11 +13,11 @@ from opslib import files
 from opslib.archive.log import Entry
 from opslib.archive.verify_run import Finding, shown
 from opslib.errors import OpsError
-from opslib.runs import mandate, mandates, saved_plan
+from opslib.runs import mandate, mandates, saved_plan, signed
 from opslib.runs.approval import SKEW
-from opslib.runs.approvals import KEPT, LARGEST_LIST, LARGEST_SIGNATURE, Trust
 from opslib.runs.mandate import Mandate
 from opslib.runs.saved_plan import SavedPlan
+from opslib.runs.signed import KEPT, LARGEST_LIST, Trust
 
 FOLDER = "approvals"
 BASE = "mandate-plan.json"
@@ -73,8 +73,7 @@ def _covered(where: str, read: SavedPlan, new: SavedPlan, counted: list[Mandate]
 
 
 def _mandate(path: Path, trust: Trust, named: str, begun: datetime) -> Mandate:
-    data = files.read_plain(path, mandate.LARGEST)
-    one = mandates.verify(data, files.read_plain(path.with_name(f"{path.name}.sig"), LARGEST_SIGNATURE), trust, None)
+    one = mandates.verify(*signed.pair(path, mandate.LARGEST), trust, None)
     if one.kind != "give" or path.name != f"{one.principal}.mandate":
         raise ValueError("it is not what its name says")
     if one.sha256 != named:

@@ -23,7 +23,7 @@ from opslib.headless.earlier import Earlier
 from opslib.headless.notebooks_live import check_live
 from opslib.headless.stop import Stop
 from opslib.model import now
-from opslib.runs import approval, approvals, gate, saved_plan
+from opslib.runs import approval, approvals, gate, saved_plan, signed
 from opslib.runs.claims import claim_plan
 from opslib.runs.locks import Locks
 from opslib.runs.saved_plan import SavedPlan
@@ -135,7 +135,7 @@ def to_undo(plan: str, store: Archive, before: Earlier, target: Settings) -> Agr
 def _agreed(saved: SavedPlan, data: bytes, folders: list[Path], target: Settings, moment: datetime) -> Agreed:
     found = approvals.collect(folders, data, target, moment)
     # The very list that they were verified with.
-    signers = dict(found.copies).get(approvals.KEPT[0])
+    signers = dict(found.copies).get(signed.KEPT[0])
     asked = (saved.requested_by.rpartition("@")[0], *origin.names())
     decision = approval.decide(
         saved,

@@ -7,39 +7,22 @@ that was carried elsewhere. What is verified is what was read, once; the bytes a
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from opslib import files
 from opslib.errors import OpsError, Refused, UsageError
-from opslib.runs import approval, saved_plan, signers
+from opslib.runs import approval, saved_plan, signed, signers
 from opslib.runs.approval import Approval, Kind
+from opslib.runs.signed import Trust, trusted
 from opslib.settings import Settings
 from opslib.systems import ssh_keygen
 
 SUFFIX, SIGNATURE = ".approval", ".approval.sig"
-LARGEST_SIGNATURE = 16 * 1024
-LARGEST_LIST = 4 * 1024 * 1024
-"""No list of allowed or revoked keys has more bytes."""
-
 MOST_FILES, MOST_APPROVALS, MOST_JUNK = 5000, 50, 20
 """How much of one folder is looked at: its files, its approvals, and what is told of the rest."""
-
-KEPT = ("allowed_signers", "revoked_keys")
-"""What is kept beside the approvals of a run: the lists that they were verified with."""
-
-
-@dataclass(frozen=True)
-class Trust:
-    """Whose keys count: the content of the allowed signers' file and, if there is one, of the revoked keys'."""
-
-    signers: bytes
-    revoked: bytes | None = None
 
 
 class Collected(NamedTuple):
@@ -48,36 +31,6 @@ class Collected(NamedTuple):
     approvals: tuple[Approval, ...]
     refusals: tuple[str, ...]
     copies: tuple[tuple[str, bytes], ...]
-
-
-def trusted(allowed: Path | None, revoked: Path | None) -> Trust:
-    """Return the lists of keys, read once.
-
-    Raises Refused when one cannot be read or others than its owner can change it, and when nobody is allowed.
-    """
-    if allowed is None:
-        raise Refused("Nobody's approval can be verified.", "Set OPS_ALLOWED_SIGNERS in the target description.")
-    listed = None if revoked is None else _list(revoked, "revoked keys")
-    if listed is not None and (fault := signers.revocation_fault(listed)):
-        raise Refused(f"The list of revoked keys {revoked} {fault}.", "Make it again; until then nobody's key counts.")
-    return Trust(_list(allowed, "allowed signers"), listed)
-
-
-def _list(path: Path, what: str) -> bytes:
-    advice = f"It must be a plain file of at most {LARGEST_LIST} bytes that its owner alone can write."
-    try:
-        # A list may be mounted as a link, so that links are followed here, and only here.
-        handle = os.open(path.expanduser(), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            content = file.read(LARGEST_LIST + 1) if stat.S_ISREG(status.st_mode) else b""
-    except OSError as error:
-        raise Refused(f"The list of {what} {path} cannot be read: {error.strerror}.", advice) from None
-    if not stat.S_ISREG(status.st_mode) or len(content) > LARGEST_LIST:
-        raise Refused(f"The list of {what} {path} is no plain file, or too large.", advice)
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise Refused(f"The list of {what} {path} can be written by others than its owner.", advice)
-    return content
 
 
 def verify(statement: bytes, armour: bytes, trust: Trust, moment: datetime) -> Approval:
@@ -90,20 +43,7 @@ def verify(statement: bytes, armour: bytes, trust: Trust, moment: datetime) -> A
         said = approval.parse(statement)
     except ValueError as error:
         raise Refused(f"The statement {error}.", "Make approvals with: ops approve PLAN") from None
-    fingerprint = ssh_keygen.signer(armour, signers.APPROVER)
-    known = signers.parse(trust.signers)
-    if why := signers.objection(known, fingerprint, said.principal, signers.APPROVER):
-        raise Refused(f"Not signed by an approver: {why}.", "Ask an approver, or correct the allowed signers.")
-    for at in {said.signed_at, moment}:
-        ssh_keygen.verify(
-            statement,
-            armour,
-            principal=said.principal,
-            namespace=signers.APPROVER,
-            signers=signers.with_role(known, signers.APPROVER),
-            revoked=trust.revoked,
-            at=at,
-        )
+    fingerprint = signed.demand(statement, armour, trust, signers.APPROVER, said.principal, (said.signed_at, moment))
     return approval.parse(statement, fingerprint)
 
 
@@ -145,11 +85,11 @@ def collect(folders: Iterable[Path], plan: bytes, settings: Settings, moment: da
             try:
                 if why:
                     raise Refused(why)
-                statement, armour = _pair(folder, name)
+                statement, armour = signed.pair(folder / name, approval.LARGEST)
                 one = verify(statement, armour, trust, moment)
                 _fitting(one, name, wanted)
             except OpsError as error:
-                refusals.append(f"{_shown(name)}: {error.message}")
+                refusals.append(f"{signed.shown(name)}: {error.message}")
                 continue
             before = found.get(one.principal)
             if before is None or before[0].signed_at < one.signed_at:
@@ -170,9 +110,7 @@ def _copies(kept: list[tuple[Approval, bytes, bytes]], trust: Trust) -> Iterator
         yield one.principal + SUFFIX, statement
         yield one.principal + SIGNATURE, armour
     if kept:
-        yield KEPT[0], trust.signers
-    if kept and trust.revoked is not None:
-        yield KEPT[1], trust.revoked
+        yield from trust.kept().items()
 
 
 def _listed(folder: Path) -> Iterator[tuple[str, str]]:
@@ -195,31 +133,10 @@ def _listed(folder: Path) -> Iterator[tuple[str, str]]:
     alone = sorted(name for name in names if name.endswith(SIGNATURE) and name not in pairs)
     yield from ((name, "It is a signature without its statement.") for name in alone[:MOST_JUNK])
     if "plan.json" not in names:
-        junk = sorted(name for name in names if name not in KEPT and not name.endswith((SUFFIX, SIGNATURE)))
+        junk = sorted(name for name in names if name not in signed.KEPT and not name.endswith((SUFFIX, SIGNATURE)))
         yield from ((name, "It is no approval.") for name in junk[:MOST_JUNK])
     if len(names) > MOST_FILES:
         yield folder.name, f"The folder holds more than {MOST_FILES} files; not all were looked at."
-
-
-def _pair(folder: Path, name: str) -> tuple[bytes, bytes]:
-    return (
-        _read(folder / name, approval.LARGEST, "statement"),
-        _read(folder / f"{name}.sig", LARGEST_SIGNATURE, "signature"),
-    )
-
-
-def _read(path: Path, most: int, what: str) -> bytes:
-    try:
-        return files.read_plain(path, most)
-    except FileNotFoundError:
-        raise Refused(f"There is no {what}.") from None
-    except OSError as error:
-        why = f": {error.strerror}" if error.strerror else ""
-        raise Refused(f"The {what} is a link, no plain file, or larger than {most} bytes{why}.") from None
-
-
-def _shown(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name)[:120]
 
 
 def approve(
@@ -248,7 +165,7 @@ def approve(
     if not approval.required(saved.steps, saved.environment, unattended):
         raise Refused(f"The plan {saved.run} needs no approval on {saved.environment}.", "Apply it as it is.")
     fingerprint = ssh_keygen.fingerprint(key)
-    name = _principal(principal, fingerprint, trust)
+    name = signed.principal(fingerprint, principal, trust, signers.APPROVER, "This key cannot approve")
     end = saved.expires_at if expires is None else min(saved.expires_at, moment + expires)
     one = Approval(kind, saved.run, sha, name, moment, end, reason, fingerprint)
     try:
@@ -265,17 +182,5 @@ def approve(
     armour = ssh_keygen.sign(statement, signers.APPROVER, key)
     if trust is not None:
         verify(statement, armour, trust, moment)
-    files.make_folder(folder)
-    # The signature first: a statement is never there without it.
-    for target, content in ((folder / f"{name}{SIGNATURE}", armour), (path, statement)):
-        files.write(target, content, target.with_name(f".{target.name}.{os.getpid()}.part"))
+    signed.write(path, statement, armour)
     return path
-
-
-def _principal(given: str | None, fingerprint: str, trust: Trust | None) -> str:
-    if trust is None:
-        if given is None:
-            raise UsageError("Who approves?", "Say it with --as, or name the allowed signers with --signers.")
-        return given
-    known = signers.parse(trust.signers)
-    return signers.principal(known, fingerprint, given, signers.APPROVER, "This key cannot approve")

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from opslib import files
 from opslib.canonical import to_json
 from opslib.errors import ArchiveError, OpsError, Refused, UsageError
-from opslib.runs import mandate, signers
-from opslib.runs.approvals import KEPT, LARGEST_SIGNATURE, Trust, trusted
+from opslib.runs import mandate, signed, signers
 from opslib.runs.mandate import Mandate
 from opslib.runs.saved_plan import RUN
+from opslib.runs.signed import Trust, trusted
 from opslib.settings import Settings
 from opslib.systems import ssh_keygen
 
@@ -50,20 +50,11 @@ def verify(statement: bytes, armour: bytes, trust: Trust, moment: datetime | Non
         said = mandate.parse(statement)
     except ValueError as error:
         raise Refused(f"The statement {error}.", "Give mandates with: ops mandate PLAN") from None
-    fingerprint = ssh_keygen.signer(armour, signers.MANDATOR)
-    known = signers.parse(trust.signers)
-    if why := signers.objection(known, fingerprint, said.principal, signers.MANDATOR):
-        raise Refused(f"Not signed by who may give mandates: {why}.", "Correct the allowed signers.")
-    for at in {said.signed_at, said.signed_at if said.kind == "revoke" or moment is None else moment}:
-        ssh_keygen.verify(
-            statement,
-            armour,
-            principal=said.principal,
-            namespace=signers.MANDATOR,
-            signers=signers.with_role(known, signers.MANDATOR),
-            revoked=None if said.kind == "revoke" else trust.revoked,
-            at=at,
-        )
+    if said.kind == "revoke":
+        trust, moment = Trust(trust.signers), None
+    fingerprint = signed.demand(
+        statement, armour, trust, signers.MANDATOR, said.principal, (said.signed_at, moment or said.signed_at)
+    )
     return mandate.parse(statement, fingerprint)
 
 
@@ -82,17 +73,17 @@ def collect(folder: Path, settings: Settings, moment: datetime) -> Collected:
     ours = sorted((not name.endswith(SUFFIXES["revoke"]), name) for name in names if name.endswith(ENDS))
     for _, name in ours[:MOST]:
         try:
-            statement, armour = _read(folder / name, mandate.LARGEST), _read(folder / f"{name}.sig", LARGEST_SIGNATURE)
+            statement, armour = signed.pair(folder / name, mandate.LARGEST)
             one = verify(statement, armour, trust, moment)
             if name != one.principal + SUFFIXES[one.kind]:
                 raise Refused(f"It is by {one.principal}, and must be named {one.principal}{SUFFIXES[one.kind]}.")
         except OpsError as error:
-            refusals.append(f"{''.join(c if c.isprintable() else '?' for c in name)[:120]}: {error.message}")
+            refusals.append(f"{signed.shown(name)}: {error.message}")
             continue
         found.append(one)
         copies |= {name: statement, f"{name}.sig": armour}
     if copies:
-        copies |= {KEPT[0]: trust.signers, **({KEPT[1]: trust.revoked} if trust.revoked is not None else {})}
+        copies |= trust.kept()
     return Collected(tuple(found), tuple(refusals), tuple(copies.items()), trust.signers)
 
 
@@ -111,10 +102,7 @@ def sign(one: Mandate, folder: Path, *, key: Path, trust: Trust | None) -> Path:
     armour = ssh_keygen.sign(statement, signers.MANDATOR, key)
     if trust is not None:
         verify(statement, armour, trust, one.signed_at)
-    files.make_folder(folder)
-    # The signature first: a statement is never there without it.
-    for target, content in ((path.with_name(f"{path.name}.sig"), armour), (path, statement)):
-        files.write(target, content, target.with_name(f".{target.name}.{os.getpid()}.part"))
+    signed.write(path, statement, armour)
     return path
 
 
@@ -146,12 +134,3 @@ def spend(folder: Path, due: datetime, most: int, known: Collection[str], said: 
     except OSError as error:
         raise ArchiveError(f"{uses} cannot be used: {error.strerror}.", "Look at the archive.") from error
     return len(before) + 1
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        return files.read_plain(path, most)
-    except FileNotFoundError:
-        raise Refused(f"There is no {path.name[-12:]}.") from None
-    except OSError:
-        raise Refused(f"It is a link, no plain file, or larger than {most} bytes.") from None

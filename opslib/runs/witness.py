@@ -18,8 +18,8 @@ from typing import Generic, Protocol, TypeVar
 
 from opslib import files
 from opslib.errors import OpsError, Refused, UsageError
-from opslib.runs import signers, words
-from opslib.runs.approvals import KEPT, LARGEST_SIGNATURE, Trust, trusted
+from opslib.runs import signed, signers, words
+from opslib.runs.signed import Trust, trusted
 from opslib.runs.words import Word
 from opslib.settings import Settings
 from opslib.systems import ssh_keygen
@@ -90,19 +90,7 @@ def verify(statement: bytes, armour: bytes, trust: Trust, moment: datetime, form
         raise Refused(f"The statement {error}.", f"Give a word with: {form.command}") from None
     if word.signed_at > moment + words.SKEW:
         raise Refused("It was signed in the future.", "Look at the clock of the machine that signed it.")
-    fingerprint = ssh_keygen.signer(armour, signers.WITNESS)
-    known = signers.parse(trust.signers)
-    if why := signers.objection(known, fingerprint, word.by, signers.WITNESS):
-        raise Refused(f"Not signed by a witness: {why}.", "Correct the allowed signers.")
-    ssh_keygen.verify(
-        statement,
-        armour,
-        principal=word.by,
-        namespace=signers.WITNESS,
-        signers=signers.with_role(known, signers.WITNESS),
-        revoked=trust.revoked,
-        at=word.signed_at,
-    )
+    signed.demand(statement, armour, trust, signers.WITNESS, word.by, (word.signed_at,))
     return word
 
 
@@ -134,16 +122,16 @@ def collected(
         try:
             if why:
                 raise Refused(why)
-            statement = _read(folder / name, words.LARGEST)
+            statement = signed.statement_of(folder / name, words.LARGEST)
             if _elsewhere(statement, settings, form):
                 continue
-            signature = _read(folder / f"{name}.sig", LARGEST_SIGNATURE)
+            signature = signed.signature_of(folder / name)
             word = verify(statement, signature, trust, moment, form)
             if why := misplaced(word):
                 raise Refused(why)
             heard.append(Heard(word, name, statement, signature))
         except OpsError as error:
-            refusals.append(f"{_shown(name)}: {error.message}")
+            refusals.append(f"{signed.shown(name)}: {error.message}")
     once = {one.statement: one for one in heard}
     return Collected(tuple(once.values()), tuple(refusals))
 
@@ -155,7 +143,7 @@ def keep(folder: Path, heard: Sequence[Heard[S]], settings: Settings) -> None:
     except Refused:
         return
     files.make_folder(folder)
-    kept = {KEPT[0]: trust.signers, **({KEPT[1]: trust.revoked} if trust.revoked is not None else {})}
+    kept = trust.kept()
     for one in heard:
         kept |= {one.name: one.statement, f"{one.name}.sig": one.signature}
     for name, data in kept.items():
@@ -181,19 +169,6 @@ def _listed(folder: Path) -> Iterator[tuple[str, str]]:
     yield from ((name, "It is no word.") for name in names if name not in pairs and not name.endswith(SUFFIX))
 
 
-def _read(path: Path, most: int) -> bytes:
-    try:
-        return files.read_plain(path, most)
-    except FileNotFoundError:
-        raise Refused(f"There is no {path.name[-9:]}.") from None
-    except OSError:
-        raise Refused(f"{_shown(path.name)} is a link, no plain file, or larger than {most} bytes.") from None
-
-
-def _shown(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name)[:120]
-
-
 def give(word: S, folder: Path, *, key: Path, trust: Trust | None, form: Form[S]) -> Path:
     """Sign a word with ``key`` and return its path in ``folder``; where ``trust`` is at hand, only one that counts.
 
@@ -206,11 +181,8 @@ def give(word: S, folder: Path, *, key: Path, trust: Trust | None, form: Form[S]
     armour = ssh_keygen.sign(statement, signers.WITNESS, key)
     if trust is not None:
         verify(statement, armour, trust, word.signed_at, form)
-    files.make_folder(folder)
     path = folder / f"{word.signed_at:%Y%m%dT%H%M%S%fZ}-{word.by}{SUFFIX}"
-    # The signature first: a statement is never there without it.
-    for target, content in ((path.with_name(f"{path.name}.sig"), armour), (path, statement)):
-        files.write(target, content, target.with_name(f".{target.name}.{os.getpid()}.part"))
+    signed.write(path, statement, armour)
     return path
 
 
@@ -219,9 +191,5 @@ def name_of(key: Path, given: str | None, trust: Trust | None) -> str:
 
     ``given`` is the name that the caller typed, needed without ``trust`` and where the key has several.
     """
-    if trust is None:
-        if given is None:
-            raise UsageError("Whose word is it?", "Say it with --as, or name the allowed signers with --signers.")
-        return given
-    known, fingerprint = signers.parse(trust.signers), ssh_keygen.fingerprint(key)
-    return signers.principal(known, fingerprint, given, signers.WITNESS, "This key cannot be a witness's")
+    fingerprint = ssh_keygen.fingerprint(key)
+    return signed.principal(fingerprint, given, trust, signers.WITNESS, "This key cannot be a witness's")

@@ -22,7 +22,7 @@ from opslib.lab.database import DATABASE, Database
 from opslib.lab.description import NOBODY_YET
 from opslib.lab.processes import LabError, find
 from opslib.lab.supervisor import Lab
-from opslib.runs.approvals import trusted
+from opslib.runs.signed import trusted
 from opslib.settings import Settings
 from tests.scale import nightly
 from tests.waiting import living

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from opslib.errors import Refused, UsageError
-from opslib.runs import approvals
+from opslib.runs import approvals, signed
 from opslib.systems import ssh_keygen
 from tests.descriptions import description
 from tests.runs.forgeries import FORGERIES, GLASS, World
@@ -184,11 +184,11 @@ def test_a_list_of_keys_has_four_megabytes_at_most(tmp_path):
     path = tmp_path / "allowed_signers"
     path.write_bytes(b"#" * 4 * 1024 * 1024)
     path.chmod(0o600)
-    assert approvals.trusted(path, None) == approvals.Trust(path.read_bytes())
-    assert approvals.Trust(b"").revoked is None
+    assert signed.trusted(path, None) == signed.Trust(path.read_bytes())
+    assert signed.Trust(b"").revoked is None
     path.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
     with pytest.raises(Refused, match="is no plain file, or too large"):
-        approvals.trusted(path, None)
+        signed.trusted(path, None)
 
 
 def test_a_folder_that_is_not_there_or_none_holds_no_approvals(world):
@@ -230,7 +230,7 @@ def signing(world):
             "kind": "approve",
             "reason": "",
             "expires": None,
-            "trust": approvals.trusted(world.signers, None),
+            "trust": signed.trusted(world.signers, None),
             "unattended": (),
             "requested_by": approvals.requesters(description("production", **world.settings), "ann"),
             "moment": MOMENT,
@@ -298,7 +298,7 @@ def refused(name, why, error=Refused, **more):
         refused("no_key", "no key file", UsageError, key=Path("/nonexistent/key")),
         refused("glass_without_reason", "without a reason", UsageError, kind="break-glass"),
         refused("reason_not_ascii", "exact form", UsageError, reason="für später"),
-        refused("who", "Who approves", UsageError, trust=None),
+        refused("who", "Who signs", UsageError, trust=None),
     ],
 )
 def test_what_would_not_count_is_not_signed(world, signing, case):
@@ -320,7 +320,7 @@ def test_a_key_that_expired_or_was_revoked_signs_nothing(world, signing):
         signing()
     world.allow(world.keys.line("ben"))
     with pytest.raises(Refused, match="is revoked"):
-        signing(trust=approvals.Trust(world.signers.read_bytes(), f"{world.keys.public('ben')}\n".encode()))
+        signing(trust=signed.Trust(world.signers.read_bytes(), f"{world.keys.public('ben')}\n".encode()))
     assert list(world.folder.iterdir()) == []
 
 

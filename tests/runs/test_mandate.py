@@ -8,9 +8,9 @@ import pytest
 from opslib.errors import OpsError, Refused, UsageError
 from opslib.model import Effect, Repeat
 from opslib.runs import mandate, mandates
-from opslib.runs.approvals import Trust
 from opslib.runs.mandate import Mandate
 from opslib.runs.saved_plan import sha256
+from opslib.runs.signed import Trust
 from opslib.systems import ssh_keygen
 from tests.descriptions import description
 from tests.signing import CREATED, MOMENT, WORK, Keys, plan, step

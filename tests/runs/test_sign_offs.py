@@ -8,8 +8,8 @@ import pytest
 
 from opslib.errors import Refused, UsageError
 from opslib.runs import sign_offs, witness
-from opslib.runs.approvals import trusted
 from opslib.runs.sign_offs import SignOff
+from opslib.runs.signed import trusted
 from tests.game_days import BEGAN, DAY, word
 from tests.signing import APPROVER, Keys
 

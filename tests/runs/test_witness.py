@@ -7,7 +7,7 @@ import pytest
 
 from opslib.errors import Refused, UsageError
 from opslib.runs import witness
-from opslib.runs.approvals import trusted
+from opslib.runs.signed import trusted
 from tests.game_days import BEGAN, DAY, word
 from tests.signing import APPROVER, Keys
 
@@ -80,7 +80,7 @@ def test_a_word_that_was_changed_or_lies_on_another_day_does_not_count(place, ke
         "does not belong to this text",
         "It is of another day: 2026-q3",
         "It is no word",
-        "There is no .word.sig",
+        "There is no signature",
     ):
         assert why in told, told
 
@@ -119,7 +119,7 @@ def test_a_word_signed_in_the_future_is_none(place, keys):
 def test_the_name_is_the_keys_where_it_has_one_and_else_must_be_said(place, keys):
     assert witness.name_of(keys["ben"], None, place.trust) == "ben@valuecanvas"
     assert witness.name_of(keys["ben"], "ben", None) == "ben"
-    with pytest.raises(UsageError, match="Whose word"):
+    with pytest.raises(UsageError, match="Who signs"):
         witness.name_of(keys["ben"], None, None)
     with pytest.raises(Refused, match="cannot be a witness's"):
         witness.name_of(keys["cat"], None, place.trust)
