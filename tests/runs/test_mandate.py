@@ -223,6 +223,7 @@ def world(tmp_path, keys):
 
 
 def test_mandates_that_are_signed_are_found_and_kept_with_the_list_of_keys(world):
+    assert world.collect().mandates == world.collect().copies == ()
     world.give("ben")
     world.give("cat")
     world.give(
@@ -246,6 +247,10 @@ def _strip(world):
 def _edit(world):
     path = world.folder / "ben@valuecanvas.mandate"
     path.write_bytes(path.read_bytes().replace(b"uses 30", b"uses 99"))
+
+
+def _no_form(world):
+    (world.folder / "ben@valuecanvas.mandate").write_bytes(b"do what you like\n")
 
 
 def _other(world):
@@ -293,7 +298,8 @@ def _open_list(world):
 @pytest.mark.parametrize(
     ("cheat", "why"),
     [
-        (_strip, "There is no"),
+        (_strip, "There is no signature"),
+        (_no_form, "The statement"),
         (_edit, "ssh-keygen|does not verify|not signed|of other content"),
         (_other, "key|not signed|verify"),
         (_approvals_namespace, "namespace|purpose|opslib-mandate"),
