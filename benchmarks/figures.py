@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import archive, search
+from benchmarks import archive, kernels, search
 from benchmarks.measuring import BIN, Figure, NotMeasured, Place, Ratio, Spent, ratio
 
 LIBRARIES = ("import sqlite3", "import httpx", "import boto3", "import psycopg")
@@ -198,8 +198,8 @@ ALL = (
     Figure("search", "any search of 1,000,000 runs in 5 ms, at most 5 times that of 10,000", searching),
     Figure("verify", "files verified at 3 times the speed of sha256sum", verifying),
     Figure("sweep", "all diagnostics: 1/40 of papermill and nbconvert in sequence", _nothing("needs a lab")),
-    Figure("memory", "one more run: 30 MB; ten at once: 500 MB", _nothing("nothing measures it yet")),
-    Figure("jupyterlab", "first result: 1/10 of the stock kernel", _nothing("there is no provisioner yet")),
+    Figure("memory", "one more run: 30 MB; ten at once: 500 MB", kernels.memory),
+    Figure("jupyterlab", "first result: 1/10 of the stock kernel", kernels.first_result),
     Figure("backup", "1.1 of pg_dump | zstd -1 | sha256sum", _nothing("nothing measures it yet")),
     Figure("restore", "1.1 of an unverified pg_restore -j2", _nothing("nothing measures it yet")),
     Figure("safety", "at most a tenth of a warm run", _nothing("nothing measures it yet")),

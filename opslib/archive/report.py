@@ -207,6 +207,13 @@ def _versions(said: Record) -> list[tuple[str, str]]:
     ]
 
 
+def prepare() -> None:
+    """Import and compile what pages are made with: for a process that forks one for each page."""
+    _style()
+    _template()
+    report_cells.prepare()
+
+
 @cache
 def _style() -> str:
     text = packaged(TEMPLATES).joinpath("report.css").read_text(encoding="utf-8")

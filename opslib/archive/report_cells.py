@@ -197,6 +197,12 @@ def markdown(source: str) -> Html:
         return tag("pre", text)
 
 
+def prepare() -> None:
+    """Import and compile what cells are shown with."""
+    _markdown()
+    code("1")
+
+
 @cache
 def _markdown() -> Any:
     import mistune

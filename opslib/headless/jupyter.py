@@ -33,6 +33,8 @@ from opslib.runs.attaching import DESK
 from opslib.runs.channel import Server
 
 START = "start-here.ipynb"
+PROVISIONER = "opslib.headless.provisioner"
+"""The server's extension from which its kernels come; named, not imported: it brings jupyter_client."""
 STARTING = 60.0
 """Seconds in which JupyterLab answers."""
 
@@ -130,13 +132,14 @@ def _config(port: int) -> dict[str, Any]:
             "allow_remote_access": False,
             "allow_root": True,
             "jpserver_extensions": dict.fromkeys(("jupyter_lsp", "jupyter_server_terminals", "notebook_shim"), False)
-            | {"jupyterlab": True},
+            | {"jupyterlab": True, PROVISIONER: True},
             "terminals_enabled": False,
             "default_url": f"/lab/tree/{START}",
         },
         "IdentityProvider": {"token": secrets.token_urlsafe(32)},
         # Unix sockets in a private folder: no port of a kernel is open to other users.
         "KernelManager": {"transport": "ipc"},
+        "KernelProvisionerFactory": {"default_provisioner_name": "opslib"},
         "LabApp": {
             "news_url": None,
             "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",

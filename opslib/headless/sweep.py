@@ -8,6 +8,8 @@ they are run one after another. Only notebooks that change nothing: what changes
 from __future__ import annotations
 
 import ctypes
+import gc
+import importlib
 import json
 import os
 import signal
@@ -18,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from opslib import redaction_patterns
+from opslib.archive import report
 from opslib.errors import ExitCode, OpsError, UsageError
 from opslib.headless import archive_probes as archive_probes  # before any fork, for all of them
 from opslib.headless import kernel_warm, kernel_zygote, notebooks, runner
@@ -53,6 +57,10 @@ def chosen(folder: str) -> list[Notebook]:
     return found
 
 
+LATE = ("cryptography.hazmat.primitives.serialization", "dotenv.main")
+"""What a run imports by itself."""
+
+
 def sweep(
     wanted: Iterable[Notebook], environment: str, archive: Path, at_once: int, tell: Tell = lambda result: None
 ) -> list[Result]:
@@ -66,7 +74,7 @@ def sweep(
     names = [one.name for one in wanted]
     if sys.platform != "linux":
         return [_told(tell, _run(name, environment, archive)) for name in names]
-    kernel_zygote.import_all(("opslib.probes", "opslib.systems"))
+    _prepare()
     with kernel_warm.keep_warm():
         if (zygote := kernel_warm.kept()) is not None:
             zygote.start()
@@ -82,6 +90,18 @@ def worst(results: Sequence[Result]) -> int:
     """Return the exit code of all: the worst that one of them has."""
     codes = [int(one["exit_code"]) for one in results]
     return max(codes, key=lambda code: WORST.index(code) if code in WORST else len(WORST), default=0)
+
+
+def _prepare() -> None:
+    """Import and compile, once for all of the forks, what each would at its first need."""
+    kernel_zygote.import_all(("opslib.probes", "opslib.systems"))
+    for name in LATE:
+        importlib.import_module(name)
+    redaction_patterns.rules()
+    report.prepare()
+    # What is there by now is never looked through for garbage: that would copy all of it into each fork.
+    gc.collect()
+    gc.freeze()
 
 
 def _side_by_side(names: Sequence[str], environment: str, archive: Path, at_once: int, tell: Tell) -> list[Result]:

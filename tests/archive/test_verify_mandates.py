@@ -13,6 +13,7 @@ import pytest
 from opslib.archive import verify_mandates
 from opslib.archive.log import Entry
 from opslib.model import Effect, Repeat
+from opslib.runs.approval import SKEW
 from opslib.runs.mandate import Mandate
 from opslib.runs.saved_plan import sha256
 from opslib.runs.signers import MANDATOR
@@ -28,6 +29,7 @@ NEW = replace(
     created_at=LATER,
     expires_at=LATER + timedelta(hours=1),
 )
+SECOND = timedelta(seconds=1)
 BEGUN = LATER + timedelta(minutes=1)
 
 
@@ -81,6 +83,20 @@ def applied(tmp_path: Path, keys: Keys) -> Applied:
 
 def test_mandates_that_held_and_cover_the_plan_are_found_in_order(applied: Applied) -> None:
     assert applied.said() == applied.said("interrupted") == []
+
+
+def test_a_run_that_was_cut_off_has_its_mandates_looked_at_too(applied: Applied) -> None:
+    (applied.kept / "ben@valuecanvas.mandate.sig").unlink()
+    assert len(applied.said("interrupted")) == 1
+
+
+@pytest.mark.parametrize(("signed", "counts"), [(-SKEW, True), (timedelta(seconds=1), True), (-SKEW - SECOND, False)])
+def test_it_was_signed_before_the_run_began_give_or_take_a_clock(
+    applied: Applied, signed: timedelta, counts: bool
+) -> None:
+    at = BEGUN - signed
+    applied.give("ben", signed_at=at, expires_at=at + timedelta(days=2))
+    assert (applied.said() == []) is counts
 
 
 def test_a_run_that_is_not_closed_or_names_none_and_holds_none_has_none_to_be_looked_at(applied: Applied) -> None:
