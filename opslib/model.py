@@ -259,6 +259,15 @@ class StepStatus(StrEnum):
     UNDONE = "undone"
 
 
+class Outcome(StrEnum):
+    """What a look at the target says of an apply that was broken off."""
+
+    DONE = "done"
+    NOT_DONE = "not done"
+    PARTLY = "partly done"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a step did: its plan's digest, the values that it produced, and its verification."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
-
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
 
 from opslib import redaction_patterns
 from opslib.redaction_known import SHORTEST, Known, weakness
 from opslib.redaction_views import Span, levels
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 MARK = "«redacted»"
 _BETWEEN = "\x07\n "
@@ -72,6 +73,9 @@ class Secret:
             if fault := cls.check(value):
                 raise ValueError(fault)
             return cls(value)
+
+        # Reading an archive needs no settings, and so none of this.
+        from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(make)
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from opslib.actions.backups_folder import Digest
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.database_upkeep import LOCK_SECONDS, on_primary, same_server
 from opslib.actions.security_custody import Custody, rows_of, whole
 from opslib.actions.security_evidence import SESSIONS, began
 from opslib.canonical import to_json
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.questions import question
 from opslib.systems.postgres_auth import end_sessions, may_end_sessions
 from opslib.systems.postgres_exchange import end_earlier, limit_waiting

@@ -13,9 +13,9 @@ from pydantic import Field
 from opslib.actions.backups_leftovers import clear, mark, take_turn
 from opslib.actions.backups_rebuild import contents_of, read_whole, restore, scratch_database, server_of
 from opslib.actions.backups_remove import remove
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import Refused, StepFailed
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.backups_manifest import MANIFEST, PROOF, Manifest, Origin, Proof, compare
 from opslib.probes.backups_standing import Backup, standing
 from opslib.systems.object_store import Store

@@ -30,9 +30,9 @@ from opslib.actions.backups_live import (
     same,
     told,
 )
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.database_disk import disk
 from opslib.probes.questions import question
 from opslib.systems import programs

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from opslib.actions.backups_remove import gone
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import OpsError, Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification, now
 from opslib.probes.backups_retention import Candidate, Decision, decide
 from opslib.probes.backups_standing import Backup, Standing, standing
 from opslib.systems.object_store import Store

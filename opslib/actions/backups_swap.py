@@ -27,10 +27,10 @@ from opslib.actions.backups_live import (
     same,
     told,
 )
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Rows, Verdict, Verification, now
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.questions import question
 from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.postgres_databases import end_sessions

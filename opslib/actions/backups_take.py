@@ -12,9 +12,9 @@ from pydantic import Field
 
 from opslib.actions.backups_collect import collect, origin
 from opslib.actions.backups_remove import remove
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.backups_manifest import DUMP, MANIFEST, Dump, Manifest, Origin
 from opslib.probes.questions import question
 from opslib.systems import programs

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verification
 
 if TYPE_CHECKING:
     # Whoever reads a record knows an action's outcomes, and pays for no client.
@@ -33,15 +32,6 @@ class Progress(Protocol):
 
     def __call__(self, text: str, done: float | None = None, total: float | None = None) -> None:
         """Show ``text`` with ``done`` of ``total`` (any unit, the same for both)."""
-
-
-class Outcome(StrEnum):
-    """What a look at the target says of an apply that was broken off."""
-
-    DONE = "done"
-    NOT_DONE = "not done"
-    PARTLY = "partly done"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.cache_server import changeable, same_server
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.settings import ReadSettings
 from opslib.systems.cache import ReadOnlyCache
 from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.cache_server import changeable, same_server
 from opslib.errors import Refused, Unreachable
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.systems.cache import CacheUnreachable, ReadOnlyCache
 from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.guide.recovery import NONE, SERVICES, chosen
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.cache_workload import LIVES, ORDER, CacheWorkload, families, look
 from opslib.probes.cluster_states import state_of
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

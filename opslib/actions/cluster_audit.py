@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from opslib.actions.backups_folder import Digest
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.cluster_bounds import TRIES, wait
 from opslib.actions.security_custody import held
 from opslib.actions.security_logs_files import LogCustody, parse_logs
 from opslib.actions.security_logs_found import NO_LOG, never_ran, wanted
 from opslib.errors import Refused, Unreachable
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.cluster import state_of
 from opslib.systems.kubernetes import ReadOnlyCluster
 from opslib.systems.kubernetes_shapes import Container, Pod

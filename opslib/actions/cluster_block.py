@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from opslib.actions.backups_folder import Digest
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.cluster_networks import NOBODY, Networks, networks
 from opslib.actions.cluster_policies import (
     POLICY,
@@ -22,7 +22,7 @@ from opslib.actions.cluster_policies import (
 from opslib.actions.security_custody import held
 from opslib.actions.security_logs_files import parse_logs
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.cluster_room import Which, name_of
 from opslib.probes.cluster_sources import Nets, admits, entrance, shut, wider, words
 from opslib.probes.cluster_ways import Door, blind, door, own, whose

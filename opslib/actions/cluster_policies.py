@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from opslib.actions.base import Outcome
 from opslib.actions.cluster_bounds import TRIES
 from opslib.errors import Refused, Unreachable
-from opslib.model import Plan
+from opslib.model import Outcome, Plan
 from opslib.probes.cluster_sources import Nets, everybody_but, narrowed
 from opslib.probes.cluster_ways import Door
 from opslib.systems.kubernetes import RUN, ReadOnlyCluster

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.cluster_bounds import wait
 from opslib.actions.cluster_recover_answer import answering
 from opslib.actions.cluster_recover_parts import Back, Parts, differences, left, parts
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.guide.recovery import NONE, SERVICES, chosen
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.cluster_standing import WATCHING, Recovered, Standing, home, look, name_of
 from opslib.probes.cluster_states import state_of
 from opslib.systems.kubernetes_history import ReadOnlyWorkloads, ReplicaSet, Workloads

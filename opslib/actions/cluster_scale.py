@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.cluster_bounds import Sized, bounds_of, look, put, wait
 from opslib.errors import Refused
 from opslib.guide.thresholds import threshold
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.cluster import state_of
 from opslib.probes.cluster_room import (
     NOWHERE,

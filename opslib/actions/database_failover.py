@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.database_way import OneWay, Way
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Plan, Repeat, Row, Verdict, Verification, now
+from opslib.model import Outcome, Plan, Repeat, Row, Verdict, Verification, now
 from opslib.probes.database_failover import BY_EVIDENCE, Loser, Parties, lost, more_of, parties
 from opslib.probes.database_servers import PRIMARY, servers
 from opslib.redaction import DatabaseUrl

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.database_migrating import (
     LIMITS,
     NONE,
@@ -25,7 +25,7 @@ from opslib.actions.database_migrating import (
 )
 from opslib.actions.database_upkeep import on_primary, same_server
 from opslib.errors import Refused, StepFailed
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.database_migration_files import File, read
 from opslib.probes.database_migrations import standing
 from opslib.probes.database_rehearsals import Rehearsal

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.database_failover import NO_UNDO, FailoverAction, row_of, still_fenced, url_of
 from opslib.errors import StepFailed
-from opslib.model import Effect, Plan, Repeat, Row, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Row, Verdict, Verification, now
 from opslib.probes.database_failover import Parties, lost, more_of
 from opslib.systems import postgres_promotion as promotion
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

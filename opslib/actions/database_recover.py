@@ -11,12 +11,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.database_recover_follow import IDLE, READY, Follow, looked, state_of
 from opslib.actions.database_way import NONE, OneWay, Way, nothing_done
 from opslib.canonical import to_json
 from opslib.errors import Refused, StepFailed
-from opslib.model import Plan, Repeat, Verdict, Verification, now
+from opslib.model import Outcome, Plan, Repeat, Verdict, Verification, now
 from opslib.probes.backups_standing import Backup, standing
 from opslib.probes.database_moment import (
     Commit,

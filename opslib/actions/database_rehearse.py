@@ -12,11 +12,11 @@ from pydantic import Field
 from opslib.actions.backups_leftovers import NAME, clear, mark, take_turn
 from opslib.actions.backups_prove import drop_own, refuse_production
 from opslib.actions.backups_rebuild import contents_of, restore, scratch_database, server_of
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.database_migrating import ALL, LIMITS, NONE, as_planned, chosen, described, place, put, recorded
 from opslib.actions.database_upkeep import on_primary
 from opslib.errors import OpsError, Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Row, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Row, Verdict, Verification, now
 from opslib.probes.backups_manifest import Contents, compare
 from opslib.probes.backups_standing import Backup, standing
 from opslib.probes.database_migration_files import File, read

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.database_failover import NO_UNDO, FailoverAction, row_of, url_of
 from opslib.errors import Refused, StepFailed
-from opslib.model import Plan, Repeat, Row, Verdict, Verification, now
+from opslib.model import Outcome, Plan, Repeat, Row, Verdict, Verification, now
 from opslib.probes.database_failover import lost, more_of
 from opslib.systems.postgres_fencing import open_server
 from opslib.systems.postgres_promotion import recovering

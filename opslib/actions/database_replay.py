@@ -11,11 +11,11 @@ from typing import Any, ClassVar, LiteralString
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.database_failover import NOBODY, PERSON, row_of, url_of
 from opslib.actions.database_way import OneWay, Way, nothing_done
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Row, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Row, Verdict, Verification
 from opslib.pictures.figures import duration, size
 from opslib.probes.database_servers import by_role, servers
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

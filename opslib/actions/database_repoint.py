@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.database_failover import FailoverAction, row_of
 from opslib.errors import OpsError, Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Row, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Row, Verdict, Verification
 from opslib.probes import application_ready
 from opslib.probes.application_shapes import WELL
 from opslib.probes.database_failover import Parties, server

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.database_migrating import (
     LIMITS,
     NONE,
@@ -22,7 +22,7 @@ from opslib.actions.database_migrating import (
 )
 from opslib.actions.database_upkeep import on_primary, same_server
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.database_migration_standing import APPLIED
 from opslib.probes.database_migrations import Standing, standing
 from opslib.systems.postgres_exchange import end_earlier

@@ -11,11 +11,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 import opslib.actions.database_rows_kept as keeping
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.database_rows_kept import Kept
 from opslib.actions.database_way import NONE, OneWay, Way, nothing_done
 from opslib.errors import Refused, StepFailed
-from opslib.model import Plan, Repeat, Verdict, Verification
+from opslib.model import Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.database_recovered import (
     SHOWN,
     Parts,

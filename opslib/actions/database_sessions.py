@@ -11,10 +11,10 @@ from typing import Any, ClassVar, LiteralString
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.database_upkeep import Row, same_server
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.pictures.figures import duration
 from opslib.probes.database_sessions import blocking
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

@@ -11,11 +11,11 @@ from typing import Any, ClassVar, LiteralString
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.database_upkeep import Row, on_primary, same_server
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.guide.thresholds import threshold
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.pictures.figures import duration, size
 from opslib.probes.questions import question
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.probes.delivery_workflow import FOLDER, declared, shown_job
 from opslib.systems.github import Job, ReadOnlyWorkflows, Run
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.dependencies_follow import Followed, Look, everybody, follow, judged
 from opslib.errors import Refused, Unreachable
 from opslib.guide.thresholds import threshold
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification, now
 from opslib.probes import dependencies_records as records
 from opslib.probes import dependencies_sites as sites
 from opslib.settings_sites import literal

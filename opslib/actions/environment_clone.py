@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.places import ROOT
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.environment_clone import not_production
 from opslib.actions.environment_packages import COMMIT
 from opslib.errors import Refused, Unreachable
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.redaction import Secret
 from opslib.systems.env_file import Made, make, read
 from opslib.systems.env_variables import SECRETS, VARIABLES, judged

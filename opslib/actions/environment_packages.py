@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.environment_clone import not_production
 from opslib.errors import Refused, Unreachable
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.systems import npm, toolchain
 from opslib.systems.program_inputs import Program
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

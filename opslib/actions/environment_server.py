@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.environment_clone import not_production
 from opslib.actions.environment_packages import COMMIT
 from opslib.errors import Refused
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.systems import dev_server, npm
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from opslib.systems.workspace import Workspace

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 import opslib.actions.frontend_built as kept
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.frontend_build import NOTHING, Built
 from opslib.actions.frontend_following import PAUSE_SECONDS, follow, looks, nobody_else
 from opslib.actions.frontend_making import built, newest, of_this_commit, ours
 from opslib.errors import Refused, StepFailed
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.frontend import front_end
 from opslib.probes.frontend_documents import look
 from opslib.systems.hosting import Deployment, Hosting, ReadOnlyHosting, State

@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 import opslib.actions.frontend_built as kept
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.frontend_build import NOTHING, Built
 from opslib.actions.frontend_following import EDGE_SECONDS, LATE_SECONDS, PAUSE_SECONDS
 from opslib.actions.frontend_making import built
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import UNKNOWN_UNTIL, Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.frontend_documents import Document, look
 from opslib.systems.hosting import Deployment, ReadOnlyHosting, State
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.frontend_following import arrived, follow, looks, newer, nobody_else
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.frontend import front_end
 from opslib.probes.frontend_documents import Document, look
 from opslib.probes.frontend_targets import obstacle, previous

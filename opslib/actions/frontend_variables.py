@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.frontend_following import LATE_SECONDS, PAUSE_SECONDS
 from opslib.actions.frontend_variables_values import (
     NOT_SET,
@@ -26,7 +26,7 @@ from opslib.actions.frontend_variables_values import (
     way_back,
 )
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification, now
 from opslib.systems.hosting import Hosting, Mark, ReadOnlyHosting, Variable
 from opslib.systems.publishable import PUBLIC
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.guide.thresholds import threshold
-from opslib.model import Effect, Plan, Repeat, Row, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Row, Verdict, Verification, now
 from opslib.probes import llm_replicas as seen
 from opslib.probes.llm_keys import words
 from opslib.systems.gateway import state_of

@@ -12,12 +12,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.observability_telling import UNSET, Ways, open_ways, post, posted, unread, ways
 from opslib.actions.security_evidence import began
 from opslib.errors import Refused, UsageError
 from opslib.guide.support import levels
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification, now
 from opslib.systems.on_call import Incident
 from opslib.systems.pagerduty import Severity
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.security_custody import MOST_BYTES, Custody, Item, faults, keep, parse
 from opslib.errors import Refused, Unreachable
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification, now
 from opslib.probes.database_asking import look, masked
 from opslib.probes.questions import question
 from opslib.probes.security_incident import secret

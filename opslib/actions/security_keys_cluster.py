@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.security_keys import KeyAction, mark_of
 from opslib.errors import OpsError, Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.security_keys import FOREIGN, NOT_SET
 from opslib.redaction import Secret
 from opslib.systems.kubernetes_secrets import HeldSecret, Reader

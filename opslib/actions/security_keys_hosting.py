@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.frontend_deploy import DeployFrontEnd
 from opslib.actions.frontend_variables import SetHostingVariable
 from opslib.actions.security_keys import KeyAction
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.security_keys import hosted
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 

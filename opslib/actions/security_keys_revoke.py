@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.security_keys import KeyAction
 from opslib.actions.security_keys_holders import holders, readers
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.security_keys import Rotation
 from opslib.probes.security_keys_used import listed
 from opslib.redaction import Secret

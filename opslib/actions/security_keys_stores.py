@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.security_keys import KeyAction
 from opslib.actions.supabase_secret import SetFunctionSecret, calls_now
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.probes.security_keys import FOREIGN, NOT_SET
 from opslib.systems.supabase import RESERVED
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

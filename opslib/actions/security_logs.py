@@ -15,13 +15,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.security_custody import Filed, faults
 from opslib.actions.security_evidence import ROOM, began
 from opslib.actions.security_logs_files import Full, Log, LogCustody, Writing, parse_logs
 from opslib.actions.security_logs_found import NO_LOG, begun, limit_of, never_ran, pods_of, vanished, wanted
 from opslib.errors import Refused, SettingsError, Unreachable
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification, now
 from opslib.redaction import Redactor
 from opslib.systems.filing import MANIFEST
 from opslib.systems.kubernetes_shapes import ContainerStatus, Pod

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from opslib.actions.backups_folder import Digest
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.actions.observability_telling import UNSET, Ways, open_ways, post, posted, unread, ways
 from opslib.actions.security_custody import whole
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification
 from opslib.systems.pagerduty import Severity
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification, now
 from opslib.probes.security_signing import Signing, shown_secret, signing_of
 from opslib.systems.supabase_keyring import BEFORE, IN_USE, REVOKED, SHARED, STANDBY, SigningKey
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from opslib.actions.base import Outcome, Progress, Settled
+from opslib.actions.base import Progress, Settled
 from opslib.actions.security_signing import SigningAction
 from opslib.canonical import to_json
 from opslib.errors import Refused
-from opslib.model import Effect, Plan, Repeat, Verdict, Verification, now
+from opslib.model import Effect, Outcome, Plan, Repeat, Verdict, Verification, now
 from opslib.probes.security_signing import Signing, signing_of
 from opslib.systems.supabase_keyring import BEFORE, REVOKED, STANDBY, SigningKey
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Effect, Plan, Repeat, Rows, Verdict, Verification
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.supabase import smoke
 from opslib.systems.publishable import client_prefix
 from opslib.systems.supabase import RESERVED, Held

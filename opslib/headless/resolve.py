@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from opslib import files, settings
-from opslib.actions.base import Outcome
 from opslib.archive.store import Archive
 from opslib.errors import ExitCode, Refused, UsageError
 from opslib.headless import earlier, notebooks, origin
 from opslib.headless.asked import Asked
 from opslib.headless.session import Session
+from opslib.model import Outcome
 from opslib.runs.steps import State
 
 LARGEST = 16 * 1024 * 1024

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import OpsError, StepFailed
+from opslib.model import Outcome
 
 
 def unhindered(tell: Progress) -> Progress:

@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from opslib import files
-from opslib.actions.base import Action, Outcome, Progress, Settled
+from opslib.actions.base import Action, Progress, Settled
 from opslib.canonical import to_json
 from opslib.errors import ArchiveError, OpsError, Refused, StepFailed
-from opslib.model import Evidence, Plan, Repeat, StepStatus, Verdict, Verification, now
+from opslib.model import Evidence, Outcome, Plan, Repeat, StepStatus, Verdict, Verification, now
 from opslib.redaction import Redactor
 from opslib.runs import approval, gate, undoing
 from opslib.runs.broken_off import broken, doubt, unhindered

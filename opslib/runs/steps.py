@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from opslib.actions.base import Outcome
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 
 Said = Mapping[str, Any]
 
