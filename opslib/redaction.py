@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from opslib import redaction_patterns
 from opslib.redaction_known import SHORTEST, Known, weakness
 from opslib.redaction_views import Span, levels
-
-if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
-    from pydantic_core import CoreSchema
 
 MARK = "«redacted»"
 _BETWEEN = "\x07\n "
@@ -64,7 +60,7 @@ class Secret:
         return weakness(value)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         def make(value: object) -> Secret:
             if isinstance(value, cls):
                 return value
