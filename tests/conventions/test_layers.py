@@ -1,10 +1,12 @@
-"""The house's layers: each module imports only from layers above its own, and modules form no cycle."""
+"""The house's layers: each module imports only from layers above its own, and modules form no cycle.
+
+Each rule is one test over all modules, and each module is parsed once: a test for each would be thousands to collect.
+"""
 
 import ast
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
@@ -45,6 +47,7 @@ HEAVY = {
 """Libraries that cost time to import, and the only place of opslib that may."""
 
 MODULES = sorted((ROOT / "opslib").rglob("*.py"))
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def name(path):
@@ -62,56 +65,83 @@ def layer(module):
     return next((i for i, words in enumerate(LAYERS) if word in words), None)
 
 
+@dataclass(frozen=True)
+class Module:
+    """One module: its length, what it imports anywhere and at its top, its functions that are long, what it calls."""
+
+    lines: int
+    imports: tuple[tuple[str, int], ...]
+    at_top: frozenset[str]
+    long: tuple[str, ...]
+    calls: frozenset[str]
+
+
 @cache
-def imports(path, *, top_only=False):
-    """Return (imported module, line) of our own modules; TYPE_CHECKING blocks and, if asked, late imports left out."""
-    return tuple(_imports(ast.parse(path.read_text(encoding="utf-8")), top_only))
-
-
-def _imports(tree, top_only):
-    nodes = tree.body if top_only else list(ast.walk(tree))
-    skipped = set()
-    for node in ast.walk(tree):
+def read(path):
+    """Return the module at ``path``; what stands in a TYPE_CHECKING block is no import."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    imports, long, calls, waiting = [], [], set(), [tree]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            skipped |= {id(inner) for inner in ast.walk(node)}
-    for node in nodes:
-        if id(node) in skipped:
             continue
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module, node.lineno
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+        waiting += ast.iter_child_nodes(node)
+        imports += _imported(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            calls.add(node.func.id)
+        if isinstance(node, FUNCTIONS) and (lines := node.end_lineno - node.lineno + 1) > 50:
+            long.append(f"{node.name}: {lines} lines")
+    at_top = {imported for node in tree.body for imported, _ in _imported(node)}
+    return Module(len(text.splitlines()), tuple(imports), frozenset(at_top), tuple(long), frozenset(calls))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_a_module_imports_only_from_layers_above_its_own(path):
+def _imported(node):
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, node.lineno) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module, node.lineno
+        yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def faults(look, modules=MODULES):
+    """Return what ``look`` finds wrong with each of the modules, by name; those that it finds nothing with left out."""
+    assert modules
+    return {name(path): found for path in modules if (found := list(look(path)))}
+
+
+def test_a_module_imports_only_from_layers_above_its_own():
+    assert faults(_from_below) == {}
+
+
+def _from_below(path):
     own = name(path)
     word = place(own)
-    wrong = []
-    for imported, line in imports(path):
+    for imported, line in read(path).imports:
         parts = [*imported.split(".")[:1], place(imported)]
         if parts[0] != "opslib" or not parts[1]:
             continue
         if parts[1] in ASIDE and word != parts[1] and word not in ASIDE[parts[1]]:
-            wrong.append(f"{line}: {imported} stands aside")
+            yield f"{line}: {imported} stands aside"
         theirs, mine = layer(imported), layer(own)
         if theirs is None or mine is None or parts[1] == word:
             continue
         if theirs > mine or (theirs == mine and theirs > 1 and word != "cli"):
-            wrong.append(f"{line}: {imported}")
-    assert wrong == []
+            yield f"{line}: {imported}"
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.is_relative_to(ROOT / "opslib/lab")], ids=name)
-def test_the_lab_uses_nothing_above_the_systems(path):
-    used = {place(imported) for imported, _ in imports(path) if imported.startswith("opslib.")}
-    assert used <= {"lab", "errors", "model", "places", "settings", "redaction", "systems"}
+def test_the_lab_uses_nothing_above_the_systems():
+    allowed = {"lab", "errors", "model", "places", "settings", "redaction", "systems"}
+
+    def above(path):
+        return {place(imported) for imported, _ in read(path).imports if imported.startswith("opslib.")} - allowed
+
+    assert faults(above, [path for path in MODULES if path.is_relative_to(ROOT / "opslib/lab")]) == {}
 
 
 def test_modules_form_no_cycle():
     known = {name(path) for path in MODULES}
-    graph = {name(p): {i for i, _ in imports(p, top_only=True) if i in known and i != name(p)} for p in MODULES}
+    graph = {name(path): (read(path).at_top & known) - {name(path)} for path in MODULES}
     done, trail = set(), []
 
     def visit(module):
@@ -129,31 +159,27 @@ def test_modules_form_no_cycle():
     assert done == known
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_a_heavy_library_is_imported_in_its_own_place_only(path):
+def test_a_heavy_library_is_imported_in_its_own_place_only():
+    assert faults(_heavy) == {}
+
+
+def _heavy(path):
     own = path.relative_to(ROOT / "opslib").as_posix()
-    wrong = []
-    for imported, line in imports(path):
-        place = HEAVY.get(imported.split(".")[0])
-        if place is not None and not own.startswith((place, "lab/")):
-            wrong.append(f"{line}: {imported} belongs in {place}")
-    assert wrong == []
+    for imported, line in read(path).imports:
+        belongs = HEAVY.get(imported.split(".")[0])
+        if belongs is not None and not own.startswith((belongs, "lab/")):
+            yield f"{line}: {imported} belongs in {belongs}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "opslib/actions").rglob("*.py")), ids=name)
-def test_an_action_opens_no_session_or_bucket_but_through_its_target(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    opened = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    assert [word for word in opened if word in ("AdminDatabase", "Bucket", "WriteTarget", "connect")] == []
+def test_an_action_opens_no_session_or_bucket_but_through_its_target():
+    opening = {"AdminDatabase", "Bucket", "WriteTarget", "connect"}
+    actions = [path for path in MODULES if path.is_relative_to(ROOT / "opslib/actions")]
+    assert faults(lambda path: read(path).calls & opening, actions) == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_a_module_has_at_most_300_lines_and_its_functions_at_most_50(path):
-    text = path.read_text(encoding="utf-8")
-    long = [
-        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno - node.lineno + 1 > 50
-    ]
-    assert len(text.splitlines()) <= 300
-    assert long == []
+def test_a_module_has_at_most_300_lines_and_its_functions_at_most_50():
+    def long(path):
+        module = read(path)
+        return [*module.long, *([f"{module.lines} lines"] if module.lines > 300 else [])]
+
+    assert faults(long) == {}

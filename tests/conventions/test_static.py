@@ -29,10 +29,10 @@ ENDLESS |= {"urllib.request.urlopen", "urlopen", "http.client.HTTPConnection", "
 
 def found(source):
     """Return what must not be in ``source``, as ``line: what``."""
-    tree = ast.parse(source)
-    glued = _glued_names(tree)
+    nodes = list(ast.walk(ast.parse(source)))
+    glued = _glued_names(nodes)
     said = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call):
             said += [f"{node.lineno}: {what}" for what in _call(node, glued)]
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -42,8 +42,8 @@ def found(source):
 
 
 def _call(node, glued):
-    name = ast.unparse(node.func)
-    keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+    name = _said(node.func)
+    keywords = {keyword.arg: _said(keyword.value) for keyword in node.keywords}
     if name in RUNNING:
         yield name
     if name in LOADING and "Safe" not in keywords.get("Loader", ""):
@@ -56,6 +56,17 @@ def _call(node, glued):
         yield f"{name} without a time-out"
     if name.rsplit(".", 1)[-1] in STATEMENTS and node.args and _is_glued(node.args[0], glued):
         yield f"{name} of a statement made of values"
+
+
+def _said(node):
+    """Return a name with its dots or a constant as it stands in the source; of all else its last name at most."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_said(node.value)}.{node.attr}"
+    if isinstance(node, ast.Call):
+        return f"{_said(node.func)}()"
+    return repr(node.value) if isinstance(node, ast.Constant) else "?"
 
 
 def _is_glued(node, names):
@@ -82,10 +93,10 @@ def _text(node):
     return isinstance(node, ast.JoinedStr)
 
 
-def _glued_names(tree):
+def _glued_names(nodes):
     pairs = [
         (target.id, node.value)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and node.value is not None
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
