@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from opslib.lab import state as states
 from opslib.lab.accounts import Account
+from opslib.lab.service import Service
+from opslib.lab.state import State
 from opslib.lab.supervisor import Lab
 
 MakeLab = Callable[..., Lab]
+StartAlone = Callable[..., Service]
 
 
 @pytest.fixture
@@ -30,6 +34,20 @@ def new_lab() -> Iterator[MakeLab]:
         yield make
         for lab in labs:
             lab.down()
+
+
+@pytest.fixture
+def alone(new_lab: MakeLab) -> StartAlone:
+    """A function that starts one server of a new lab, without all the others; it ends with the test."""
+
+    def start(kind: type[Service], *more: object) -> Service:
+        folder = new_lab().folder
+        (folder / "logs").mkdir(mode=0o700, parents=True)
+        service = kind(State(folder, 1_000, states.now(), 1), states.passwords(folder), *more)
+        service.up()
+        return service
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from opslib.lab import accounts
-from opslib.lab.database import find_pg_bin
+from opslib.lab.database import DATABASE, Database, find_pg_bin
 from tests.scale import nightly
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,21 @@ def test_root_gets_an_account_under_which_postgresql_accepts_to_run(lab):
 
 
 @AS_ROOT
-def test_where_namespaces_are_forbidden_root_runs_postgresql_as_the_user_nobody(new_lab):
+def test_where_namespaces_are_forbidden_root_runs_postgresql_as_the_user_nobody(alone):
+    if not nobody_reaches_postgresql():
+        pytest.skip("the user nobody cannot reach PostgreSQL's programs")
+    server = alone(Database, accounts.nobody())
+    assert psutil.Process(server.trace.pid).uids().real == accounts.nobody().uid
+    first = server.trace
+    server.up()
+    assert (server.complete, server.trace) == (True, first)
+    with server.session(DATABASE) as session:
+        assert session.execute("select count(*) > 0 as filled from public.cases").fetchone() == {"filled": True}
+
+
+@AS_ROOT
+@nightly
+def test_where_namespaces_are_forbidden_root_has_a_whole_lab_up(new_lab):
     if not nobody_reaches_postgresql():
         pytest.skip("the user nobody cannot reach PostgreSQL's programs")
     lab = new_lab(accounts.nobody())

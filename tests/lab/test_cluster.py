@@ -3,6 +3,7 @@
 import ipaddress
 import json
 
+import psutil
 import pytest
 
 from opslib.errors import Unreachable
@@ -10,8 +11,8 @@ from opslib.lab.cluster.kinds import KINDS
 from opslib.lab.cluster.patches import json_patch, merged, strategic
 from opslib.lab.cluster.planted import BOUNDS, DEPLOYMENTS
 from opslib.lab.cluster.reach import MARK
+from opslib.lab.cluster.service import Cluster
 from opslib.lab.cluster.store import selected
-from opslib.lab.supervisor import Lab
 from opslib.lab.vendors.stand_in import Refusal
 from opslib.systems.api import WritingApi
 from opslib.systems.kubernetes import READING, WRITING
@@ -236,27 +237,24 @@ def test_secrets_are_not_for_the_reading_token(lab, api):
     reader.close()
 
 
-def test_what_a_cluster_remembers_outlives_its_process(new_lab):
-    lab = new_lab()
-    lab.up(1_500)
-    doors = ClusterDoors(lab.settings())
-    doors.edit("deployments", "frontend", replicas=3)
-    doors.until(at_rest)
-    before = doors.specs()
-    process = next(row for row in lab.status() if row["service"] == "cluster")
-    stop(lab, process["pid"])
-    assert lab.up(1_500) == "repaired"
-    again = ClusterDoors(Lab(lab.folder).settings())
-    assert again.specs() == before
-    assert again.spec("deployments", "frontend")["replicas"] == 3
+def test_what_a_cluster_remembers_outlives_its_process(lab, alone):
+    cluster = alone(Cluster)
 
+    def doors():
+        said = {"kubernetes_url": f"https://127.0.0.1:{cluster.port}", "kubernetes_ca": cluster.folder / "ca.pem"}
+        return ClusterDoors(lab.settings.model_copy(update=said))
 
-def stop(lab, pid):
-    import psutil
-
-    process = psutil.Process(pid)
+    doors().edit("deployments", "frontend", replicas=3)
+    doors().until(at_rest)
+    before, first = doors().specs(), cluster.trace
+    process = psutil.Process(first.pid)
     process.kill()
     psutil.wait_procs([process], timeout=5)
+    assert not cluster.complete
+    cluster.up()
+    assert cluster.trace != first
+    assert doors().specs() == before
+    assert doors().spec("deployments", "frontend")["replicas"] == 3
 
 
 @pytest.mark.parametrize(

@@ -44,28 +44,6 @@ def database(lab: Lab) -> Database:
     return Database(found, state.passwords(lab.folder))
 
 
-def test_up_twice_leaves_a_running_lab_alone_and_down_leaves_no_process_and_no_file(new_lab):
-    lab = new_lab()
-    assert lab.up(ROWS) == "started"
-    before = {p.pid for p in processes(lab)}
-    signers = lab.settings().allowed_signers
-    assert signers is not None
-    # People's own keys stay in the list; a list of nobody lets nobody speak.
-    assert (trusted(signers, None).signers, stat.S_IMODE(signers.stat().st_mode)) == (NOBODY_YET.encode(), 0o600)
-    said: list[str] = []
-    assert lab.up(ROWS, lambda text, done, total: said.append(text)) == "already up"
-    assert said == [f"The lab is already up, with about {ROWS} rows."]
-    assert {row["pid"] for row in lab.status()} <= before
-
-    family = processes(lab)
-    assert len(family) > len(lab.status())
-    assert lab.down() is True
-    assert [p for p in family if living(p)] == []
-    assert not lab.folder.exists()
-    assert lab.status() == []
-    assert lab.down() is False
-
-
 @nightly
 def test_two_labs_run_side_by_side_and_the_same_parameters_give_the_same_content(lab, new_lab):
     one, other = lab.lab, new_lab()
@@ -108,14 +86,21 @@ def test_nothing_listens_beyond_loopback(lab):
 
 
 @pytest.fixture(scope="module")
-def breakable() -> Iterator[Lab]:
-    """A lab that the tests break one after the other; each leaves it whole again."""
+def own() -> Iterator[Lab]:
+    """The folder and name of the lab that :func:`breakable` has running."""
     with tempfile.TemporaryDirectory(prefix="opslib-labs-") as parent:
         Path(parent).chmod(0o711)
         lab = Lab(Path(parent) / "lab")
-        lab.up(ROWS)
         yield lab
         lab.down()
+
+
+@pytest.fixture
+def breakable(own: Lab) -> Lab:
+    """A lab that the tests break one after the other; each leaves it whole again, or takes it down."""
+    was = own.status()
+    assert own.up(ROWS) == ("already up" if was else "started")
+    return own
 
 
 def kill(lab: Lab, *services: str) -> None:
@@ -170,6 +155,27 @@ def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log(breakabl
     assert {row["service"] for row in breakable.status() if row["state"] == "down"} == {"postgres"}
     (breakable.folder / "pg_control").rename(control)
     assert breakable.up(ROWS) == "repaired"
+
+
+def test_up_twice_leaves_a_running_lab_alone_and_down_leaves_no_process_and_no_file(breakable):
+    lab = breakable
+    before = {p.pid for p in processes(lab)}
+    signers = lab.settings().allowed_signers
+    assert signers is not None
+    # People's own keys stay in the list; a list of nobody lets nobody speak.
+    assert (trusted(signers, None).signers, stat.S_IMODE(signers.stat().st_mode)) == (NOBODY_YET.encode(), 0o600)
+    said: list[str] = []
+    assert lab.up(ROWS, lambda text, done, total: said.append(text)) == "already up"
+    assert said == [f"The lab is already up, with about {ROWS} rows."]
+    assert {row["pid"] for row in lab.status()} <= before
+
+    family = processes(lab)
+    assert len(family) > len(lab.status())
+    assert lab.down() is True
+    assert [p for p in family if living(p)] == []
+    assert not lab.folder.exists()
+    assert lab.status() == []
+    assert lab.down() is False
 
 
 def test_the_target_description_names_every_variable_and_is_for_its_owner_only(lab):
