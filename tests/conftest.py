@@ -26,9 +26,11 @@ ROWS = 3_000
 _made: list[str] = []
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Give each of several test processes its own place for temporary files and locks: run ids in tests are fixed."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        _begin_elsewhere(config, int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
     if worker and not os.environ.get("OPSLIB_TESTS"):
         folder = tempfile.mkdtemp(prefix=f"t-{worker}-")
         # Where root has no user namespaces, PostgreSQL runs as nobody, who must be able to pass.
@@ -45,14 +47,50 @@ def pytest_unconfigure() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _begin_elsewhere(config: pytest.Config, number: int, count: int) -> None:
+    """Let each of several test processes begin to collect at another file.
+
+    Side by side, each would compile all of them in a tree that is new; so it finds most of them compiled by another.
+    """
+    here = Path(__file__).parent
+    if [Path(one).resolve() for one in config.args] == [here]:
+        files = sorted(str(path) for path in here.rglob("test_*.py") if "node_modules" not in path.parts)
+        first = len(files) * number // count
+        config.args[:] = files[first:] + files[:first]
+
+
 SLOW_FIRST = ("crash", "notebooks", "headless", "archive", "actions")
 """Folders of files that take long: begun last, they would keep one process busy while the others wait."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files of slow folders first, in that order; within a file nothing moves."""
+    """Put the files of slow folders first, in that order, all others by their names; within a file nothing moves."""
     rank = {name: number for number, name in enumerate(SLOW_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
+    items.sort(key=lambda item: (rank.get(item.path.parent.name, len(rank)), str(item.path)))
+
+
+WITH_STANDBY = frozenset(
+    f"tests/lab/{name}.py"
+    for name in ("broken/test_standby_faults", "test_paused_replay", "test_point_in_time", "test_recovered_rows")
+) | {"tests/lab/test_standby.py"}
+"""Files that share a lab with a standby, which takes twice as long to start as one without."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give those that share a lab with a standby to one process, each other file as a whole to the next one free."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        """By files, some of them together."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "with a standby" if file in WITH_STANDBY else file
+
+    return Together(config, log)
 
 
 class LabInUse:
