@@ -9,17 +9,28 @@ from typing import Any
 
 from opslib.checks import triage
 from opslib.lab.broken import Fault
-from opslib.model import Probe, Verdict
+from opslib.model import Check, Probe, Verdict
 from opslib.runs import reading, survey, surveying
 from opslib.runs.survey import Survey
 from opslib.settings import Settings
 from opslib.systems.target import VerifyTarget
 from tests.backup_place import backed_up
+from tests.scale import NIGHTLY
 from tests.waiting import until
 
+BROWSER = frozenset({"front-end-first-paint", "sdui-opened"})
+"""Checks that open a page in a browser: most of what a triage costs the machine."""
 
-def surveyed(settings: Settings, good: Mapping[str, Any]) -> Survey:
-    """Return a triage of the lab, ranked with what was well before."""
+
+def decisive(*asked_for: str) -> dict[str, tuple[Check, ...]]:
+    """Return every area's decisive checks; by day those that open a page only where one is ``asked_for``."""
+    left_out = frozenset() if NIGHTLY else BROWSER - {*asked_for}
+    found = triage.decisive().items()
+    return {area: tuple(check for check in checks if check.name not in left_out) for area, checks in found}
+
+
+def surveyed(settings: Settings, good: Mapping[str, Any], *asked_for: str) -> Survey:
+    """Return a triage of the lab, ranked with what was well before; ``asked_for``: see :func:`decisive`."""
 
     # What the executor takes, it takes one after the other, each with handles of its own.
     def take(probe: Probe) -> Any:
@@ -29,9 +40,9 @@ def surveyed(settings: Settings, good: Mapping[str, Any]) -> Survey:
         finally:
             handles.close()
 
-    began = time.monotonic()
-    found = list(surveying.look(triage.decisive(), settings.reading(), "test", take, 120))
-    order = [check.name for checks in triage.decisive().values() for check in checks]
+    began, checks_of = time.monotonic(), decisive(*asked_for)
+    found = list(surveying.look(checks_of, settings.reading(), "test", take, 120))
+    order = [check.name for checks in checks_of.values() for check in checks]
     found.sort(key=lambda one: order.index(one[1].check))
     return survey.survey_of("Triage", found, good, time.monotonic() - began, triage.CAUSES)
 
@@ -46,7 +57,7 @@ def named_first(settings: Settings, fault: Fault) -> None:
 
     def quiet() -> Any:
         # A lab has no backup at first, and says so as loudly as it should; what was mended just now takes its time.
-        found = surveyed(settings, {}).results
+        found = surveyed(settings, {}, fault.check).results
         ill = {one.title for one in found.values() if one.verdict is Verdict.CRITICAL}
         return (found, ill) if len(ill) <= 3 else None
 
@@ -56,7 +67,7 @@ def named_first(settings: Settings, fault: Fault) -> None:
         title, others = well[fault.check].title, []
 
         def first() -> Any:
-            rows = surveyed(settings, good).rows
+            rows = surveyed(settings, good, fault.check).rows
             found = next(row for row in rows if row["check"] not in known)
             own = next(row for row in rows if row["check"] == title)
             if found is own and found["verdict"] == fault.verdict.value:

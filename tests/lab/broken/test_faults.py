@@ -18,7 +18,7 @@ from opslib.runs import reading, survey
 from opslib.systems.target import VerifyTarget
 from tests.kubernetes import ClusterDoors
 from tests.scale import NIGHTLY
-from tests.triaging import as_it_must_be, named_first
+from tests.triaging import BROWSER, as_it_must_be, named_first
 from tests.waiting import until
 
 KNOWN = broken.faults()
@@ -27,8 +27,6 @@ FAULTS = {name: fault for name, fault in KNOWN.items() if not fault.standby}
 FOLDER = Path(__file__).resolve().parents[3] / "notebooks"
 NOTEBOOKS = {item.notebook for item in catalogue.items().values()}
 NOTEBOOKS |= {path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.ipynb")}
-BROWSER = {"front-end-first-paint", "sdui-opened"}
-"""Checks that open a page in a browser."""
 FIRST = list(FAULTS) if NIGHTLY else random.Random(20261129).sample(list(FAULTS), 1)
 
 

@@ -41,9 +41,9 @@ from tests.actions.keys import place
 from tests.backup_place import backed_up
 from tests.hosters import of
 from tests.kubernetes import ClusterDoors
-from tests.lab.broken.test_faults import BROWSER
 from tests.llm import as_user
 from tests.scale import NIGHTLY, nightly
+from tests.triaging import BROWSER
 from tests.vendors import Doors
 from tests.waiting import until
 from tests.workspaces import needs_npm
