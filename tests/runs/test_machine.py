@@ -362,11 +362,11 @@ def test_whatever_happens_to_a_work_nothing_is_done_twice_and_its_journals_tell_
     run_state_machine_as_test(
         Works,
         settings=settings(
-            max_examples=count(70, 700),
+            max_examples=count(35, 700),
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
         ),
     )
-    assert count(2_000, 20_000) <= MOVES
+    assert count(1_000, 20_000) <= MOVES
