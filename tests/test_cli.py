@@ -12,6 +12,7 @@ import pytest
 from opslib.archive.store import Archive
 from opslib.cli_run import print_result
 from opslib.redaction import Redactor
+from tests import typed
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,8 +23,7 @@ def ops(tmp_path):
 
     def ops(*arguments, **more):
         environment = dict(os.environ, OPS_ARCHIVE=str(tmp_path / "archive"), OPS_LAB=str(tmp_path / "lab"), **more)
-        command = [sys.executable, "-m", "opslib.cli", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+        return typed.ops(*arguments, environment=environment)
 
     return ops
 
@@ -43,7 +43,7 @@ def archived(tmp_path):
 
 
 def test_the_commands_that_other_tools_rely_on_are_there(ops):
-    said = ops("--help").stdout
+    said = subprocess.run([typed.OPS, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
     for name in ("list", "run", "undo", "archive", "guide", "lab", "demo"):
         assert f"\n  {name} " in said
     assert all(name in ops("archive", "--help").stdout for name in ("list", "show", "verify", "index"))
@@ -87,8 +87,9 @@ def test_without_a_lab_its_state_is_unknown_and_a_run_says_how_to_start_it(ops):
     assert "ops lab up" in said.stderr
 
 
-def test_an_error_with_json_is_one_object_too(ops):
-    said = ops("run", "diagnostics/cache", "-p", "nope=1", "--json")
+def test_an_error_with_json_is_one_object_too_and_the_exit_code_of_the_process():
+    command = [typed.OPS, "run", "diagnostics/cache", "-p", "nope=1", "--json"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert one_object(said)["exit_code"] == said.returncode == 64
 
 
