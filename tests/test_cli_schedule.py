@@ -5,18 +5,15 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from opslib.archive.verify import verify
-from tests import schedules
+from tests import schedules, typed
 from tests.scale import nightly
 from tests.waiting import until
 
-OPS = Path(sys.executable).with_name("ops")
 CRON = shutil.which("cron", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 LACKS = "" if CRON and shutil.which("crontab") else "cron is not installed (Debian: apt-get install cron)"
 LACKS = LACKS or ("" if os.geteuid() == 0 else "only root can give cron a folder of its own (unshare --mount)")
@@ -45,10 +42,10 @@ class Here:
         schedules.table(self.folder / "schedules.toml", *rows)
 
     def start(self, *arguments):
-        return subprocess.Popen([OPS, *arguments], env=self.environment, stdout=-1, stderr=-1, text=True)
+        return subprocess.Popen([typed.OPS, *arguments], env=self.environment, stdout=-1, stderr=-1, text=True)
 
     def ops(self, *arguments):
-        done = subprocess.run([OPS, *arguments], env=self.environment, capture_output=True, text=True, timeout=120)
+        done = typed.ops(*arguments, environment=self.environment)
         return done.returncode, done.stdout, done.stderr
 
     def json(self, *arguments):
@@ -76,8 +73,9 @@ def due_now(**more):
 def test_a_scheduled_run_is_a_sealed_run_that_names_its_due_time_and_happens_once(here, lab):
     here.environment["OPS_LAB"] = str(lab.folder)
     here.table(due_now())
-    code, did = here.json("schedule", "run", "hourly")
-    assert (code, did["did"], did["result"]["verdict"]) == (0, "ran", "OK"), did
+    process = here.start("schedule", "run", "hourly", "--json")
+    did = json.loads(process.communicate(timeout=120)[0])
+    assert (process.returncode, did["did"], did["result"]["verdict"]) == (0, "ran", "OK"), did
     asked = json.loads((here.archive / "runs" / did["run"] / "run.json").read_text())
     assert (asked["schedule"], asked["due"]) == ("hourly", did["due"])
     code, again = here.json("schedule", "run", "hourly")
@@ -211,7 +209,7 @@ exec "$2" -f
 def test_the_machines_own_cron_runs_a_due_time_with_next_to_no_environment(here, lab):
     here.environment["OPS_LAB"] = str(lab.folder)
     here.table(schedules.row(cron=soon(2)))
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", CRONS_OWN, "sh", str(OPS), CRON]
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", CRONS_OWN, "sh", str(typed.OPS), CRON]
     cron = subprocess.Popen(command, env=here.environment, stdout=-1, stderr=-1, text=True)
     try:
         entries = until(lambda: [one for one in here.json("schedule", "due")[1]["due_times"] if one["run"]], 240)

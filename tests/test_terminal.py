@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from opslib import console
+from tests import typed
 from tests.archive.payloads import STREAM
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,9 +43,11 @@ def archive(tmp_path):
 
 
 def ops(folder, *arguments):
-    environment = dict(os.environ, OPS_ARCHIVE=str(folder), OPS_LAB=str(folder.parent / "lab"))
-    command = [sys.executable, "-m", "opslib.cli", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=60, check=False)
+    return typed.ops(*arguments, environment=environment(folder))
+
+
+def environment(folder):
+    return dict(os.environ, OPS_ARCHIVE=str(folder), OPS_LAB=str(folder.parent / "lab"))
 
 
 EVERYTHING = "|".join(text for text in STREAM.values()) + FORGED
@@ -65,12 +68,19 @@ EVERYTHING = "|".join(text for text in STREAM.values()) + FORGED
     ids=" ".join,
 )
 def test_no_command_on_a_hostile_archive_writes_what_steers_a_terminal(archive, command):
-    said = ops(archive(EVERYTHING), "archive", *command)
-    text = (said.stdout + said.stderr).decode("utf-8")
+    text = ops(archive(EVERYTHING), "archive", *command).data.decode("utf-8")
     assert text.strip()
     assert "Traceback" not in text
     assert "A defect of opslib" not in text
     assert not STEERING.search(text), STEERING.search(text)
+
+
+def test_a_process_of_its_own_writes_the_same_of_a_hostile_archive(archive):
+    folder = archive(EVERYTHING)
+    own = environment(folder) | {"LC_ALL": "C"}
+    said = subprocess.run([typed.OPS, "archive", "list"], env=own, capture_output=True, timeout=60, check=False)
+    assert (said.returncode, said.stderr) == (0, b"")
+    assert said.stdout == ops(folder, "archive", "list").data
 
 
 def test_bytes_that_are_no_text_are_shown_as_far_as_they_are(archive):
@@ -79,11 +89,11 @@ def test_bytes_that_are_no_text_are_shown_as_far_as_they_are(archive):
     for command in (("list",), ("show", "a1b2c3")):
         said = ops(folder, "archive", *command)
         assert said.returncode == 0, said.stderr
-        assert not STEERING.search(said.stdout.decode("utf-8"))
+        assert not STEERING.search(said.data.decode("utf-8"))
 
 
 def test_a_record_forges_no_line_of_a_list(archive):
-    said = ops(archive(FORGED), "archive", "list").stdout.decode()
+    said = ops(archive(FORGED), "archive", "list").stdout
     assert said.count("\n") == 2
     assert "all is well␊OK  diagnostics/database␉1 OK" in said
 
