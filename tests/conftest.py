@@ -18,6 +18,7 @@ from opslib.settings import Settings
 if TYPE_CHECKING:
     import psycopg
 
+    from opslib.headless.kernel_warm import Zygote
     from opslib.redaction import DatabaseUrl
     from opslib.systems.target import ReadTarget, WriteTarget
 
@@ -137,6 +138,25 @@ class LabInUse:
 def state(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The key that signs the tests' archives is the tests' own; a lab has no standby unless a test asks for one."""
     os.environ |= {"XDG_STATE_HOME": str(tmp_path_factory.mktemp("state")), "LAB_STANDBY": "0"}
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """What this test process forks the processes of notebooks from; it starts with the first of them."""
+    from opslib.headless.kernel_warm import Zygote
+
+    there = Zygote()
+    yield there
+    there.close()
+
+
+@pytest.fixture(scope="module")
+def warm(zygote: Zygote) -> Iterator[Zygote]:
+    """The runs of a file are forked, as a worker's are: for files in which how a process begins is not the matter."""
+    from opslib.headless.kernel_warm import keep_warm
+
+    with keep_warm(zygote):
+        yield zygote
 
 
 @pytest.fixture(scope="session")

@@ -181,17 +181,21 @@ def kept() -> Zygote | None:
 
 @contextmanager
 def keep_warm(zygote: Zygote | None = None) -> Iterator[None]:
-    """Fork the kernels of all runs inside from one zygote where that is possible; from this one, or one of its own."""
+    """Fork the kernels of all runs inside from one zygote where that is possible.
+
+    It is this one; else the one that is kept already, around this; else one of its own, which ends with the block.
+    """
     global _kept
     if sys.platform != "linux":
         yield
         return
-    before, _kept = _kept, zygote or Zygote()
+    before, own = _kept, None if zygote or _kept else Zygote()
+    _kept = zygote or _kept or own
     try:
         yield
     finally:
-        if zygote is None:
-            _kept.close()
+        if own:
+            own.close()
         _kept = before
 
 

@@ -62,7 +62,8 @@ def plants(channel, leave=()):
 
 def traces(data):
     """Return which traces of the secret's core stand in ``data``."""
-    bare = re.sub(rb"(?:\x1b|\\u001b)\[[0-9;]*m|\0|\\u0000", b"", data)
+    # The zeros first, and not by the pattern: of a database's files they are the greater part.
+    bare = re.sub(rb"(?:\x1b|\\u001b)\[[0-9;]*m", b"", data.replace(b"\0", b"").replace(b"\\u0000", b""))
     needles = {"raw": CORE.encode(), "half": CORE[:10].encode(), "hex": CORE.encode().hex().encode()}
     for name in ("url-all", "json-all", "html-decimal", "html-hex"):
         needles[name] = ENCODINGS[name](CORE).encode()

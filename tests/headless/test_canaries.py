@@ -8,7 +8,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import boto3
@@ -18,6 +17,7 @@ import redis
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from opslib.redaction import MARK
+from tests import typed
 from tests.headless.canaries import CORE, ENCODINGS, SECRET, plants, traces
 from tests.scale import first
 
@@ -176,14 +176,11 @@ def planted(request, lab, tmp_path_factory):
     environment = os.environ | {name: str(path) for name, path in own.items()}
     environment["OPS_NOTEBOOKS"] = str(place / "notebooks")
 
-    def ops(*arguments):
-        command = [sys.executable, "-m", "opslib.cli", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-
-    done = ops("run", "runbooks/plant-canaries", "--json", *(["--kernel"] if request.param else []))
+    command = [typed.OPS, "run", "runbooks/plant-canaries", "--json", *(["--kernel"] if request.param else [])]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert json.loads(done.stdout).get("state") == "failed", done.stdout + done.stderr
     (folder,) = (place / "archive" / "runs").glob("*-plant-canaries-*")
-    return place, folder, done, ops, request.param
+    return place, folder, done, environment, request.param
 
 
 def texts(value):
@@ -283,18 +280,20 @@ def test_a_search_that_finds_nothing_would_find_each_plant():
 
 @pytest.mark.parametrize("name", ["raw", "url", "html", "base64-1", "hex"])
 def test_a_parameter_that_holds_a_secret_starts_nothing_and_is_not_repeated(planted, name):
-    place, _, _, ops, _ = planted
+    place, _, _, environment, _ = planted
     before = sorted((place / "archive" / "log").iterdir())
-    done = ops("run", "runbooks/plant-canaries", "-p", f"word={ENCODINGS[name](SECRET)}")
+    word = f"word={ENCODINGS[name](SECRET)}"
+    done = typed.ops("run", "runbooks/plant-canaries", "-p", word, environment=environment)
     assert done.returncode == 64
     assert sorted((place / "archive" / "log").iterdir()) == before
     assert traces((done.stdout + done.stderr).encode()) == set()
 
 
 def test_a_parameter_that_looks_like_a_credential_starts_nothing_either(planted):
-    place, _, _, ops, _ = planted
+    place, _, _, environment, _ = planted
     before = sorted((place / "archive" / "log").iterdir())
     token = "gh" + "p_" + "a7Z" * 13
-    done = ops("run", "runbooks/plant-canaries", "-p", f"word={token}")
+    command = [typed.OPS, "run", "runbooks/plant-canaries", "-p", f"word={token}"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert (done.returncode, token in done.stdout + done.stderr) == (64, False)
     assert sorted((place / "archive" / "log").iterdir()) == before

@@ -30,6 +30,8 @@ from opslib.settings_vendors import ADDRESSES, LED_BY
 from opslib.systems.postgres import ReadOnlyDatabase
 from tests.signing import plan as make_plan
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = "runbooks/look-around"
 FIRST = 'environment: str = "lab"  # target: lab, staging or production'

@@ -59,9 +59,11 @@ def made(folder, name, *sources):
 
 
 @pytest.fixture
-def warm():
-    with keep_warm():
-        yield kernel_warm.kept()
+def warm(zygote):
+    """The zygote that all tests of this process share, running; tests that end theirs have one of their own."""
+    assert zygote.start()
+    with keep_warm(zygote):
+        yield zygote
 
 
 def test_a_forked_kernel_differs_in_nothing_that_a_notebook_sees(tmp_path, zygotes):
@@ -69,6 +71,7 @@ def test_a_forked_kernel_differs_in_nothing_that_a_notebook_sees(tmp_path, zygot
     with keep_warm():
         (forked,) = made(tmp_path, "forked", LOOK)
         assert len(zygotes()) == 1
+    assert zygotes() == []
     assert json.loads(forked) == json.loads(started)
     assert json.loads(forked)["parent"] is True
 
@@ -84,7 +87,17 @@ def test_it_is_forked_and_draws_other_random_numbers_than_its_sister(tmp_path, w
     assert (one[3], other[3]) == ("True", "True")
 
 
-def test_what_one_kernel_was_given_is_nowhere_in_the_memory_of_the_next(tmp_path, zygotes, warm, monkeypatch):
+def test_what_is_kept_warm_inside_is_forked_from_the_zygote_around_it_and_leaves_it_running(warm, zygotes):
+    with keep_warm():
+        assert kernel_warm.kept() is warm
+    assert kernel_warm.kept() is warm
+    with keep_warm(Zygote()):
+        assert kernel_warm.kept() is not warm
+    assert zygotes() == []
+    assert all_zygotes()
+
+
+def test_what_one_kernel_was_given_is_nowhere_in_the_memory_of_the_next(tmp_path, warm, zygotes, monkeypatch):
     look = """
 import re
 from pathlib import Path
@@ -103,17 +116,18 @@ print(found > 0)
     assert made(tmp_path, "first", look) == ["True\n"]
     monkeypatch.setenv("HOME", home)
     assert made(tmp_path, "second", look) == ["False\n"]
-    assert len(zygotes()) == 1
+    assert zygotes() == []
 
 
-def test_a_zygote_that_was_killed_is_replaced(tmp_path, zygotes, warm):
-    made(tmp_path, "before", "1")
-    (zygote,) = zygotes()
-    os.kill(zygote, signal.SIGKILL)
-    until(lambda: not living(zygote))
-    assert made(tmp_path, "meanwhile", "print(1)") == ["1\n"]
-    assert made(tmp_path, "after", "print(2)") == ["2\n"]
-    assert len(zygotes()) == 1
+def test_a_zygote_that_was_killed_is_replaced(tmp_path, zygotes):
+    with keep_warm():
+        made(tmp_path, "before", "1")
+        (zygote,) = zygotes()
+        os.kill(zygote, signal.SIGKILL)
+        until(lambda: not living(zygote))
+        assert made(tmp_path, "meanwhile", "print(1)") == ["1\n"]
+        assert made(tmp_path, "after", "print(2)") == ["2\n"]
+        assert len(zygotes()) == 1
 
 
 def test_a_kernel_with_another_python_path_is_started(zygotes):

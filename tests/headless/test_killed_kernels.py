@@ -7,7 +7,10 @@ import pytest
 from opslib.archive.verify import verify
 from tests.descriptions import description
 from tests.headless import bench
-from tests.scale import count
+from tests.scale import NIGHTLY, count
+
+pytestmark = [] if NIGHTLY else [pytest.mark.usefixtures("warm")]
+"""By day kernels are forked, at night started; how a started one ends is in test_kernel.py."""
 
 HOWS = {
     "killed": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",

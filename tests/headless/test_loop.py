@@ -32,6 +32,8 @@ from tests.scale import nightly
 from tests.signing import APPROVER, Keys
 from tests.waiting import until
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 PARAMETERS = 'environment: str = "lab"  # target: lab, staging or production'
 BEGIN = "from opslib import actions, begin, checks\nrun = begin(environment)"
 NOTEBOOK = "runbooks/tidy-backups"

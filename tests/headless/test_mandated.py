@@ -21,6 +21,8 @@ from tests import scale, schedules
 from tests.headless.test_loop import NOTEBOOK, place, production, write
 from tests.schedules import Clock
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 assert place
 assert production
 ROLES = 'namespaces="opslib-approve,opslib-mandate"'

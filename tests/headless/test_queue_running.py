@@ -19,6 +19,8 @@ from opslib.systems.queue_rows import Row
 from tests import queue_server
 from tests.headless import bench
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 NAME = "runbooks/try-things"
 RUN = "20261130T010203Z-runbooks-try-things-a1b2c3"
 

@@ -9,6 +9,8 @@ import pytest
 from opslib.archive.verify import verify
 from tests.headless import bench
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 LINE = """
 import json, os, socket, time
 address = os.environ["OPS_RUN_SOCKET"]

@@ -21,6 +21,8 @@ from opslib.redaction import Redactor
 from tests.scale import nightly
 from tests.waiting import living, until
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = 'environment: str = "lab"  # target: lab, staging or production\nwords: int = 1  # how many [1 to 1000]'
 BEGIN = "from opslib import begin, checks\nrun = begin(environment)"

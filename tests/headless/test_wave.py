@@ -14,6 +14,8 @@ from opslib.headless import wave, wave_table
 from opslib.model import now
 from tests.headless import bench
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 NAME = "runbooks/try-things"
 PARAMETERS = bench.PARAMETERS + "\nbatch_size: int = 1  # a number [rows, 1 to 100]"
 CHECK = """from opslib.model import Check, Judgement, Probe, Verdict

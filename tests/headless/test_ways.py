@@ -115,9 +115,9 @@ def test_both_ways_end_alike(tmp_path, name):
 
 
 @pytest.mark.parametrize("sources", list(corners())[3 :: count(12, 1)])
-def test_a_forked_process_shows_what_a_started_one_does(tmp_path, sources):
+def test_a_forked_process_shows_what_a_started_one_does(tmp_path, sources, zygote):
     started = executed(tmp_path / "started", shell_engine, sources)
-    with keep_warm():
+    with keep_warm(zygote):
         forked = executed(tmp_path / "forked", shell_engine, sources)
     assert forked == started
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from opslib.headless import runner
-from opslib.headless.kernel_warm import Zygote, keep_warm
+from opslib.headless.kernel_warm import keep_warm
 from opslib.lab.supervisor import Lab
 from opslib.systems.postgres import connect
 from opslib.systems.target import WriteTarget
@@ -19,14 +19,6 @@ from tests.signing import APPROVER, Keys
 from tests.vendors import Doors
 
 ROWS = 20_000
-
-
-@pytest.fixture(scope="session")
-def zygote():
-    """What this test process forks its kernels from."""
-    there = Zygote()
-    yield there
-    there.close()
 
 
 @pytest.fixture(scope="module", autouse=True)
