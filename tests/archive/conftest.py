@@ -17,7 +17,7 @@ from . import attack, build
 from .tampering import Whole, grown
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():  # type: ignore[no-untyped-def]
     """A real browser. Without one its tests are skipped where a person runs them, and fail where they must count."""
     if attack.BROWSER is None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,8 +37,18 @@ def bucket(target: Settings) -> Iterator[Settings]:
 
 
 def archive(folder: Path) -> Archive:
-    """Return an archive with two sealed runs, one in quarantine, and one that is open."""
+    """Return an archive with two sealed runs, one in quarantine, and one that is open; the stores keep them apart."""
+    shutil.copytree(_sealed().name, folder, symlinks=True)
     one = Archive(folder)
+    one.open(build.asked(4))
+    return one
+
+
+@cache
+def _sealed() -> tempfile.TemporaryDirectory[str]:
+    """All of it that has ended, made once for the tests of a process, which copy it."""
+    made = tempfile.TemporaryDirectory(prefix="ops-sealed-")
+    one = Archive(Path(made.name))
     build.sealed(one, 1)
     build.sealed(one, 2, "CRITICAL")
     leaking = build.asked(3)
@@ -44,8 +57,7 @@ def archive(folder: Path) -> Archive:
     (place / "evidence" / "leak.txt").write_text(build.SECRET.reveal())
     with pytest.raises(ArchiveError):
         one.close(leaking["run"], Redactor([build.SECRET]))
-    one.open(build.asked(4))
-    return one
+    return made
 
 
 def aged(archive: Archive, days: int) -> None:

@@ -44,7 +44,8 @@ def found(browser, *paths, impacts=WRONG, scheme="light"):
         page = context.new_page()
         page.goto(path.as_uri())
         page.evaluate(AXE.read_text(encoding="utf-8"))
-        for one in page.evaluate("axe.run()")["violations"]:
+        # Of what is well, axe would note every element as well.
+        for one in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]:
             if one["impact"] in impacts:
                 said += [f"{path.parent.name}/{path.name}: {one['id']}: {node['html'][:120]}" for node in one["nodes"]]
         page.close()
@@ -68,10 +69,11 @@ def test_an_archives_index_and_reports_of_every_kind_have_nothing_serious(browse
     Archive(sample.folder).index()
     for run in (sample.first, sample.second, sample.interrupted, sample.last):
         report.write(sample.folder / "runs" / run)  # the sample's own pages are no pages of ours
-    there = pages(sample.folder)
+    index, *others = there = pages(sample.folder)
+    assert index == sample.folder / "index.html"
     assert len(there) >= 4
-    assert found(browser, *there) == []
-    assert found(browser, sample.folder / "index.html", impacts=MODERATE) == []
+    assert found(browser, index, impacts=(*WRONG, *MODERATE)) == []
+    assert found(browser, *(others if NIGHTLY else others[::2])) == []
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def kinds(tmp_path_factory):
 @needed
 def test_a_report_of_every_kind_has_nothing_serious_in_light_and_dark(browser, kinds):
     assert len(kinds) == 7
-    assert found(browser, *kinds) == []
+    assert found(browser, *(kinds if NIGHTLY else kinds[::2])) == []
     dark = kinds if NIGHTLY else kinds[2:3]
     assert found(browser, *dark, scheme="dark") == []
 

@@ -45,7 +45,7 @@ def test_of_thousands_of_random_damages_none_is_unseen_and_none_stops_the_verifi
     dice = random.Random(20261123)
     covered, newest = covered_files(copy), copy.entry(copy.newest)
     unseen = []
-    for turn in range(count(200, 100_000)):
+    for turn in range(count(80, 100_000)):
         path = dice.choice(covered)
         before = path.read_bytes()
         after = mutated(before, dice)

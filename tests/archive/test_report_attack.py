@@ -45,7 +45,7 @@ ASKING = ("image_beacon", "link_sheet", "style_import", "iframe_away", "base", "
 
 @pytest.fixture(scope="module")
 def chosen():
-    return sample(count(100, 10_000))
+    return sample(count(40, 10_000))
 
 
 def named(cases):

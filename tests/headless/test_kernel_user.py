@@ -63,7 +63,7 @@ exec "$@"
 
 
 @pytest.mark.skipif(closed_folder() is None, reason="any user may run this Python: the tests below do it all")
-def test_where_python_lies_in_a_closed_folder_these_tests_pass_with_that_folder_opened(tmp_path):
+def test_where_python_lies_in_a_closed_folder_these_tests_pass_with_that_folder_opened(tmp_path, lab):
     if os.geteuid() != 0:
         pytest.skip("only root can start a notebook as another user")
     closed, kept = closed_folder()
@@ -71,7 +71,10 @@ def test_where_python_lies_in_a_closed_folder_these_tests_pass_with_that_folder_
     tests = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", __file__, BUILD]
     if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine gives nobody mounts of their own")
-    done = subprocess.run(["unshare", "-m", *script, *tests], cwd=ROOT, capture_output=True, text=True, check=False)
+    shared = os.environ | {"OPSLIB_TESTS_LAB": str(lab.folder)}
+    done = subprocess.run(
+        ["unshare", "-m", *script, *tests], cwd=ROOT, env=shared, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     assert re.search(rf"\d+ passed, {1 if NIGHTLY else 2} skipped", done.stdout), done.stdout
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import papermill  # noqa: F401 - loads the engine by its entry point, as ops run does
 import pytest
 
-from opslib.headless import kernel_warm
+from opslib.headless import engine, kernel_warm
 from opslib.headless.kernel_warm import Zygote, keep_warm
-from tests.headless.test_kernel import execute, recorded
+from tests.headless.paper import execute, recorded
 from tests.waiting import living, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def shown(folder):
 
 def made(folder, name, *sources):
     (folder / name).mkdir()
-    execute(folder / name, *sources)
+    execute(folder / name, *sources, way=engine)
     return shown(folder / name)
 
 
@@ -145,9 +145,10 @@ import sys
 from pathlib import Path
 import papermill
 from opslib.headless.kernel_warm import keep_warm
-from tests.headless.test_kernel import execute
+from opslib.headless import engine
+from tests.headless.paper import execute
 with keep_warm():
-    execute(Path(sys.argv[1]), sys.argv[2])
+    execute(Path(sys.argv[1]), sys.argv[2], way=engine)
 """
 
 

@@ -15,7 +15,7 @@ from opslib.headless import notebooks
 from opslib.headless.notebooks_live import check_live
 from opslib.headless.notebooks_parameters import KINDS, LONGEST, Rule, declared
 from opslib.redaction import DatabaseUrl
-from tests import hosters, vendors
+from tests import hosters, typed, vendors
 from tests.backup_place import place as make_place
 from tests.hostile_words import hostile
 from tests.scale import count
@@ -386,8 +386,7 @@ def test_a_target_that_cannot_be_asked_stops_what_would_change_it_and_warns_else
 
 def test_ops_run_refuses_a_backup_that_is_not_there_before_anything_is_archived(tmp_path, lab):
     environment = os.environ | {"OPS_LAB": str(lab.folder), "OPS_ARCHIVE": str(tmp_path / "archive")}
-    command = [sys.executable, "-m", "opslib.cli", "run", "runbooks/restore-database", "-p", "backup=nosuch"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = typed.ops("run", "runbooks/restore-database", "-p", "backup=nosuch", environment=environment)
     assert (done.returncode, (tmp_path / "archive").exists()) == (64, False)
     assert "there is no backup of that name" in done.stderr
     assert DatabaseUrl.__name__ not in done.stderr

@@ -18,6 +18,7 @@ from opslib.archive.verify import verify
 from opslib.errors import UsageError
 from opslib.headless import kernel_warm, runner
 from opslib.redaction import Redactor
+from tests import typed
 from tests.scale import nightly
 from tests.waiting import living, until
 
@@ -254,7 +255,13 @@ def test_the_command_line_prints_one_object_and_exits_with_the_verdict(shelf):
 @pytest.mark.parametrize("arguments", [["run", "runbooks/try-things", "-p", "x=1"], ["run"], ["walk"], ["run", "nope"]])
 def test_wrong_usage_exits_with_64_and_starts_nothing(shelf, arguments):
     write(shelf, "1")
-    process = ops(shelf, *arguments)
+    assert typed.ops(*arguments, environment=os.environ).returncode == 64
+    assert not (shelf / "archive").exists()
+
+
+def test_a_process_of_wrong_usage_exits_with_64(shelf):
+    write(shelf, "1")
+    process = ops(shelf, "run", "runbooks/try-things", "-p", "x=1")
     process.communicate(timeout=30)
     assert process.returncode == 64
     assert not (shelf / "archive").exists()

@@ -1,6 +1,7 @@
 """Many notebooks at once: each a run of its own, the worst decides, and nothing goes on when the sweep is gone."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from opslib.archive.verify import verify
 from opslib.errors import UsageError
 from opslib.headless import sweep
+from tests import typed
 from tests.headless import bench
 from tests.waiting import until
 
@@ -104,8 +106,7 @@ def test_what_cannot_be_run_at_once_is_refused_before_anything_starts(shelf):
 def test_a_folder_with_what_is_no_notebook_runs_none(shelf):
     (one, *_) = sweep.chosen("diagnostics")
     one.path.write_text("{}")
-    done = subprocess.run(ops("--all", "diagnostics"), cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 64
+    assert typed.ops("run", "--all", "diagnostics", environment=os.environ).returncode == 64
     assert not (shelf / "archive").exists()
 
 

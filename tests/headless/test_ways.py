@@ -14,7 +14,7 @@ from papermill.parameterize import parameterize_notebook
 
 from opslib.headless import engine, injected, runner, shell_engine, shell_outputs
 from opslib.headless.kernel_warm import keep_warm
-from tests.headless.test_kernel import Paper
+from tests.headless.paper import Paper
 from tests.scale import count, nightly
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +97,14 @@ def in_order(outputs):
     return made
 
 
+@pytest.fixture
+def forks(zygote):
+    """Both are forked: that this changes nothing of what is seen is a test of its own."""
+    with keep_warm(zygote):
+        yield
+
+
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("sources", list(corners())[:: count(6, 1)])
 def test_both_ways_show_the_same(tmp_path, sources):
     kernel = executed(tmp_path / "kernel", engine, sources)
@@ -104,6 +112,7 @@ def test_both_ways_show_the_same(tmp_path, sources):
     assert shell == kernel
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("name", list(ENDS)[: count(1, len(ENDS))])
 def test_both_ways_end_alike(tmp_path, name):
     ways = {way: executed(tmp_path / way.__name__[16:21], way, ENDS[name], seconds=2) for way in (engine, shell_engine)}
