@@ -17,9 +17,12 @@ from . import attack, build
 from .tampering import Whole, grown
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():  # type: ignore[no-untyped-def]
-    """A real browser. Without one its tests are skipped where a person runs them, and fail where they must count."""
+    """A real browser. Without one its tests are skipped where a person runs them, and fail where they must count.
+
+    For one file: as long as it is there, an event loop is at work, in which no other may be started.
+    """
     if attack.BROWSER is None:
         why = "no chromium or google-chrome on PATH: hostile reports are not opened"
         if NIGHTLY or os.environ.get("CI"):
