@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import uuid
 from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 
+from opslib.actions.database import RehearseMigrations
+from opslib.model import Verdict
+from opslib.probes.database_rehearsals import folder as records
 from opslib.systems.target import VerifyTarget
-from tests.backup_place import place, quiet
+from tests.backup_place import Place, place, quiet
 
 SCHEMA = """
 CREATE SCHEMA supabase_migrations;
@@ -16,6 +23,12 @@ ALTER TABLE public.things ENABLE ROW LEVEL SECURITY;
 INSERT INTO public.things (name, worth) SELECT 'thing ' || n, n FROM generate_series(1, 300) AS n;
 INSERT INTO supabase_migrations.schema_migrations VALUES
     ('20260101000000', ARRAY['create table public.things (id bigint)'], 'base');
+"""
+RENEW = """
+DROP SCHEMA public, supabase_migrations CASCADE;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+COMMENT ON SCHEMA public IS 'standard public schema';
 """
 BASE = "-- What the history has.\nCREATE TABLE public.things (id bigint);\n"
 
@@ -92,6 +105,71 @@ class Checkout:
     def state(self):
         """Return everything that the database holds, and which databases there are."""
         return self.place.contents(), self.place.databases()
+
+
+class Bench:
+    """One database for the tests of a module, made anew by its schema for each, and one proven backup of it."""
+
+    def __init__(self, made, folder):
+        self.made, self.folder = made, folder
+
+    @contextmanager
+    def checkout(self, folder):
+        """Hand out a Checkout on the database as SCHEMA makes it; it has no backup and no rehearsal."""
+        with self.made.lab.admin(self.made.name) as session:
+            session.execute(RENEW + SCHEMA)
+        made = Place(self.made.lab, self.made.name)
+        made.settings = made.settings.model_copy(update={"backup_prefix": f"{made.name}/{uuid.uuid4().hex[:8]}/"})
+        before = os.environ["XDG_STATE_HOME"]
+        os.environ["XDG_STATE_HOME"] = str(folder.parent / f"{folder.name}-state")
+        try:
+            yield BenchCheckout(made, folder, self)
+        finally:
+            os.environ["XDG_STATE_HOME"] = before
+            made.close()
+
+    @cached_property
+    def prefix(self):
+        """Where the backup is, taken once."""
+        with self.checkout(self.folder / "backup") as made:
+            Checkout.saved(made)
+            return made.settings.backup_prefix
+
+    @cached_property
+    def rehearsed(self):
+        """The records of a rehearsal of both migrations, made once."""
+        with self.checkout(self.folder / "rehearsal") as made:
+            made.both()
+            said = made.saved().carry_out(RehearseMigrations())[2]
+            assert said.verdict is Verdict.OK, said.summary
+            return records()
+
+
+class BenchCheckout(Checkout):
+    """A Checkout whose backup and whose rehearsal of both migrations are those of its bench."""
+
+    def __init__(self, place_, folder, bench):
+        super().__init__(place_, folder)
+        self.bench = bench
+
+    def saved(self):
+        """Let the bench's backup be this one's: the database was the same when it was taken."""
+        changed = self.place.settings.model_copy(update={"backup_prefix": self.bench.prefix})
+        self.settings = self.place.settings = changed
+        return self
+
+    def rehearsed(self):
+        """Have both migrations, a backup, and the records of the rehearsal."""
+        self.both()
+        shutil.copytree(self.bench.rehearsed, records())
+        return self.saved()
+
+
+@contextmanager
+def bench(lab, folder: Path):
+    """Hand out a Bench; its database goes afterwards."""
+    with place(lab, SCHEMA) as made:
+        yield Bench(made, folder)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Repeat, Verdict
 from opslib.runs.approval import needed, require
 from opslib.systems.postgres_migrations import Limits
-from tests.migration_place import DUE, DUE_DOWN, DUE_UP, NOTES, NOTES_DOWN, NOTES_UP, checkout
+from tests.migration_place import DUE, DUE_DOWN, DUE_UP, NOTES, NOTES_DOWN, NOTES_UP, bench
 from tests.waiting import until
 
 BASE = "20260101000000"
@@ -31,20 +31,24 @@ class Impatient(ApplyMigrations):
     limits = Limits(0.25, 900.0, 3600.0)
 
 
+@pytest.fixture(scope="module")
+def shared(lab, tmp_path_factory):
+    with bench(lab, tmp_path_factory.mktemp("bench")) as made:
+        yield made
+
+
 @pytest.fixture
-def place(lab, tmp_path):
-    with checkout(lab, tmp_path / "supabase") as made:
+def place(shared, tmp_path):
+    # What is made once is made before the test's own database is as the schema makes it.
+    assert shared.rehearsed.is_dir()
+    with shared.checkout(tmp_path / "supabase") as made:
         yield made
 
 
 @pytest.fixture
 def ready(place):
     """Two pending migrations with rollbacks, rehearsed."""
-    place.both()
-    place.saved()
-    said = place.carry_out(RehearseMigrations())[2]
-    assert said.verdict is Verdict.OK, said.summary
-    return place
+    return place.rehearsed()
 
 
 def test_a_rehearsal_tells_locks_and_the_way_back_and_leaves_only_its_record(place):
