@@ -13,7 +13,7 @@ from opslib.actions.database import RehearseMigrations
 from opslib.model import Verdict
 from opslib.probes.database_rehearsals import folder as records
 from opslib.systems.target import VerifyTarget
-from tests.backup_place import Place, place, quiet
+from tests.backup_place import place, quiet, renewed
 
 SCHEMA = """
 CREATE SCHEMA supabase_migrations;
@@ -23,12 +23,6 @@ ALTER TABLE public.things ENABLE ROW LEVEL SECURITY;
 INSERT INTO public.things (name, worth) SELECT 'thing ' || n, n FROM generate_series(1, 300) AS n;
 INSERT INTO supabase_migrations.schema_migrations VALUES
     ('20260101000000', ARRAY['create table public.things (id bigint)'], 'base');
-"""
-RENEW = """
-DROP SCHEMA public, supabase_migrations CASCADE;
-CREATE SCHEMA public AUTHORIZATION pg_database_owner;
-GRANT USAGE ON SCHEMA public TO PUBLIC;
-COMMENT ON SCHEMA public IS 'standard public schema';
 """
 BASE = "-- What the history has.\nCREATE TABLE public.things (id bigint);\n"
 
@@ -116,17 +110,13 @@ class Bench:
     @contextmanager
     def checkout(self, folder):
         """Hand out a Checkout on the database as SCHEMA makes it; it has no backup and no rehearsal."""
-        with self.made.lab.admin(self.made.name) as session:
-            session.execute(RENEW + SCHEMA)
-        made = Place(self.made.lab, self.made.name)
-        made.settings = made.settings.model_copy(update={"backup_prefix": f"{made.name}/{uuid.uuid4().hex[:8]}/"})
         before = os.environ["XDG_STATE_HOME"]
         os.environ["XDG_STATE_HOME"] = str(folder.parent / f"{folder.name}-state")
         try:
-            yield BenchCheckout(made, folder, self)
+            with renewed(self.made, SCHEMA) as made:
+                yield BenchCheckout(made, folder, self)
         finally:
             os.environ["XDG_STATE_HOME"] = before
-            made.close()
 
     @cached_property
     def prefix(self):

@@ -17,12 +17,35 @@ from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Verdict
 from opslib.probes.backups_manifest import Manifest, Proof, compare
 from tests.backup_place import place as make_place
-from tests.backup_place import quiet
+from tests.backup_place import quiet, renewed
+
+
+SMALL = "CREATE TABLE things AS SELECT n AS id, 'thing ' || n AS name FROM generate_series(1, 50) n"
+
+
+@pytest.fixture(scope="module")
+def whole(lab):
+    """The database with one of everything."""
+    with make_place(lab) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def little(lab):
+    """The database with one table."""
+    with make_place(lab, SMALL) as made:
+        yield made
 
 
 @pytest.fixture
-def place(lab):
-    with make_place(lab) as made:
+def place(whole):
+    with renewed(whole) as made:
+        yield made
+
+
+@pytest.fixture
+def small(little):
+    with renewed(little, SMALL) as made:
         yield made
 
 
@@ -33,12 +56,18 @@ def changing(lab):
         yield made
 
 
-@pytest.fixture
-def small(lab):
-    with make_place(
-        lab, "CREATE TABLE things AS SELECT n AS id, 'thing ' || n AS name FROM generate_series(1, 50) n"
-    ) as made:
-        yield made
+@pytest.fixture(scope="module")
+def saved(changing):
+    """A place with a backup that nobody changes; returns both."""
+    return changing, changing.take()
+
+
+@pytest.fixture(scope="module")
+def proven(little):
+    """A place with a backup and its proof that nobody changes; returns the three."""
+    with renewed(little, SMALL) as made:
+        taken = made.take()
+        yield made, taken, made.prove(taken["backup"])
 
 
 def test_a_backup_holds_everything_and_its_proof_finds_no_difference(place):
@@ -197,20 +226,21 @@ def test_a_dump_without_the_rows_is_found_by_the_proof(small):
 
 
 @pytest.mark.parametrize("where", [0.02, 0.5, 0.98])
-def test_a_changed_byte_in_the_stored_dump_is_found_by_verify_and_by_the_proof(place, where):
-    taken = place.take()
+def test_a_changed_byte_in_the_stored_dump_is_found_by_verify_and_by_the_proof(saved, where):
+    place, taken = saved
     manifest = place.manifest(taken)
     dump = bytearray(b"".join(place.writing().backup_store.stream(manifest.dump.key)))
     dump[int(len(dump) * where)] ^= 1
-    place.keep(manifest, bytes(dump), "changed")
+    name = f"changed-{where:g}".replace(".", "-")
+    place.keep(manifest, bytes(dump), name)
     target = place.writing()
-    head = target.backup_store.head(f"{place.name}/changed.manifest.json")
+    head = target.backup_store.head(f"{place.settings.backup_prefix}{name}.manifest.json")
     values = taken | {"manifest": head.key, "manifest_version": head.version}
     said = TakeBackup().verify(target, None, values)
     assert (said.verdict, "unusable" in said.summary) == (Verdict.CRITICAL, True)
     with pytest.raises(StepFailed, match="is not what was saved"):
-        place.prove("changed")
-    assert "changed.proof.json" not in place.objects()
+        place.prove(name)
+    assert f"{name}.proof.json" not in place.objects()
 
 
 def test_a_dump_that_was_cut_off_is_found_by_the_proof_even_if_the_manifest_agrees(small):
@@ -239,7 +269,7 @@ def test_a_dump_that_fails_half_way_leaves_neither_object_nor_upload(small, tmp_
 
 def test_a_backup_interrupted_before_its_manifest_is_none_and_the_second_apply_starts_anew(small):
     target = small.writing()
-    stray = target.backup_store.put_new(f"{small.name}/r1-backup.dump", b"half of something", {})
+    stray = target.backup_store.put_new(f"{small.settings.backup_prefix}r1-backup.dump", b"half of something", {})
     assert ProveBackup(backup="newest").name
     with pytest.raises(Refused, match="no backup newest"):
         ProveBackup().plan(small.reading())
@@ -255,13 +285,13 @@ from opslib.actions.backups import TakeBackup
 from opslib.settings import load
 from opslib.systems.target import ReadTarget, WriteTarget
 
-name, lab = sys.argv[1:]
+name, prefix, lab = sys.argv[1:]
 from pathlib import Path
 settings = load("lab", lab=Path(lab))
 settings = settings.model_copy(update={
     "database_url": settings.database_url.with_path(name),
     "read_database_url": settings.read_database_url.with_path(name),
-    "backup_prefix": name + "/", "core_tables": ("public.things",),
+    "backup_prefix": prefix, "core_tables": ("public.things",),
 })
 action = TakeBackup()
 action.apply(WriteTarget(settings, "r1"), action.plan(ReadTarget(settings.reading(), "r1")), print)
@@ -278,7 +308,8 @@ def test_an_executor_killed_during_the_dump_leaves_no_backup_and_the_second_appl
     )
     file.chmod(0o755)
     environment = {**os.environ, "OPS_PG_BIN": str(folder), "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-c", KILLED, small.name, str(small.lab.folder / "target.env")]
+    prefix, description = small.settings.backup_prefix, str(small.lab.folder / "target.env")
+    command = [sys.executable, "-c", KILLED, small.name, prefix, description]
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 30
@@ -288,7 +319,7 @@ def test_an_executor_killed_during_the_dump_leaves_no_backup_and_the_second_appl
         child.kill()
         child.wait()
     assert small.objects() == []
-    assert small.uploads() == [f"{small.name}/r1-backup.dump"]
+    assert small.uploads() == [f"{small.settings.backup_prefix}r1-backup.dump"]
     taken = small.take()
     assert small.uploads() == []
     assert small.prove(taken["backup"])["backup"] == "r1-backup"
@@ -297,7 +328,7 @@ def test_an_executor_killed_during_the_dump_leaves_no_backup_and_the_second_appl
 def test_a_stray_dump_that_is_locked_stays_and_the_second_apply_takes_another_name(small):
     target = small.writing()
     until = datetime.now(UTC) + timedelta(days=1)
-    target.backup_store.put_new(f"{small.name}/r1-backup.dump", b"half", {}, locked_until=until)
+    target.backup_store.put_new(f"{small.settings.backup_prefix}r1-backup.dump", b"half", {}, locked_until=until)
     taken = small.take()
     assert taken["dump"].endswith("r1-backup.2.dump")
     assert small.prove(taken["backup"])["backup"] == "r1-backup"
@@ -326,9 +357,8 @@ def test_two_backups_of_one_run_are_told_apart_by_their_labels_and_each_is_uploa
     assert "upload fails as soon as two files match" in action.reason
 
 
-def test_a_proof_is_written_once(small):
-    taken = small.take()
-    small.prove(taken["backup"])
+def test_a_proof_is_written_once(proven):
+    small, taken, _ = proven
     with pytest.raises(Refused, match="has a proof already"):
         ProveBackup(backup=taken["backup"]).plan(small.reading("another-run"))
 
@@ -455,32 +485,30 @@ def test_a_schema_change_that_waits_ends_the_backup_instead_of_hanging_it(small)
     assert (small.objects(), small.uploads()) == ([], [])
 
 
-def test_what_the_actions_return_goes_into_a_journal(small):
-    taken = small.take()
-    values = to_json({"take": taken, "prove": small.prove(taken["backup"])})
+def test_what_the_actions_return_goes_into_a_journal(proven):
+    _, taken, proof = proven
+    values = to_json({"take": taken, "prove": proof})
     assert json.loads(json.dumps(values)) == values
 
 
-def test_manifest_and_proof_read_back_as_they_were_written(small):
-    taken = small.take()
-    proven = small.prove(taken["backup"])
+def test_manifest_and_proof_read_back_as_they_were_written(proven):
+    small, taken, proof = proven
     store = small.writing().backup_store
-    manifest, proof = store.read(taken["manifest"]), store.read(proven["proof"])
+    manifest, proof = store.read(taken["manifest"]), store.read(proof["proof"])
     assert Manifest.model_validate_json(manifest).encode() == manifest
     assert Proof.model_validate_json(proof).encode() == proof
 
 
-def test_an_undo_deletes_nothing_that_its_own_run_did_not_make_whatever_its_record_says(small):
-    taken = small.take()
-    proven = small.prove(taken["backup"])
+def test_an_undo_deletes_nothing_that_its_own_run_did_not_make_whatever_its_record_says(proven):
+    small, taken, proof = proven
     other = small.writing("another-run")
     before = small.objects()
     for step, values in (
         (TakeBackup(), taken),
         (TakeBackup(label="before-migration"), taken),
-        (ProveBackup(), proven),
-        (ProveBackup(), {**proven, "proof": taken["manifest"], "proof_version": taken["manifest_version"]}),
-        (ProveBackup(), {**proven, "proof": taken["dump"], "proof_version": taken["dump_version"]}),
+        (ProveBackup(), proof),
+        (ProveBackup(), {**proof, "proof": taken["manifest"], "proof_version": taken["manifest_version"]}),
+        (ProveBackup(), {**proof, "proof": taken["dump"], "proof_version": taken["dump_version"]}),
     ):
         with pytest.raises(Refused, match="run another-run"):
             step.undo(other, None, values, quiet)
