@@ -34,12 +34,19 @@ def quiet(text: str, done: float | None = None, total: float | None = None) -> N
 
 
 class Place:
-    """One repository and one place of a checkout; ``plan``, ``look`` and ``write`` are the handles on them."""
+    """One repository and one place of a checkout; ``plan``, ``look`` and ``write`` are the handles on them.
 
-    def __init__(self, settings: Any, folder: Path, **changes: Any) -> None:
-        self.repository = folder / "repository"
+    ``like``: its repository is that place's, which must stay as it is, and its checkout a copy of that one.
+    """
+
+    def __init__(self, settings: Any, folder: Path, *, like: Place | None = None, **changes: Any) -> None:
+        self.repository = like.repository if like else folder / "repository"
         self.folder = folder / "work" / "valuecanvas"
-        product.write(self.repository)
+        if like:
+            # With its checkout as it is: to clone and to install takes many programs.
+            shutil.copytree(like.folder.parent, self.folder.parent, symlinks=True)
+        else:
+            product.write(self.repository)
         said = {
             "repository": f"file://{self.repository}",
             "workspace": self.folder,

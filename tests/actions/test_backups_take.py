@@ -19,7 +19,6 @@ from opslib.probes.backups_manifest import Manifest, Proof, compare
 from tests.backup_place import place as make_place
 from tests.backup_place import quiet, renewed
 
-
 SMALL = "CREATE TABLE things AS SELECT n AS id, 'thing ' || n AS name FROM generate_series(1, 50) n"
 
 

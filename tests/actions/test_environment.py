@@ -34,10 +34,35 @@ def place(lab, tmp_path):
     made.close()
 
 
+@pytest.fixture(scope="module")
+def made(lab, tmp_path_factory):
+    """A checkout that nobody touches, and what was said while it was made."""
+    place = Place(lab.settings, tmp_path_factory.mktemp("made"))
+    yield place, [(CLONE, *place.carry_out(CLONE))]
+    place.close()
+
+
 @pytest.fixture
-def cloned(place):
-    place.carry_out(CLONE)
-    return place
+def cloned(lab, made, tmp_path):
+    place = Place(lab.settings, tmp_path, like=made[0])
+    yield place
+    place.close()
+
+
+@pytest.fixture(scope="module")
+def equipped(lab, made, tmp_path_factory):
+    """The same with its packages."""
+    place = Place(lab.settings, tmp_path_factory.mktemp("equipped"), like=made[0])
+    action = InstallPackages(commit=place.commit)
+    yield place, [*made[1], (action, *place.carry_out(action))]
+    place.close()
+
+
+@pytest.fixture
+def installed(lab, equipped, tmp_path):
+    place = Place(lab.settings, tmp_path, like=equipped[0])
+    yield place
+    place.close()
 
 
 @pytest.fixture
@@ -74,10 +99,16 @@ def test_all_of_it_is_planned_without_a_change_made_verified_and_taken_back(plac
 
 
 @needs_npm
-def test_no_value_and_no_digest_of_one_is_in_what_is_planned_and_recorded(place):
-    said = []
-    for action in [CLONE, *others(place)]:
-        plan, values, looked = place.carry_out(action)
+def test_no_value_and_no_digest_of_one_is_in_what_is_planned_and_recorded(installed, equipped):
+    place, said = installed, []
+    done = [*equipped[1], *((action, *place.carry_out(action)) for action in others(place)[1:])]
+    assert [type(action) for action, *_ in done] == [
+        CloneRepository,
+        InstallPackages,
+        WriteEnvironmentFile,
+        StartDevServer,
+    ]
+    for _, plan, values, looked in done:
         said.append(canonical([plan, dict(values), looked]))
     settled = [action.settle(place.write, action.plan(place.plan), quiet) for action in others(place)[1:2]]
     said.append(canonical(settled))
@@ -197,9 +228,9 @@ def test_an_undo_that_was_broken_off_can_be_done_again(cloned):
 
 
 def commit(place, **files):
-    """Commit in the repository, and clone that."""
+    """Commit in the repository, and clone that as a person does."""
     product.commit(place.repository, {name.replace("__", "."): data for name, data in files.items()})
-    place.carry_out(CLONE)
+    place.clone_by_hand()
     return place.commit
 
 
@@ -275,9 +306,10 @@ def test_an_installation_that_was_broken_off_is_taken_away_and_what_was_there_co
 
 
 @needs_npm
-def test_a_changed_package_or_lock_file_fails_the_verification(cloned):
-    action = InstallPackages(commit=cloned.commit)
-    plan, values, _ = cloned.carry_out(action)
+def test_a_changed_package_or_lock_file_fails_the_verification(installed, equipped):
+    cloned = installed
+    action, plan, values, _ = equipped[1][-1]
+    assert action.verify(cloned.look, plan, values).verdict is Verdict.OK
     (cloned.folder / "node_modules/@valuecanvas/brand").unlink()
     assert action.verify(cloned.look, plan, values).verdict is Verdict.CRITICAL
     (cloned.folder / "package-lock.json").write_text("{}")
@@ -318,12 +350,12 @@ def test_an_env_file_that_somebody_changed_since_is_not_taken_back(cloned):
     assert "MINE=1" in (cloned.folder / ".env.local").read_text()
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o666])
-def test_a_wrong_mode_fails_the_verification(cloned, mode):
+def test_a_wrong_mode_fails_the_verification(cloned):
     action = WriteEnvironmentFile(commit=cloned.commit)
     plan, values, _ = cloned.carry_out(action)
-    (cloned.folder / ".env.local").chmod(mode)
-    assert action.verify(cloned.look, plan, values).verdict is Verdict.CRITICAL
+    for mode in (0o644, 0o640, 0o666):
+        (cloned.folder / ".env.local").chmod(mode)
+        assert action.verify(cloned.look, plan, values).verdict is Verdict.CRITICAL, f"{mode:o}"
 
 
 WRONG = [
@@ -372,9 +404,8 @@ def test_a_vault_that_moved_since_the_plan_writes_nothing(cloned, vault):
         ({"aws_endpoint_url": "http://127.0.0.1:9"}, "Secrets Manager"),
     ],
 )
-def test_a_vault_that_is_not_there_or_the_targets_own_is_no_source(lab, tmp_path, changes, said):
-    place = Place(lab.settings, tmp_path, **changes)
-    place.carry_out(CLONE)
+def test_a_vault_that_is_not_there_or_the_targets_own_is_no_source(lab, made, tmp_path, changes, said):
+    place = Place(lab.settings, tmp_path, like=made[0], **changes)
     with pytest.raises((Refused, Unreachable), match=said):
         WriteEnvironmentFile(commit=place.commit).plan(place.plan)
     place.close()
@@ -403,8 +434,8 @@ def test_a_write_that_was_broken_off_before_its_end_is_taken_away(cloned):
 
 
 @needs_npm
-def test_a_server_is_started_once_and_found_by_who_goes_on(cloned):
-    cloned.carry_out(InstallPackages(commit=cloned.commit))
+def test_a_server_is_started_once_and_found_by_who_goes_on(installed):
+    cloned = installed
     action = StartDevServer(commit=cloned.commit)
     plan, values, looked = cloned.carry_out(action)
     assert looked.verdict is Verdict.OK
@@ -426,11 +457,12 @@ def test_a_server_that_does_not_come_up_leaves_nothing_behind(place):
     assert action.settle(place.write, plan, quiet).outcome is Outcome.NOT_DONE
 
 
-def test_a_taken_port_and_a_missing_script_are_no_plan(cloned, place):
-    port = cloned.settings.development_port
+def test_a_taken_port_and_a_missing_script_are_no_plan(place):
+    place.clone_by_hand()
+    port = place.settings.development_port
     taken = f"Port {port} is taken by process {os.getpid()}"
     with socket.create_server(("127.0.0.1", port)), pytest.raises(Refused, match=taken):
-        StartDevServer(commit=cloned.commit).plan(cloned.plan)
+        StartDevServer(commit=place.commit).plan(place.plan)
     product.commit(place.repository, {"package.json": b'{"scripts": {}}'})
     product.git(place.folder, "pull", "--quiet")
     with pytest.raises(Refused, match="defines no dev"):

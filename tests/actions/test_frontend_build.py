@@ -19,6 +19,7 @@ from opslib.systems.building import Builder
 from opslib.systems.publishable import secrets_in
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.hosters import of
+from tests.scale import first
 from tests.vaults import shelf
 from tests.vendors import Doors
 
@@ -59,6 +60,15 @@ def targets(netlify):
         made = (kind(netlify.settings, RUN) for kind in (PlanTarget, VerifyTarget, WriteTarget))
         yield tuple(opened.enter_context(closing(one)) for one in made)
     built.remove(RUN)
+
+
+PACKAGE = b'{"type": "module", "scripts": {"build": "node tools/build.mjs"}}'
+
+
+def unlocked(hoster, files):
+    """Commit ``files`` without packages: what a build makes of them needs none installed."""
+    git(hoster.settings.checkout, "rm", "--quiet", "package-lock.json")
+    head(hoster, {"package.json": PACKAGE, **files})
 
 
 def carry_out(targets, action=ACTION):
@@ -120,9 +130,9 @@ SPOILT = {
 
 
 @NODE
-@pytest.mark.parametrize("spoilt", SPOILT)
+@pytest.mark.parametrize("spoilt", first(1, *SPOILT))
 def test_a_secret_in_what_would_be_served_is_told_without_it_and_nothing_is_kept(netlify, targets, spoilt):
-    head(netlify, {"src/main.js": SPOILT[spoilt]})
+    unlocked(netlify, {"src/main.js": SPOILT[spoilt]})
     with pytest.raises(StepFailed, match="holds a secret") as told:
         carry_out(targets)
     assert "assets/index-" in told.value.message
@@ -131,40 +141,66 @@ def test_a_secret_in_what_would_be_served_is_told_without_it_and_nothing_is_kept
         built.kept(RUN, "0" * 64)
 
 
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_each_kind_of_secret_is_found_in_what_a_build_left(targets, spoilt):
+    target = targets[2]
+    known = built.known_secrets(target, target.hidden(), "SUPABASE_ANON_KEY", "SUPABASE_URL")
+    content = {"index.html": b"<p>", "assets/index-1a2b3c4d.js": SPOILT[spoilt]}
+    (found,) = secrets_in(content, known, [Secret(anonymous(PROJECT))])[:1]
+    assert found.startswith("assets/index-1a2b3c4d.js: ")
+    assert not [part for part in ("lab-dummy-openai", "sk-proj", "eyJ") if part in found]
+
+
 @NODE
 def test_a_key_under_vite_does_not_reach_the_build(netlify, targets, monkeypatch):
     monkeypatch.setenv("VITE_TOGETHER_API_KEY", "tg-v1-somebodys-own-9f3Kq7Zr")
-    head(netlify, {"src/main.js": b"export const key = import.meta.env.VITE_TOGETHER_API_KEY;"})
+    unlocked(netlify, {"src/main.js": b"export const key = import.meta.env.VITE_TOGETHER_API_KEY;"})
     _, values, _ = carry_out(targets)
     (script,) = [data for path, data in built.kept(RUN, values["sha256"]).items() if path.endswith(".js")]
     assert script == b"export const key = undefined;"
 
 
-@NODE
-@pytest.mark.parametrize(
-    ("files", "said"),
-    [
-        ({"tools/build.mjs": b"throw new Error('broken');"}, "exit code 1"),
-        ({"tools/build.mjs": b""}, "left no folder dist"),
-        ({"tools/build.mjs": b"import fs from 'fs'; fs.mkdirSync('dist');"}, "left no index.html"),
-        (
-            {"tools/build.mjs": LINKED},
-            "no plain file",
-        ),
-        ({"tools/build.mjs": b"import fs from 'fs'; fs.symlinkSync('/etc', 'dist');"}, "left no folder"),
-    ],
+SPOILS = (
+    ({"tools/build.mjs": b"throw new Error('broken');"}, "exit code 1"),
+    ({"tools/build.mjs": LINKED}, "no plain file"),
+    ({"tools/build.mjs": b""}, "left no folder dist"),
+    ({"tools/build.mjs": b"import fs from 'fs'; fs.mkdirSync('dist');"}, "left no index.html"),
+    ({"tools/build.mjs": b"import fs from 'fs'; fs.symlinkSync('/etc', 'dist');"}, "left no folder"),
 )
+
+
+@NODE
+@pytest.mark.parametrize(("files", "said"), first(2, *SPOILS))
 def test_a_build_that_fails_or_leaves_something_else_is_told(netlify, targets, files, said):
-    head(netlify, files)
+    unlocked(netlify, files)
     with pytest.raises(StepFailed, match=said):
         carry_out(targets)
 
 
+def test_what_a_build_left_is_taken_only_as_plain_files_with_a_page(tmp_path):
+    dist = tmp_path / "dist"
+    with pytest.raises(StepFailed, match="left no folder dist"):
+        built.taken(dist)
+    dist.symlink_to("/etc")
+    with pytest.raises(StepFailed, match="left no folder"):
+        built.taken(dist)
+    dist.unlink()
+    dist.mkdir()
+    with pytest.raises(StepFailed, match=r"left no index\.html"):
+        built.taken(dist)
+    (dist / "index.html").symlink_to("/etc/passwd")
+    with pytest.raises(StepFailed, match="no plain file"):
+        built.taken(dist)
+    (dist / "index.html").unlink()
+    (dist / "index.html").write_bytes(b"<p>")
+    assert built.taken(dist) == {"index.html": b"<p>"}
+
+
 @NODE
 def test_a_build_that_takes_too_long_is_ended(netlify, targets):
-    head(netlify, {"tools/build.mjs": b"setInterval(() => {}, 1000);"})
+    unlocked(netlify, {"tools/build.mjs": b"setInterval(() => {}, 1000);"})
     with pytest.raises(Unreachable):
-        carry_out(targets, ACTION.model_copy(update={"build_seconds": 4.0}))
+        carry_out(targets, ACTION.model_copy(update={"build_seconds": 2.0}))
 
 
 @NODE
@@ -221,7 +257,7 @@ def test_a_build_runs_as_the_other_user_and_sees_nothing_of_the_executor(netlify
     except SettingsError as error:
         pytest.skip(f"not possible on this machine: {error}")
     monkeypatch.setenv("SOME_CREDENTIAL", "tg-v1-somebodys-own-9f3Kq7Zr")
-    head(netlify, {"tools/build.mjs": SPIES.replace(b"EXECUTOR", str(os.getpid()).encode())})
+    unlocked(netlify, {"tools/build.mjs": SPIES.replace(b"EXECUTOR", str(os.getpid()).encode())})
     apart = netlify.settings.model_copy(update={"kernel_user": "nobody"})
     with closing(WriteTarget(apart, RUN)) as target:
         values = ACTION.apply(target, ACTION.plan(target), quiet)
