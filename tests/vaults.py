@@ -5,9 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import boto3
+
+
+def person(settings: Any) -> Any:
+    """Return a client of Secrets Manager that may do everything; the same one for the same credentials."""
+    credentials = settings.aws_access_key_id.reveal(), settings.aws_secret_access_key.reveal()
+    return _client(settings.aws_endpoint_url, settings.aws_region, *credentials)
+
+
+@cache
+def _client(address: str, region: str, key: str, secret: str) -> Any:
+    return boto3.client(
+        "secretsmanager",
+        endpoint_url=address,
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+    )
 
 
 class Shelf:
@@ -15,13 +33,7 @@ class Shelf:
 
     def __init__(self, settings: Any) -> None:
         self.name = settings.vault_secret
-        self.client = boto3.client(
-            "secretsmanager",
-            endpoint_url=settings.aws_endpoint_url,
-            region_name=settings.aws_region,
-            aws_access_key_id=settings.aws_access_key_id.reveal(),
-            aws_secret_access_key=settings.aws_secret_access_key.reveal(),
-        )
+        self.client = person(settings)
 
     def values(self) -> dict[str, Any]:
         """Return all keys with their values, as they are now."""

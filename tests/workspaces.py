@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from opslib.lab import development
@@ -19,6 +18,7 @@ from opslib.lab.processes import free_port
 from opslib.lab.vendors import product
 from opslib.systems import dev_server
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
+from tests.vaults import person
 
 OWN = f"{os.getpid():06x}"
 RUN = f"20261128T130614Z-runbooks-set-up-environment-{OWN}"
@@ -40,7 +40,7 @@ class Place:
     """
 
     def __init__(self, settings: Any, folder: Path, *, like: Place | None = None, **changes: Any) -> None:
-        self.repository = like.repository if like else folder / "repository"
+        self.repository: Path = like.repository if like else folder / "repository"
         self.folder = folder / "work" / "valuecanvas"
         if like:
             # With its checkout as it is: to clone and to install takes many programs.
@@ -103,13 +103,7 @@ class DevelopersVault:
 
     def __init__(self, settings: Any) -> None:
         self.name = settings.development_secret
-        self.client = boto3.client(
-            "secretsmanager",
-            endpoint_url=settings.aws_endpoint_url,
-            region_name=settings.aws_region,
-            aws_access_key_id=settings.aws_access_key_id.reveal(),
-            aws_secret_access_key=settings.aws_secret_access_key.reveal(),
-        )
+        self.client = person(settings)
 
     def put(self, **values: str | None) -> None:
         """Make a new version of the lab's values with these changed, or left out where None."""

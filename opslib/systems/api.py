@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -122,7 +123,7 @@ class Api:
     def read(self, shape: type[T], asked: str, answer: Answer) -> T:
         """Return the body of ``answer`` as ``shape``; raises Unreachable (malformed) that names what is amiss."""
         try:
-            return TypeAdapter(shape).validate_python(json.loads(answer.text))
+            found: T = _adapter(cast("Any", shape)).validate_python(json.loads(answer.text))
         except ValidationError as error:
             said = error.errors(include_input=False, include_url=False, include_context=False)
             amiss = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in said[:3])
@@ -130,6 +131,7 @@ class Api:
         except ValueError:
             kind = answer.headers.get("content-type", "no content type").partition(";")[0]
             raise told(self.vendor, "malformed", asked, f"{answer.status}, {kind}, no JSON") from None
+        return found
 
     def close(self) -> None:
         """Close every connection."""
@@ -163,6 +165,13 @@ class Api:
                 raise error
             time.sleep(wait)
         raise AssertionError("counts for ever")
+
+
+@cache
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    # Once for each shape: to make one, or a page's model that nobody holds any more, takes longer than to read most
+    # answers with it.
+    return TypeAdapter(shape)
 
 
 class AskingApi(Api):

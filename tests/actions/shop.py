@@ -135,6 +135,16 @@ def carry_out(action, writing):
     return values, plan
 
 
+def prepare(action, writing):
+    """Plan and apply what a test needs done before, and does not try itself; return the values."""
+    reading = ReadTarget(writing.settings.reading(), writing.run)
+    try:
+        plan = action.plan(reading)
+    finally:
+        reading.close()
+    return action.apply(writing, plan, quiet)
+
+
 def writing(lab, run="20261123T130614Z-restore-database-a1b2c3", name=LIVE):
     return WriteTarget(settings(lab, name), run)
 

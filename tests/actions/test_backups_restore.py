@@ -166,7 +166,7 @@ def test_a_planning_run_plans_the_restore_before_anything_is_staged(made, writin
 def test_the_restore_takes_only_what_this_run_has_staged(made, writing):
     with pytest.raises(Refused, match="has no staged backup"):
         RestoreIntoNewDatabase(sha256="a" * 64).plan(writing)
-    staged, _ = shop.carry_out(StageBackup(backup=shop.store(writing, "shop/x.sql", shop.dump(made))), writing)
+    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/x.sql", shop.dump(made))), writing)
     with pytest.raises(Refused, match="is another one"):
         RestoreIntoNewDatabase(sha256="a" * 64).plan(writing)
     step = RestoreIntoNewDatabase(sha256=staged["sha256"])
@@ -185,7 +185,7 @@ def test_the_restore_takes_only_what_this_run_has_staged(made, writing):
 )
 def test_what_the_server_lacks_is_named_before_anything_is_made(made, writing, before, after, said):
     data = shop.dump(made).replace(b"OWNER TO postgres", b"OWNER TO shop_owner").replace(before, after, 1)
-    staged, _ = shop.carry_out(StageBackup(backup=shop.store(writing, "shop/lack.sql", data)), writing)
+    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/lack.sql", data)), writing)
     seen = shop.fingerprint(made)
     with pytest.raises(Refused, match=said):
         RestoreIntoNewDatabase(sha256=staged["sha256"]).plan(writing)
@@ -195,7 +195,7 @@ def test_what_the_server_lacks_is_named_before_anything_is_made(made, writing, b
 @pytest.mark.parametrize("pack", [lambda data: data, shop.packed])
 def test_a_restore_that_fails_drops_its_database_and_leaves_the_live_one_alone(made, writing, pack):
     data = shop.dump(made).replace(b"\nCREATE TYPE", b"\nSELECT 1/0;\nCREATE TYPE", 1)
-    staged, _ = shop.carry_out(StageBackup(backup=shop.store(writing, "shop/fails.sql", pack(data))), writing)
+    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/fails.sql", pack(data))), writing)
     before = shop.fingerprint(made)
     step = RestoreIntoNewDatabase(sha256=staged["sha256"])
     with pytest.raises(StepFailed, match=r"division by zero[\s\S]*was dropped; the live database was not touched"):
@@ -209,7 +209,7 @@ def test_a_restored_database_that_differs_from_the_backup_is_dropped(made, writi
         b"\nCREATE TRIGGER lose BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION public.lose();\nCOPY auth"
     )
     data = shop.dump(made).replace(b"\nCOPY auth", trigger, 1)
-    staged, _ = shop.carry_out(StageBackup(backup=shop.store(writing, "shop/differs.sql", data)), writing)
+    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/differs.sql", data)), writing)
     before = shop.fingerprint(made)
     step = RestoreIntoNewDatabase(sha256=staged["sha256"])
     with pytest.raises(StepFailed, match=r"rows auth\.users: 40 expected, 0 found"):
@@ -218,7 +218,7 @@ def test_a_restored_database_that_differs_from_the_backup_is_dropped(made, writi
 
 
 def test_a_database_of_the_new_name_is_never_restored_over(made, writing):
-    staged, _ = shop.carry_out(StageBackup(backup=shop.store(writing, "shop/x.sql", shop.dump(made))), writing)
+    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/x.sql", shop.dump(made))), writing)
     step = RestoreIntoNewDatabase(sha256=staged["sha256"])
     plan = step.plan(writing)
     with made.admin("postgres") as session:
@@ -235,7 +235,7 @@ def test_a_database_of_the_new_name_is_never_restored_over(made, writing):
 def test_settings_and_rights_of_the_live_database_are_given_to_the_new_one_and_their_values_are_in_no_message(
     made, writing
 ):
-    staged, _ = shop.carry_out(StageBackup(backup=shop.store(writing, "shop/x.sql", shop.dump(made))), writing)
+    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/x.sql", shop.dump(made))), writing)
     restored, plan = shop.carry_out(RestoreIntoNewDatabase(sha256=staged["sha256"]), writing)
     with made.admin(NEW) as session:
         assert session.execute("SHOW search_path").fetchone() == {"search_path": '"$user", public, auth'}

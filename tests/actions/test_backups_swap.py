@@ -1,7 +1,7 @@
 import select
 import socket
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import psycopg
 import pytest
@@ -20,31 +20,45 @@ from tests.actions import shop
 NAME = "stall"
 NEW = "stall_restore_a1b2c3"
 OLD = "stall_before_a1b2c3"
+SEEN = "booth"
 
 
-@pytest.fixture
-def restored(lab):
+@contextmanager
+def restoring(lab, name):
     """A small database, restored beside itself, with rows that were written after the backup."""
-    shop.make(lab, NAME, shop.SCHEMA, shop.ROWS)
-    writing = shop.writing(lab, name=NAME)
-    key = shop.store(writing, "stall/x.dump", shop.dump(lab, "-Fc", name=NAME))
-    staged, _ = shop.carry_out(StageBackup(backup=key), writing)
-    values, _ = shop.carry_out(RestoreIntoNewDatabase(sha256=staged["sha256"]), writing)
-    with lab.admin(NAME) as session:
+    shop.make(lab, name, shop.SCHEMA, shop.ROWS)
+    writing = shop.writing(lab, name=name)
+    key = shop.store(writing, f"{name}/x.dump", shop.dump(lab, "-Fc", name=name))
+    staged = shop.prepare(StageBackup(backup=key), writing)
+    values = shop.prepare(RestoreIntoNewDatabase(sha256=staged["sha256"]), writing)
+    with lab.admin(name) as session:
         session.execute("INSERT INTO public.never_used VALUES (1)")
-    with lab.admin(NAME) as session:
+    with lab.admin(name) as session:
         session.execute("ANALYZE public.never_used")
     yield writing, SwapDatabases(database=values["database"], sha256=staged["sha256"])
     staging.remove(writing.run)
     writing.close()
     with lab.admin("postgres") as session:
-        shop.drop(session, NAME)
+        shop.drop(session, name)
 
 
-def named(lab):
+@pytest.fixture
+def restored(lab):
+    with restoring(lab, NAME) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def looked_at(lab):
+    """Another one, which no test changes."""
+    with restoring(lab, SEEN) as made:
+        yield made
+
+
+def named(lab, name=NAME):
     with lab.admin("postgres") as session:
         rows = session.execute(
-            "SELECT datname, oid, datallowconn FROM pg_database WHERE datname LIKE 'stall%' ORDER BY 1"
+            "SELECT datname, oid, datallowconn FROM pg_database WHERE datname LIKE %s ORDER BY 1", [f"{name}%"]
         ).fetchall()
     assert all(row["datallowconn"] for row in rows)
     return {row["datname"]: row["oid"] for row in rows}
@@ -70,9 +84,9 @@ def test_the_restored_database_takes_the_live_name_and_gives_it_back(lab, restor
     assert (shop.contents(lab, NAME), shop.contents(lab, NEW)) == contents
 
 
-def test_the_plan_says_what_is_lost_and_whose_sessions_end(lab, restored):
-    writing, step = restored
-    with lab.admin(NAME) as session:
+def test_the_plan_says_what_is_lost_and_whose_sessions_end(lab, looked_at):
+    writing, step = looked_at
+    with lab.admin(SEEN) as session:
         # Else the server's own estimates, of sessions that ended a moment ago, may count a row twice.
         session.execute("ANALYZE")
     with psycopg.connect(writing.settings.database_url.reveal(), application_name="web"):
@@ -81,7 +95,8 @@ def test_the_plan_says_what_is_lost_and_whose_sessions_end(lab, restored):
     assert plan.observed["tables that differ"] == [{"table": "public.never_used", "live (about)": 1, "backup": 0}]
     assert "within the 1 h that the target allows" in plan.observed["lost"]
     assert plan.observed["rows"] == {"live (about)": 115, "backup": 114}
-    assert plan.after == {"live": NAME, "live is what was": NEW, "the old one is kept as": OLD}
+    new, old = (f"{SEEN}_{what}_a1b2c3" for what in ("restore", "before"))
+    assert plan.after == {"live": SEEN, "live is what was": new, "the old one is kept as": old}
 
 
 def test_sessions_in_the_live_database_are_ended_and_may_come_back(lab, restored):
@@ -251,9 +266,9 @@ def test_of_two_restores_at_once_the_second_does_not_exchange_what_the_first_res
     writing, step = restored
     second = shop.writing(lab, "20261123T130615Z-restore-database-b1b2b3", NAME)
     try:
-        staged, _ = shop.carry_out(StageBackup(backup="stall/x.dump"), second)
-        values, _ = shop.carry_out(RestoreIntoNewDatabase(sha256=staged["sha256"]), second)
-        shop.carry_out(step, writing)
+        staged = shop.prepare(StageBackup(backup="stall/x.dump"), second)
+        values = shop.prepare(RestoreIntoNewDatabase(sha256=staged["sha256"]), second)
+        shop.prepare(step, writing)
         before = named(lab)
         with pytest.raises(Refused, match="somebody has exchanged it meanwhile"):
             SwapDatabases(database=values["database"], sha256=staged["sha256"]).plan(second)
@@ -286,13 +301,13 @@ def test_a_second_swap_of_the_same_run_is_refused(lab, restored):
     assert named(lab) == before
 
 
-@pytest.mark.parametrize("database", [NAME, "postgres", "stall_restore_ffffff"])
-def test_only_the_database_that_this_run_restored_may_take_the_live_name(lab, restored, database):
-    writing, step = restored
-    before = named(lab)
+@pytest.mark.parametrize("database", [SEEN, "postgres", f"{SEEN}_restore_ffffff"])
+def test_only_the_database_that_this_run_restored_may_take_the_live_name(lab, looked_at, database):
+    writing, step = looked_at
+    before = named(lab, SEEN)
     with pytest.raises(Refused, match="is not the database that this run restored"):
         SwapDatabases(database=database, sha256=step.sha256).plan(writing)
-    assert named(lab) == before
+    assert named(lab, SEEN) == before
 
 
 @pytest.mark.parametrize("database", ["", 'x"; DROP DATABASE stall', "a b", "x" * 64, "-x", UNKNOWN_UNTIL + "; x"])
@@ -311,13 +326,15 @@ def test_a_database_whose_name_is_its_providers_is_never_renamed(lab):
         writing.close()
 
 
-def test_a_planning_run_plans_the_swap_before_anything_is_restored(lab, restored):
-    writing, _ = restored
+def test_a_planning_run_plans_the_swap_before_anything_is_restored(looked_at):
+    writing, _ = looked_at
     plan = SwapDatabases(database=f"{UNKNOWN_UNTIL}restore", sha256=f"{UNKNOWN_UNTIL}stage").plan(writing)
     assert plan.unknown
     with pytest.raises(OpsError):
         SwapDatabases(database=f"{UNKNOWN_UNTIL}restore", sha256=f"{UNKNOWN_UNTIL}stage").verify(
-            writing, plan, {"live": NAME, "old": OLD, "live_oid": 1, "old_oid": 2, "written_before": {}}
+            writing,
+            plan,
+            {"live": SEEN, "old": f"{SEEN}_before_a1b2c3", "live_oid": 1, "old_oid": 2, "written_before": {}},
         )
 
 

@@ -38,7 +38,7 @@ def staged(lab):
     shop.make(lab, NAME, shop.SCHEMA, shop.ROWS)
     writing = shop.writing(lab, name=NAME)
     key = shop.store(writing, "kiosk/x.dump", shop.dump(lab, "-Fc", name=NAME))
-    values, _ = shop.carry_out(StageBackup(backup=key), writing)
+    values = shop.prepare(StageBackup(backup=key), writing)
     action = RestoreIntoNewDatabase(sha256=values["sha256"])
     yield writing, action, planned(action, writing)
     staging.remove(writing.run)
@@ -127,7 +127,7 @@ def test_a_database_that_was_filled_and_compared_is_done_and_can_be_undone(lab, 
 @pytest.fixture
 def swap(lab, staged):
     writing, restore, _ = staged
-    values, _ = shop.carry_out(restore, writing)
+    values = shop.prepare(restore, writing)
     action = SwapDatabases(database=values["database"], sha256=restore.sha256)
     return writing, action, planned(action, writing)
 
