@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -93,6 +94,7 @@ class Place:
             }
         )
         self._open: dict[str, Any] = {}
+        self._seed: list[tuple[Manifest, bytes]] = []
 
     def reading(self, run: str = "r1", **changes: Any) -> ReadTarget:
         """Return handles that can only read."""
@@ -167,15 +169,27 @@ class Place:
 
     def history(self, *days: float, proven: tuple[float, ...] = ()) -> Manifest:
         """Store a backup of each age in days, called ``age-DAYS``; returns the manifest that they copy."""
-        base = self.manifest(self.take("seed"))
-        dump = b"".join(self.writing().backup_store.stream(base.dump.key))
-        for key, version in (
-            (item.key, item.version) for item in self.writing().backup_store.list(self.settings.backup_prefix)
-        ):
-            self.writing().backup_store.delete_version(key, version)
+        if not self._seed:
+            made = self.manifest(self.take("seed"))
+            self._seed.append((made, b"".join(self.writing().backup_store.stream(made.dump.key))))
+            for key, version in (
+                (item.key, item.version) for item in self.writing().backup_store.list(self.settings.backup_prefix)
+            ):
+                self.writing().backup_store.delete_version(key, version)
+        base, dump = self._seed[0]
         for age in days:
             self.keep(base, dump, f"age-{age:g}", taken_at=now() - timedelta(days=age), proven=age in proven)
         return base
+
+    @contextmanager
+    def beside(self) -> Iterator[Place]:
+        """Hand out another Place on the same database, with a prefix of its own in the bucket."""
+        made = Place(self.lab, self.name, f"{self.name}/{uuid.uuid4().hex[:8]}/")
+        made._seed = self._seed
+        try:
+            yield made
+        finally:
+            made.close()
 
     def objects(self) -> list[str]:
         """Return what stands below the prefix, without it."""
@@ -233,11 +247,9 @@ def renewed(made: Place, schema: str = SCHEMA) -> Any:
     """Make another Place on the database of one, as ``schema`` makes it, with a prefix of its own in the bucket."""
     with made.lab.admin(made.name) as session:
         session.execute(RENEW + schema)
-    again = Place(made.lab, made.name, f"{made.name}/{uuid.uuid4().hex[:8]}/")
-    try:
+    made._seed.clear()
+    with made.beside() as again:
         yield again
-    finally:
-        again.close()
 
 
 @contextmanager

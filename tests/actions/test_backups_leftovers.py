@@ -4,11 +4,20 @@ import psycopg
 import pytest
 
 from tests.backup_place import place as make_place
+from tests.backup_place import renewed
+
+SCHEMA = "CREATE TABLE things AS SELECT n AS id FROM generate_series(1, 50) n"
+
+
+@pytest.fixture(scope="module")
+def first(lab):
+    with make_place(lab, SCHEMA) as made:
+        yield made
 
 
 @pytest.fixture
-def small(lab):
-    with make_place(lab, "CREATE TABLE things AS SELECT n AS id FROM generate_series(1, 50) n") as made:
+def small(first):
+    with renewed(first, SCHEMA) as made:
         yield made
 
 

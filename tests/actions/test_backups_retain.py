@@ -10,9 +10,15 @@ from tests.backup_place import place as make_place
 from tests.backup_place import quiet
 
 
-@pytest.fixture
-def place(lab):
+@pytest.fixture(scope="module")
+def first(lab):
     with make_place(lab, "CREATE TABLE things AS SELECT 1 AS id") as made:
+        yield made
+
+
+@pytest.fixture
+def place(first):
+    with first.beside() as made:
         yield made
 
 
@@ -75,15 +81,15 @@ def test_what_is_locked_or_has_no_manifest_stays(place):
     until = datetime.now(UTC) + timedelta(days=1)
     place.keep(base, b"x", "locked", taken_at=old, locked_until=until, size=1)
     store = place.writing().backup_store
-    store.put_new(f"{place.name}/stray.dump", b"no manifest", {})
-    store.put_new(f"{place.name}/garbage.manifest.json", b"{}", {})
-    store.put_new(f"{place.name}/notes.txt", b"someone's", {})
+    store.put_new(f"{place.settings.backup_prefix}stray.dump", b"no manifest", {})
+    store.put_new(f"{place.settings.backup_prefix}garbage.manifest.json", b"{}", {})
+    store.put_new(f"{place.settings.backup_prefix}notes.txt", b"someone's", {})
     plan = ApplyRetention().plan(place.reading())
     assert plan.touches == 0
     stays = plan.observed["stays"]
     assert stays["locked"] == "is held by an object lock"
     assert "person" in stays["garbage"]
-    assert stays[f"{place.name}/stray.dump"] == "has no manifest"
+    assert stays[f"{place.settings.backup_prefix}stray.dump"] == "has no manifest"
     apply(place, plan)
     assert names(place) == ["age-1", "garbage", "locked", "notes", "stray"]
 
@@ -92,7 +98,7 @@ def test_a_bucket_that_would_be_decided_otherwise_now_is_left_alone(place):
     place.history(1, 40, proven=(1,))
     plan = ApplyRetention().plan(place.reading())
     store = place.writing().backup_store
-    (proof,) = store.list(f"{place.name}/age-1.proof.json")
+    (proof,) = store.list(f"{place.settings.backup_prefix}age-1.proof.json")
     store.delete_version(proof.key, proof.version)
     before = place.objects()
     with pytest.raises(Refused, match="not those that were planned"):
@@ -149,7 +155,7 @@ def test_verify_finds_an_object_that_went_without_being_planned(place):
     plan = ApplyRetention().plan(place.reading())
     values = apply(place, plan)
     store = place.writing().backup_store
-    (victim,) = store.list(f"{place.name}/age-2.dump")
+    (victim,) = store.list(f"{place.settings.backup_prefix}age-2.dump")
     store.delete_version(victim.key, victim.version)
     said = ApplyRetention().verify(place.writing(), plan, values)
     assert said.verdict is Verdict.CRITICAL

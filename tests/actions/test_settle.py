@@ -251,11 +251,11 @@ def test_a_proof_that_was_written_is_done(place, proof):
 # -- apply-retention ----------------------------------------------------------------------------------------
 
 
-def test_a_retention_that_had_nothing_to_delete_is_done(lab):
-    with make_place(lab, "CREATE TABLE things AS SELECT 1 AS id") as place:
-        place.history(1, proven=(1,))
-        plan = ApplyRetention().plan(place.reading())
-        settled = ApplyRetention().settle(place.writing(), plan, quiet)
+def test_a_retention_that_had_nothing_to_delete_is_done(place):
+    with place.beside() as other:
+        other.history(1, proven=(1,))
+        plan = ApplyRetention().plan(other.reading())
+        settled = ApplyRetention().settle(other.writing(), plan, quiet)
         assert (settled.outcome, settled.values) == (Outcome.DONE, {"backups": [], "deleted": []})
 
 
