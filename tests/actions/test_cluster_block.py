@@ -13,6 +13,7 @@ from opslib.model import Effect, Repeat, Verdict
 from opslib.runs.saved_plan import moved
 from tests.incidents import RUN, carry_out, places, quiet
 from tests.kubernetes import NAMESPACE, ClusterDoors
+from tests.scale import first
 
 BAD, GOOD = "203.0.113.9", "198.51.100.7"
 ELSEWHERE = "2001:db8:4::1"
@@ -370,7 +371,9 @@ def test_a_second_policy_that_is_refused_in_the_midst_is_a_failure_and_no_refusa
         step.apply(targets[2], plan, meanwhile)
 
 
-@pytest.mark.parametrize("fault", ["401", "403", "404", "409", "422", "429", "500", "cut", "malformed", "empty"])
+@pytest.mark.parametrize(
+    "fault", first(3, "403", "429", "malformed", "401", "404", "409", "422", "500", "cut", "empty")
+)
 @pytest.mark.parametrize("kind", ["narrowed", "made"])
 def test_no_failure_of_the_cluster_is_taken_for_success(doors, targets, block, fault, kind):
     if kind == "made":

