@@ -13,7 +13,6 @@ from opslib.actions.security import (
     SetClusterKey,
     SetFunctionKey,
     StageKey,
-    TryKey,
 )
 from opslib.lab.production import dummy
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
@@ -81,7 +80,7 @@ class Place:
         """Carry out everything before the revocation."""
         if self.provider == "together":
             self.stage()
-        self.until(StageKey, TryKey, PromoteKey, SetFunctionKey, SetClusterKey)
+        self.until(StageKey, PromoteKey, SetFunctionKey, SetClusterKey)
 
     def new(self) -> str:
         """Return the key that the vault has as its current one."""

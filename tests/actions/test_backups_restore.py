@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,18 @@ def writing(made):
         session.execute(f"DROP DATABASE IF EXISTS {NEW} WITH (FORCE)")
 
 
+@cache
+def dump(lab, *options, name=shop.LIVE):
+    """Return a dump as :func:`shop.dump`; of databases that no test changes one is enough."""
+    return shop.dump(lab, *options, name=name)
+
+
 FORMS = {
-    "a.dump": lambda lab: shop.dump(lab, "--format=custom"),
-    "b.sql": lambda lab: shop.dump(lab),
-    "c.sql.gz": lambda lab: shop.packed(shop.dump(lab)),
-    "d.sql": lambda lab: shop.dump(lab, "--rows-per-insert=7"),
-    "e.sql": lambda lab: shop.dump(lab, "--column-inserts", "--disable-dollar-quoting"),
+    "a.dump": lambda lab: dump(lab, "--format=custom"),
+    "b.sql": lambda lab: dump(lab),
+    "c.sql.gz": lambda lab: shop.packed(dump(lab)),
+    "d.sql": lambda lab: dump(lab, "--rows-per-insert=7"),
+    "e.sql": lambda lab: dump(lab, "--column-inserts", "--disable-dollar-quoting"),
 }
 
 
@@ -71,7 +78,7 @@ def test_a_good_dump_of_each_format_restores_with_equal_digests_and_can_be_undon
 def test_checksum_files_of_both_forms_are_accepted(made, writing, form):
     import hashlib
 
-    data = shop.dump(made)
+    data = dump(made)
     key = shop.store(writing, "shop/c.sql", data, form.format(hashlib.sha256(data).hexdigest()))
     staged, _ = shop.carry_out(StageBackup(backup=key), writing)
     assert staged["rows"] == shop.contents(made).rows
@@ -85,35 +92,35 @@ def flipped(data):
 BAD = {
     "empty": (lambda lab: b"", None, "is empty (0 bytes)"),
     "blank": (lambda lab: b"\n\n", None, "is an empty file"),
-    "cut-plain": (lambda lab: shop.dump(lab)[:-300], None, "its end mark is missing"),
-    "cut-in-rows": (lambda lab: shop.dump(lab).partition(b"user 30")[0], None, "its end mark is missing"),
-    "cut-gzip": (lambda lab: shop.packed(shop.dump(lab))[:-20], None, "cut off or damaged"),
-    "cut-text-in-whole-gzip": (lambda lab: shop.packed(shop.dump(lab)[:-300]), None, "its end mark is missing"),
-    "cut-custom": (lambda lab: shop.dump(lab, "--format=custom")[:-2000], None, "cut off or damaged"),
-    "flipped-custom": (lambda lab: flipped(shop.dump(lab, "--format=custom")), None, "cut off or damaged"),
-    "flipped-gzip": (lambda lab: flipped(shop.packed(shop.dump(lab))), None, "cut off or damaged"),
-    "schema-only": (lambda lab: shop.dump(lab, "--schema-only"), None, "holds the schema only"),
-    "schema-only-custom": (lambda lab: shop.dump(lab, "-Fc", "-s"), None, "holds the schema only"),
-    "no-rows": (lambda lab: shop.dump(lab, name="hollow"), None, "all its tables are empty"),
-    "data-only": (lambda lab: shop.dump(lab, "--data-only"), None, "tables that it does not create"),
+    "cut-plain": (lambda lab: dump(lab)[:-300], None, "its end mark is missing"),
+    "cut-in-rows": (lambda lab: dump(lab).partition(b"user 30")[0], None, "its end mark is missing"),
+    "cut-gzip": (lambda lab: shop.packed(dump(lab))[:-20], None, "cut off or damaged"),
+    "cut-text-in-whole-gzip": (lambda lab: shop.packed(dump(lab)[:-300]), None, "its end mark is missing"),
+    "cut-custom": (lambda lab: dump(lab, "--format=custom")[:-2000], None, "cut off or damaged"),
+    "flipped-custom": (lambda lab: flipped(dump(lab, "--format=custom")), None, "cut off or damaged"),
+    "flipped-gzip": (lambda lab: flipped(shop.packed(dump(lab))), None, "cut off or damaged"),
+    "schema-only": (lambda lab: dump(lab, "--schema-only"), None, "holds the schema only"),
+    "schema-only-custom": (lambda lab: dump(lab, "-Fc", "-s"), None, "holds the schema only"),
+    "no-rows": (lambda lab: dump(lab, name="hollow"), None, "all its tables are empty"),
+    "data-only": (lambda lab: dump(lab, "--data-only"), None, "tables that it does not create"),
     "other-database": (
-        lambda lab: shop.dump(lab, "-Fc", name="elsewhere"),
+        lambda lab: dump(lab, "-Fc", name="elsewhere"),
         None,
         "was taken of elsewhere, this is shop",
     ),
-    "other-created": (lambda lab: shop.dump(lab, "--create", name="elsewhere"), None, "was taken of elsewhere"),
-    "lacking": (lambda lab: shop.dump(lab, "--exclude-table=auth.users"), None, "lacks auth.users"),
-    "tar": (lambda lab: shop.dump(lab, "--format=tar"), None, "tar format"),
-    "no-checksum": (lambda lab: shop.dump(lab), "", "neither a manifest nor a checksum file"),
-    "other-checksum": (lambda lab: shop.dump(lab), "a" * 64, "does not have its checksum"),
-    "checksum-of-another": (lambda lab: shop.dump(lab), f"{'a' * 64}  other.sql", "says nothing of"),
-    "no-checksum-at-all": (lambda lab: shop.dump(lab), "<html>", "not a SHA-256"),
+    "other-created": (lambda lab: dump(lab, "--create", name="elsewhere"), None, "was taken of elsewhere"),
+    "lacking": (lambda lab: dump(lab, "--exclude-table=auth.users"), None, "lacks auth.users"),
+    "tar": (lambda lab: dump(lab, "--format=tar"), None, "tar format"),
+    "no-checksum": (lambda lab: dump(lab), "", "neither a manifest nor a checksum file"),
+    "other-checksum": (lambda lab: dump(lab), "a" * 64, "does not have its checksum"),
+    "checksum-of-another": (lambda lab: dump(lab), f"{'a' * 64}  other.sql", "says nothing of"),
+    "no-checksum-at-all": (lambda lab: dump(lab), "<html>", "not a SHA-256"),
     "shell": (
-        lambda lab: shop.dump(lab).replace(b"\nCREATE", b"\n\\! touch /tmp/x\nCREATE", 1),
+        lambda lab: dump(lab).replace(b"\nCREATE", b"\n\\! touch /tmp/x\nCREATE", 1),
         None,
         "psql command \\!",
     ),
-    "newer": (lambda lab: shop.dump(lab).replace(b"base version 18", b"base version 99", 1), None, "PostgreSQL 99"),
+    "newer": (lambda lab: dump(lab).replace(b"base version 18", b"base version 99", 1), None, "PostgreSQL 99"),
 }
 
 
@@ -135,7 +142,7 @@ def test_a_backup_that_is_not_there_is_refused(made, writing):
 
 
 def test_a_stale_backup_is_refused_before_it_is_downloaded(made, writing):
-    key = shop.store(writing, "shop/old.sql", shop.dump(made))
+    key = shop.store(writing, "shop/old.sql", dump(made))
     with pytest.raises(Refused, match=r"h old, 1e-06 h are allowed"):
         StageBackup(backup=key, max_age_hours=0.000001).plan(writing)
 
@@ -166,7 +173,7 @@ def test_a_planning_run_plans_the_restore_before_anything_is_staged(made, writin
 def test_the_restore_takes_only_what_this_run_has_staged(made, writing):
     with pytest.raises(Refused, match="has no staged backup"):
         RestoreIntoNewDatabase(sha256="a" * 64).plan(writing)
-    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/x.sql", shop.dump(made))), writing)
+    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/x.sql", dump(made))), writing)
     with pytest.raises(Refused, match="is another one"):
         RestoreIntoNewDatabase(sha256="a" * 64).plan(writing)
     step = RestoreIntoNewDatabase(sha256=staged["sha256"])
@@ -184,7 +191,7 @@ def test_the_restore_takes_only_what_this_run_has_staged(made, writing):
     ],
 )
 def test_what_the_server_lacks_is_named_before_anything_is_made(made, writing, before, after, said):
-    data = shop.dump(made).replace(b"OWNER TO postgres", b"OWNER TO shop_owner").replace(before, after, 1)
+    data = dump(made).replace(b"OWNER TO postgres", b"OWNER TO shop_owner").replace(before, after, 1)
     staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/lack.sql", data)), writing)
     seen = shop.fingerprint(made)
     with pytest.raises(Refused, match=said):
@@ -194,7 +201,7 @@ def test_what_the_server_lacks_is_named_before_anything_is_made(made, writing, b
 
 @pytest.mark.parametrize("pack", [lambda data: data, shop.packed])
 def test_a_restore_that_fails_drops_its_database_and_leaves_the_live_one_alone(made, writing, pack):
-    data = shop.dump(made).replace(b"\nCREATE TYPE", b"\nSELECT 1/0;\nCREATE TYPE", 1)
+    data = dump(made).replace(b"\nCREATE TYPE", b"\nSELECT 1/0;\nCREATE TYPE", 1)
     staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/fails.sql", pack(data))), writing)
     before = shop.fingerprint(made)
     step = RestoreIntoNewDatabase(sha256=staged["sha256"])
@@ -208,7 +215,7 @@ def test_a_restored_database_that_differs_from_the_backup_is_dropped(made, writi
         b"\nCREATE FUNCTION public.lose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
         b"\nCREATE TRIGGER lose BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION public.lose();\nCOPY auth"
     )
-    data = shop.dump(made).replace(b"\nCOPY auth", trigger, 1)
+    data = dump(made).replace(b"\nCOPY auth", trigger, 1)
     staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/differs.sql", data)), writing)
     before = shop.fingerprint(made)
     step = RestoreIntoNewDatabase(sha256=staged["sha256"])
@@ -218,7 +225,7 @@ def test_a_restored_database_that_differs_from_the_backup_is_dropped(made, writi
 
 
 def test_a_database_of_the_new_name_is_never_restored_over(made, writing):
-    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/x.sql", shop.dump(made))), writing)
+    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/x.sql", dump(made))), writing)
     step = RestoreIntoNewDatabase(sha256=staged["sha256"])
     plan = step.plan(writing)
     with made.admin("postgres") as session:
@@ -235,7 +242,7 @@ def test_a_database_of_the_new_name_is_never_restored_over(made, writing):
 def test_settings_and_rights_of_the_live_database_are_given_to_the_new_one_and_their_values_are_in_no_message(
     made, writing
 ):
-    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/x.sql", shop.dump(made))), writing)
+    staged = shop.prepare(StageBackup(backup=shop.store(writing, "shop/x.sql", dump(made))), writing)
     restored, plan = shop.carry_out(RestoreIntoNewDatabase(sha256=staged["sha256"]), writing)
     with made.admin(NEW) as session:
         assert session.execute("SHOW search_path").fetchone() == {"search_path": '"$user", public, auth'}

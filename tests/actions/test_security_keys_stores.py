@@ -39,7 +39,7 @@ def openai(lab):
 
 @pytest.fixture
 def promoted(openai):
-    openai.until(StageKey, TryKey, PromoteKey)
+    openai.until(StageKey, PromoteKey)
     return openai
 
 
