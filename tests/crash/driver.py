@@ -18,6 +18,7 @@ from opslib.archive.store import Archive
 from opslib.errors import ExitCode, OpsError, Refused, UsageError
 from opslib.headless import notebooks
 from opslib.headless.asked import Asked
+from opslib.headless.kernel_zygote import PACKAGES, import_all
 from opslib.headless.resume import to_resume
 from opslib.headless.session import Session
 from opslib.redaction_patterns import rules
@@ -28,6 +29,7 @@ from tests.crash.steps import RUNBOOKS, steps
 
 def warm():
     """Load what every run loads at its first use: it is forked from a process that has all that."""
+    import_all(PACKAGES)
     importlib.import_module("botocore.exceptions")
     object_client._session().client("s3", region_name="us-east-1").close()
     rules()

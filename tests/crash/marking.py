@@ -14,12 +14,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import papermill  # noqa: F401 - loaded before any run is forked
-
 from opslib import settings
 from opslib.archive.store import Archive
 from opslib.errors import OpsError, Refused
-from opslib.headless import agreement, engine, notebooks, runner  # noqa: F401 - as above
+from opslib.headless import agreement, notebooks, runner, shell_engine  # noqa: F401 - loaded before any run is forked
 from opslib.headless.asked import Asked
 from opslib.headless.resume import to_resume
 from opslib.headless.session import Session
@@ -29,7 +27,7 @@ from opslib.runs import saved_plan
 from opslib.runs.locks import Locks
 from tests.crash.driver import outcome, tell, warm
 from tests.crash.marks import MARKS
-from tests.crash.points import Points
+from tests.crash.points import Points, file_of
 
 NOTEBOOK = "runbooks/try-things"
 PLACES = ("before intent", "after intent", "during act", "after act", "after done", "sealing", "anchoring")
@@ -43,6 +41,7 @@ _IN_JOURNAL = {
     ("applied", "return"): PLACES[4],
 }
 _CALLED = {("store.py", "_seal"): "sealing", ("anchor.py", "publish"): "anchoring", ("session.py", "_close"): "closing"}
+_NAMES = {"append", "halfway", *(name for _, name in _CALLED)}
 
 
 class Places(Points):
@@ -55,7 +54,7 @@ class Places(Points):
         self.session = None
 
     def __call__(self, frame, event, arg):
-        if event in ("call", "return") and (name := place(frame, event)):
+        if frame.f_code.co_name in _NAMES and event in ("call", "return") and (name := place(frame, event)):
             self.reach(name)
         super().__call__(frame, event, arg)
 
@@ -114,7 +113,7 @@ class Places(Points):
 def place(frame, event):
     """Return the name of the place that this call, or its return, is."""
     code = frame.f_code
-    file = code.co_filename.rpartition(os.sep)[2]
+    file = file_of(code)
     if (file, code.co_name) == ("journal.py", "append"):
         said = frame.f_locals
         return _IN_JOURNAL.get((said["event"], event)) if said["said"].get("step") == STRUCK else None

@@ -30,6 +30,8 @@ CALLS = {
     "fcntl": {"flock"},
     "_io": {"open"},
 }
+_MODULES = {name: {module for module, names in CALLS.items() if name in names} for name in set().union(*CALLS.values())}
+"""By a call's name: this is asked for every call that the interpreter makes, and most have another."""
 ON_FILES = {"open", "write", "fsync", "ftruncate", "close", "replace", "rename", "link", "unlink", "mkdir", "flock"}
 """What an injected error is tried at."""
 
@@ -50,6 +52,7 @@ TALK = {
     "npm.py": {"install"},
     "dev_server.py": {"start"},
 }
+_FILES = {name: {file for file, names in TALK.items() if name in names} for name in set().union(*TALK.values())}
 EFFECTS = {
     *("put_new", "delete_version", "_complete", "exchange", "apply_file", "roll_back_file"),
     *("bound", "set_memory", "set_ingress", "set_variable", "clone", "put_environment", "start"),
@@ -79,12 +82,12 @@ class Points:
 
     def __call__(self, frame, event, arg):
         if event == "c_call":
-            name = getattr(arg, "__name__", "")
-            if name in CALLS.get(getattr(arg, "__module__", None) or "", ()) and own(frame):
+            name = arg.__name__
+            if name in _MODULES and arg.__module__ in _MODULES[name] and own(frame):
                 self.at(name, name)
-        elif event in ("call", "return"):
+        elif event == "call" or event == "return":  # noqa: PLR1714 - of all that is asked here, this is asked most often
             code = frame.f_code
-            if code.co_name in TALK.get(code.co_filename.rpartition(os.sep)[2], ()) and own(frame):
+            if code.co_name in _FILES and file_of(code) in _FILES[code.co_name] and own(frame):
                 if event == "return" and code.co_name in EFFECTS and code.co_code[frame.f_lasti] == RETURN:
                     self.tell({"did": code.co_name, "what": what(frame)})
                 self.at(f"{event} {code.co_name}", "")
@@ -142,6 +145,11 @@ def fill(room):
                 continue
     finally:
         os.close(handle)
+
+
+def file_of(code):
+    """Return the name of the file that the code stands in, without its folder."""
+    return code.co_filename.rpartition(os.sep)[2]
 
 
 def own(frame):
