@@ -85,7 +85,7 @@ class Points:
             name = arg.__name__
             if name in _MODULES and arg.__module__ in _MODULES[name] and own(frame):
                 self.at(name, name)
-        elif event == "call" or event == "return":  # noqa: PLR1714 - of all that is asked here, this is asked most often
+        elif event == "call" or event == "return":
             code = frame.f_code
             if code.co_name in _FILES and file_of(code) in _FILES[code.co_name] and own(frame):
                 if event == "return" and code.co_name in EFFECTS and code.co_code[frame.f_lasti] == RETURN:

@@ -1,6 +1,7 @@
 import json
 import os
 import tempfile
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,10 +16,11 @@ from opslib.systems.postgres import connect
 from opslib.systems.target import WriteTarget
 from tests.descriptions import as_production
 from tests.kubernetes import ClusterDoors
+from tests.scale import NIGHTLY
 from tests.signing import APPROVER, Keys
 from tests.vendors import Doors
 
-ROWS = 20_000
+ROWS = 3_000
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,21 +29,85 @@ def _warm(zygote):
         yield
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory):
-    """A lab of a file's own, without background load, and an archive: what another file's runbooks did is not there."""
+class Shared:
+    """The lab of this test process that files share which leave it as it was; made at the first use.
+
+    It is handed on as it was made: where a file leaves it otherwise after all, the next file gets another.
+    """
+
+    def __init__(self):
+        self._stack = ExitStack()
+        self._lab, self._made = None, ""
+
+    def lab(self):
+        if self._lab is None:
+            self._lab = self._stack.enter_context(started())
+            self._made = self._state()
+        return self._lab
+
+    def back(self):
+        with suppress(Exception):  # one that cannot be asked is not as it was
+            if self._state() == self._made:
+                return
+        self.close()
+
+    def close(self):
+        self._lab = None
+        self._stack.close()
+
+    def _state(self):
+        settings, folder = self._lab.settings(), self._lab.folder
+        files = [folder / "target.env", settings.allowed_signers, *sorted(folder.rglob(".git/refs/heads/main"))]
+        with redis.Redis.from_url(settings.cache_url.reveal()) as cache:
+            bounds = cache.config_get("maxmemory*")
+        return [state_of(settings), *(path.read_text() for path in files), bounds]
+
+
+@contextmanager
+def described(lab):
+    """Let this be the lab that everything here means."""
+    kept = os.environ.get("OPS_LAB")
+    os.environ["OPS_LAB"] = str(lab.folder)
+    try:
+        yield
+    finally:
+        os.environ.pop("OPS_LAB") if kept is None else os.environ.update({"OPS_LAB": kept})
+
+
+@contextmanager
+def started():
+    """Have a lab of one's own, without background load."""
     with tempfile.TemporaryDirectory(prefix="opslib-house-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
-        kept = os.environ.get("OPS_LAB")
-        os.environ |= {"OPS_LAB": f"{folder}/lab", "LAB_LOAD_PER_SECOND": "0"}
+        os.environ["LAB_LOAD_PER_SECOND"] = "0"
         lab = Lab(Path(folder) / "lab")
         try:
-            lab.up(ROWS)
-            archive = tmp_path_factory.mktemp("house") / "archive"
-            yield SimpleNamespace(lab=lab, settings=lab.settings(), archive=archive)
+            with described(lab):
+                lab.up(ROWS)
+            yield lab
         finally:
             lab.down()
-            os.environ.pop("OPS_LAB") if kept is None else os.environ.update({"OPS_LAB": kept})
+
+
+@pytest.fixture(scope="session")
+def shared():
+    made = Shared()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def house(request, shared, tmp_path_factory):
+    """A lab of a file's own and an archive: what another file's runbooks did is not there.
+
+    A file that says ``SHARES`` leaves its lab as it was, and by day shares it with others that do.
+    """
+    shares = getattr(request.module, "SHARES", False) and not NIGHTLY
+    with nullcontext(shared.lab()) if shares else started() as lab, described(lab):
+        archive = tmp_path_factory.mktemp("house") / "archive"
+        yield SimpleNamespace(lab=lab, settings=lab.settings(), archive=archive)
+    if shares:
+        shared.back()
 
 
 @pytest.fixture
@@ -58,17 +124,16 @@ def run(house):
 @pytest.fixture
 def fingerprint(house):
     """Return what can be changed, as one value: databases, keys, object versions, the vendors' and cluster's state."""
+    return lambda: state_of(house.settings)
 
-    def take():
-        settings = house.settings
-        with connect(settings.database_url.with_path("postgres"), "fingerprint") as server:
-            names = server.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
-        databases = {row["datname"]: content(settings.database_url.with_path(row["datname"])) for row in names}
-        vendors, cluster = Doors(settings).state(), ClusterDoors(settings).specs()
-        held = keys(settings.cache_url.reveal())
-        return json.dumps([databases, held, objects(settings), vendors, cluster], default=str)
 
-    return take
+def state_of(settings):
+    with connect(settings.database_url.with_path("postgres"), "fingerprint") as server:
+        names = server.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
+    databases = {row["datname"]: content(settings.database_url.with_path(row["datname"])) for row in names}
+    vendors, cluster = Doors(settings).state(), ClusterDoors(settings).specs()
+    held = keys(settings.cache_url.reveal())
+    return json.dumps([databases, held, objects(settings), vendors, cluster], default=str)
 
 
 def content(url):

@@ -13,6 +13,7 @@ from tests.notebooks.recorded import verdicts
 from tests.watchers import watchers
 
 NAME = "diagnostics/application"
+SHARES = True
 CHECKS = {fault.check for fault in FAULTS}
 HOSTILE = "/x/%3Cscript%3Ealert(1)%3C/script%3E%1B%5B2J"
 

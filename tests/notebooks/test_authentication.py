@@ -11,6 +11,7 @@ from tests.scale import nightly
 from tests.supabase import project
 
 NAME = "diagnostics/authentication"
+SHARES = True
 DESIGN = "authentication-lifetimes"
 CHECKS = {
     *("authentication-way", "authentication-cookies", "authentication-redirects", DESIGN, "supabase-clock"),

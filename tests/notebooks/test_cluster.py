@@ -9,6 +9,7 @@ from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 
 NAME = "diagnostics/cluster"
+SHARES = True
 CHECKS = {
     *("cluster-named", "cluster-pods", "cluster-rollouts", "cluster-images", "cluster-warnings", "cluster-node-use"),
     *("cluster-pod-use", "cluster-room", "cluster-quota", "cluster-autoscalers", "cluster-disruption-budgets"),

@@ -11,6 +11,7 @@ from tests.vendors import Doors
 from tests.workflows import Repository
 
 NAME = "diagnostics/delivery"
+SHARES = True
 CHECKS = {
     *("workflow-last-run", "delivery-run-stages", "delivery-stages", "delivery-scenarios", "delivery-change-detection"),
     *("delivery-actions-pinned", "delivery-filters", "workflow-takes-input", "delivery-change", "delivery-uncovered"),

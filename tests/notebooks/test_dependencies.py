@@ -9,6 +9,7 @@ from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 
 NAME = "diagnostics/dependencies"
+SHARES = True
 CHECKS = {
     "dependencies-vendors",
     "dependencies-names",

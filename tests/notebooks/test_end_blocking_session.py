@@ -16,6 +16,7 @@ from tests.scale import nightly
 from tests.waiting import until
 
 NAME = "runbooks/end-blocking-session"
+SHARES = True
 FAULT = find("blocked-sessions")
 
 

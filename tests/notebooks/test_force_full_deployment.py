@@ -13,6 +13,7 @@ from tests.scale import nightly
 from tests.workflows import repository
 
 NAME = "runbooks/force-full-deployment"
+SHARES = True
 GIVEN = ("minutes=1",)
 
 

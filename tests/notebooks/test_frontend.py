@@ -12,6 +12,7 @@ from tests.scale import nightly
 from tests.vendors import Doors
 
 NAME = "diagnostics/frontend"
+SHARES = True
 PAINTED = "front-end-first-paint"
 CHECKS = {
     *("front-end-live", "front-end-served", "front-end-whole", "front-end-former-files", "front-end-size"),

@@ -12,6 +12,7 @@ from tests.scale import nightly
 from tests.watchers import watchers
 
 NAME = "diagnostics/observability"
+SHARES = True
 CHECKS = {fault.check for fault in FAULTS}
 WATCHERS = ("prometheus", "alertmanager", "grafana", "jaeger")
 HOSTILE = "<script>alert(1)</script>\x1b[2J"

@@ -21,6 +21,7 @@ from tests.scale import nightly
 from tests.sites import line, record, zone_doors
 
 NAME = "disaster/recover-everything"
+SHARES = True
 WHOLE = Path(__file__).resolve().parents[2] / "notebooks" / f"{NAME}.ipynb"
 CELLS = ("what-this-is", "parameters", "begin", "api-name", "recovery-site", "switch-site", "api-name-after", "finish")
 GIVEN = ("lead_api_to=recovery", "wait_seconds=20")

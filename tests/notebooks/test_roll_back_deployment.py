@@ -22,6 +22,7 @@ from tests.scale import NIGHTLY, first, nightly
 from tests.vendors import Doors
 
 NAME = "runbooks/roll-back-deployment"
+SHARES = True
 STEP = "roll-back"
 
 

@@ -22,6 +22,7 @@ from tests.kubernetes import ClusterDoors, replicas
 from tests.scale import nightly
 
 NAME = "runbooks/scale-for-high-traffic"
+SHARES = True
 GIVEN = ("settle_seconds=0.5", "cache_megabytes=96", "cache_policy=volatile-ttl")
 STEPS = ["scale-api", "scale-workers", "set-cache-memory"]
 

@@ -12,6 +12,7 @@ from tests.notebooks.recorded import verdicts
 from tests.scale import nightly
 
 NAME = "diagnostics/sdui"
+SHARES = True
 STORED = ("sdui-version", "sdui-schema", "sdui-registry", "sdui-markup", "sdui-tenant")
 CHECKS = {*STORED, "front-end-whole", "front-end-former-files", "sdui-opened", "sdui-unseen", "sdui-reported"}
 UNSEEN = {} if shutil.which("chromium") else {"sdui-opened": "UNKNOWN"}

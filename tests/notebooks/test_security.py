@@ -11,6 +11,7 @@ from tests.scale import nightly
 from tests.vendors import Doors
 
 NAME = "diagnostics/security"
+SHARES = True
 HONEST = {"security-tracked-env", "incident-rotation"}
 """What the lab itself lacks: its template leads a key into the browser, and its secret has no rotation function."""
 CHECKS = {

@@ -9,6 +9,7 @@ from tests.notebooks.recorded import verdicts
 from tests.supabase import project
 
 NAME = "diagnostics/supabase"
+SHARES = True
 CHECKS = {
     *("supabase-project", "supabase-services", "supabase-name", "supabase-reach", "dependencies-certificates"),
     *("supabase-keys", "supabase-apikey", "supabase-clock", "supabase-tables", "supabase-cors", "supabase-network"),
