@@ -1,13 +1,15 @@
 """Triage as people run it: a quiet evening, a fault that is named first, and a lab that is broken in many places."""
 
 import json
+import shutil
 
 import pytest
 
 from opslib.archive.verify import verify
 from opslib.lab.broken import find
 from opslib.redaction import Redactor
-from tests.scale import nightly
+from opslib.systems.program_inputs import BROWSERS, TOOLS
+from tests.scale import NIGHTLY, nightly
 
 NAME = "diagnostics/triage"
 
@@ -37,6 +39,20 @@ def broken(house):
     yield make
     for one in made:
         one.mend(house.settings)
+
+
+@pytest.fixture(autouse=True)
+def without_browser(tmp_path, monkeypatch):
+    """By day no page is opened in a browser, the dearest part of a triage: its areas' own files do that."""
+    if NIGHTLY:
+        return
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in TOOLS:
+        if name not in BROWSERS and (found := shutil.which(TOOLS[name])):
+            (programs / TOOLS[name]).unlink(missing_ok=True)
+            (programs / TOOLS[name]).symlink_to(found)
+    monkeypatch.setenv("PATH", str(programs))
 
 
 def test_a_quiet_evening_looks_at_all_areas_and_changes_nothing(house, run, fingerprint):
