@@ -17,13 +17,14 @@ import pytest
 
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
-from opslib.headless import agreement, runner
+from opslib.headless import agreement
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.lab.vendors.github import MAIN
 from opslib.lab.vendors.product import git
 from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
+from tests import backup_place
 from tests.hosters import of
 from tests.scale import first, nightly
 from tests.vendors import Doors
@@ -38,8 +39,8 @@ def backed_up(house):
     """A proven backup of this hour, and the checkout as the lab wrote it."""
     files = Path(house.settings.migrations)
     kept = shutil.copytree(files, files.parent.parent / "kept-supabase")
-    assert runner.run("runbooks/back-up-database", (), "lab", house.archive)["state"] == "finished"
-    yield
+    with backup_place.backed_up(house.settings):
+        yield
     shutil.rmtree(files)
     shutil.move(kept, files)
 
@@ -90,7 +91,8 @@ def pending(house):
     return 10 - len(rows)
 
 
-def test_the_plan_names_commit_files_and_way_back_and_changes_nothing(house, run, fingerprint, vercel):
+def planned(run, fingerprint, vercel):
+    """Plan it and return the run: it names commit, files and way back, and changes nothing."""
     before = fingerprint()
     result, folder = run(NAME, *SHORT, mode="plan")
     assert fingerprint() == before
@@ -100,12 +102,13 @@ def test_the_plan_names_commit_files_and_way_back_and_changes_nothing(house, run
     assert saved.step("deploy").after["commit"] == MAIN
     assert vercel.ids["now"] in saved.step("deploy").undo
     assert "Here the run will watch for 0.05 minutes" in (folder / "report.html").read_text()
+    return result["run"]
 
 
-def test_what_was_planned_goes_live_and_is_watched_and_is_taken_back_whole(house, run, vercel):
-    planned, _ = run(NAME, *SHORT, mode="plan")
+def test_what_was_planned_goes_live_and_is_watched_and_is_taken_back_whole(house, run, fingerprint, vercel):
+    plan = planned(run, fingerprint, vercel)
     with traffic(house):
-        result = agreement.apply(planned["run"], "lab", house.archive)
+        result = agreement.apply(plan, "lab", house.archive)
     folder = Path(result["report"]).parent
     assert result["state"] == "finished", result["reason"]
     found = results(folder)

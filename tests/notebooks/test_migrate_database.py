@@ -8,12 +8,13 @@ import pytest
 
 from opslib.archive.verify import verify
 from opslib.errors import Refused
-from opslib.headless import agreement, runner
+from opslib.headless import agreement
 from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.probes import database_rehearsals
 from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
+from tests import backup_place
 from tests.scale import nightly
 
 NAME = "runbooks/migrate-database"
@@ -46,8 +47,8 @@ def backed_up(house):
     shutil.rmtree(database_rehearsals.folder(), ignore_errors=True)  # another file's tests may have rehearsed here
     files = Path(house.settings.migrations)
     kept = shutil.copytree(files, files.parent.parent / "kept-supabase")
-    assert runner.run("runbooks/back-up-database", (), "lab", house.archive)["state"] == "finished"
-    yield
+    with backup_place.backed_up(house.settings):
+        yield
     shutil.rmtree(files)
     shutil.move(kept, files)
 
