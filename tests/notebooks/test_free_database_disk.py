@@ -47,7 +47,9 @@ def results(folder):
     return [(one["check"], one["verdict"]) for one in found]
 
 
-def test_a_plan_names_the_slot_and_changes_nothing(run, house, full, fingerprint):
+def test_a_plan_names_the_slot_and_one_that_nobody_has_forgotten_is_refused_and_nothing_is_changed(
+    run, house, full, fingerprint
+):
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         write(house)
     before = fingerprint()
@@ -55,6 +57,9 @@ def test_a_plan_names_the_slot_and_changes_nothing(run, house, full, fingerprint
     assert result["state"] == "finished", result["reason"]
     (step,) = json.loads((folder / "plan.json").read_text())["steps"]
     assert (step["plan"]["effect"], step["plan"]["before"]["slot"]) == ("destructive", SLOT)
+    result, _ = run(NAME, "minutes=1", mode="plan")
+    assert (result["state"], result["exit_code"]) == ("refused", 4)
+    assert "without a consumer" in result["reason"]
     assert (fingerprint(), slots(house)) == (before, [SLOT])
 
 
@@ -70,12 +75,6 @@ def test_it_is_dropped_the_disk_has_room_and_everybody_may_write_again(run, hous
     write(house)
     assert fingerprint() == before
     assert undo(result["run"], house.archive)["exit_code"] != 0
-
-
-def test_a_slot_that_nobody_has_forgotten_is_refused(run, full):
-    result, _ = run(NAME, "minutes=1", mode="plan")
-    assert (result["state"], result["exit_code"]) == ("refused", 4)
-    assert "without a consumer" in result["reason"]
 
 
 @nightly

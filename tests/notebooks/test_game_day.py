@@ -24,6 +24,7 @@ from tests.scale import nightly
 from tests.signing import Keys
 from tests.waiting import until
 
+SHARES = True
 NAME, DAY = "reviews/game-day", "2026-q4"
 OF_PEOPLE = (
     "words",

@@ -13,7 +13,6 @@ from opslib.runs.saved_plan import parse
 from opslib.systems.postgres import connect
 
 NAME = "runbooks/maintain-database"
-SHARES = True
 
 
 def ask(house, text):

@@ -22,6 +22,7 @@ from tests.vendors import Doors
 from tests.waiting import until
 
 NAME = "runbooks/respond-to-security-incident"
+SHARES = True
 STEPS = [
     "preserve-evidence",
     "preserve-logs",
@@ -201,7 +202,8 @@ def logged(result):
     return {log["pod"] for log in json.loads(manifest.read_text())["logs"]}
 
 
-def test_the_plan_says_who_may_come_in_before_and_after_and_changes_nothing(run, cluster, doors, fingerprint):
+def contained(run, cluster, fingerprint):
+    """Plan it and return the run: it says who may come in before and after, and changes nothing."""
     before, pods = fingerprint(), cluster.pods_of("api-server")
     planned, folder = run(NAME, *CONTAINED, mode="plan")
     assert planned["state"] == "finished", planned["reason"]
@@ -213,12 +215,12 @@ def test_the_plan_says_who_may_come_in_before_and_after_and_changes_nothing(run,
         "debug",
     )
     assert "from 0.0.0.0/0" in (folder / "report.html").read_text()
+    return planned["run"]
 
 
-def test_what_was_planned_is_contained_after_the_logs_were_kept_and_is_undone(run, house, cluster, doors):
+def test_what_was_planned_is_contained_after_the_logs_were_kept_and_is_undone(run, house, cluster, doors, fingerprint):
     before, old = cluster.specs(), cluster.pods_of("api-server")
-    planned, _ = run(NAME, *CONTAINED, mode="plan")
-    result = agreement.apply(planned["run"], "lab", house.archive)
+    result = agreement.apply(contained(run, cluster, fingerprint), "lab", house.archive)
     assert (result["state"], result["exit_code"]) == ("finished", 1), result["reason"]
     assert (let_in(cluster, BAD), let_in(cluster, "192.0.2.70"), let_in(cluster, GOOD)) == (False, False, True)
     assert variables(cluster) == ["debug"]

@@ -21,6 +21,7 @@ from tests.scale import first, nightly
 from tests.supabase import digest
 
 NAME = "runbooks/rotate-api-keys"
+SHARES = True
 GIVEN = ("soak_minutes=0.02", "look_seconds=0.3", "wait_seconds=60", "confirm_minutes=1", "revoke_seconds=60")
 STEPS = ["stage-key", "try-key", "promote-key", "set-function-key", "set-hosting-key", "rebuild-front-end"]
 STEPS += ["set-cluster-key", "revoke-old-key"]
@@ -92,7 +93,8 @@ def hold(house, *keys):
     assert [name for name, data in read.items() if any(part in data for part in parts)] == []
 
 
-def test_a_plan_names_every_store_and_changes_nothing(run, fingerprint, there):
+def planned(run, fingerprint, there):
+    """Plan it and return the run: every store is named, and nothing is changed."""
     before, standing, held = fingerprint(), there.kept.values(), there.pods.held()
     result, folder = run(NAME, *GIVEN, mode="plan")
     assert result["state"] == "finished", result["reason"]
@@ -101,12 +103,13 @@ def test_a_plan_names_every_store_and_changes_nothing(run, fingerprint, there):
     assert [step.step for step in saved.steps] == STEPS
     assert [step.plan.touches for step in saved.steps] == [2, 0, 1, 1, 0, 0, 3, 1]
     assert saved.step("revoke-old-key").before["named"] == "valuecanvas-production"
+    return result["run"]
 
 
-def test_what_was_planned_is_applied_to_its_end_and_no_byte_holds_a_key(run, house, there):
-    planned, _ = run(NAME, *GIVEN, mode="plan")
+def test_what_was_planned_is_applied_to_its_end_and_no_byte_holds_a_key(run, house, fingerprint, there):
+    plan = planned(run, fingerprint, there)
     with person(house):
-        result = agreement.apply(planned["run"], "lab", house.archive)
+        result = agreement.apply(plan, "lab", house.archive)
     assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
     folder = Path(result["report"]).parent
     assert verdicts(folder) == dict.fromkeys(STEPS, "OK")

@@ -14,6 +14,7 @@ from tests.scale import first, nightly
 from tests.signing_keys import CURRENT, OLDER, signers
 
 ROTATE, REVOKE = "runbooks/rotate-signing-keys", "runbooks/revoke-signing-key"
+SHARES = True
 GIVEN = ("publish_minutes=0.01", "look_seconds=0.2")
 STEPS = ["prepare-signing-key", "rotate-signing-key", "try-signing-key"]
 

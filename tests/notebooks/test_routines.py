@@ -19,6 +19,8 @@ from tests.scale import nightly
 from tests.shut import closed, closed_port
 from tests.signing import Keys
 
+SHARES = True
+
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):

@@ -16,12 +16,14 @@ from opslib.headless.undo import undo
 from opslib.lab.vendors import product
 from opslib.systems import dev_server
 from tests.headless.canaries import traces
+from tests.notebooks.recorded import verdicts
 from tests.scale import first, nightly
 from tests.waiting import until
 from tests.workspaces import developers_vault, needs_npm, tree
 
 pytestmark = needs_npm
 NAME = "runbooks/set-up-environment"
+SHARES = True
 CANARY = "cAnary7Kiwi9Qz-5Hd8Wq1Xv6Np-of-the-developers"
 """Holds what the canaries' own search looks for."""
 
@@ -92,6 +94,15 @@ def test_a_plan_names_the_commit_shows_no_value_and_changes_nothing(run, house, 
     sound(house)
 
 
+def found_well(run):
+    """Assert that who looks at the environment finds it as it was set up."""
+    _, folder = run("diagnostics/environment")
+    found = verdicts(folder)
+    well = ("tools", "checkout", "variables", "privacy", "apart", "development")
+    assert {found[f"environment-{name}"] for name in well} == {"OK"}
+    assert found["environment-scripts"] == "WARNING"
+
+
 def test_it_is_set_up_taken_back_and_no_value_is_in_any_byte_or_argument(run, house, there):
     with Arguments() as arguments:
         result, _ = run(NAME)
@@ -101,6 +112,14 @@ def test_it_is_set_up_taken_back_and_no_value_is_in_any_byte_or_argument(run, ho
     assert CANARY in (there / ".env.local").read_text()
     assert product.git(there, "status", "--porcelain") == ""
     assert dev_server.find(result["run"]) is not None
+    found_well(run)
+    # Work that was done since keeps the undo from removing it.
+    (there / "thesis.txt").write_text("mine")
+    taken = undo(result["run"], house.archive)
+    assert taken["exit_code"] == 4
+    assert "first 'thesis.txt'" in taken["reason"]
+    assert (there / "thesis.txt").read_text() == "mine"
+    (there / "thesis.txt").unlink()
     taken = undo(result["run"], house.archive)
     assert taken["exit_code"] == 0, taken["reason"]
     assert dev_server.find(result["run"]) is None
@@ -126,18 +145,6 @@ def test_somebodys_checkout_with_work_in_it_is_refused_and_stays_whole(run, hous
     assert "changed files, first 'package.json'" in result["reason"]
     assert tree(there) == before
     shutil.rmtree(there)
-
-
-def test_work_that_was_done_since_keeps_the_undo_from_removing_it(run, house, there):
-    result, _ = run(NAME)
-    (there / "thesis.txt").write_text("mine")
-    taken = undo(result["run"], house.archive)
-    assert taken["exit_code"] == 4
-    assert "first 'thesis.txt'" in taken["reason"]
-    assert (there / "thesis.txt").read_text() == "mine"
-    (there / "thesis.txt").unlink()
-    assert undo(result["run"], house.archive)["exit_code"] == 0
-    assert not there.exists()
 
 
 FAILURES = {
