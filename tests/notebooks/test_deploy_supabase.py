@@ -14,7 +14,6 @@ from tests.supabase import digest, project
 from tests.vaults import shelf
 
 NAME = "runbooks/deploy-supabase"
-SHARES = True
 OLD = "tg-v1-old-9f3Kq7Zr2Lm8"
 NEW = "tg-cAnary7Kiwi9Qz-5Hd8Wq1Xv6Np"
 """Holds what the canaries' own search looks for."""
