@@ -339,6 +339,16 @@ def test_a_key_without_the_role_by_name_gives_none(world, who):
     assert world.collect().mandates == ()
 
 
+def test_a_key_that_has_expired_since_gives_none_any_more(world):
+    path = world.give("ben")
+    assert path == world.folder / "ben@valuecanvas.mandate"
+    for until, counts in ((MOMENT + timedelta(minutes=1), 1), (MOMENT - timedelta(minutes=1), 0)):
+        world.signers.write_text(world.keys.line("ben", f'{ROLE},valid-before="{until:%Y%m%d%H%M%S}Z"'))
+        found = world.collect()
+        assert len(found.mandates) == counts, found.refusals
+    assert "has expired" in found.refusals[0]
+
+
 def test_a_lost_key_still_takes_back_what_it_revoked_before(world):
     world.give("ben", **REVOKED)
     _revoke_key(world)
