@@ -45,13 +45,13 @@ def judge(*approvals, of=None, environment="production", requesters=(), unattend
 # The statement
 
 
-@settings(max_examples=count(100, 5000), deadline=None)
+@settings(max_examples=count(50, 5000), deadline=None)
 @given(APPROVALS)
 def test_a_statement_is_read_back_as_it_was_written(one):
     assert parse(one.encode()) == one
 
 
-@settings(max_examples=count(200, 20000), deadline=None)
+@settings(max_examples=count(80, 20000), deadline=None)
 @given(APPROVALS, st.data())
 def test_a_statement_with_one_byte_changed_is_another_one_or_none(one, data):
     statement = bytearray(one.encode())
@@ -65,7 +65,7 @@ def test_a_statement_with_one_byte_changed_is_another_one_or_none(one, data):
     assert other.encode() == bytes(statement)
 
 
-@settings(max_examples=count(200, 20000), deadline=None)
+@settings(max_examples=count(80, 20000), deadline=None)
 @given(st.binary(max_size=600))
 def test_other_bytes_end_in_a_value_error_and_in_nothing_else(data):
     with pytest.raises(ValueError):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -14,6 +14,7 @@ from opslib.runs.display import MIME, Note, Summary, bundle, html_of
 from opslib.runs.tables import MOST_ROWS
 from tests.archive import samples
 from tests.archive.harmless import Page
+from tests.scale import count
 
 SUMMARY = Summary(
     run="r-1", notebook="diagnostics/database", environment="lab", verdict="OK", counts={"OK": 3}, steps=0
@@ -196,6 +197,7 @@ def test_a_drawing_that_was_tampered_with_is_withheld_and_its_words_stay():
 
 
 @pytest.mark.parametrize("kind", [*VALUES, "something-else"])
+@settings(max_examples=count(40, 400), deadline=None)
 @given(value=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=8))
 def test_any_json_becomes_html_without_an_error_and_without_script(kind, value):
     page = Page(html_of(kind, value))
