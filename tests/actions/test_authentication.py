@@ -6,10 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from opslib.actions.authentication import RevokeSessions
-from opslib.actions.base import Outcome
 from opslib.actions.security import PreserveEvidence
 from opslib.errors import Refused, StepFailed
-from opslib.model import UNKNOWN_UNTIL, Effect, Repeat, Verdict
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Repeat, Verdict
 from opslib.systems.target import WriteTarget
 from tests.databases import standby, with_settings
 from tests.incidents import RUN, carry_out, people, places, quiet

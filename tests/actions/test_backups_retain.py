@@ -3,9 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from opslib.actions.backups import ApplyRetention
-from opslib.actions.base import Outcome
 from opslib.errors import Refused
-from opslib.model import Effect, Verdict
+from opslib.model import Effect, Outcome, Verdict
 from tests.backup_place import place as make_place
 from tests.backup_place import quiet
 

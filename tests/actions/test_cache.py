@@ -7,10 +7,9 @@ import pytest
 import redis
 from pydantic import ValidationError
 
-from opslib.actions.base import Outcome
 from opslib.actions.cache import ClearFamily
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.redaction import CacheUrl
 from opslib.runs.saved_plan import moved
 from opslib.systems.cache_commands import reader_rules

@@ -2,10 +2,9 @@
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.cache import SetCacheMemory
 from opslib.errors import Refused, Unreachable
-from opslib.model import Effect, Verdict
+from opslib.model import Effect, Outcome, Verdict
 from opslib.redaction import CacheUrl
 from opslib.systems.cache_commands import reader_rules
 from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget

@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.cache import RestartCache
 from opslib.checks.cache import workload
 from opslib.errors import Refused, StepFailed
 from opslib.lab.broken import find
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.probes.cache_workload import by_server, by_spec
 from opslib.runs import reading
 from opslib.systems.cache import CacheUnreachable

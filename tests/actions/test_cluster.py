@@ -5,10 +5,9 @@ from contextlib import closing
 import pytest
 from pydantic import ValidationError
 
-from opslib.actions.base import Outcome
 from opslib.actions.cluster import ScaleDeployment
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.runs.saved_plan import moved
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.kubernetes import NAMESPACE, ClusterDoors, replicas

@@ -2,11 +2,10 @@
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.cluster import SetAuditLevel
 from opslib.actions.security import PreserveLogs
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.runs.saved_plan import moved
 from tests.incidents import carry_out, places, quiet
 from tests.kubernetes import NAMESPACE, ClusterDoors, replicas

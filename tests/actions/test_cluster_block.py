@@ -3,13 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
-from opslib.actions.base import Outcome
 from opslib.actions.cluster import BlockAddresses
 from opslib.actions.cluster_policies import POLICY
 from opslib.actions.security import PreserveLogs
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.lab.cluster.service import OPERATORS
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.runs.saved_plan import moved
 from tests.incidents import RUN, carry_out, places, quiet
 from tests.kubernetes import NAMESPACE, ClusterDoors

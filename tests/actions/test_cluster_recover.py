@@ -2,13 +2,12 @@
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.cluster import RecoverDeployment
 from opslib.actions.cluster_recover_parts import differences
 from opslib.errors import Refused, SettingsError, StepFailed, Unreachable
 from opslib.lab.broken import find
 from opslib.lab.broken.revision import BAD, GOOD
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.runs.saved_plan import moved
 from opslib.systems.kubernetes_history import HASH, ReplicaSet
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

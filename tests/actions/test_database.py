@@ -5,10 +5,9 @@ from contextlib import contextmanager
 import pytest
 from pydantic import ValidationError
 
-from opslib.actions.base import Outcome
 from opslib.actions.database import CreateIndex, DropInvalidIndexes, RefreshViews, VacuumTables
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 from tests.databases import schema, standby
 from tests.waiting import until

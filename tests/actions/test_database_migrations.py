@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.database import (
     ApplyDestructiveMigrations,
     ApplyMigrations,
@@ -15,7 +14,7 @@ from opslib.actions.database import (
     roll_back_migration,
 )
 from opslib.errors import Refused, StepFailed
-from opslib.model import UNKNOWN_UNTIL, Effect, Repeat, Verdict
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Repeat, Verdict
 from opslib.runs.approval import needed, require
 from opslib.systems.postgres_migrations import Limits
 from tests.migration_place import DUE, DUE_DOWN, DUE_UP, NOTES, NOTES_DOWN, NOTES_UP, bench

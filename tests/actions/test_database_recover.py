@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.database import BringBackRows, RecoverToMoment
 from opslib.actions.database_recover import bad_commit
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
-from opslib.model import now
+from opslib.model import Outcome, now
 from opslib.systems.target import PlanTarget, WriteTarget
 from tests import specs
 from tests.backup_place import place, quiet

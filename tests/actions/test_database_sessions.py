@@ -6,12 +6,11 @@ from contextlib import contextmanager, suppress
 import psycopg
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.database import EndBlockingSession
 from opslib.actions.database_sessions import root_of
 from opslib.errors import Refused
 from opslib.lab.broken import find
-from opslib.model import Effect, Verdict
+from opslib.model import Effect, Outcome, Verdict
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.waiting import until
 from tests.workspaces import quiet

@@ -2,11 +2,10 @@
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.database import DropForgottenSlot
 from opslib.actions.database_slots import chosen
 from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Verdict
+from opslib.model import Effect, Outcome, Verdict
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.workspaces import quiet
 

@@ -2,12 +2,11 @@
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.delivery import DispatchWorkflow
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.lab.vendors.github import FILE, MAIN, PLAIN
 from opslib.lab.vendors.github_runs import JOBS
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.scale import first
 from tests.workflows import repository

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.delivery import ApplyInfrastructure
 from opslib.errors import Refused, StepFailed, UsageError
 from opslib.lab.vendors import product
-from opslib.model import Effect, Verdict
+from opslib.model import Effect, Outcome, Verdict
 from opslib.redaction import Redactor
 from opslib.runs.saved_plan import moved
 from opslib.systems import terraform as program

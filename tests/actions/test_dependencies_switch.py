@@ -2,11 +2,10 @@
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.dependencies import SwitchSite
 from opslib.errors import Refused, Unreachable
 from opslib.lab.broken.dependencies import DEAD, name_wrong
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.runs.saved_plan import moved
 from opslib.systems.target import PlanTarget
 from tests.incidents import carry_out, places, quiet

@@ -8,7 +8,6 @@ import socket
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.environment import CloneRepository, InstallPackages, StartDevServer, WriteEnvironmentFile
 from opslib.actions.environment_clone import not_production
 from opslib.canonical import canonical
@@ -17,7 +16,7 @@ from opslib.lab import development
 from opslib.lab.development import key
 from opslib.lab.production import dummy
 from opslib.lab.vendors import product
-from opslib.model import UNKNOWN_UNTIL, Verdict
+from opslib.model import UNKNOWN_UNTIL, Outcome, Verdict
 from opslib.runs.saved_plan import moved
 from opslib.systems import dev_server
 from opslib.systems.target import PlanTarget

@@ -7,11 +7,10 @@ from contextlib import ExitStack, closing
 import pytest
 from pydantic import ValidationError
 
-from opslib.actions.base import Outcome
 from opslib.actions.frontend import RollBackFrontEnd
 from opslib.canonical import to_json
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.runs.evidence import plan_of
 from opslib.runs.saved_plan import moved
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

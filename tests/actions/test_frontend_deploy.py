@@ -5,11 +5,10 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.frontend import DeployFrontEnd
 from opslib.errors import Refused, StepFailed, Unreachable
 from opslib.lab.vendors.github import MAIN
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests import specs
 from tests.hosters import of

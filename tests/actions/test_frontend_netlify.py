@@ -6,11 +6,10 @@ from contextlib import ExitStack, closing
 import pytest
 
 import opslib.actions.frontend_built as built
-from opslib.actions.base import Outcome
 from opslib.actions.frontend import BuildFrontEnd, DeployFrontEnd, DraftFrontEnd
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
 from opslib.lab.vendors.github import MAIN
-from opslib.model import UNKNOWN_UNTIL, Verdict
+from opslib.model import UNKNOWN_UNTIL, Outcome, Verdict
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests import specs
 from tests.hosters import of

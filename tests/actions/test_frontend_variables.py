@@ -5,12 +5,11 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.frontend import SetHostingVariable
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, Unreachable
 from opslib.lab.production import PROJECT, anonymous
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.redaction import Secret
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.hosters import of

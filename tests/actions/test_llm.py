@@ -6,12 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.llm import ResetBreakers
 from opslib.actions.llm_reset import _Patience
 from opslib.errors import Refused, StepFailed
 from opslib.lab.broken import find, providers
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.probes.llm_replicas import breakers
 from opslib.systems.gateway_user import Limited
 from opslib.systems.target import WriteTarget

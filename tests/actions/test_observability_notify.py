@@ -5,11 +5,10 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from opslib.actions.base import Outcome
 from opslib.actions.observability import TellNobody, TellOfIncident, tell
 from opslib.errors import Refused, Unreachable, UsageError
 from opslib.lab.doors import change, remembered
-from opslib.model import Effect, Verdict
+from opslib.model import Effect, Outcome, Verdict
 from opslib.runs.work import Work
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.hostile_words import hostile

@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.security import PreserveEvidence
 from opslib.actions.security_custody import keep, parse, rows_of, whole
 from opslib.archive import seal
 from opslib.errors import ArchiveError, Refused
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.probes.questions import question
 from opslib.redaction import MARK, Redactor
 from opslib.systems.filing import Filing

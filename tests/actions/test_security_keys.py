@@ -4,13 +4,12 @@ import json
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.security import PromoteKey, RevokeOldKey, SetClusterKey, SetFunctionKey, StageKey, TryKey
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, Unreachable
 from opslib.lab.broken import find
 from opslib.lab.vendors.provider_keys import kept
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.probes.security_keys import version_of
 from tests.actions.keys import NEW, place, quiet
 from tests.scale import first

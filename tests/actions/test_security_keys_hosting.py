@@ -4,11 +4,10 @@ import time
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.security import PromoteKey, RebuildFrontEnd, RevokeOldKey, SetClusterKey, SetHostingKey, StageKey
 from opslib.errors import Refused, Unreachable
 from opslib.lab.vendors.github import MAIN
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from tests.actions.keys import place, quiet
 from tests.hosters import STAND_INS, of
 from tests.supabase import digest

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.security import (
     PromoteKey,
     RebuildFrontEnd,
@@ -19,7 +18,7 @@ from opslib.actions.security import (
 )
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from opslib.runs import approval
 from opslib.runs.saved_plan import PlannedStep
 from tests.actions.keys import NEW, Place, place, quiet

@@ -5,13 +5,12 @@ import json
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.security import PromoteKey, RevokeOldKey, SetClusterKey, SetFunctionKey, StageKey, TryKey
 from opslib.canonical import to_json
 from opslib.errors import Refused, Unreachable
 from opslib.lab.production import PROJECT
 from opslib.lab.tokens import project_key
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.probes.security_keys import version_of
 from opslib.redaction import Secret
 from tests import specs

@@ -6,14 +6,13 @@ from contextlib import closing
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.security import PreserveLogs
 from opslib.actions.security_custody import faults
 from opslib.actions.security_logs_files import Full, Writing, parse_logs
 from opslib.archive import seal
 from opslib.checks import security as checks
 from opslib.errors import Refused, Unreachable
-from opslib.model import UNKNOWN_UNTIL, Effect, Reading, Repeat, Verdict, now
+from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Reading, Repeat, Verdict, now
 from opslib.redaction import MARK, Redactor
 from opslib.systems.filing import Filing
 from opslib.systems.target import PlanTarget, WriteTarget

@@ -2,10 +2,9 @@
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.security import NotifyStakeholders, PreserveEvidence
 from opslib.errors import Refused, Unreachable
-from opslib.model import UNKNOWN_UNTIL, Repeat, Verdict
+from opslib.model import UNKNOWN_UNTIL, Outcome, Repeat, Verdict
 from tests.incidents import RUN, carry_out, places, quiet
 from tests.vendors import Doors
 

@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.security import PrepareSigningKey, RevokeSigningKey, RotateSigningKey, TrySigningKey
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, Unreachable
 from opslib.lab.production import PROJECT
-from opslib.model import Effect, Repeat, Verdict
+from opslib.model import Effect, Outcome, Repeat, Verdict
 from tests import specs
 from tests.actions.keys import place
 from tests.scale import first

@@ -13,8 +13,7 @@ from opslib.actions.backups_prove import _scratch_name
 from opslib.actions.backups_restore import RestoreIntoNewDatabase
 from opslib.actions.backups_stage import StageBackup
 from opslib.actions.backups_swap import SwapDatabases
-from opslib.actions.base import Outcome
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.systems.target import ReadTarget
 from tests.actions import shop
 from tests.backup_place import place as make_place

@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.supabase import SetFunctionSecret
 from opslib.canonical import to_json
 from opslib.errors import OpsError, Refused, Unreachable
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.scale import first
 from tests.supabase import digest, project

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.supabase import DeployFunctions
 from opslib.errors import Refused, Unreachable
 from opslib.lab.vendors import product
 from opslib.lab.vendors.product import COMMITTED, HELLO, NEW
-from opslib.model import Verdict
+from opslib.model import Outcome, Verdict
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget
 from tests.scale import first
 from tests.supabase import project

@@ -15,9 +15,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from opslib.actions.base import Action, Outcome, Settled
+from opslib.actions.base import Action, Settled
 from opslib.errors import Unreachable
-from opslib.model import Effect, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Repeat, Verdict, Verification
 from opslib.systems.object_store import Bucket
 from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.postgres_exchange import end_earlier

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from opslib.actions.base import Outcome
 from opslib.actions.database import BringBackRows
 from opslib.actions.database_rows import TOUCHED
 from opslib.errors import Refused, StepFailed, Unreachable
@@ -12,6 +11,7 @@ from opslib.headless.resume import resume
 from opslib.headless.undo import undo
 from opslib.lab.database import DATABASE
 from opslib.lab.recovery import Before
+from opslib.model import Outcome
 from opslib.probes import ASKED
 from opslib.runs.reading import take
 from opslib.systems.filing import Filing

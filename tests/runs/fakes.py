@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from opslib.actions.base import Action, Outcome, Settled
+from opslib.actions.base import Action, Settled
 from opslib.errors import ArchiveError, Refused, Unreachable
-from opslib.model import Effect, Repeat, Verdict, Verification
+from opslib.model import Effect, Outcome, Repeat, Verdict, Verification
 
 DONE: list[str] = []
 """What the actions below did, in order; each test that uses them clears it."""
