@@ -60,7 +60,9 @@ class Shared:
         files = [folder / "target.env", settings.allowed_signers, *sorted(folder.rglob(".git/refs/heads/main"))]
         with redis.Redis.from_url(settings.cache_url.reveal()) as cache:
             bounds = cache.config_get("maxmemory*")
-        return [state_of(settings), *(path.read_text() for path in files), bounds]
+        # Pods that were made anew have neither the logs nor the age of those before.
+        pods = sorted(ClusterDoors(settings).cluster()["objects"]["pods"])
+        return [state_of(settings), pods, *(path.read_text() for path in files), bounds]
 
 
 @contextmanager
@@ -75,7 +77,7 @@ def described(lab):
 
 
 @contextmanager
-def started():
+def started(rows=ROWS):
     """Have a lab of one's own, without background load."""
     with tempfile.TemporaryDirectory(prefix="opslib-house-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
@@ -83,7 +85,7 @@ def started():
         lab = Lab(Path(folder) / "lab")
         try:
             with described(lab):
-                lab.up(ROWS)
+                lab.up(rows)
             yield lab
         finally:
             lab.down()
@@ -100,10 +102,12 @@ def shared():
 def house(request, shared, tmp_path_factory):
     """A lab of a file's own and an archive: what another file's runbooks did is not there.
 
-    A file that says ``SHARES`` leaves its lab as it was, and by day shares it with others that do.
+    A file that says ``SHARES`` leaves its lab as it was, and by day shares it with others that do. One that needs more
+    to have happened there says how many ``ROWS``.
     """
     shares = getattr(request.module, "SHARES", False) and not NIGHTLY
-    with nullcontext(shared.lab()) if shares else started() as lab, described(lab):
+    rows = getattr(request.module, "ROWS", ROWS)
+    with nullcontext(shared.lab()) if shares else started(rows) as lab, described(lab):
         archive = tmp_path_factory.mktemp("house") / "archive"
         yield SimpleNamespace(lab=lab, settings=lab.settings(), archive=archive)
     if shares:

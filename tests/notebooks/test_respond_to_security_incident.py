@@ -22,7 +22,6 @@ from tests.vendors import Doors
 from tests.waiting import until
 
 NAME = "runbooks/respond-to-security-incident"
-SHARES = True
 STEPS = [
     "preserve-evidence",
     "preserve-logs",

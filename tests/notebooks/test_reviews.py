@@ -13,6 +13,7 @@ from tests.scale import nightly
 from tests.vendors import Doors
 
 WORKBENCH, HANDOVER = "reviews/incident-workbench", "reviews/on-call-handover"
+ROWS = 20_000  # as many as the agents need for a share of errors
 REVIEW, AUDIT = "reviews/post-incident-review", "reviews/archive-audit"
 WHOLE = "report=stack:VC-7,steps:issue-12,environment:chrome-131-macos,network:n-a,sentry:n-a"
 

@@ -46,12 +46,13 @@ Records = dict[tuple[str, str], tuple[int, tuple[str, ...]]]
 class Zone(StandIn):
     """State: ``behind`` (seconds, by the number of the name server); ``silent`` (numbers of those that say nothing).
 
-    ``kept_longer``: seconds for which resolvers answer as before beyond what they may. Another ``memory`` is one that
-    has kept nothing yet.
+    ``kept_longer``: seconds for which resolvers answer as before beyond what they may. With another ``memory`` nobody
+    has seen or kept anything yet.
     """
 
     name = "zone"
     _lab: Path | None = None
+    _memory: str | None = None
     _history: list[tuple[float, Records]]
     _cache: dict[tuple[str, str, int], tuple[float, int, dns.message.Message]]
 
@@ -77,8 +78,12 @@ class Zone(StandIn):
         return list(self.state.get("silent", ()))
 
     async def look(self) -> None:
-        """Look what the zone has now."""
-        records = await asyncio.to_thread(_records, self._lab) if self._lab else {}
+        """Look what the zone has now; with another memory, nothing was seen before."""
+        memory, records = None, Records()
+        while memory != (memory := self.state.get("memory", "")):
+            records = await asyncio.to_thread(_records, self._lab) if self._lab else {}
+        if memory != self._memory:
+            self._memory, self._history = memory, []
         if not self._history or self._history[-1][1] != records:
             self._history.append((time.monotonic(), records))
 
