@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
+import psutil
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 
-from opslib.headless import provisioner
+from opslib.headless import jupyter, provisioner
 from opslib.headless.kernel_warm import Forked
 from tests.waiting import living, until
 
@@ -148,3 +151,19 @@ def test_it_ends_with_its_server_however_that_ends(tmp_path):
         assert [living(pid) for pid in pids] == [True, True]
         server.send_signal(signal.SIGKILL)
     until(lambda: not any(living(pid) for pid in pids))
+
+
+def test_jupyterlab_as_ops_starts_it_forks_its_kernels_and_leaves_none_behind(lab, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPS_LAB", str(lab.folder))
+    monkeypatch.setenv("OPS_ARCHIVE", str(tmp_path / "archive"))
+    with jupyter.serving("lab", port=18950) as running:
+        address = urlsplit(running.url)
+        token = {"Authorization": f"token {parse_qs(address.query)['token'][0]}"}
+        kernels = f"http://{address.netloc}/api/kernels"
+        assert httpx.post(kernels, headers=token, json={"name": "python3"}, timeout=SECONDS).status_code == 201
+        below = psutil.Process(running.process.pid).children(recursive=True)
+        forked = [one for one in below if "kernel_zygote" in " ".join(one.cmdline())]
+        # What it is forked from, its guardian, and the kernel itself; nothing was started beside them.
+        assert len(forked) == 3
+        assert not any("ipykernel_launcher" in " ".join(one.cmdline()) for one in below)
+    assert not any(living(one) for one in forked)
