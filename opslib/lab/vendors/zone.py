@@ -52,7 +52,7 @@ class Zone(StandIn):
 
     name = "zone"
     _lab: Path | None = None
-    _memory: str | None = None
+    _seen_by: str | None = None
     _history: list[tuple[float, Records]]
     _cache: dict[tuple[str, str, int], tuple[float, int, dns.message.Message]]
 
@@ -82,8 +82,8 @@ class Zone(StandIn):
         memory, records = None, Records()
         while memory != (memory := self.state.get("memory", "")):
             records = await asyncio.to_thread(_records, self._lab) if self._lab else {}
-        if memory != self._memory:
-            self._memory, self._history = memory, []
+        if memory != self._seen_by:
+            self._seen_by, self._history = memory, []
         if not self._history or self._history[-1][1] != records:
             self._history.append((time.monotonic(), records))
 
