@@ -114,9 +114,12 @@ def test_sizes_and_scans_of_indexes(lab, workshop, inspect):
 
 
 def test_dead_rows_and_what_calls_autovacuum(lab, workshop, inspect):
-    mine, theirs = ours(lab, probes.vacuum), named(inspect("vacuum-stats"))
+    mine, theirs, later = ours(lab, probes.vacuum), named(inspect("vacuum-stats")), ours(lab, probes.vacuum)
     assert mine["workshop.cars"]["dead_rows"] == 89
-    for name in mine.keys() & theirs.keys():
+    # Of a table that autovacuum took between the two looks, they say different things and both are right.
+    still = {name for name in mine.keys() & later.keys() if mine[name]["dead_rows"] == later[name]["dead_rows"]}
+    assert "workshop.cars" in still & theirs.keys()
+    for name in still & theirs.keys():
         assert mine[name]["dead_rows"] == number(theirs[name]["dead_rowcount"]), name
         if mine[name]["worst_part"] == "rows":
             assert mine[name]["trigger_rows"] == number(theirs[name]["autovacuum_threshold"]), name
