@@ -18,7 +18,6 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from opslib.headless import kernel_warm
 from opslib.headless.kernel_leash import Leash
 
-MODULE = "opslib.headless.provisioner"
 LAUNCHER = ["-m", "ipykernel_launcher"]
 
 ZYGOTE = kernel_warm.Zygote()
@@ -45,7 +44,7 @@ class Provisioner(LocalProvisioner):
         leash = Leash()
         # "alone": what a notebook without a desk has started is its own executor, which seals the run.
         said = dict(kwargs["env"]), str(kwargs.get("cwd") or Path.cwd())
-        leash.process = process = ZYGOTE.fork("alone", cmd[3:], *said, leash.end)
+        process = ZYGOTE.fork("alone", cmd[3:], *said, leash.end)
         if process is None:
             leash.let_go()
         else:
@@ -71,7 +70,7 @@ class Provisioner(LocalProvisioner):
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    return [{"module": MODULE}]
+    return [{"module": __name__}]
 
 
 def _load_jupyter_server_extension(server: object) -> None:
