@@ -26,6 +26,7 @@ from opslib.model import ENVIRONMENTS, Environment
 from opslib.places import ROOT, lab_folder
 from opslib.redaction import CacheUrl, DatabaseUrl, Secret
 from opslib.settings_archive import ArchiveStore
+from opslib.settings_backups import BucketOwner
 from opslib.settings_database import DatabaseFencing, DatabaseServers, RecoveredServer
 from opslib.settings_environments import PREFIX, lab_faults, shared_faults
 from opslib.settings_guard import Address, Bucket, Folder, Guard, shown, split
@@ -138,7 +139,7 @@ class ReadSettings(DatabaseServers, VendorNames):
         return {name: _shown(value) for name, value in pairs if value is not None}
 
 
-class Settings(Guard, ArchiveStore, DatabaseFencing, VendorTokens, RecoveredServer, Telling, ReadSettings):
+class Settings(Guard, ArchiveStore, DatabaseFencing, VendorTokens, RecoveredServer, Telling, BucketOwner, ReadSettings):
     """The whole description, with what can write; only the executor's process holds it."""
 
     database_url: DatabaseUrl = Field(

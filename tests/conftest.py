@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 WITH_STANDBY = frozenset(
     f"tests/lab/{name}.py"
     for name in ("broken/test_standby_faults", "test_paused_replay", "test_point_in_time", "test_recovered_rows")
-) | {"tests/lab/test_standby.py"}
+) | {"tests/lab/test_standby.py", "tests/lab/test_standby_let_in.py"}
 """Files that share a lab with a standby, which takes twice as long to start as one without."""
 
 

@@ -1,6 +1,7 @@
-"""The actions of the area: take, prove and retain backups; stage, restore and swap a database."""
+"""The actions of the area: backups taken, proven, retained and let in; a database staged, restored, swapped."""
 
 from opslib.actions.backups_prove import ProveBackup
+from opslib.actions.backups_reopen import ReopenBucket
 from opslib.actions.backups_restore import RestoreIntoNewDatabase
 from opslib.actions.backups_retain import ApplyRetention
 from opslib.actions.backups_stage import StageBackup
@@ -10,6 +11,7 @@ from opslib.actions.backups_take import TakeBackup
 __all__ = [
     "ApplyRetention",
     "ProveBackup",
+    "ReopenBucket",
     "RestoreIntoNewDatabase",
     "StageBackup",
     "SwapDatabases",

@@ -4,6 +4,7 @@ from typing import Literal
 
 from opslib.actions.database_failover import FencePrimary
 from opslib.actions.database_indexes import CreateIndex, DropInvalidIndexes
+from opslib.actions.database_let_in import LetStandbyIn
 from opslib.actions.database_migrate import ApplyDestructiveMigrations, ApplyMigrations
 from opslib.actions.database_migrating import ALL, NONE
 from opslib.actions.database_promote import PromoteStandby, ProveWrites
@@ -29,6 +30,7 @@ __all__ = [
     "DropInvalidIndexes",
     "EndBlockingSession",
     "FencePrimary",
+    "LetStandbyIn",
     "PromoteStandby",
     "ProveWrites",
     "RecoverToMoment",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.probes import backups_access as probes
-
-EVERYBODY = "everybody"
+from opslib.probes.backups_policy import EVERYBODY
 
 
 def _judge(reading: Reading) -> Judgement:
@@ -47,9 +46,10 @@ access = Check(
     probes.access,
     _judge,
     "A Deny beats every Allow, also an administrator's, so no role's policy mends it. Ask who put the statement there "
-    "and why: it may be somebody's answer to a break-in. Then let the bucket's owner save the policy (aws s3api "
-    "get-bucket-policy --bucket BUCKET --query Policy --output text > before.json), take out that one statement and "
-    "put the rest back; before.json is the undo. Where the policy denies its own change as well, the account's root "
-    "user may still delete it. Until then no backup and no piece of the log arrives, and none can be fetched.",
+    "and why: it may be somebody's answer to a break-in. Then disaster/recover-access with statements=found, or with "
+    "the statement's name, and decided_by=NAME takes it out and keeps the policy of before as its undo; where the "
+    "description has no credentials of the bucket's owner, it says what the owner does and waits for that. Where the "
+    "policy denies its own change as well, the account's root user may still delete it. Until then no backup and no "
+    "piece of the log arrives, and none can be fetched.",
 )
 """Denied to everybody, or refused to us: CRITICAL. A denial to somebody else: WARNING. Under a condition: named."""

@@ -139,7 +139,8 @@ servers = Check(
     remedy=(
         "Split brain: stop one of the two at once, before the application is led anywhere, and keep its data folder: "
         "its rows have to be fetched by hand. Primary gone, standby there: disaster/recover-database says what a "
-        "failover would lose. A standby that receives nothing: its log says why; its slot keeps the log only up to "
+        "failover would lose. A standby that receives nothing: disaster/recover-access says which of log-in, slot and "
+        "way is wrong, as far as both servers tell, and gives a log-in back; its slot keeps the log only up to "
         "max_slot_wal_keep_size. Replay paused: find out who paused it and why, for it keeps what "
         "the primary may have lost; then the same notebook with way=replay lets it go on."
     ),

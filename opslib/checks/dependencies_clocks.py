@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
-from opslib.guide.thresholds import threshold
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import duration
 from opslib.probes import dependencies_clocks as probes
+from opslib.probes.dependencies_clocks import HOST, SKEW, off, ours, surely
 
-SKEW = threshold("clock-skew")
+NOTEBOOK = "disaster/recover-access"
 
 
 def _judge(reading: Reading) -> Judgement:
     seen = [row for row in reading.rows if row["ahead"] is not None]
     outside = [row for row in seen if row["outside"]]
     worst = max((abs(row["ahead"]) for row in seen), default=None)
-    if (ours := _ours(outside)) is not None:
-        way = "behind" if ours > 0 else "ahead of"
-        said = f"This machine's clock is {duration(abs(ours))} {way} those of {', '.join(r['clock'] for r in outside)}"
-        verdict = SKEW.judge(min(_surely(row) for row in outside))
+    if (ahead := ours(seen)) is not None:
+        way = "behind" if ahead > 0 else "ahead of"
+        said = f"This machine's clock is {duration(abs(ahead))} {way} those of {', '.join(r['clock'] for r in outside)}"
+        verdict = SKEW.judge(min(surely(row) for row in outside))
         return Judgement(verdict, f"{said}.", worst, reading.rows)
-    wrong = [row for row in seen if _off(row) is not Verdict.OK]
+    wrong = [row for row in seen if off(row)]
     if wrong:
         said = "; ".join(f"the clock of {row['clock']} is {_away(row)} this machine's" for row in wrong)
         good = "; the others agree with it" if len(wrong) < len(seen) else ""
-        verdict = Verdict.worst([_off(row) for row in wrong])
+        verdict = Verdict.worst([SKEW.judge(surely(row)) for row in wrong])
         return Judgement(verdict, f"{said[0].upper()}{said[1:]}{good}.", worst, reading.rows)
     if not outside:
         said = "Nobody who keeps good time could be asked, so that this machine's clock is right is not proven."
@@ -45,24 +44,6 @@ def _agreed(rows: Sequence[Row], seen: Sequence[Row], worst: float | None) -> Ju
     return Judgement(Verdict.OK, f"{said}.", worst, tuple(rows))
 
 
-def _ours(outside: Sequence[Row]) -> float | None:
-    """By how much all outsiders are ahead, where two at least are seen and all are off, the same way."""
-    if len(outside) < 2 or any(_off(row) is Verdict.OK for row in outside):
-        return None
-    if len({row["ahead"] > 0 for row in outside}) > 1:
-        return None
-    return float(median(row["ahead"] for row in outside))
-
-
-def _off(row: Row) -> Verdict:
-    return SKEW.judge(_surely(row))
-
-
-def _surely(row: Row) -> float:
-    """How far apart they are at least: what a slow answer leaves open accuses nobody."""
-    return max(0.0, abs(float(row["ahead"])) - float(row["give"]))
-
-
 def _away(row: Row) -> str:
     return f"{duration(abs(row['ahead']))} {'ahead of' if row['ahead'] > 0 else 'behind'}"
 
@@ -73,8 +54,8 @@ clocks = Check(
     probe=probes.clocks,
     judge=_judge,
     remedy=(
-        "On the machine that is wrong: timedatectl status, chronyc tracking; start its time service, and let it step "
-        "(chronyc makestep). Until then AWS refuses what is signed here (five minutes; S3 fifteen, "
+        f"{NOTEBOOK} says whose clock it is, what its owner does, and waits until it is right. A host's clock is set "
+        f"{HOST}. Until then AWS refuses what is signed here (five minutes; S3 fifteen, "
         "RequestTimeTooSkewed), new tokens are refused or live on, one-time passwords fail, and what is reckoned from "
         "times (a backup's age, an approval's end) is wrong by as much. A managed server: its vendor. Runs that were "
         "recorded meanwhile keep the wrong times: note it in them."

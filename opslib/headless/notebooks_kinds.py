@@ -14,6 +14,7 @@ _FOUR = r"[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?"
 _NETWORK = rf"({_FOUR}|[0-9a-f]{{0,4}}(:[0-9a-f]{{0,4}}){{2,7}}(/[0-9]{{1,3}})?)"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
 _PERSON = r"none|[a-z0-9][a-z0-9._-]{0,63}(@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){0,4})?"
+_STATEMENT = r"(?!(none|found)\b)[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 _CHECK = r"[a-z0-9]+(-[a-z0-9]+)*"
 _WORDS = r"[A-Za-z0-9]+(-[A-Za-z0-9]+){2,15}"
 _ACTION = rf"[A-Za-z0-9]+(-[A-Za-z0-9]+){{1,15}}(:((?!none\b)({_PERSON}))?(:([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})?)?)?"
@@ -54,6 +55,11 @@ KINDS: dict[str, Kind] = {
     "due-table": Kind(
         "due, or a table with its schema, such as public.cases: letters, digits and _",
         re.compile(r"due|[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII),
+    ),
+    "statements": Kind(
+        "none, found, or up to 10 statements of a policy by commas without blanks, each by its Sid or its digest, as "
+        "the policy's table names them: letters, digits, - and _",
+        re.compile(rf"(?=.{{1,1000}}\Z)(none|found|{_STATEMENT}(,{_STATEMENT}){{0,9}})", re.ASCII),
     ),
     "slot": Kind(
         "most, or a replication slot: lower-case letters, digits and _", re.compile(r"[a-z0-9_]{1,63}", re.ASCII)

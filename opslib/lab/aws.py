@@ -5,8 +5,9 @@ was there once. Route 53 judges by what is there: a deletion has to name exactly
 nothing of the batch is done. Source: Route 53 API Reference, ChangeResourceRecordSets.
 
 Its clock may be set apart (``PUT /_lab/clock``, seconds that it is ahead): it then refuses what is signed at another
-time, as AWS does (:mod:`opslib.lab.aws_clock`). A bucket's policy that denies
-is kept to (:mod:`opslib.lab.aws_policy`). Logs Insights answers (:mod:`opslib.lab.aws_insights`).
+time, as AWS does (:mod:`opslib.lab.aws_clock`). A bucket's policy that denies is kept to
+(:mod:`opslib.lab.aws_policy`), and that of the backups is changed by its owner alone (:mod:`opslib.lab.aws_owner`).
+Logs Insights answers (:mod:`opslib.lab.aws_insights`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import FakeZone, RecordSet, Route53Backend
 from moto.server import main
 
-from opslib.lab import aws_clock, aws_insights, aws_policy
+from opslib.lab import aws_clock, aws_insights, aws_owner, aws_policy
 
 Key = tuple[str, str, str]
 _change = Route53Backend.change_resource_record_sets
@@ -68,7 +69,9 @@ def _asked(said: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
 
 if __name__ == "__main__":
     Route53Backend.change_resource_record_sets = _strict  # type: ignore[method-assign]
-    call = aws_clock.clocked(aws_insights.asking(aws_policy.guarded(DomainDispatcherApplication.__call__)))
+    call = aws_clock.clocked(
+        aws_insights.asking(aws_owner.owned(aws_policy.guarded(DomainDispatcherApplication.__call__)))
+    )
     DomainDispatcherApplication.__call__ = call  # type: ignore[method-assign, assignment]
     MotoRequestHandler.date_time_string = aws_clock.date  # type: ignore[method-assign, assignment]
     main(sys.argv[1:])

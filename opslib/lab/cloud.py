@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from opslib.lab import development
+from opslib.lab.aws_owner import OWNER
 from opslib.lab.production import DOMAIN, RENEWED, SITE, dummy
 from opslib.lab.service import Service
 from opslib.lab.vendors.product import STATE_BUCKET
@@ -61,6 +63,10 @@ class Cloud(Service):
     def command(self) -> list[str]:
         """Return the server's command line."""
         return [sys.executable, "-m", "opslib.lab.aws", "-H", "127.0.0.1", "-p", str(self.port)]
+
+    def variables(self) -> Mapping[str, str]:
+        """Return by whose key the policy of the bucket of backups is changed."""
+        return {OWNER: f"{BACKUPS}:{self.passwords['owner_aws_id']}"}
 
     def up(self) -> None:
         """Start and fill the server; what a dead one held is lost, so it is filled again."""
@@ -163,6 +169,12 @@ def client(settings: Settings, service: str) -> Any:
     """Return a client of one of the lab's AWS services that may do anything there."""
     key = settings.aws_access_key_id, settings.aws_secret_access_key
     return _client(service, str(settings.aws_endpoint_url), *(part.reveal() for part in key if part is not None))
+
+
+def owner(settings: Settings) -> Any:
+    """Return a client of the lab's S3 by the keys of whoever owns the bucket of backups."""
+    key = settings.bucket_owner_aws_access_key_id, settings.bucket_owner_aws_secret_access_key
+    return _client("s3", str(settings.aws_endpoint_url), *(part.reveal() for part in key if part is not None))
 
 
 def _client(service: str, url: str, *key: str) -> Any:

@@ -84,6 +84,8 @@ def _aws(cloud: Cloud) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": cloud.passwords["aws_key"],
         "OPS_READ_AWS_ACCESS_KEY_ID": cloud.passwords["read_aws_id"],
         "OPS_READ_AWS_SECRET_ACCESS_KEY": cloud.passwords["read_aws_key"],
+        "OPS_BUCKET_OWNER_AWS_ACCESS_KEY_ID": cloud.passwords["owner_aws_id"],
+        "OPS_BUCKET_OWNER_AWS_SECRET_ACCESS_KEY": cloud.passwords["owner_aws_key"],
         "OPS_VAULT_AWS_ACCESS_KEY_ID": cloud.passwords["vault_aws_id"],
         "OPS_VAULT_AWS_SECRET_ACCESS_KEY": cloud.passwords["vault_aws_key"],
         "HOSTED_ZONE_ID": cloud.zone,

@@ -28,6 +28,8 @@ SECRETS = (
     "read_aws_key",
     "anchor_aws_id",
     "anchor_aws_key",
+    "owner_aws_id",
+    "owner_aws_key",
     "github_token",
     "read_github_token",
     "vercel_token",

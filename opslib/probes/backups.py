@@ -17,6 +17,7 @@ from opslib.model import Probe, now
 from opslib.probes.backups_drills import drills
 from opslib.probes.backups_exercises import exercises
 from opslib.probes.backups_game_day import game_days
+from opslib.probes.backups_policy import policy
 from opslib.probes.backups_retention import Candidate, decide
 from opslib.probes.backups_standing import Backup, Standing, standing
 from opslib.probes.questions import question
@@ -29,6 +30,7 @@ __all__ = [
     "drills",
     "exercises",
     "game_days",
+    "policy",
     "protections",
     "recovery",
     "retention",

@@ -31,6 +31,7 @@ from opslib.probes.database_sessions import (
     transactions,
     xmin_horizon,
 )
+from opslib.probes.database_standby_way import standby_way
 from opslib.probes.database_statements import query_bounds, slow_statements
 from opslib.probes.database_tables import (
     collations,
@@ -89,6 +90,7 @@ __all__ = [
     "sizes",
     "slots",
     "slow_statements",
+    "standby_way",
     "strong_locks",
     "table_bloat",
     "table_use",

@@ -7,24 +7,74 @@ manual, clock_timestamp(); Redis, TIME.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
+from statistics import median
 from typing import Any
 
 from opslib.errors import OpsError, Unreachable
-from opslib.model import Probe, now
+from opslib.guide.thresholds import threshold
+from opslib.model import Probe, Row, Verdict, now
 from opslib.probes.questions import question
 from opslib.systems.github import PUBLIC
 from opslib.systems.target import ReadTarget
 from opslib.systems.web import Reader
 from opslib.systems.web_exchange import Answer
 
+SKEW = threshold("clock-skew")
 SECONDS = 4.0
 TOGETHER, OPENAI = "https://api.together.ai/v1", "https://api.openai.com/v1"
 Said = tuple[datetime, float]
 """What a clock said, and by how many seconds that may be wrong by itself."""
+
+HERE = "this machine"
+HOST = (
+    "on that host, as root: timedatectl set-ntp true; where chronyd keeps the time: chronyc makestep; then "
+    "timedatectl status, chronyc tracking"
+)
+"""Sources: timedatectl(1), set-ntp: enables and starts a service that keeps the time; systemd-timesyncd.service(8): it
+steps the clock for large offsets; chronyc(1), makestep: steps at once what chronyd would else correct little by little.
+"""
+THEIRS = "its vendor does: open a ticket with the figure, and ask nothing that is signed meanwhile"
+OWN = ("the cluster", "the API", "the database", "the cache")
+"""Clocks of hosts that somebody of ours, or whoever runs them for us, sets."""
+
+
+def surely(row: Row) -> float:
+    """Return how far apart two clocks are at least: what a slow answer leaves open accuses nobody."""
+    return max(0.0, abs(float(row["ahead"])) - float(row["give"]))
+
+
+def off(row: Row) -> bool:
+    """Tell whether a clock that was seen is surely off."""
+    return row["ahead"] is not None and SKEW.judge(surely(row)) is not Verdict.OK
+
+
+def ours(rows: Sequence[Row]) -> float | None:
+    """Return by how much all vendors are ahead of this machine, where two at least were seen and all are off, the same
+    way: then it is this machine's clock that is wrong. None otherwise.
+    """
+    outside = [row for row in rows if row["outside"] and row["ahead"] is not None]
+    if len(outside) < 2 or not all(map(off, outside)) or len({row["ahead"] > 0 for row in outside}) > 1:
+        return None
+    return float(median(row["ahead"] for row in outside))
+
+
+def to_set(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return whose clock has to be set right, from the rows of :data:`clocks`: a row each, none where all agree.
+
+    ``behind`` is by how many seconds (below zero: ahead), ``owner`` what its owner does.
+    """
+    if (ahead := ours(rows)) is not None:
+        # What agrees with the wrong clock is as wrong: servers of ours on this machine.
+        return [{"clock": HERE, "behind": round(ahead, 1), "owner": HOST}]
+    return [
+        {"clock": row["clock"], "behind": -row["ahead"], "owner": HOST if row["clock"] in OWN else THEIRS}
+        for row in rows
+        if off(row)
+    ]
 
 
 def _clocks(target: ReadTarget) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     # isort: off
     from opslib.systems import (
         alertmanager as alertmanager,
+        bucket_policy as bucket_policy,
         building as building,
         cache as cache,
         cache_writing as cache_writing,

@@ -114,6 +114,17 @@ class PlanTarget(ReadTarget, SupabaseLooking, RowLooking, ServersLooking):
         return getattr(self._whole, token) is not None
 
     @property
+    def owns_bucket(self) -> bool:
+        """Whether the description has credentials of whoever owns the bucket of backups; they are not used here."""
+        return self._whole.owns_bucket
+
+    @property
+    def owner_apart(self) -> bool:
+        """Whether these are others than those by which backups are written and read."""
+        own = self._whole.aws_access_key_id, self._whole.read_aws_access_key_id
+        return self._whole.bucket_owner_aws_access_key_id not in own
+
+    @property
     def plan_minutes(self) -> float:
         """How long a plan, and what was approved with it, holds (OPS_PLAN_MINUTES)."""
         return self._whole.plan_minutes
@@ -168,6 +179,11 @@ class WriteTarget(VerifyTarget, ServersSwitching, WorkloadsChanging):
     def backup_store(self) -> systems.object_store.Bucket:
         """The bucket of the database backups, writable."""
         return systems.object_store.Bucket(self.settings, self.settings.backup_bucket)
+
+    @cached_property
+    def bucket_owner(self) -> systems.bucket_policy.BucketOwner:
+        """The policy of that bucket, by its owner's credentials."""
+        return systems.bucket_policy.BucketOwner(self.settings)
 
     @cached_property
     def cache_store(self) -> systems.cache_writing.Cache:

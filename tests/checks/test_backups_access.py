@@ -6,9 +6,9 @@ import pytest
 
 from opslib.checks import backups as checks
 from opslib.lab.broken import find
-from opslib.lab.cloud import client
+from opslib.lab.cloud import client, owner
 from opslib.model import Reading, Verdict, now
-from opslib.probes.backups_access import denials
+from opslib.probes.backups_policy import called, denials
 from opslib.runs.reading import evaluate
 from tests.databases import with_settings
 
@@ -49,10 +49,10 @@ def test_a_statement_denies_what_its_words_say(said, found):
 
 def test_what_is_said_by_exception_denies_the_rest():
     but_reading = {"Effect": "Deny", "Principal": "*", "NotAction": "s3:Get*", "Resource": "*"}
-    assert list(denials({"Statement": [but_reading]}, "s3:PutObject", KEY)) == [("statement 1", "everybody", "")]
+    assert list(denials({"Statement": [but_reading]}, "s3:PutObject", KEY)) == [(called(but_reading), "everybody", "")]
     assert list(denials({"Statement": [but_reading]}, "s3:GetObject", KEY)) == []
     but_some = {"Effect": "Deny", "NotPrincipal": {"AWS": "x"}, "Action": "s3:*", "NotResource": "arn:other"}
-    assert list(denials({"Statement": [but_some]}, "s3:PutObject", KEY)) == [("statement 1", "all but some", "")]
+    assert list(denials({"Statement": [but_some]}, "s3:PutObject", KEY)) == [(called(but_some), "all but some", "")]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_in_the_lab_writing_and_reading_are_really_refused_and_listing_is_not(la
 
 def test_a_denial_of_what_is_sent_without_tls_shuts_nobody_out(lab):
     said = statement(Condition={"Bool": {"aws:SecureTransport": "false"}}, Action="s3:DeleteObject")
-    store, bucket = client(lab.settings, "s3"), lab.settings.backup_bucket
+    store, bucket = owner(lab.settings), lab.settings.backup_bucket
     store.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [said]}))
     try:
         assert evaluate(checks.access, lab.target).verdict is Verdict.OK

@@ -89,8 +89,9 @@ STEP = {
     "start": "2026-11-29T10:00:00Z",
     "address": "203.0.113.9",
     "named": "none",
+    "statements": "none",
 }
-LISTS = ("columns", "users", "keep", "networks", "services")
+LISTS = ("columns", "users", "keep", "networks", "services", "statements")
 FIELDS = [
     (kind, name)
     for kind in ACTIONS.values()

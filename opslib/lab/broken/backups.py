@@ -9,7 +9,7 @@ from typing import Any
 
 from opslib.lab.broken import Fault
 from opslib.lab.broken.backups_objects import find_again, go_on, lose_dumps, lose_proofs, stop
-from opslib.lab.cloud import PRIVATE, client, lifecycle
+from opslib.lab.cloud import PRIVATE, client, lifecycle, owner
 from opslib.lab.doors import Doors
 from opslib.settings import Settings
 
@@ -55,7 +55,7 @@ def take_again(settings: Settings) -> None:
 
 def let_in(settings: Settings) -> None:
     """Take the policy away; a lab's bucket has none."""
-    _store(settings).delete_bucket_policy(Bucket=settings.backup_bucket)
+    owner(settings).delete_bucket_policy(Bucket=settings.backup_bucket)
 
 
 def stop_automatic(settings: Settings) -> None:
@@ -72,7 +72,7 @@ def _deny(settings: Settings, name: str, *actions: str) -> None:
     everything = f"arn:aws:s3:::{settings.backup_bucket}/*"
     said = {"Sid": name, "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": everything}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [said]})
-    _store(settings).put_bucket_policy(Bucket=settings.backup_bucket, Policy=policy)
+    owner(settings).put_bucket_policy(Bucket=settings.backup_bucket, Policy=policy)
 
 
 def _automatic(settings: Settings, taken: list[list[object]]) -> None:
@@ -90,7 +90,7 @@ def _store(settings: Settings) -> Any:
 
 
 BACK_UP = "runbooks/back-up-database"
-GUARD = "who guards the bucket must be another than who works on it from here, and has to say why it was shut"
+OPEN = "disaster/recover-access"
 FAULTS = (
     Fault(
         "backups-stopped",
@@ -157,20 +157,18 @@ FAULTS = (
         "backups",
         "The policy of the bucket of backups denies everybody to write and read: no backup and no log arrives.",
         "backup-access",
-        "",
+        OPEN,
         shut_out,
         let_in,
-        person=GUARD,
     ),
     Fault(
         "bucket-takes-nothing",
         "backups",
         "The policy of the bucket of backups denies everybody to write, since yesterday: the newest backup is old.",
         "backup-access",
-        "",
+        OPEN,
         take_nothing,
         take_again,
         backup=True,
-        person=GUARD,
     ),
 )

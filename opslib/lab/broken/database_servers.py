@@ -206,11 +206,10 @@ FAULTS = (
         AREA,
         "The replication role may not log in any more: the standby receives nothing.",
         "database-servers",
-        "",
+        "disaster/recover-access",
         cut_off,
         let_in,
         standby=True,
-        person="which of log-in, network and slot is wrong, only the standby's log says",
     ),
     Fault(
         "log-not-kept",

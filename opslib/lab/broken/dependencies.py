@@ -94,10 +94,9 @@ FAULTS = (
         "dependencies",
         "This machine's clock is twenty minutes behind everybody's: AWS refuses all that is signed here.",
         "dependencies-clocks",
-        "",
+        "disaster/recover-access",
         clocks_apart,
         clocks_agree,
-        person="a machine's clock is its owner's, and no run may set it: the times of its own record would jump",
     ),
     Fault(
         "vendor-out",

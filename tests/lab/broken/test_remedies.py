@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from opslib.actions.backups import ProveBackup, TakeBackup
+from opslib.actions.backups import ProveBackup, ReopenBucket, TakeBackup
 from opslib.actions.cache import ClearFamily, RestartCache, SetCacheMemory
 from opslib.actions.cluster import RecoverDeployment
 from opslib.actions.database import (
@@ -69,6 +69,7 @@ class Then:
         return self.kind(**{self.of: values[self.of]})
 
 
+REOPEN = ReopenBucket(statements="found", decided_by="ann", wait_seconds=SECONDS)
 BACK_UP = (TakeBackup(), Then(ProveBackup, "backup"))
 SET_UP = (CloneRepository(branch="main"), Then(InstallPackages, "commit"), Then(WriteEnvironmentFile, "commit"))
 MENDS = {
@@ -116,6 +117,8 @@ MENDS = {
     "backups-stopped": BACK_UP,
     "backups-unproven": BACK_UP,
     "backups-without-dump": BACK_UP,
+    "bucket-denied": REOPEN,
+    "bucket-takes-nothing": REOPEN,
 }
 """What is carried out of the notebook that the fault names: a step of it, or several."""
 BY_DAY = ("front-end-too-heavy", "api-crashes", "invalid-index", "function-gone", "backups-unproven")
@@ -134,6 +137,8 @@ UNPROVEN = {
     "primary-killed": SERVERS,
     "primary-frozen": SERVERS,
     "split-brain": SERVERS,
+    "clock-skew": "a person sets the clock; tests/actions/test_dependencies_clocks.py waits until that is seen",
+    "standby-cut-off": "two servers are needed; tests/lab/test_standby_let_in.py lets the role in",
     "replay-paused": "the standby replays again in tests/lab/test_paused_replay.py",
     "table-dropped": "the vendor recovers the whole database; tests/actions/test_database_recover.py follows that",
     "bad-update": "a copy of an earlier moment is needed; tests/lab/test_recovered_rows.py brings rows back from one",
