@@ -9,13 +9,14 @@ import redis
 from opslib.lab.broken import find
 from opslib.lab.broken.revision import GOOD
 from opslib.lab.cache import POLICY
+from opslib.lab.cloud import owner
 from tests.hosters import of
 from tests.kubernetes import ClusterDoors, replicas
 from tests.notebooks.books import Book, There
 from tests.terraform import LIBRARY, States
 from tests.vendors import Doors
 
-NAME = "disaster/recover-everything"
+NAME, ACCESS = "disaster/recover-everything", "disaster/recover-access"
 
 
 def deployments(cluster, objects):
@@ -147,6 +148,24 @@ def infrastructure(house):
         states.forget()
 
 
+@contextmanager
+def bucket_shut(house):
+    """A bucket of backups that lets nobody in, and a statement of its policy that stays."""
+    store, name = owner(house.settings), {"Bucket": house.settings.backup_bucket}
+    find("bucket-denied").make(house.settings)
+    said = json.loads(store.get_bucket_policy(**name)["Policy"])
+    stays = {**said["Statement"][0], "Sid": "NothingGoes", "Action": "s3:DeleteObject"}
+    store.put_bucket_policy(**name, Policy=json.dumps({**said, "Statement": [*said["Statement"], stays]}))
+
+    def state():
+        return [one["Sid"] for one in json.loads(store.get_bucket_policy(**name)["Policy"])["Statement"]]
+
+    try:
+        yield There(state, ["NothingGoes"])
+    finally:
+        find("bucket-denied").mend(house.settings)
+
+
 def outage(prepare, *given):
     return Book(NAME, (*given, "wait_seconds=60"), prepare, (0, 1))
 
@@ -160,5 +179,6 @@ BOOKS = {
     "grafana crashes": outage(by_watching("grafana-crashes", "grafana"), "services=grafana"),
     "cache full": outage(cache_full, "services=redis", "cache_megabytes=64", f"cache_policy={POLICY}"),
     "front end": outage(front_end, "deployment=previous"),
+    "bucket": Book(ACCESS, ("statements=found", "decided_by=ann"), bucket_shut, undo=True),
     "infrastructure": outage(infrastructure, "services=infrastructure", "new_state=true"),
 }

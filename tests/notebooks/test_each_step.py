@@ -72,6 +72,7 @@ KILLS = [
     ("cache full", "make-room"),
     ("front end", "roll-back-front-end"),
     ("infrastructure", "apply-infrastructure"),
+    ("bucket", "reopen-bucket"),
 ]
 
 
@@ -343,6 +344,7 @@ CUTS = [
     ("slot", "drop-slot", "DATABASE_URL", b"pg_drop_replication_slot"),
     ("keys", "promote-key", "AWS_ENDPOINT_URL", b"UpdateSecretVersionStage"),
     ("set up", "env-file", "AWS_ENDPOINT_URL", development.SECRET.encode()),
+    ("bucket", "reopen-bucket", "AWS_ENDPOINT_URL", b"PUT /valuecanvas-backups?policy"),
 ]
 
 

@@ -40,8 +40,8 @@ def backup(house):
     store, where = client(house.settings, "s3"), {"Bucket": house.settings.backup_bucket, "Key": "backups/here"}
     version = store.put_object(**where, Body=b"here")["VersionId"]
     yield
+    SKEW.mend(house.settings)  # first: until then nothing that is signed gets through
     SHUT.mend(house.settings)
-    SKEW.mend(house.settings)
     store.delete_object(**where, VersionId=version)
 
 
@@ -136,8 +136,8 @@ def test_a_bucket_that_lets_nobody_in_is_planned_opened_as_planned_verified_and_
 @nightly
 def test_as_it_stands_it_looks_and_changes_nothing_whoever_is_shut_out(house, run, backup, fingerprint):
     shut(house)
-    SKEW.make(house.settings)
     before, was = fingerprint(), policy(house)
+    SKEW.make(house.settings)
     result, folder = run(NAME)
     assert (result["state"], result["exit_code"]) == ("finished", 2), result["reason"]
     assert (looked(folder), verdicts(folder)["dependencies-clocks"]) == (dict.fromkeys(STEPS, "OK"), "CRITICAL")

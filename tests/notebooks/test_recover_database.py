@@ -326,6 +326,31 @@ def test_a_standby_whose_replay_was_paused_goes_on_also_when_the_run_is_killed(w
 
 
 @nightly
+@pytest.mark.parametrize("event", [None, "intent", "applied"])
+def test_a_standby_that_was_cut_off_is_let_in_also_when_the_run_is_killed_and_kept_out_by_the_undo(whole, run, event):
+    settings, before = whole.settings, unaffected(whole)
+    name, given = "disaster/recover-access", ("let_standby_in=true", "decided_by=ann", "wait_seconds=60")
+    find("standby-cut-off").make(settings)
+    if event is None:
+        planned_only, _ = run(name, *given, mode="plan")
+        assert (planned_only["state"], servers(whole)["standby"]["receiver"]) == ("finished", None)
+        result, folder = run(name, *given)
+    else:
+        killed_run, _ = killed(name, given, whole.archive, begun(whole, "let-standby-in", event))
+        result = resume(killed_run, whole.archive)
+        folder = Path(result["report"]).parent
+    assert (result["state"], result["exit_code"]) == ("finished", 0), result["reason"]
+    assert verdicts(folder)["database-servers"] == "OK"
+    assert (servers(whole)["standby"]["receiver"], unaffected(whole)) == ("streaming", before)
+    taken = undo(result["run"], whole.archive)
+    assert (taken["state"], taken["exit_code"]) == ("finished", 0), taken["reason"]
+    with psycopg.connect(settings.database_url.reveal()) as session:
+        (may,) = session.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'replicator'").fetchone()
+    find("standby-cut-off").mend(settings)
+    assert may is False
+
+
+@nightly
 def test_a_plan_changes_nothing_and_a_failover_that_is_not_needed_is_refused(whole, run):
     before = unaffected(whole), servers(whole)["primary"]["timeline"]
     result, folder = run(NAME)
