@@ -93,7 +93,7 @@ def switch_back(primary: Database, standby: Standby) -> None:
     if is_former(primary, standby):
         rejoin(primary, standby)
     # A server that is shut down in order sends all that it has to whoever follows it, before it ends.
-    _caught_up(primary, standby)
+    caught_up(primary, standby)
     stop(standby.entry.trace, standby.polite)
     with primary.session("postgres") as session:
         session.execute("select pg_promote(true, 20)")
@@ -109,11 +109,12 @@ def remake(standby: Standby) -> None:
     standby.up()
 
 
-def _caught_up(primary: Database, standby: Standby) -> None:
+def caught_up(follower: Server, upstream: Server) -> None:
+    """Wait until the follower has replayed all that the server has which it follows. Raises LabError in the end."""
     asked = "select 1 from pg_stat_replication where application_name = %s and replay_lsn >= pg_current_wal_lsn()"
     end = time.monotonic() + CAUGHT_UP_SECONDS
-    with standby.session("postgres") as session:
-        while not session.execute(asked, (primary.name,)).fetchall():
+    with upstream.session("postgres") as session:
+        while not session.execute(asked, (follower.name,)).fetchall():
             if time.monotonic() > end:
-                raise LabError(f"The former primary does not catch up. See {primary.log}.")
+                raise LabError(f"The {follower.name} does not catch up with the {upstream.name}. See {follower.log}.")
             time.sleep(0.05)

@@ -16,7 +16,7 @@ from opslib.lab.database import Database
 from opslib.lab.doors import Doors
 from opslib.lab.processes import stop
 from opslib.lab.production import API_SECRETS, NAMES
-from opslib.lab.rejoin import is_former, remake, switch_back
+from opslib.lab.rejoin import caught_up, is_former, remake, switch_back
 from opslib.lab.supervisor import Lab
 from opslib.model import Verdict
 from opslib.settings import Settings
@@ -126,10 +126,14 @@ def cut_off(settings: Settings) -> None:
 
 
 def let_in(settings: Settings) -> None:
-    """Give it back."""
-    if settings.standbys:
-        with pair(settings)[0].session("postgres") as session:
-            session.execute("ALTER ROLE replicator LOGIN")
+    """Give it back, and wait until the standby knows of it: promoted before, it would let nobody follow it."""
+    if not settings.standbys:
+        return
+    primary, standby = pair(settings)
+    with primary.session("postgres") as session:
+        session.execute("ALTER ROLE replicator LOGIN")
+    if standby.running and standby.follows:
+        caught_up(standby, primary)
 
 
 def lose_way(settings: Settings) -> None:
