@@ -27,7 +27,7 @@ NONE, FOUND = "none", "found"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 NAMES = rf"^{_NAME}(,{_NAME}){{0,9}}$"
 PAUSE = 1.0
-SEE = "See the statements in diagnostics/backups, or above in this notebook."
+SEE = "See the policy's table in disaster/recover-access, which looks as it stands."
 BY_HAND = (
     "aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text > before.json; take {names} out of a "
     "copy, after.json; {put}. before.json is the undo."

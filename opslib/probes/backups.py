@@ -108,16 +108,14 @@ def _recovery(target: ReadTarget) -> Rows:
     if not proven or not proven[0].manifest or not proven[0].proof or not usable[0].manifest:
         return [row]
     newest, proof = proven[0].moment or proven[0].manifest.origin.taken_at, proven[0].proof
-    return [
-        row
-        | {
-            "newest_proven": newest,
-            "proven_at": max(backup.proof.proven_at for backup in proven if backup.proof),
-            "age_hours": round((now() - newest).total_seconds() / 3600, 3),
-            "predicted_minutes": round(proof.predicted_seconds(usable[0].manifest.origin.database_bytes) / 60, 3),
-            "restored_per_second": round(proof.restore_rate),
-        }
-    ]
+    row |= {
+        "newest_proven": newest,
+        "proven_at": max(backup.proof.proven_at for backup in proven if backup.proof),
+        "age_hours": round((now() - newest).total_seconds() / 3600, 3),
+        "predicted_minutes": round(proof.predicted_seconds(usable[0].manifest.origin.database_bytes) / 60, 3),
+        "restored_per_second": round(proof.restore_rate),
+    }
+    return [row]
 
 
 def _days(target: ReadTarget) -> Rows:

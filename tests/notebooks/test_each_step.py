@@ -33,8 +33,8 @@ from tests.toxic import Forgetful
 __all__ = ["terraform"]
 pytestmark = pytest.mark.usefixtures("terraform")
 BOOKS = books.BOOKS | books_database.BOOKS | books_machine.BOOKS | books_disaster.BOOKS
-AGAIN = ("try-key", "build")
-"""Repeatable steps: one only tries something, the other builds on this machine; a run that goes on may do so again."""
+AGAIN = ("try-key", "build", "await-clock")
+"""Repeatable steps: they try something, build on this machine, or look; a run that goes on may do so again."""
 
 KILLS = [
     ("cache", "clear-cache"),
@@ -72,7 +72,6 @@ KILLS = [
     ("cache full", "make-room"),
     ("front end", "roll-back-front-end"),
     ("infrastructure", "apply-infrastructure"),
-    ("bucket", "reopen-bucket"),
 ]
 
 
