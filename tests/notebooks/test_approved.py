@@ -13,9 +13,14 @@ from opslib.runs.approval import required
 from opslib.runs.saved_plan import parse
 from tests.scale import nightly
 
-BROKEN = {"runbooks/end-blocking-session": "blocked-sessions", "runbooks/free-database-disk": "disk-full"}
+BROKEN = {
+    "disaster/recover-access": "bucket-denied",
+    "runbooks/end-blocking-session": "blocked-sessions",
+    "runbooks/free-database-disk": "disk-full",
+}
 """What must be amiss before a runbook has anything to do."""
 ASKED = {
+    "disaster/recover-access": ("statements=found", "decided_by=ann"),
     "runbooks/deploy-supabase": (),
     "runbooks/end-blocking-session": (),
     "runbooks/force-full-deployment": (),
