@@ -36,11 +36,31 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def write(path: Path, data: bytes, part: Path, mode: int = 0o600) -> None:
+_flushed: dict[tuple[int, int], tuple[int, int]] = {}
+_MOST_FLUSHED = 4096
+
+
+def flush(handle: int) -> None:
+    """Flush a file's content to the disk, unless this process did so since it was last written; raises OSError."""
+    found = os.fstat(handle)
+    if _flushed.get((found.st_dev, found.st_ino)) != (found.st_size, found.st_mtime_ns):
+        os.fsync(handle)
+
+
+def note_flushed(handle: int) -> None:
+    """Note that a file's content has just been flushed, and that it is written no more by who calls this."""
+    if len(_flushed) >= _MOST_FLUSHED:
+        _flushed.clear()
+    found = os.fstat(handle)
+    _flushed[found.st_dev, found.st_ino] = found.st_size, found.st_mtime_ns
+
+
+def write(path: Path, data: bytes, part: Path, mode: int = 0o600, *, named: bool = True) -> None:
     """Give ``path`` the content ``data``, wholly or not at all, and on the disk before returning.
 
-    ``part`` is the temporary name, on the same file system and used by this caller alone. Raises
-    ArchiveError when any step fails; ``path`` is then what it was before.
+    ``part`` is the temporary name, on the same file system and used by this caller alone. Without ``named`` the content
+    is on the disk, and its name comes there with the next flush of the folder. Raises ArchiveError when any step fails;
+    ``path`` is then what it was before.
     """
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
@@ -50,10 +70,12 @@ def write(path: Path, data: bytes, part: Path, mode: int = 0o600) -> None:
             while rest:
                 rest = rest[os.write(handle, rest) :]
             os.fsync(handle)
+            note_flushed(handle)
         finally:
             os.close(handle)
         part.replace(path)
-        sync_folder(path.parent)
+        if named:
+            sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             part.unlink()
@@ -68,10 +90,10 @@ def write_hint(path: Path, text: str) -> None:
             out.write(text)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Give ``path`` the JSON of ``value``, readable by people, wholly or not at all; raises ArchiveError."""
+def write_json(path: Path, value: Any, *, named: bool = True) -> None:
+    """Give ``path`` the JSON of ``value``, readable by people, as :func:`write` does; raises ArchiveError."""
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-    write(path, text.encode(), path.with_name(f".{path.name}.part"))
+    write(path, text.encode(), path.with_name(f".{path.name}.part"), named=named)
 
 
 def open_plain(path: Path | str) -> int:

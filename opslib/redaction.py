@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NoReturn, Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
@@ -201,7 +202,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         values = {part for secret in secrets for part in secret.parts() if len(part) >= SHORTEST}
-        self._known = Known(sorted(values))
+        self._known = _known(tuple(sorted(values)))
 
     def text(self, text: str) -> str:
         """Return ``text`` with every known secret and every credential pattern replaced by the mark."""
@@ -258,6 +259,12 @@ class Redactor:
         for level in dict.fromkeys((seen[0], seen[-1])):
             found = redaction_patterns.find(level.text)
             yield from level.home([(hit.start, hit.end) for hit in found])
+
+
+@lru_cache(maxsize=2)
+def _known(values: tuple[str, ...]) -> Known:
+    # One run makes several redactors of the same secrets, and what is looked for in a text takes time to make.
+    return Known(values)
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

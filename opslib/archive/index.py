@@ -218,4 +218,5 @@ def _write(archive: Path, ids: Sequence[str], page: int, older: int) -> None:
     data = render(runs, page, older).encode("utf-8", "replace")
     path = archive / name_of(page)
     if not path.is_file() or path.read_bytes() != data:
-        files.write(path, data, archive / "running" / ".index.part")
+        # Made anew from the runs at any time: whether the older or the newer one is there after a crash is the same.
+        files.write(path, data, archive / "running" / ".index.part", named=False)

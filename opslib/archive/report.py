@@ -80,10 +80,13 @@ def policy(style: str) -> str:
 
 
 def write(folder: Path) -> Path:
-    """Write ``report.html`` into the run's folder and return its path; raises ArchiveError when it can't."""
+    """Write ``report.html`` into the run's folder and return its path; raises ArchiveError when it can't.
+
+    Its name is on the disk once the run is sealed.
+    """
     path = folder / NAME
     # errors="replace": a lone surrogate in a file's name must not cost the report.
-    files.write(path, render(folder).encode("utf-8", "replace"), folder / f".{NAME}.part")
+    files.write(path, render(folder).encode("utf-8", "replace"), folder / f".{NAME}.part", named=False)
     return path
 
 

@@ -7,7 +7,7 @@ the card is drawn from the journal instead, and says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -226,13 +226,20 @@ def _markdown() -> Any:
 
 def code(source: str) -> Html:
     """Return Python with those tokens marked by short classes that the page's style colours."""
+    text = visible(source)[:MOST_SOURCE]
+    marked = _colouring()(text).rstrip("\n")
+    return Html(_TOKEN.sub(lambda token: token[0] if _STYLED.fullmatch(token[1]) else token[2], marked))
+
+
+@cache
+def _colouring() -> Callable[[str], str]:
+    # Made once: its formatter makes a whole style sheet, which costs more than the colours of a cell.
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    text = visible(source)[:MOST_SOURCE]
-    marked = highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip("\n")
-    return Html(_TOKEN.sub(lambda token: token[0] if _STYLED.fullmatch(token[1]) else token[2], marked))
+    lexer, formatter = PythonLexer(), HtmlFormatter(nowrap=True)
+    return lambda text: str(highlight(text, lexer, formatter))
 
 
 def parameter(name: str, value: Any) -> Html:

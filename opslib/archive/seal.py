@@ -112,5 +112,5 @@ def _read(path: Path, redactor: Redactor, largest: int, window: int) -> tuple[st
             found = seal_secrets.stands(path.name if whole else "", tail + data, redactor)
             said = found if said is None or found == "" else said
             tail = data[-_OVERLAP:]
-        os.fsync(file.fileno())
+        files.flush(file.fileno())
     return sha.hexdigest(), said

@@ -178,7 +178,9 @@ class Archive:
     def _register(self, run_id: str, data: bytes) -> None:
         new = self.folder / "running" / f".{run_id}.new"
         shutil.rmtree(new, ignore_errors=True)
-        files.make_folder(new / "evidence")
+        # Their names come to the disk with run.json's, and with the folder's last name.
+        for folder in (new, new / "evidence"):
+            folder.mkdir(mode=0o700)
         files.write(new / "run.json", data, self._part(run_id))
         with files.locked(self.folder / ".lock"):
             if os.path.lexists(self._runs(run_id)) or os.path.lexists(self._quarantine(run_id)):
@@ -199,11 +201,13 @@ class Archive:
         folder = self._runs(run_id)
         found = seal.scan(folder, redactor)
         if found.leaking:
+            files.sync_folder(folder)
             folder.replace(self._quarantine(run_id))
             files.sync_folder(self.folder / "runs")
             files.sync_folder(self.folder / "quarantine")
             self._note_quarantine(run_id, len(found.leaking))
             return found.leaking
+        # With this all names in the folder come to the disk, before the log says that they are there.
         files.write(folder / seal.MANIFEST, found.manifest(), self._part(run_id))
         sha = seal.sha256(folder / seal.MANIFEST)
         self.log.append("close", run_id, file=(sha, f"runs/{run_id}/{seal.MANIFEST}"), state=state, text=text)

@@ -144,10 +144,13 @@ def end_marked(marked: bytes) -> None:
 
 def _marked(marked: bytes) -> list[int]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if marked in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
+    with suppress(OSError):
+        # Names alone: path objects would cost three times what the system does.
+        for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+            with suppress(OSError), open(f"/proc/{name}/environ", "rb", 0) as stream:  # noqa: PTH123
+                said = stream.readall()
+                if marked in said and marked in said.split(b"\0"):
+                    found.append(int(name))
     return found
 
 

@@ -73,6 +73,11 @@ def where() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of what decides how a run goes."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("opslib", "papermill")} | {"python": platform.python_version()}
 
 

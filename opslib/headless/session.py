@@ -173,14 +173,15 @@ class Session:
         ``marks`` say what a person did otherwise than the notebook.
         """
         self.executor.cell = self.last_cell = cell
-        seq = self.executor.journal.append("cell-started", cell=cell, **({"marks": list(marks)} if marks else {}))
+        marked = {"marks": list(marks)} if marks else {}
+        seq = self.executor.journal.append("cell-started", cell=cell, late=True, **marked)
         self._cells[cell] = (seq, time.monotonic())
 
     def cell_finished(self, cell: str, status: str) -> list[int]:
         """Journal that it ended; returns the journal's numbers from its first line to its last."""
         first, since = self._cells.get(cell, (0, time.monotonic()))
         seconds = round(time.monotonic() - since, 3)
-        last = self.executor.journal.append("cell-finished", cell=cell, seconds=seconds, status=status)
+        last = self.executor.journal.append("cell-finished", cell=cell, late=True, seconds=seconds, status=status)
         self.executor.cell = None
         if status != "ok":
             self.broken_cell = cell
@@ -231,7 +232,7 @@ class Session:
             "break_glass": bool(agreed and agreed.break_glass),
             "approvals": [dict(said) for said in agreed.approvals] if agreed else [],
         }
-        files.write_json(self.folder / "result.json", result)
+        files.write_json(self.folder / "result.json", result, named=False)
         self._draw()
         self.archive.close(self.id, executor.redactor)
         self.publish()
@@ -243,7 +244,7 @@ class Session:
             return
         saved = self.asked.saved_plan(self.id, self.started_at, tuple(self.executor.stepper.plans))
         with suppress(ArchiveError):
-            _keep(self.folder / "plan.json", saved.encode())
+            _keep(self.folder / "plan.json", saved.encode(), named=False)
 
     def _draw(self) -> None:
         try:
@@ -277,5 +278,5 @@ def recover(folder: Path) -> None:
     report.write(folder)
 
 
-def _keep(path: Path, data: bytes) -> None:
-    files.write(path, data, path.with_name(f".{path.name}.part"))
+def _keep(path: Path, data: bytes, *, named: bool = True) -> None:
+    files.write(path, data, path.with_name(f".{path.name}.part"), named=named)

@@ -78,7 +78,7 @@ def execute(
         line = Line(start(session, leash), leash, watch)
         stack.callback(line.close)
         Cells(book, session, line, watch).execute(parameters)
-    files.write(Path(output), injected.written(book), Path(f"{output}.part"))
+    files.write(Path(output), injected.written(book), Path(f"{output}.part"), named=False)
     if failed := shell_outputs.error_of(book["cells"]):
         raise CellFailed(*failed)
 

@@ -14,6 +14,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -96,6 +97,9 @@ class Server:
 
     def close(self) -> None:
         """Stop serving; a request under way is not waited for."""
+        # Wakes who waits for the next line; else shutdown would wait until they look up by themselves.
+        with suppress(OSError):
+            self._server.socket.shutdown(socket.SHUT_RDWR)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)

@@ -1,7 +1,9 @@
 """The run's journal: an append-only file of JSON lines, each naming the digest of the one before it.
 
-A line is on the disk before what it announces is done. The writer owns the file alone; readers accept a
-torn last line, whose act never began.
+A line is on the disk before what it announces is done. One that announces nothing to a target, such as a cell's
+begin, is with the operating system by then and on the disk with the next line that is flushed: that it is missing after
+a loss of power says nothing about an effect. The writer owns the file alone; readers accept a torn last line, whose act
+never began.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opslib import files
 from opslib.canonical import canonical, to_json
 from opslib.errors import ArchiveError
 from opslib.model import now
@@ -24,7 +27,7 @@ FIRST = "0" * 64
 
 
 class Journal:
-    """Writer of one run's journal. Thread-safe; every line is flushed to the disk before ``append`` returns."""
+    """Writer of one run's journal. Thread-safe; a line is flushed to the disk before ``append`` returns."""
 
     def __init__(self, path: Path, redactor: Redactor, *, cell: Callable[[], str | None] = lambda: None) -> None:
         """Open ``path`` for appending (created with mode 0600); ``cell`` tells the current cell's id."""
@@ -33,7 +36,7 @@ class Journal:
         self._cell = cell
         self._lock = threading.Lock()
         self._seq, self._head = _last(path)
-        self._unsure = False
+        self._unsure = self._flushed = False
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     @property
@@ -41,9 +44,10 @@ class Journal:
         """SHA-256 of the last line: names the whole journal so far."""
         return self._head
 
-    def append(self, event: str, **said: Any) -> int:
+    def append(self, event: str, *, late: bool = False, **said: Any) -> int:
         """Write one event and return its sequence number; raises ArchiveError when it is not on the disk.
 
+        One that is ``late`` comes there with the next one that is not: no intent and no outcome of a step.
         After a failed write or fsync the journal takes nothing more: what is on the disk is unknown then.
         """
         with self._lock:
@@ -52,7 +56,7 @@ class Journal:
             if self._unsure:
                 self._seq, self._head = _last(self.path)
             # A signal's exception can come between any two lines of this: then the file says how far it came.
-            self._unsure = True
+            self._unsure, self._flushed = True, False
             line = {
                 "seq": self._seq + 1,
                 "time": to_json(now()),
@@ -64,7 +68,9 @@ class Journal:
             data = canonical(line)
             try:
                 _write(self._file, data + b"\n")
-                os.fsync(self._file)
+                if not late:
+                    os.fsync(self._file)
+                self._flushed = not late
             except OSError as error:
                 self._shut(f"The journal {self.path} could not be written: {error}.")
                 raise ArchiveError(self._shut_because, "Free space, then start a new run.") from error
@@ -79,6 +85,8 @@ class Journal:
 
     def _shut(self, because: str) -> None:
         if self._file >= 0:
+            if self._flushed:
+                files.note_flushed(self._file)
             os.close(self._file)
             self._file, self._shut_because = -1, because
 

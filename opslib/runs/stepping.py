@@ -174,7 +174,8 @@ class Stepper:
             seconds=known.seconds,
         )
         self._add(step, plan)
-        self.journal.append("kept", step=step, **{"from": known.run}, evidence=evidence)
+        said: dict[str, Any] = {"step": step, "from": known.run, "evidence": evidence}
+        self.journal.append("kept", **said)
         return evidence
 
     def plan(self, step: str, action: Action) -> Plan:

@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import sys
 
 import pytest
 
+from opslib import files
 from opslib.archive import seal
 from opslib.archive.seal import Scan
 from opslib.errors import ArchiveError
@@ -32,6 +34,30 @@ def test_every_file_is_in_the_manifest_but_itself_sorted_by_path(tmp_path):
     assert said == Scan({path: sha(data) for path, data in held.items()}, ())
     assert said.manifest().decode() == "".join(f"{sha(held[path])}  {path}\n" for path in sorted(held))
     assert seal.parse(said.manifest()) == said.sums
+
+
+def flushes(act):
+    calls = []
+
+    def hear(frame, event, arg):
+        if event == "c_call" and arg is os.fsync:
+            calls.append(arg)
+
+    sys.setprofile(hear)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return len(calls)
+
+
+def test_a_file_is_flushed_before_its_digest_counts_unless_it_was_since_it_was_written(tmp_path):
+    (tmp_path / "a.txt").write_text("somebody's")
+    files.write(tmp_path / "b.txt", b"ours", tmp_path / ".b.part", named=False)
+    assert flushes(lambda: seal.scan(tmp_path, KNOWING)) == 1
+    with (tmp_path / "b.txt").open("a") as stream:
+        stream.write(" and more")
+    assert flushes(lambda: seal.scan(tmp_path, KNOWING)) == 2
 
 
 @pytest.mark.parametrize("name", ["a", "A9_.+=@,~-", "a/b", ".part", "...", "a/.b/..c", "~"])

@@ -54,6 +54,25 @@ def test_each_line_is_flushed_to_the_disk_after_it_was_written_and_before_append
     assert calls == ["write", "fsync"]
 
 
+def test_a_late_line_is_in_the_file_at_once_and_on_the_disk_with_the_next_that_is_not(path):
+    record, calls = Journal(path, Redactor()), []
+
+    def hear(frame, event, arg):
+        if event == "c_call" and arg in (os.write, os.fsync):
+            calls.append(arg.__name__)
+
+    sys.setprofile(hear)
+    try:
+        record.append("cell-started", late=True)
+        here = len(lines(path))
+        record.append("intent")
+    finally:
+        sys.setprofile(None)
+    assert here == 1
+    assert calls == ["write", "write", "fsync"]
+    assert "late" not in json.loads(lines(path)[0])
+
+
 def test_the_first_line_names_none_and_no_cell_unless_one_was_running(path):
     record = Journal(path, Redactor())
     record.append("note", text="x")
