@@ -89,7 +89,7 @@ def growth(place: Place) -> list[Ratio]:
 
 
 def many(place: Place) -> list[Ratio]:
-    """Trivial runs, two at a time."""
+    """Trivial runs, two at a time; ours are asked of a process that stands by."""
     place.notebook("trivial", ["1 + 1"])
     theirs, each = place.notebook("theirs", ["1 + 1"], own=False), 4
     ours = f'"{BIN}/ops" run diagnostics/trivial >/dev/null || test $? = 3'
@@ -103,7 +103,8 @@ def many(place: Place) -> list[Ratio]:
         names.write_text("\n".join(map(str, range(each))))
         return place.spent(["xargs", "-a", names, "-n1", "-P2", "sh", "-c", command])
 
-    found = place.alternating({"ours": lambda: two_at_a_time(ours), "both": lambda: two_at_a_time(both)})
+    with place.standing():
+        found = place.alternating({"ours": lambda: two_at_a_time(ours), "both": lambda: two_at_a_time(both)})
     return [ratio(f"{each} runs to papermill and nbconvert", 1 / 50, found["ours"], found["both"], "xargs -P2")]
 
 
@@ -112,24 +113,29 @@ def warm(place: Place) -> list[Ratio]:
     place.notebook("trivial", ["1 + 1"])
     theirs = place.notebook("theirs", ["1 + 1"], own=False)
     code = (
-        "import json, sys, time\nfrom pathlib import Path\nfrom opslib.headless import runner\n"
-        "from opslib.headless.kernel_warm import keep_warm\nrounds, took = int(sys.argv[1]), []\n"
+        "import json, psutil, sys, time\nfrom pathlib import Path\nfrom opslib.headless import runner\n"
+        "from opslib.headless.kernel_warm import keep_warm\nrounds, took, cpu = int(sys.argv[1]), [], []\n"
+        "def spent():\n"
+        "  time.sleep(0.3)\n"  # the last run's guardian is taken leave of
+        "  return sum(sum(one.cpu_times()[:4]) for one in psutil.Process().children()) + time.process_time()\n"
         "with keep_warm():\n  for _ in range(rounds + 1):\n"
-        "    began = time.perf_counter()\n"
+        "    before, began = spent(), time.perf_counter()\n"
         f"    said = runner.run('diagnostics/trivial', (), 'lab', Path({str(place.folder / 'archive')!r}))\n"
         "    whole = time.perf_counter() - began\n"
         "    lines = (Path(said['report']).parent / 'journal.jsonl').read_text().splitlines()\n"
         "    cells = sum(json.loads(l).get('seconds') or 0 for l in lines if '\"cell-finished\"' in l)\n"
-        "    took.append(whole - cells)\nprint(json.dumps(took[1:]))"
+        "    took.append(whole - cells)\n    cpu.append(spent() - before)\n"
+        "print(json.dumps([took[1:], cpu[1:]]))"
     )
     command = [str(BIN / "python"), "-c", code, str(place.rounds)]
     done = subprocess.run(command, env=place.environment, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         raise NotMeasured(done.stderr.strip().rpartition("\n")[2][:160])
-    ours = statistics.median(json.loads(done.stdout))
+    ours, cpu = map(statistics.median, json.loads(done.stdout))
     both = place.alternating({"both": lambda: peer(place, theirs)})["both"]
     return [
         Ratio("wall beyond the cells, in seconds", ours, 0.04, "runner.run in one process with a zygote"),
+        Ratio("CPU of all its processes, in seconds", cpu, 0.03, "with what the cells need"),
         Ratio("to papermill and nbconvert", ours / both.wall, 0.01, f"{ours:.3f} s to {both.wall:.2f} s"),
     ]
 

@@ -10,7 +10,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +91,25 @@ class Place:
         book = {"cells": [_cell(*cell) for cell in cells], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
         path.write_text(json.dumps(book))
         return path
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Inside, runs are asked of a process that stands by (``ops warm``); raises NotMeasured where none comes."""
+        before = self.environment.get("XDG_RUNTIME_DIR")
+        self.environment["XDG_RUNTIME_DIR"] = str(self.folder)
+        quiet: dict[str, int] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([str(BIN / "ops"), "warm"], env=self.environment, cwd=self.folder, **quiet) as process:
+            try:
+                until = time.monotonic() + LIMIT
+                while not any(path.is_socket() for path in self.folder.glob("opslib-warm-*/*")):
+                    if time.monotonic() > until or process.poll() is not None:
+                        raise NotMeasured("no process stands by")
+                    time.sleep(0.1)
+                yield
+            finally:
+                process.terminate()
+                del self.environment["XDG_RUNTIME_DIR"]
+                self.environment |= {"XDG_RUNTIME_DIR": before} if before else {}
 
     @cached_property
     def peers(self) -> Path:

@@ -15,6 +15,7 @@ from opslib.cli_mandate import give_mandate
 from opslib.cli_queue import queue, worker
 from opslib.cli_schedule import schedule
 from opslib.cli_sign_off import sign_off
+from opslib.cli_warm import warm
 from opslib.cli_wave import wave
 from opslib.cli_witness import witness
 from opslib.console import Main, Progress, answering, print_json, print_rows, say
@@ -126,6 +127,7 @@ for command in (
     cli_run.confirm_run,
     cli_run.resolve_step,
     jupyter,
+    warm,
     drill,
     schedule,
     queue,

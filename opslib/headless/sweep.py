@@ -74,7 +74,7 @@ def sweep(
     names = [one.name for one in wanted]
     if sys.platform != "linux":
         return [_told(tell, _run(name, environment, archive)) for name in names]
-    _prepare()
+    prepare()
     with kernel_warm.keep_warm():
         if (zygote := kernel_warm.kept()) is not None:
             zygote.start()
@@ -92,7 +92,7 @@ def worst(results: Sequence[Result]) -> int:
     return max(codes, key=lambda code: WORST.index(code) if code in WORST else len(WORST), default=0)
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Import and compile, once for all of the forks, what each would at its first need."""
     kernel_zygote.import_all(("opslib.probes", "opslib.systems"))
     for name in LATE:

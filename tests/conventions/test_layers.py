@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
-    {"canonical", "model", "errors", "files", "places", "areas", "late", "sshsig"},
+    {"canonical", "model", "errors", "files", "places", "areas", "late", "sshsig", "warm"},
     {"guide", "settings", "redaction"},
     {"systems"},
     {"probes", "pictures"},
