@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, NoReturn, Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from opslib import redaction_patterns
-from opslib.redaction_known import SHORTEST, Known, weakness
+from opslib.redaction_known import SHORTEST, known, weakness
 from opslib.redaction_views import Span, levels
 
 MARK = "«redacted»"
@@ -202,7 +201,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         values = {part for secret in secrets for part in secret.parts() if len(part) >= SHORTEST}
-        self._known = _known(tuple(sorted(values)))
+        self._known = known(tuple(sorted(values)))
 
     def text(self, text: str) -> str:
         """Return ``text`` with every known secret and every credential pattern replaced by the mark."""
@@ -259,12 +258,6 @@ class Redactor:
         for level in dict.fromkeys((seen[0], seen[-1])):
             found = redaction_patterns.find(level.text)
             yield from level.home([(hit.start, hit.end) for hit in found])
-
-
-@lru_cache(maxsize=2)
-def _known(values: tuple[str, ...]) -> Known:
-    # One run makes several redactors of the same secrets, and what is looked for in a text takes time to make.
-    return Known(values)
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -233,3 +234,9 @@ def _forms(value: str) -> set[str]:
     inner = json.dumps(value)[1:-1]
     forms = (*said, *(form.replace(" ", "+") for form in said), inner, json.dumps(inner)[1:-1])
     return {*forms, json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], escaped, json.dumps(escaped)[1:-1]}
+
+
+@lru_cache(maxsize=2)
+def known(values: tuple[str, ...]) -> Known:
+    """Return what is looked for: made once for all redactors of a run, as it takes longer than a text's look."""
+    return Known(values)
