@@ -97,7 +97,7 @@ def prepare() -> None:
     kernel_zygote.import_all(("opslib.probes", "opslib.systems"))
     for name in LATE:
         importlib.import_module(name)
-    redaction_patterns.rules()
+    redaction_patterns.find("what each text is looked through for is compiled at the first")
     report.prepare()
     # What is there by now is never looked through for garbage: that would copy all of it into each fork.
     gc.collect()
