@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import archive, kernels, search
+from benchmarks import archive, backups, kernels, search
 from benchmarks.measuring import BIN, Figure, NotMeasured, Place, Ratio, Spent, ratio
 
 LIBRARIES = ("import sqlite3", "import httpx", "import boto3", "import psycopg")
@@ -206,7 +206,7 @@ ALL = (
     Figure("sweep", "all diagnostics: 1/40 of papermill and nbconvert in sequence", _nothing("needs a lab")),
     Figure("memory", "one more run: 30 MB; ten at once: 500 MB", kernels.memory),
     Figure("jupyterlab", "first result: 1/10 of the stock kernel", kernels.first_result),
-    Figure("backup", "1.1 of pg_dump | zstd -1 | sha256sum", _nothing("nothing measures it yet")),
-    Figure("restore", "1.1 of an unverified pg_restore -j2", _nothing("nothing measures it yet")),
+    Figure("backup", "1.1 of pg_dump | zstd -1 | sha256sum, 0.4 of pg_dump -Fc", backups.backup),
+    Figure("restore", "verified against its manifest: 1.1 of an unverified pg_restore -j2", backups.restore),
     Figure("safety", "at most a tenth of a warm run", _nothing("nothing measures it yet")),
 )
