@@ -12,7 +12,7 @@ from opslib.actions.backups_folder import UNTOUCHED
 from opslib.canonical import to_json
 from opslib.errors import Refused
 from opslib.model import now
-from opslib.probes.backups_manifest import Manifest
+from opslib.probes.backups_manifest import Manifest, Piece
 from opslib.probes.backups_standing import Backup, standing
 from opslib.systems.object_store import Missing
 from opslib.systems.target import ReadTarget
@@ -41,11 +41,23 @@ class Candidate:
     manifest: Manifest | None
     proven: bool
 
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Its pieces beside the object itself."""
+        return self.manifest.pieces if self.manifest else ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of all that has to be downloaded."""
+        return self.size + sum(piece.size for piece in self.pieces)
+
     def shown(self) -> Mapping[str, Any]:
         """Return what a plan shows of it."""
-        said: dict[str, Any] = {"bytes": self.size, "sha256": self.sha256, "taken at": to_json(self.taken_at)}
+        said: dict[str, Any] = {"bytes": self.bytes, "sha256": self.sha256, "taken at": to_json(self.taken_at)}
         if self.manifest is None:
             return {**said, "manifest": "none: checksum file only; compared by its tables' rows", "trusted": FOREIGN}
+        if self.pieces:
+            said["pieces"] = len(self.pieces)
         contents, said["taken of"] = self.manifest.contents, self.manifest.origin.server
         return {**said, "trusted": BUCKET, "proven": self.proven, "tables": len(contents.tables), "rows": contents.rows}
 

@@ -49,19 +49,19 @@ def origin(session: AdminDatabase, url: DatabaseUrl) -> Origin:
     return Origin(**row, server=url.public, schema_version=None if version is None else str(version))
 
 
-def collect(session: AdminDatabase, progress: Progress) -> Contents:
+def collect(session: AdminDatabase, progress: Progress, known: Mapping[str, Table] | None = None) -> Contents:
     """Return the contents of the session's database; call it inside :func:`~..postgres_admin.snapshot`.
 
-    Reads every row once. Raises StepFailed where the role may not read a table, or row security would
-    hide rows from it. Objects of extensions are left out, as in a dump; rules, publications, event
-    triggers and statistics objects are not compared.
+    Reads every row once, those of the ``known`` tables not again. Raises StepFailed where the role may not read a
+    table, or row security would hide rows from it. Objects of extensions are left out, as in a dump; rules,
+    publications, event triggers and statistics objects are not compared.
     """
     (properties,) = session.ask(question("backups/properties"))
     return Contents(
         properties=Properties(**properties),
         settings=tuple(Setting(**row).masked() for row in session.ask(question("backups/settings"))),
         privileges=tuple(Privilege(**row) for row in session.ask(question("backups/privileges"))),
-        tables=_tables(session, progress),
+        tables=_tables(session, progress, known or {}),
         sequences={_name(row): Sequence(**row) for row in session.ask(question("backups/sequences"))},
         extensions={row["name"]: row["version"] for row in session.ask(question("backups/extensions"))},
         roles=tuple(row["name"] for row in session.ask(question("backups/roles"))),
@@ -76,10 +76,13 @@ def locale(contents: Contents) -> Locale:
     return Locale(said.encoding, said.provider, said.collate, said.ctype, said.locale, said.rules)
 
 
-def _tables(session: AdminDatabase, progress: Progress) -> dict[str, Table]:
+def _tables(session: AdminDatabase, progress: Progress, known: Mapping[str, Table]) -> dict[str, Table]:
     rows = session.ask(question("backups/tables"))
     tables = {}
     for number, row in enumerate(rows):
+        if _name(row) in known:
+            tables[_name(row)] = known[_name(row)]
+            continue
         progress(f"Reading {_name(row)}", number, len(rows))
         own = digest_rows(session, row["schema"], row["name"]) if row["kind"] in ("table", "unlogged") else {}
         tables[_name(row)] = Table(kind=row["kind"], populated=row["populated"], **own)

@@ -78,9 +78,12 @@ class Inspection:
         return sum(self.tables.values())
 
 
-def inspect(chunks: Iterable[bytes]) -> Inspection:
-    """Return what the plain-text dump in ``chunks`` holds; raises nothing of its own, whatever the bytes are."""
-    seen = _Seen()
+def inspect(chunks: Iterable[bytes], table: str = "") -> Inspection:
+    """Return what the plain-text dump in ``chunks`` holds; raises nothing of its own, whatever the bytes are.
+
+    With ``table`` it must be the rows of that table alone, which another dump creates.
+    """
+    seen = _Seen(table)
     text = SqlText(seen)
     for chunk in chunks:
         text.feed(chunk)
@@ -149,9 +152,10 @@ def source_database(listing: str) -> str | None:
 class _Seen:
     """Collects an :class:`Inspection` while the lexer reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: str) -> None:
         self.tables: dict[str, int] = {}
-        self.created: set[str] = set()
+        self.created: set[str] = {table} if table else set()
+        self.alone = table
         self.sections = 0
         self.table = ""
         self.began = self.ended = False
@@ -211,6 +215,8 @@ class _Seen:
         complete = self.began and self.ended and whole
         if self.began and not complete:
             self.fault("is cut off: its end mark is missing")
+        if self.alone and self.created != {self.alone}:
+            self.fault("creates tables")
         undefined = sorted(set(self.tables) - self.created)
         # An extension makes its own tables, and a dump may carry rows of theirs (pg_cron, PostGIS).
         defined = self.created if self.extensions else set(self.tables)

@@ -28,8 +28,10 @@ import opslib.actions.backups_dump as dumps
 from opslib import files
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL
-from opslib.probes.backups_manifest import Manifest
+from opslib.probes.backups_manifest import Manifest, Piece
 from opslib.systems import programs
+from opslib.systems.program_pipes import through
+from opslib.systems.zstd import unpacked
 
 CHUNK = 256 * 1024
 READ_SECONDS = 3600.0
@@ -70,6 +72,11 @@ class Staged(BaseModel):
     def rows(self) -> int:
         """Rows of all tables together."""
         return sum(self.tables.values())
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What lies beside the dump, in the order of :func:`piece_file`."""
+        return self.manifest.pieces if self.manifest else ()
 
 
 def short(run: str) -> str:
@@ -134,6 +141,31 @@ def dump_file(run: str) -> Path:
     return folder(run) / "dump"
 
 
+def piece_file(run: str, number: int) -> Path:
+    """Return where the run's piece of that number lies, counted from 0."""
+    return folder(run) / f"piece-{number}"
+
+
+def piece(path: Path, table: str) -> Iterator[bytes]:
+    """Yield what ``pg_restore`` reads of a piece; raises StepFailed where the file is cut off or damaged."""
+    with path.open("rb") as file:
+        yield from unpacked(iter(lambda: file.read(CHUNK), b""), f"The piece of {table}")
+
+
+def unchanged(run: str, staged: Staged) -> bool:
+    """Return whether dump and pieces lie there as they were staged."""
+    wanted = [(dump_file(run), staged.sha256)]
+    wanted += [(piece_file(run, number), one.sha256) for number, one in enumerate(staged.pieces)]
+    return all(path.is_file() and sha256(path) == expected for path, expected in wanted)
+
+
+def spend(run: str) -> None:
+    """Remove dump and pieces; what was found of them stays."""
+    for path in folder(run).iterdir():
+        if path == dump_file(run) or path.name.startswith("piece-"):
+            path.unlink()
+
+
 def keep(run: str, staged: Staged) -> None:
     """Write what was found beside the dump."""
     (folder(run) / "staged.json").write_text(staged.model_dump_json(), encoding="utf-8")
@@ -161,6 +193,17 @@ def inspect(path: Path, form: str, server_version: str) -> dumps.Inspection:
     """
     with text(path, form, server_version) as chunks:
         return dumps.inspect(bounded(chunks, max(free_bytes(), SPARE_BYTES)))
+
+
+def inspect_piece(path: Path, table: str, server_version: str) -> dumps.Inspection:
+    """Read a piece to its end and return what it holds; raises Refused when it cannot be read."""
+    try:
+        with through(
+            "pg_restore", ["--file=-"], piece(path, table), server_version=server_version, seconds=READ_SECONDS
+        ) as chunks:
+            return dumps.inspect(bounded(chunks, max(free_bytes(), SPARE_BYTES)), table)
+    except StepFailed as error:
+        raise damaged(error.message) from error
 
 
 @contextmanager

@@ -155,7 +155,7 @@ def _prove(
     refuse_production(target, manifest, server)
     progress("Reading the whole dump", 0, 3)
     times = [time.monotonic()]
-    read_whole(store, manifest)
+    read_whole(store, manifest, progress)
     times.append(time.monotonic())
     written = mark(backup.name, target.run)
     with target.admin(url) as session:
@@ -164,7 +164,7 @@ def _prove(
         times.append(time.monotonic())
         with scratch_database(session, scratch, written, manifest) as made:
             progress("Restoring", 1, 3)
-            restored = restore(session, store, manifest, scratch)
+            restored = restore(session, store, manifest, scratch, progress)
             times.append(time.monotonic())
             progress("Comparing every row with the manifest", 2, 3)
             contents, after = contents_of(restored, application, progress)

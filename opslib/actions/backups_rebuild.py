@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from opslib.actions.backups_collect import collect, locale, origin
+from opslib.actions.backups_fill import Archive, Limits, fill
+from opslib.actions.backups_together import Going, Together
 from opslib.actions.base import Progress
 from opslib.errors import OpsError, Refused, StepFailed
-from opslib.probes.backups_manifest import Contents, Manifest, Origin
+from opslib.probes.backups_manifest import Contents, Dump, Manifest, Origin, Piece
 from opslib.redaction import DatabaseUrl
 from opslib.systems import programs
 from opslib.systems.object_store import Store
@@ -25,6 +28,7 @@ from opslib.systems.postgres_properties import (
     marked,
     missing_roles,
 )
+from opslib.systems.zstd import unpacked
 
 SECONDS = 6 * 3600.0
 """Longest that one part (read, restore, compare) may take."""
@@ -36,53 +40,60 @@ def server_of(url: DatabaseUrl, application: str) -> Origin:
         return origin(session, url)
 
 
-def hashed(store: Store, manifest: Manifest) -> Iterator[bytes]:
-    """Yield the dump's bytes; raises StepFailed at the end when they are not those that were saved."""
+def hashed(store: Store, part: Dump) -> Iterator[bytes]:
+    """Yield the bytes of a dump or piece; raises StepFailed at the end when they are not those that were saved."""
     sha256, size = hashlib.sha256(), 0
-    for piece in store.stream(manifest.dump.key, manifest.dump.version):
+    for piece in store.stream(part.key, part.version):
         sha256.update(piece)
         size += len(piece)
         yield piece
-    if (sha256.hexdigest(), size) != (manifest.dump.sha256, manifest.dump.size):
+    if (sha256.hexdigest(), size) != (part.sha256, part.size):
         raise StepFailed(
-            f"The dump {manifest.dump.key} is not what was saved: {size} bytes with SHA-256 {sha256.hexdigest()}, "
-            f"its manifest says {manifest.dump.size} bytes with {manifest.dump.sha256}.",
+            f"The dump {part.key} is not what was saved: {size} bytes with SHA-256 {sha256.hexdigest()}, "
+            f"its manifest says {part.size} bytes with {part.sha256}.",
             "Do not restore it. Take a new backup now, and find out who or what changed the object.",
         )
 
 
-def read_whole(store: Store, manifest: Manifest) -> None:
-    """Hash the dump, then let ``pg_restore`` read all of it to nowhere; raises StepFailed where it is damaged."""
+def archive(store: Store, part: Dump) -> Iterator[bytes]:
+    """Yield what ``pg_restore`` reads of a dump or piece; errors as :func:`hashed`."""
+    return unpacked(hashed(store, part), part.key) if isinstance(part, Piece) else hashed(store, part)
+
+
+def read_whole(store: Store, manifest: Manifest, progress: Progress) -> None:
+    """Hash dump and pieces while ``pg_restore`` reads them to nowhere; raises StepFailed where one is damaged."""
+    together: Together[None] = Together(progress, "Reading all of it")
+
+    def reading(part: Dump) -> Callable[[], None]:
+        return lambda: _read_part(store, part, manifest.origin.server_version, together.going)
+
+    together.do([reading(part) for part in manifest.parts])
+
+
+def _read_part(store: Store, part: Dump, server_version: str, going: Going) -> None:
+    source = going.counted(archive(store, part))
     try:
-        programs.feed(
-            "pg_restore",
-            None,
-            ["--file=/dev/null"],
-            hashed(store, manifest),
-            server_version=manifest.origin.server_version,
-            seconds=SECONDS,
-        )
+        programs.feed("pg_restore", None, ["--file=/dev/null"], source, server_version=server_version, seconds=SECONDS)
     except StepFailed:
         # pg_restore stops at the first damage; whether the object was changed is the better message.
-        for _ in hashed(store, manifest):
+        for _ in going.counted(hashed(store, part)):
             pass
         raise
 
 
-def restore(session: AdminDatabase, store: Store, manifest: Manifest, database: str) -> DatabaseUrl:
-    """Restore the dump into the empty ``database`` on the session's server; returns its address.
+def restore(session: AdminDatabase, store: Store, manifest: Manifest, database: str, progress: Progress) -> DatabaseUrl:
+    """Restore the backup into the empty ``database`` on the session's server; returns its address.
 
     Then gives it the settings, rights and owner that the saved one had. Stops at the first error
     (StepFailed with ``pg_restore``'s message); roles must be there already.
     """
     url = session.url.with_path(database)
-    programs.feed(
-        "pg_restore",
+    fill(
         url,
-        [f"--dbname={database}"],
-        hashed(store, manifest),
-        server_version=manifest.origin.server_version,
-        seconds=SECONDS,
+        lambda: Archive((), hashed(store, manifest.dump)),
+        [partial(archive, store, piece) for piece in manifest.pieces],
+        Limits(manifest.origin.server_version, SECONDS),
+        progress,
     )
     contents = manifest.contents
     with session.beside(database) as inside:

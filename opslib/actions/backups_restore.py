@@ -10,11 +10,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any, ClassVar
 
 import opslib.actions.backups_dump as dumps
 import opslib.actions.backups_folder as staging
+from opslib.actions.backups_fill import Archive, Limits, fill
 from opslib.actions.backups_folder import UNTOUCHED, Digest, Staged
 from opslib.actions.backups_live import (
     Live,
@@ -45,9 +46,6 @@ from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 RESTORE_SECONDS = 6 * 3600.0
 ROOM = 1.5
 """The live database's size times this must be free: WAL and sorting of index builds need room as well."""
-
-JOBS = 2
-"""Parallel workers of pg_restore."""
 
 
 class RestoreIntoNewDatabase(Action):
@@ -102,16 +100,16 @@ class RestoreIntoNewDatabase(Action):
         started = time.monotonic()
         live, new = look(target), str(plan.after["new"])
         same(target, live.name)
-        staged, file = staging.kept(target.run, self.sha256), staging.dump_file(target.run)
+        staged = staging.kept(target.run, self.sha256)
         if live.oid != plan.fingerprint["live"] or new != made(live.name, "restore", target.run):
             raise Refused("The live database is another one than was planned with.", "Plan again.")
-        if not file.is_file() or staging.sha256(file) != staged.sha256:
+        if not staging.unchanged(target.run, staged):
             raise Refused("The staged file is gone or was changed.", "Stage the backup again.")
         with maintenance(target) as session:
             create_database(session, new, live.locale)
             try:
                 mark_database(session, new, filling(target.run))
-                _fill(target, staged, file, new, live, progress)
+                _fill(target, staged, new, live, progress)
                 _dress(target, session, new, live)
                 found = _equal(target, staged, new, live, progress)
                 mark_database(session, new, mark(target.run, self.name))
@@ -119,7 +117,7 @@ class RestoreIntoNewDatabase(Action):
                 progress(f"Dropping {new}")
                 drop_database(session, new)
                 raise _failed(error, new) from error
-        file.unlink()
+        staging.spend(target.run)
         return self._values(target, new, found, round(time.monotonic() - started, 1))
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
@@ -210,17 +208,14 @@ def _has_what_it_needs(target: ReadTarget, staged: Staged) -> None:
             )
 
 
-def _fill(target: WriteTarget, staged: Staged, file: Path, new: str, live: Live, progress: Progress) -> None:
-    url = target.database_url.with_path(new)
+def _fill(target: WriteTarget, staged: Staged, new: str, live: Live, progress: Progress) -> None:
+    url, file = target.database_url.with_path(new), staging.dump_file(target.run)
     progress(f"Restoring {staged.rows} rows into {new}")
     if staged.form == "custom":
-        programs.run(
-            "pg_restore",
-            url,
-            ["--dbname", new, f"--jobs={JOBS}", str(file)],
-            server_version=live.server_version,
-            seconds=RESTORE_SECONDS,
-        )
+        files = [(staging.piece_file(target.run, number), one.table) for number, one in enumerate(staged.pieces)]
+        pieces = [partial(staging.piece, path, table) for path, table in files]
+        limits = Limits(live.server_version, RESTORE_SECONDS)
+        fill(url, lambda: Archive([str(file)]), pieces, limits, progress)
         return
     with staging.text(file, staged.form, live.server_version) as chunks:
         programs.feed(

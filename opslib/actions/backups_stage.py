@@ -7,7 +7,10 @@ GH-11, GH-14): here every byte is read, every row counted, and every known reaso
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -17,9 +20,11 @@ import opslib.actions.backups_folder as staging
 from opslib.actions.backups_candidates import Candidate, choose
 from opslib.actions.backups_folder import UNTOUCHED, Staged
 from opslib.actions.backups_live import Live, look, major
+from opslib.actions.backups_together import Going, Together, quiet
 from opslib.actions.base import Action, Progress
 from opslib.errors import Refused
 from opslib.model import Effect, Plan, Repeat, Verdict, Verification
+from opslib.probes.backups_manifest import Dump, Piece
 from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
 
@@ -46,9 +51,9 @@ class StageBackup(Action):
         live = look(target)
         chosen = choose(target, self.backup, self.max_age_hours, live.name)
         _not_newer(chosen.manifest.origin.server_version if chosen.manifest else None, live)
-        if chosen.size > staging.free_bytes():
+        if chosen.bytes > staging.free_bytes():
             raise Refused(
-                f"{chosen.key} has {chosen.size} bytes, and there is no room for them here.", "Free disk, then retry."
+                f"{chosen.key} has {chosen.bytes} bytes, and there is no room for them here.", "Free disk, then retry."
             )
         return self.planned(
             before={"staged": "nothing"},
@@ -57,14 +62,14 @@ class StageBackup(Action):
             touched="file in the executor's private work folder",
             verification="Its SHA-256 is the stored one; it was read to its end and holds rows of every core table.",
             undo="The work folder is removed.",
-            fingerprint={"version": chosen.version, "sha256": chosen.sha256, "server": live.server_version},
+            fingerprint={**_told(chosen), "server": live.server_version},
         )
 
     def apply(self, target: WriteTarget, plan: Plan, progress: Progress) -> Mapping[str, Any]:
         """Download, compare the checksum, read to the end; raises Refused and leaves nothing behind."""
         live = look(target)
         chosen = choose(target, self.backup, self.max_age_hours, live.name)
-        if (chosen.version, chosen.sha256) != (plan.fingerprint["version"], plan.fingerprint["sha256"]):
+        if {**_told(chosen), "server": live.server_version} != plan.fingerprint:
             raise Refused("Another backup would be chosen now than was planned.", "Plan again.")
         staging.prepare(target.run)
         try:
@@ -77,17 +82,16 @@ class StageBackup(Action):
             "sha256": staged.sha256,
             "backup": staged.key,
             "format": staged.form,
-            "bytes": staged.size,
+            "bytes": chosen.bytes,
             "taken_at": staged.taken_at,
             "tables": len(staged.tables),
             "rows": staged.rows,
         }
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
-        """Hash the file again."""
+        """Hash the files again."""
         staged = staging.kept(target.run, values["sha256"])
-        found = staging.sha256(staging.dump_file(target.run))
-        if found != staged.sha256:
+        if not staging.unchanged(target.run, staged):
             return Verification(Verdict.CRITICAL, "The staged file is not the one that was checked any more.")
         largest = sorted(staged.tables.items(), key=lambda item: -item[1])[:10]
         return Verification(
@@ -102,35 +106,32 @@ class StageBackup(Action):
         return Verification(Verdict.OK, "The work folder is gone.")
 
 
+def _told(chosen: Candidate) -> dict[str, Any]:
+    """Return what tells one backup from another: the versions and checksums of all its objects."""
+    said: dict[str, Any] = {"version": chosen.version, "sha256": chosen.sha256}
+    return {**said, "pieces": [[one.version, one.sha256] for one in chosen.pieces]} if chosen.pieces else said
+
+
 def _read(target: ReadTarget, chosen: Candidate, live: Live, progress: Progress) -> Staged:
     file = staging.dump_file(target.run)
-    digest, size = hashlib.sha256(), 0
-    with file.open("xb") as out:
-        for chunk in target.backups.stream(chosen.key, chosen.version):
-            digest.update(chunk)
-            size += out.write(chunk)
-            progress("Downloading", size, chosen.size)
-            if size > chosen.size:
-                break
-    if size != chosen.size or digest.hexdigest() != chosen.sha256:
-        raise Refused(
-            f"{chosen.key} does not have its checksum: {size} bytes with SHA-256 {digest.hexdigest()[:12]}…, "
-            f"{chosen.size} bytes with {chosen.sha256[:12]}… expected.",
-            f"{UNTOUCHED} Choose another backup, and find out who changed this one.",
-        )
+    going = Going()
+    whole = Dump(key=chosen.key, version=chosen.version, size=chosen.size, sha256=chosen.sha256, seconds=0)
+    _fetch(target, whole, file, going, progress)
     with file.open("rb") as begin:
         form = dumps.form(begin.read(staging.CHUNK))
     if form not in ("custom", "gzip", "plain"):
         raise Refused(f"{chosen.key} is {form}.", f"{UNTOUCHED} Dumps may be .sql, .sql.gz or pg_dump's custom format.")
     progress("Reading the dump to its end")
     found = staging.inspect(file, form, live.server_version)
+    if chosen.pieces:
+        found = _with_pieces(target, chosen, found, live, progress)
     database = staging.source_database(file, form, live.server_version) or found.database
     _sound(chosen, found, database, live, target.settings.core_tables)
     return Staged(
         key=chosen.key,
         version=chosen.version,
         form=form,
-        size=size,
+        size=chosen.size,
         sha256=chosen.sha256,
         taken_at=chosen.taken_at,
         server_version=found.server_version,
@@ -141,6 +142,47 @@ def _read(target: ReadTarget, chosen: Candidate, live: Live, progress: Progress)
         manifest=chosen.manifest,
         live=live.oid,
     )
+
+
+def _fetch(target: ReadTarget, part: Dump, file: Path, going: Going, progress: Progress) -> None:
+    """Download one object; raises Refused when it is not the one that its checksum is of."""
+    digest, size = hashlib.sha256(), 0
+    with file.open("xb") as out:
+        for chunk in going.counted(target.backups.stream(part.key, part.version)):
+            digest.update(chunk)
+            size += out.write(chunk)
+            progress("Downloading", size, part.size)
+            if size > part.size:
+                break
+    if size != part.size or digest.hexdigest() != part.sha256:
+        raise Refused(
+            f"{part.key} does not have its checksum: {size} bytes with SHA-256 {digest.hexdigest()[:12]}…, "
+            f"{part.size} bytes with {part.sha256[:12]}… expected.",
+            f"{UNTOUCHED} Choose another backup, and find out who changed this one.",
+        )
+
+
+def _with_pieces(
+    target: ReadTarget, chosen: Candidate, found: dumps.Inspection, live: Live, progress: Progress
+) -> dumps.Inspection:
+    """Download the pieces, read each to its end, and return what they and the dump hold together."""
+    together: Together[dumps.Inspection] = Together(progress, f"Reading {len(chosen.pieces)} pieces to their ends")
+
+    def reading(number: int, piece: Piece) -> Callable[[], dumps.Inspection]:
+        def read() -> dumps.Inspection:
+            file = staging.piece_file(target.run, number)
+            _fetch(target, piece, file, together.going, quiet)
+            return staging.inspect_piece(file, piece.table, live.server_version)
+
+        return read
+
+    tables, faults = dict(found.tables), list(found.faults)
+    for piece, own in zip(chosen.pieces, together.do([*map(reading, count(), chosen.pieces)]), strict=True):
+        faults += [f"its piece of {piece.table} {fault}" for fault in own.faults]
+        if piece.table not in found.tables:
+            faults.append(f"does not create {piece.table}, of which it has a piece")
+        tables[piece.table] = tables.get(piece.table, 0) + own.rows
+    return replace(found, tables=tables, faults=tuple(faults), schema_only=False)
 
 
 def _sound(chosen: Candidate, found: dumps.Inspection, database: str | None, live: Live, core: tuple[str, ...]) -> None:

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from opslib.actions.backups_collect import collect, origin
+from opslib.actions.backups_collect import origin
+from opslib.actions.backups_parts import lock_of, own_dumps, saved, told_of
+from opslib.actions.backups_pieces import LARGE, MOST, SECONDS, Snapshot, discard, own, planned
 from opslib.actions.backups_remove import remove
 from opslib.actions.base import Action, Progress, Settled
-from opslib.errors import Refused, StepFailed
-from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification, now
-from opslib.probes.backups_manifest import DUMP, MANIFEST, Dump, Manifest, Origin
+from opslib.errors import Refused
+from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
+from opslib.probes.backups_manifest import DUMP, MANIFEST, PIECE, Dump, Manifest, Piece
 from opslib.probes.questions import question
 from opslib.systems import programs
-from opslib.systems.object_store import Bucket, Stored
+from opslib.systems.object_store import Bucket, Store
 from opslib.systems.postgres_admin import LOCK_SECONDS, snapshot
 from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
-
-SECONDS = 6 * 3600.0
-"""Longest a whole backup may take; a snapshot held open longer hurts the server (vacuum, bloat)."""
 
 
 class TakeBackup(Action):
     """Saves the whole database, schema and data, to the bucket of backups, with a manifest of its contents.
 
     ``pg_dump`` and the manifest read the same exported snapshot, so that no write in between can make
-    them differ. The dump streams to a multipart upload while it is hashed; nothing touches a local disk.
-    The manifest is put last: where there is one, the dump is complete. Compression is gzip at level 1:
-    ``pg_dump`` compresses on one core, which is what bounds its speed; higher levels save little on rows
-    and JSON for a multiple of the time, and not every build of the client programs has zstd.
+    them differ. All streams to multipart uploads while it is hashed; nothing touches a local disk. The manifest
+    is put last: where there is one, the backup is complete. Rows of large tables are pieces of their own,
+    two at a time and packed with zstd (:mod:`opslib.actions.backups_pieces`); the dump of all the rest is packed by
+    ``pg_dump`` with gzip at level 1, as not every build of it has zstd.
 
-    A second apply in the same run finds the first one's manifest and changes nothing; ``label`` tells
+    A second apply in the same run finds the first one's manifest and changes nothing; one that follows an
+    interrupted one sends no piece again whose table has not changed. ``label`` tells
     several backups of one run apart. ``DATABASE_URL`` must be a session of its own: behind a pooler in
     transaction mode no other session can share its snapshot. Guide: BAK-MAN-01 to BAK-MAN-04, BAK-SBC-03.
     """
@@ -57,6 +55,8 @@ class TakeBackup(Action):
     )
 
     lock_seconds: ClassVar[int] = LOCK_SECONDS
+    large_bytes: ClassVar[int] = LARGE
+    most: ClassVar[int] = MOST + 2
 
     label: str = Field("backup", pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)
 
@@ -73,6 +73,7 @@ class TakeBackup(Action):
             )
         base = f"s3://{settings.backup_bucket}/{self._base(target)}"
         taken = target.backups.head(self._base(target) + MANIFEST) is not None
+        pieces = planned(target, self.large_bytes)
         there = "there, of this run" if taken else "absent"
         return self.planned(
             before={"database": source["database"], "dump": there, "manifest": there},
@@ -80,12 +81,13 @@ class TakeBackup(Action):
                 "database": source["database"],
                 "dump": base + DUMP,
                 "manifest": base + MANIFEST,
+                **({"pieces": f"{pieces}, each of one large table"} if pieces else {}),
                 "object lock": f"{settings.backup_lock_days} days" if settings.backup_lock_days else "none",
             },
-            touches=0 if taken else 2,
+            touches=0 if taken else 2 + pieces,
             touched="objects created",
-            verification="The whole dump is read back, and its size and SHA-256 equal the manifest's.",
-            undo="Both object versions are deleted, the manifest first; an object lock forbids that while it lasts.",
+            verification="All of it is read back, and every size and SHA-256 equals the manifest's.",
+            undo="All its object versions are deleted, the manifest first; an object lock forbids that while it lasts.",
             fingerprint={"database": source["database"], "system": source["system"]},
         )
 
@@ -94,61 +96,68 @@ class TakeBackup(Action):
         store, base = target.backup_store, self._base(target)
         found = store.head(base + MANIFEST)
         if found is None:
-            self._clear(store, base)
+            self._clear(store, base, (DUMP,))
             manifest = self._save(target, plan, base, progress)
-            version = store.put_new(base + MANIFEST, manifest.encode(), _told(target), locked_until=_lock(target))
+            version = store.put_new(base + MANIFEST, manifest.encode(), told_of(target), locked_until=lock_of(target))
         else:
             version = found.version
             manifest = Manifest.model_validate_json(store.read(base + MANIFEST, version=version))
         return _values(manifest, base, version)
 
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
-        """Read the manifest and the whole dump back from the bucket and compare them."""
+        """Read the manifest and all that it names back from the bucket and compare them."""
         store = target.backups
         manifest = Manifest.model_validate_json(store.read(values["manifest"], version=values["manifest_version"]))
-        sha256, size = hashlib.sha256(), 0
-        for piece in store.stream(manifest.dump.key, manifest.dump.version):
-            sha256.update(piece)
-            size += len(piece)
-        rows: Rows = (
-            {"what": "bytes", "manifest": manifest.dump.size, "read back": size},
-            {"what": "SHA-256", "manifest": manifest.dump.sha256, "read back": sha256.hexdigest()},
-        )
+        rows: Rows = tuple(row for part in manifest.parts for row in _read_back(store, part))
         if any(row["manifest"] != row["read back"] for row in rows):
             return Verification(
                 Verdict.CRITICAL, f"What stands in the bucket is not what was sent: {manifest.name} is unusable.", rows
             )
         return Verification(
             Verdict.OK,
-            f"{manifest.name}: {size} bytes read back, equal to the manifest; {manifest.contents.rows} rows in "
-            f"{len(manifest.contents.tables)} tables. That it can be restored is not proven yet.",
+            f"{manifest.name}: {manifest.size} bytes read back, equal to the manifest; {manifest.contents.rows} rows "
+            f"in {len(manifest.contents.tables)} tables. That it can be restored is not proven yet.",
             rows,
         )
 
     def settle(self, target: WriteTarget, plan: Plan, progress: Progress) -> Settled:
-        """Look for the manifest, which is put last; without one, take away the parts and dumps of this backup."""
+        """Look for the manifest, which is put last; without one, only pieces that are whole are left for the next."""
         store, base = target.backup_store, self._base(target)
         found = store.head(base + MANIFEST)
         if found is None:
-            self._clear(store, base)
+            self._clear(store, base, (DUMP,))
+            if whole := own(store, base):
+                why = f"There is no manifest yet; {len(whole)} pieces are whole and not sent again while they are good."
+                return Settled(Outcome.PARTLY, why)
             return Settled(Outcome.NOT_DONE, "No manifest stands in the bucket, so there is no backup.")
         manifest = Manifest.model_validate_json(store.read(base + MANIFEST, version=found.version))
         return Settled(Outcome.DONE, "Its manifest is there.", _values(manifest, base, found.version))
 
     def undo(self, target: WriteTarget, plan: Plan, values: Mapping[str, Any], progress: Progress) -> Verification:
-        """Delete the two object versions that apply made; raises Refused while an object lock holds them."""
-        manifest, dump, base = str(values["manifest"]), str(values["dump"]), self._base(target)
-        if manifest != base + MANIFEST or not (dump.startswith(base + ".") and dump.endswith(DUMP)):
+        """Delete the object versions that apply made; raises Refused while an object lock holds them."""
+        base = self._base(target)
+        if not values:
+            # It was broken off: there is no backup, only pieces of one.
+            if target.backup_store.head(base + MANIFEST) is not None:
+                raise Refused(f"{base} is a whole backup, and its record names nothing of it.", "Nothing was deleted.")
+            self._clear(target.backup_store, base, (DUMP, PIECE))
+            left = [item.key for item in own_dumps(target.backup_store, base)]
+            return Verification(Verdict.CRITICAL, f"Locked: {', '.join(left)}.") if left else _nothing_left(base)
+        manifest, dump = str(values["manifest"]), str(values["dump"])
+        pieces = [(str(key), str(version)) for key, version in values.get("pieces", ())]
+        named = [(dump, DUMP), *((key, PIECE) for key, _ in pieces)]
+        if manifest != base + MANIFEST or not all(k.startswith(base + ".") and k.endswith(end) for k, end in named):
             # A record that was tampered with must not delete another run's backup.
             raise Refused(f"{manifest} and {dump} are not of run {target.run}.", "Nothing was deleted; look at them.")
-        return remove(target.backup_store, [(manifest, values["manifest_version"]), (dump, values["dump_version"])])
+        first = [(manifest, str(values["manifest_version"])), (dump, str(values["dump_version"]))]
+        return remove(target.backup_store, [*first, *pieces])
 
     def _base(self, target: ReadTarget) -> str:
         return f"{target.settings.backup_prefix}{target.run}-{self.label}"
 
     def _save(self, target: WriteTarget, plan: Plan, base: str, progress: Progress) -> Manifest:
         url = target.database_url
-        with snapshot(url, f"opslib:{target.run}", statement_seconds=SECONDS) as (session, shared):
+        with snapshot(url, f"opslib:{target.run}", statement_seconds=SECONDS) as (session, shared_id):
             came_from = origin(session, url)
             if {"database": came_from.database, "system": came_from.system_identifier} != plan.fingerprint:
                 raise Refused(
@@ -156,56 +165,45 @@ class TakeBackup(Action):
                     "DATABASE_URL and OPS_READ_DATABASE_URL must lead to the same database; check both.",
                 )
             client = programs.fitting("pg_dump", came_from.server_version)
-            contents = collect(session, progress)
-            dump = self._dump(target, base, shared, came_from, progress)
+            shared = Snapshot(shared_id, came_from.server_version, self.lock_seconds)
+            contents, dump, pieces = saved(target, base, (session, shared), self.large_bytes, progress)
         return Manifest(
+            format=2 if pieces else 1,
             name=base.rsplit("/", 1)[-1],
             run=target.run,
             origin=came_from,
             dump=dump,
+            pieces=tuple(pieces),
             tools={"pg_dump": client},
             contents=contents,
         )
 
-    def _dump(self, target: WriteTarget, base: str, shared: str, came_from: Origin, progress: Progress) -> Dump:
-        started = time.monotonic()
-        arguments = [
-            "--format=custom",
-            "--compress=gzip:1",
-            f"--snapshot={shared}",
-            # A schema change that waits for our snapshot's locks would make pg_dump wait behind it for ever.
-            f"--lock-wait-timeout={self.lock_seconds}s",
-        ]
-        key = _free(target.backup_store, base)
-        with (
-            programs.stream(
-                "pg_dump",
-                target.database_url,
-                arguments,
-                server_version=came_from.server_version,
-                seconds=SECONDS,
-            ) as pieces,
-            target.backup_store.upload(key, _told(target), locked_until=_lock(target)) as upload,
-        ):
-            for piece in pieces:
-                upload.write(piece)
-                progress(f"Saved {upload.size // 2**20} MiB")
-            version = upload.complete()
-        if until := _lock(target):
-            target.backup_store.ensure_locked(key, version, until)
-        seconds = round(time.monotonic() - started, 3)
-        return Dump(key=key, version=version, size=upload.size, sha256=upload.sha256, seconds=seconds)
+    def _clear(self, store: Bucket, base: str, ends: tuple[str, ...]) -> None:
+        """Take away what an earlier, interrupted apply of this very step left: parts, and objects with these ends.
 
-    def _clear(self, store: Bucket, base: str) -> None:
-        """Take away what an earlier, interrupted apply of this very step left: parts, dumps without a manifest."""
+        What is locked stays until its lock ends, and the next attempt takes another name.
+        """
         for upload in store.unfinished(base + "."):
             store.abort(upload)
-        for item in _own_dumps(store, base):
-            try:
-                store.delete_version(item.key, item.version)
-            except Refused:
-                # Locked: it stays until its lock ends, and this attempt takes another name.
-                continue
+        for item in own_dumps(store, base):
+            if item.key.endswith(ends):
+                discard(store, item.key, item.version)
+
+
+def _read_back(store: Store, part: Dump) -> Rows:
+    sha256, size = hashlib.sha256(), 0
+    for data in store.stream(part.key, part.version):
+        sha256.update(data)
+        size += len(data)
+    named = f" of {part.table}" if isinstance(part, Piece) else ""
+    return (
+        {"what": f"bytes{named}", "manifest": part.size, "read back": size},
+        {"what": f"SHA-256{named}", "manifest": part.sha256, "read back": sha256.hexdigest()},
+    )
+
+
+def _nothing_left(base: str) -> Verification:
+    return Verification(Verdict.OK, f"Nothing of {base.rsplit('/', 1)[-1]} is left.")
 
 
 def _values(manifest: Manifest, base: str, version: str) -> Mapping[str, Any]:
@@ -215,32 +213,11 @@ def _values(manifest: Manifest, base: str, version: str) -> Mapping[str, Any]:
         "manifest_version": version,
         "dump": manifest.dump.key,
         "dump_version": manifest.dump.version,
-        "size": manifest.dump.size,
+        **({"pieces": [[piece.key, piece.version] for piece in manifest.pieces]} if manifest.pieces else {}),
+        "size": manifest.size,
         "sha256": manifest.dump.sha256,
         "taken_at": manifest.origin.taken_at,
         "tables": len(manifest.contents.tables),
         "rows": manifest.contents.rows,
         "seconds": manifest.dump.seconds,
     }
-
-
-def _own_dumps(store: Bucket, base: str) -> list[Stored]:
-    return [item for item in store.list(base + ".") if item.key.endswith(DUMP)]
-
-
-def _free(store: Bucket, base: str) -> str:
-    taken = {item.key for item in _own_dumps(store, base)}
-    keys = [base + DUMP, *(f"{base}.{number}{DUMP}" for number in range(2, 10))]
-    free = next((key for key in keys if key not in taken), None)
-    if free is None:
-        raise StepFailed(f"{base} was begun and interrupted nine times.", "Look why, then start a new run.")
-    return free
-
-
-def _told(target: WriteTarget) -> dict[str, str]:
-    return {"run": target.run, "environment": target.environment}
-
-
-def _lock(target: WriteTarget) -> datetime | None:
-    days = target.settings.backup_lock_days
-    return now() + timedelta(days=days) if days else None

@@ -94,7 +94,7 @@ class RehearseMigrations(Action):
             clear(session)
             with scratch_database(session, scratch, written, manifest):
                 progress("Restoring the newest proven backup", 0, None)
-                copy = restore(session, target.backup_store, manifest, scratch)
+                copy = restore(session, target.backup_store, manifest, scratch, progress)
                 with target.admin(copy) as inside:
                     _same_history(recorded(inside), plan.fingerprint["applied"], backup)
                 found = _Rehearsal(target, copy, self.limits, progress).run(pairs, plan, backup)

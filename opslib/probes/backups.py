@@ -75,7 +75,7 @@ def _row(backup: Backup) -> dict[str, Any]:
         "backup": backup.name,
         "state": backup.state,
         "taken_at": manifest.origin.taken_at if manifest else None,
-        "size": manifest.dump.size if manifest else None,
+        "size": manifest.size if manifest else None,
         "rows": manifest.contents.rows if manifest else None,
         "tables": len(manifest.contents.tables) if manifest else None,
         "schema": manifest.origin.schema_version if manifest else None,
@@ -158,7 +158,7 @@ def _changes(target: ReadTarget) -> Rows:
         return []
     newest, previous = manifests[0], manifests[1] if len(manifests) > 1 else None
     rows: Rows = [
-        {"what": "dump", "before": previous.dump.size if previous else None, "now": newest.dump.size},
+        {"what": "dump", "before": previous.size if previous else None, "now": newest.size},
         {"what": "rows", "before": previous.contents.rows if previous else None, "now": newest.contents.rows},
     ]
     before = {name: table.rows for name, table in previous.contents.tables.items()} if previous else {}

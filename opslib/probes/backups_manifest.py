@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from opslib.canonical import canonical
 from opslib.model import Row, Rows
@@ -19,6 +19,7 @@ from opslib.model import Row, Rows
 MANIFEST = ".manifest.json"
 PROOF = ".proof.json"
 DUMP = ".dump"
+PIECE = ".dump.zst"
 
 
 class Part(BaseModel):
@@ -141,16 +142,43 @@ class Dump(Part):
     seconds: float
 
 
-class Manifest(Part):
-    """The manifest of one complete backup."""
+class Piece(Dump):
+    """The object that holds the rows of one large table: a dump of its own in custom format, packed with zstd."""
 
-    format: Literal[1] = 1
+    table: str
+
+
+class Manifest(Part):
+    """The manifest of one complete backup; ``dump`` holds all but the rows of the pieces' tables, of one snapshot.
+
+    What has ``pieces`` is of format 2, which older programs refuse.
+    """
+
+    format: Literal[1, 2] = 1
     name: str
     run: str
     origin: Origin
     dump: Dump
+    pieces: tuple[Piece, ...] = ()
     tools: Mapping[str, str]
     contents: Contents
+
+    @property
+    def parts(self) -> tuple[Dump, ...]:
+        """All objects that it names: the dump, then the pieces."""
+        return self.dump, *self.pieces
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its objects together."""
+        return sum(part.size for part in self.parts)
+
+    @model_validator(mode="after")
+    def _of_its_format(self) -> Manifest:
+        tables = [piece.table for piece in self.pieces]
+        if (self.format == 2) != bool(tables) or len({*tables} & {*self.contents.tables}) < len(tables):
+            raise ValueError("format 2 has pieces, of one table each that its contents name; format 1 has none")
+        return self
 
     def encode(self) -> bytes:
         """Return the canonical JSON, as it is stored."""
@@ -160,8 +188,7 @@ class Manifest(Part):
 class Proof(Part):
     """The record that one backup was read, restored and found equal to its manifest. Times in seconds.
 
-    ``database_bytes`` is the size of the saved database, ``restored_bytes`` that of the restored one,
-    which has no bloat.
+    ``database_bytes`` is the size of the saved database, ``restored_bytes`` that of the restored one without bloat.
     """
 
     format: Literal[1] = 1

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from opslib.probes.backups_manifest import DUMP, MANIFEST, PROOF, Manifest, Proof
+from opslib.probes.backups_manifest import DUMP, MANIFEST, PIECE, PROOF, Dump, Manifest, Piece, Proof
 from opslib.systems.object_store import Store, Stored
 
 SKEW = timedelta(minutes=15)
@@ -32,6 +32,7 @@ class Backup:
     proof_object: Stored | None
     proof: Proof | None
     fault: str | None
+    piece_objects: tuple[Stored, ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -62,12 +63,13 @@ class Backup:
 
     @property
     def objects(self) -> tuple[Stored, ...]:
-        """Its objects in the order of deletion: manifest, proof, dump.
+        """Its objects in the order of deletion: manifest, proof, dump, pieces.
 
         A backup whose manifest is gone is no backup any more; the other way round, a manifest would
         promise a dump that is not there.
         """
-        return tuple(item for item in (self.manifest_object, self.proof_object, self.dump_object) if item)
+        own = (self.manifest_object, self.proof_object, self.dump_object, *self.piece_objects)
+        return tuple(item for item in own if item)
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,8 @@ def standing(store: Store, prefix: str) -> Standing:
     with ThreadPoolExecutor(READERS) as pool:
         backups = list(pool.map(lambda key: _backup(store, objects, key), names))
     backups.sort(key=_moment, reverse=True)
-    claimed = {backup.manifest.dump.key for backup in backups if backup.manifest}
-    orphans = tuple(item for key, item in objects.items() if key.endswith(DUMP) and key not in claimed)
+    claimed = {part.key for backup in backups if backup.manifest for part in backup.manifest.parts}
+    orphans = tuple(item for key, item in objects.items() if key.endswith((DUMP, PIECE)) and key not in claimed)
     return Standing(tuple(backups), orphans)
 
 
@@ -120,10 +122,9 @@ def _backup(store: Store, objects: Mapping[str, Stored], key: str) -> Backup:
     dump = objects.get(manifest.dump.key) if manifest else None
     if manifest and not (base.endswith(f"/{manifest.name}") or base == manifest.name):
         fault = f"its manifest is a copy of that of {manifest.name}"
-    elif manifest and dump is None:
-        fault = "its dump is missing"
-    elif manifest and dump and (dump.version, dump.size) != (manifest.dump.version, manifest.dump.size):
-        fault = f"its dump is another object now ({dump.size} bytes, version {dump.version})"
+    elif manifest:
+        faults = [_fault(part, objects.get(part.key)) for part in manifest.parts]
+        fault = next((said for said in faults if said), None)
     proof_object = objects.get(base + PROOF)
     return Backup(
         name=base.rsplit("/", 1)[-1],
@@ -134,7 +135,17 @@ def _backup(store: Store, objects: Mapping[str, Stored], key: str) -> Backup:
         proof_object=proof_object,
         proof=_proof(store, proof_object),
         fault=fault,
+        piece_objects=tuple(objects[part.key] for part in (manifest.pieces if manifest else ()) if part.key in objects),
     )
+
+
+def _fault(part: Dump, there: Stored | None) -> str | None:
+    named = f"piece of {part.table}" if isinstance(part, Piece) else "dump"
+    if there is None:
+        return f"its {named} is missing"
+    if (there.version, there.size) != (part.version, part.size):
+        return f"its {named} is another object now ({there.size} bytes, version {there.version})"
+    return None
 
 
 def _proof(store: Store, item: Stored | None) -> Proof | None:

@@ -224,8 +224,12 @@ class AdminDatabase:
 
 
 @contextmanager
-def snapshot(url: DatabaseUrl, application: str, *, statement_seconds: float) -> Iterator[tuple[AdminDatabase, str]]:
+def snapshot(
+    url: DatabaseUrl, application: str, *, statement_seconds: float, of: str | None = None
+) -> Iterator[tuple[AdminDatabase, str]]:
     """Hand out a session inside one repeatable-read, read-only transaction, and its exported snapshot's id.
+
+    With ``of``, the id of one that another session exported and still holds, it is that one.
 
     Everything that is asked in the block, and every ``pg_dump --snapshot=ID`` while it is open, sees the
     same moment. The text form of values is pinned (:data:`TEXT_FORM`), and ``row_security`` is off:
@@ -235,12 +239,17 @@ def snapshot(url: DatabaseUrl, application: str, *, statement_seconds: float) ->
 
     with AdminDatabase(url, application, statement_seconds=statement_seconds) as session, session.transaction():
         session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", what="begin the snapshot")
+        if of is not None:
+            taking = sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(of))
+            session.execute(taking, what="take the snapshot over")
         for name, value in {**TEXT_FORM, **_PATIENCE, "row_security": "off"}.items():
             session.execute(
                 sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)), what=f"set {name}"
             )
-        (row,) = session.execute("SELECT pg_export_snapshot() AS id", what="export the snapshot")
-        yield session, str(row["id"])
+        if of is None:
+            (row,) = session.execute("SELECT pg_export_snapshot() AS id", what="export the snapshot")
+            of = str(row["id"])
+        yield session, of
 
 
 def digest_rows(session: AdminDatabase, schema: str, table: str) -> dict[str, Any]:

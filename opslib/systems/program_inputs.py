@@ -66,8 +66,10 @@ _PATH = r"/[^\0\n]+"
 _REMOTE = r"https://[A-Za-z0-9_.:/-]+|file:///[A-Za-z0-9_./-]+"
 _REF = r"[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*"
 ARGUMENTS: dict[str, str] = {
-    "pg_dump": r"--format=custom|--compress=gzip:[0-9]|--snapshot=[0-9A-F-]+|--lock-wait-timeout=[0-9]+s|--schema-only",
-    "pg_restore": rf"--file=-|--file=/dev/null|--list|--jobs=[0-9]{{1,2}}|--dbname={_DATABASE}|{_PATH}",
+    "pg_dump": r"--format=custom|--compress=(gzip:[0-9]|none)|--snapshot=[0-9A-F-]+|--lock-wait-timeout=[0-9]+s|"
+    r"--schema-only|--data-only|--strict-names|--(table|exclude-table-data)=\"[A-Za-z0-9_]+\"\.\"[A-Za-z0-9_]+\"",
+    "pg_restore": rf"--file=-|--file=/dev/null|--list|--jobs=[0-9]{{1,2}}|--section=(pre-data|data|post-data)|"
+    rf"--dbname={_DATABASE}|{_PATH}",
     "psql": rf"--single-transaction|--file=-|--dbname={_DATABASE}",
     # Only what reads objects: no working tree, and so no filter or hook that a checkout's configuration names.
     "git": rf"--git-dir={_PATH}|rev-parse|--verify|--end-of-options|{_REF}\^\{{commit\}}|ls-tree|-r|-z|--full-tree|"

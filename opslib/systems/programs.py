@@ -120,7 +120,7 @@ def stream(
     limit (Unreachable). Raises Refused when the program is older than ``server_version``.
     """
     fitting(program, server_version)
-    with _started(program, url, arguments, seconds, stdin=subprocess.DEVNULL) as child:
+    with started(program, url, arguments, seconds, stdin=subprocess.DEVNULL) as child:
         yield child.output()
 
 
@@ -140,7 +140,7 @@ def feed(
     when it is older than ``server_version``. Without ``url`` it gets no address (``pg_restore`` to a file).
     """
     said = fitting(program, server_version)
-    with _started(program, url, arguments, seconds, stdin=subprocess.PIPE) as child:
+    with started(program, url, arguments, seconds, stdin=subprocess.PIPE) as child:
         kept = _Kept(child.process.stdout, STDERR_LIMIT)
         assert child.process.stdin is not None
         try:
@@ -167,7 +167,7 @@ def answer(program: Program, arguments: Sequence[str], given: bytes = b"", *, mo
     ``given`` fits a pipe (64 KiB at most). Raises StepFailed when the output is more than ``most`` bytes; else as
     :func:`feed`.
     """
-    with _started(program, None, arguments, seconds, stdin=subprocess.PIPE) as child:
+    with started(program, None, arguments, seconds, stdin=subprocess.PIPE) as child:
         assert child.process.stdin is not None
         with suppress(BrokenPipeError):
             child.process.stdin.write(given)
@@ -251,9 +251,10 @@ def leash() -> Iterator[int]:
 
 
 @contextmanager
-def _started(
+def started(
     program: Program, url: SecretUrl | None, arguments: Sequence[str], seconds: float, *, stdin: int
 ) -> Iterator[Child]:
+    """Hand out a program that was started, whose age nobody has looked at; it is ended with the block."""
     where = f" at {url.public}" if url else ""
     check_arguments(program, arguments)
     patience = min(PATIENCE * seconds, LONGEST_PATIENCE)
@@ -276,10 +277,9 @@ def _started(
         finally:
             child.kill()
             child.warnings()
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                if pipe is not None:
-                    with suppress(OSError):
-                        pipe.close()
+            for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+                with suppress(OSError):
+                    pipe.close()
 
 
 def _path(program: Program) -> dict[str, str]:

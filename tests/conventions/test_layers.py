@@ -24,6 +24,7 @@ ASIDE = {"lab": {"cli"}}
 """Who may import what stands aside; the lab itself may import down to systems."""
 
 HEAVY = {
+    "backports": "systems/zstd.py",
     "boto3": "systems/",
     "duckdb": "systems/duck",
     "redis": "systems/cache.py",

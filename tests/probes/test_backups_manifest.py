@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,3 +94,14 @@ def test_the_recovery_time_grows_with_the_database():
     )
     assert (proof.recovery_seconds, proof.restore_rate) == (6.0, 20.0)
     assert (proof.predicted_seconds(100), proof.predicted_seconds(200)) == (6.0, 12.0)
+
+
+@pytest.mark.parametrize(
+    ("format_", "names"), [(1, ["a.big"]), (2, []), (2, ["a.big", "a.big"]), (2, ["a.small"]), (3, ["a.big"])]
+)
+def test_a_manifest_whose_pieces_do_not_fit_its_format_or_its_tables_is_none(format_, names):
+    whole = manifest(contents({"a.big": Table(kind="table", rows=1, sum="1", xor="1")})).model_dump()
+    one = {**whole["dump"], "key": "b.1.dump.zst"}
+    assert Manifest.model_validate({**whole, "format": 2, "pieces": [{**one, "table": "a.big"}]}).size == 2**54
+    with pytest.raises(ValueError, match="format"):
+        Manifest.model_validate({**whole, "format": format_, "pieces": [{**one, "table": name} for name in names]})
