@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import statistics
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import archive, backups, kernels, search
+from benchmarks import archive, backups, kernels, pages, search
 from benchmarks.measuring import BIN, Figure, NotMeasured, Place, Ratio, Spent, ratio
 
 LIBRARIES = ("import sqlite3", "import httpx", "import boto3", "import psycopg")
@@ -140,35 +138,6 @@ def warm(place: Place) -> list[Ratio]:
     ]
 
 
-def report(place: Place) -> list[Ratio]:
-    """The page of a run, beside nbconvert's of the same notebook."""
-    from nbconvert import HTMLExporter
-
-    from opslib.archive.report import render
-
-    place.notebook("shown", [*LIBRARIES, "print('x' * 200)", "{n: n * n for n in range(50)}"])
-    run(place, "shown")
-    (folder,) = (path for path in (place.folder / "archive" / "runs").iterdir() if "shown" in path.name)
-    exporter, book = HTMLExporter(), str(folder / "notebook.ipynb")
-
-    def timed(act: Callable[[], object]) -> Spent:
-        wall, cpu = time.perf_counter(), time.process_time()
-        act()
-        return Spent(time.perf_counter() - wall, time.process_time() - cpu)
-
-    found = place.alternating(
-        {"ours": lambda: timed(lambda: render(folder)), "peer": lambda: timed(lambda: exporter.from_filename(book))}
-    )
-    page, theirs = render(folder), exporter.from_filename(book)[0]
-    outside = re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"']?(?:https?:)?//", page)
-    return [
-        ratio("time to HTMLExporter's", 1 / 15, found["ours"], found["peer"], "one process"),
-        Ratio("size to HTMLExporter's", len(page) / len(theirs), 1 / 5, f"{len(page)} to {len(theirs)} characters"),
-        Ratio("external references", len(outside), 0, "in the page"),
-        Ratio("scripts", page.count("<script"), 0, "in the page"),
-    ]
-
-
 def searching(place: Place) -> list[Ratio]:
     """The archive's search at 10,000 and at 1,000,000 runs (minutes, and gigabytes in the temporary folder)."""
     found = search.figures([10_000, 1_000_000])
@@ -200,7 +169,7 @@ ALL = (
     Figure("short", "ops --help, list, archive show: 0.3 of papermill --help", short),
     Figure("growth", "400 cells take at most 4.3 times as long as 100", growth),
     Figure("many", "50 times the trivial runs of papermill and nbconvert by xargs -P2", many),
-    Figure("report", "1/15 of HTMLExporter's time, 1/5 of its size, nothing external, no script", report),
+    Figure("report", "1/15 of HTMLExporter's time, 1/5 of its size, nothing external, no script", pages.figures),
     Figure("search", "any search of 1,000,000 runs in 5 ms, at most 5 times that of 10,000", searching),
     Figure("verify", "files verified at 3 times the speed of sha256sum", verifying),
     Figure("sweep", "all diagnostics: 1/40 of papermill and nbconvert in sequence", _nothing("needs a lab")),

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,7 +86,27 @@ class Record:
 
     def events(self, *names: str) -> list[Said]:
         """Return the journal's lines of these events, in order."""
-        return [line for line in self.journal if line.get("event") in names]
+        if len(names) == 1:
+            return [line for _, line in self._by_event.get(names[0], ())]
+        found = [numbered for name in dict.fromkeys(names) for numbered in self._by_event.get(name, ())]
+        return [line for _, line in sorted(found, key=lambda numbered: numbered[0])]
+
+    @cached_property
+    def _by_event(self) -> dict[str, list[tuple[int, Said]]]:
+        """The journal's lines by event, with their places: a page asks for them at each of its cells."""
+        found: dict[str, list[tuple[int, Said]]] = {}
+        for number, line in enumerate(self.journal):
+            if isinstance(event := line.get("event"), str):
+                found.setdefault(event, []).append((number, line))
+        return found
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The run's steps, as :func:`steps` says them."""
+        lines: dict[str, list[Said]] = {}
+        for line in self.events(*_STATUS):
+            lines.setdefault(text_of(line, "step") or text_of(line, "cell"), []).append(line)
+        return tuple(_step(key, said, text_of(self.run, "mode")) for key, said in lines.items())
 
     @property
     def planned(self) -> list[Said]:
@@ -93,13 +114,13 @@ class Record:
         steps = self.plan.get("steps")
         return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
 
-    @property
+    @cached_property
     def state(self) -> str:
         """``finished``, ``failed``, ``refused``, ``interrupted``, or "not finished" where no end is recorded."""
         closed = self.events("closed")
         return text_of(closed[-1], "state") if closed else text_of(self.result, "state") or "not finished"
 
-    @property
+    @cached_property
     def verdict(self) -> str:
         """The recorded verdict; UNKNOWN where none is."""
         ends = [*self.events("finished"), self.result, *self.events("closed")]
@@ -228,10 +249,7 @@ def steps(record: Record) -> list[Step]:
     A step with an intent and no outcome is in doubt, and so is one of which a look at the target could not
     tell; one that was planned in a run that was to apply it is interrupted.
     """
-    lines: dict[str, list[Said]] = {}
-    for line in record.events(*_STATUS):
-        lines.setdefault(text_of(line, "step") or text_of(line, "cell"), []).append(line)
-    return [_step(key, said, text_of(record.run, "mode")) for key, said in lines.items()]
+    return list(record.steps)
 
 
 def _step(key: str, lines: list[Said], mode: str) -> Step:

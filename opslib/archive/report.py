@@ -19,7 +19,7 @@ from opslib.archive import record, report_cells, report_plan, report_told, repor
 from opslib.archive.log import RUN_ID
 from opslib.archive.record import Record, Step
 from opslib.archive.report_cells import Anchors
-from opslib.pictures.svg import element
+from opslib.pictures.svg import number
 from opslib.probes.backups_drill import MODE
 from opslib.runs import cards, cards_steps, links
 from opslib.runs.cards import amount, badge, sub, text_of
@@ -40,10 +40,10 @@ def render(folder: Path) -> str:
     anchors = Anchors(report_cells.names(said))
     worst = report_told.results(said)
     steps = record.steps(said)
-    style = Html(css() + " " + _style())
+    style, allowed = _style()
     return str(
         _template().render(
-            policy=policy(style),
+            policy=allowed,
             style=style,
             record=said,
             alarm=report_work.broken_glass(said),
@@ -196,8 +196,9 @@ def _timings(said: Record, anchors: Anchors) -> list[dict[str, object]]:
 
 def _bar(share: float) -> Html:
     # The figure stands beside it, so the bar itself is silent for screen readers.
-    bar = element("rect", width=max(share * 100, 0.4), height=8)
-    return Html(element("svg", bar, aria_hidden="true", viewBox="0 0 100 8", preserveAspectRatio="none").markup)
+    width = number(max(share * 100, 0.4))
+    head = '<svg aria-hidden="true" viewBox="0 0 100 8" preserveAspectRatio="none">'
+    return Html(f'{head}<rect width="{width}" height="8"/></svg>')
 
 
 def _versions(said: Record) -> list[tuple[str, str]]:
@@ -218,9 +219,12 @@ def prepare() -> None:
 
 
 @cache
-def _style() -> str:
+def _style() -> tuple[Html, str]:
+    """Return the style of every page, and the policy that allows no other."""
     text = packaged(TEMPLATES).joinpath("report.css").read_text(encoding="utf-8")
-    return " ".join(line.strip() for line in text.splitlines() if not line.strip().startswith("/*"))
+    own = " ".join(line.strip() for line in text.splitlines() if not line.strip().startswith("/*"))
+    style = Html(css() + " " + own)
+    return style, policy(style)
 
 
 @cache

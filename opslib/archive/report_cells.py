@@ -6,25 +6,22 @@ the card is drawn from the journal instead, and says so.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from opslib.archive import report_hand
-from opslib.archive.record import Record, steps
+from opslib.archive.record import Record
+from opslib.archive.report_code import MOST_SOURCE, code
+from opslib.archive.report_known import Known
 from opslib.archive.report_outputs import of_ours, rendered, text_at
-from opslib.runs.cards import rows_of, text_of
+from opslib.runs.cards import text_of
 from opslib.runs.display import html_of
 from opslib.runs.markup import Html, esc, shorten, slug, tag, visible
 from opslib.runs.tables import shown
 
 Said = Mapping[str, Any]
-MOST_SOURCE: Final = 20_000
-_TOKEN: Final = re.compile(r'<span class="(\w+)">([^<]*)</span>')
-_STYLED: Final = re.compile("k|kn|kc|ow|s[12daie]|c|c1|cm|m[if]|nf|nc|fm")
-"""The classes of tokens that report.css colours; the others would only be weight."""
 _HIDDEN_TAGS: Final = {"papermill-error-cell-tag"}
 """Cells that papermill adds to point at an error; the report has its own words for that."""
 
@@ -51,12 +48,15 @@ class Anchors:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._by_name: dict[str, str] = {}
+        taken: set[str] = set()
         for name in names:
             anchor, number = f"cell-id={slug(name)}", 1
-            while anchor in self._by_name.values():
+            while anchor in taken:
                 number += 1
                 anchor = f"cell-id={slug(name)}-{number}"
-            self._by_name.setdefault(name, anchor)
+            if name not in self._by_name:
+                self._by_name[name] = anchor
+                taken.add(anchor)
 
     def of(self, name: str) -> str | None:
         """Return the anchor of the cell called ``name``, if the page has it."""
@@ -74,10 +74,12 @@ def names(record: Record) -> list[str]:
     if record.cells is None:
         return list(dict.fromkeys(str(line["cell"]) for line in record.journal if line.get("cell")))
     found: list[str] = []
+    taken: set[str] = set()
     for number, cell in enumerate((cell for cell in record.cells if not _hidden(cell)), 1):
         name = str(cell.get("id") or f"cell-{number}")
         # A second cell of the same name is another cell: the journal's lines belong to the first.
-        found.append(name if name not in found else f"{name} (cell {number})")
+        found.append(name if name not in taken else f"{name} (cell {number})")
+        taken.add(found[-1])
     return found
 
 
@@ -87,12 +89,13 @@ def cells(record: Record, anchors: Anchors) -> list[Cell]:
     for line in record.journal:
         if line.get("cell"):
             lines.setdefault(str(line["cell"]), []).append(line)
+    known = Known(record)
     if record.cells is None:
-        return [_from_journal(record, name, lines[name], anchors) for name in names(record)]
+        return [_from_journal(known, name, lines[name], anchors) for name in names(record)]
     shown_cells = [cell for cell in record.cells if not _hidden(cell)]
     ids = names(record)
     return [
-        _cell(record, cell, name, lines.get(name, []), anchors) for cell, name in zip(shown_cells, ids, strict=True)
+        _cell(known, cell, name, lines.get(name, []), anchors) for cell, name in zip(shown_cells, ids, strict=True)
     ]
 
 
@@ -102,7 +105,7 @@ def _hidden(cell: Said) -> bool:
     return isinstance(tags, list) and bool(_HIDDEN_TAGS & {str(name) for name in tags})
 
 
-def _cell(record: Record, cell: Said, name: str, lines: list[Said], anchors: Anchors) -> Cell:
+def _cell(known: Known, cell: Said, name: str, lines: list[Said], anchors: Anchors) -> Cell:
     source, anchor = text_at(cell.get("source")), anchors.of(name) or ""
     if cell.get("cell_type") != "code":
         text = markdown(source) if cell.get("cell_type") == "markdown" else tag("pre", source)
@@ -110,12 +113,12 @@ def _cell(record: Record, cell: Said, name: str, lines: list[Said], anchors: Anc
     found = cell.get("outputs")
     outputs = [output for output in found if isinstance(output, dict)] if isinstance(found, list) else []
     status, seconds = _ended(lines)
-    planned = {text_of(step, "step") for step in record.planned}
+    planned = {text_of(step, "step") for step in known.record.planned}
     html = [_ABOVE if name in planned and _is_plan(output) else rendered(output) for output in outputs]
     ours = [kind_value for output in outputs if (kind_value := of_ours(output))]
-    notes = [_unproven(record, *kind_value) for kind_value in ours]
-    note = next((text for text in notes if text), "")
-    told = _journalled(record, name, lines) if not ours else []
+    unproven = any(not known.has(*kind_value) for kind_value in ours)
+    note = "This output is not in the journal; the journal counts." if unproven else ""
+    told = _journalled(known, name, lines) if not ours else []
     if told:
         note = "Shown from the journal." if not html else note
     note = " ".join(filter(None, (report_hand.of_cell(lines), note)))
@@ -127,9 +130,9 @@ def _is_plan(output: Said) -> bool:
     return kind == "plan" or (kind == "evidence" and value.get("status") == "planned")
 
 
-def _from_journal(record: Record, name: str, lines: list[Said], anchors: Anchors) -> Cell:
+def _from_journal(known: Known, name: str, lines: list[Said], anchors: Anchors) -> Cell:
     status, seconds = _ended(lines)
-    told = tuple(_journalled(record, name, lines))
+    told = tuple(_journalled(known, name, lines))
     return Cell(name, anchors.of(name) or "", status, seconds, _numbers(lines), Html(), Html(), told)
 
 
@@ -153,7 +156,7 @@ def _numbers(lines: list[Said]) -> str:
     return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in spans)
 
 
-def _journalled(record: Record, name: str, lines: list[Said]) -> list[Html]:
+def _journalled(known: Known, name: str, lines: list[Said]) -> list[Html]:
     """What the journal has of a cell, as the same cards that the notebook would show."""
     told = []
     judged = {str(line["result"].get("check")) for line in lines if isinstance(line.get("result"), dict)}
@@ -164,30 +167,11 @@ def _journalled(record: Record, name: str, lines: list[Said]) -> list[Html]:
             told.append(Html(html_of("note", line)))
         elif event == "result" or (event == "reading" and not judged):
             told.append(Html(html_of(event, value)))
-    for step in steps(record):
-        if step.cell == name:
-            told.append(Html(html_of("evidence", step.evidence())))
+    told += [Html(html_of("evidence", step.evidence())) for step in known.steps(name)]
     return told
 
 
-def _unproven(record: Record, kind: str, value: Said) -> str:
-    """Say so when an output claims what the journal does not have."""
-    if kind == "result":
-        claims = (value.get("check"), value.get("verdict"))
-        lines = (line.get("result") for line in record.events("result"))
-        proven = any(isinstance(said, dict) and (said.get("check"), said.get("verdict")) == claims for said in lines)
-    elif kind == "survey":
-        results = [said for line in record.events("result") if isinstance(said := line.get("result"), dict)]
-        known = {(said.get("title"), said.get("verdict")) for said in results}
-        proven = all((row.get("check"), row.get("verdict")) in known for row in rows_of(value))
-    elif kind == "evidence":
-        status = value.get("status")
-        proven = any(step.plan.get("action") == value.get("action") and step.status == status for step in steps(record))
-    else:
-        return ""
-    return "" if proven else "This output is not in the journal; the journal counts."
-
-
+@lru_cache(maxsize=1024)
 def markdown(source: str) -> Html:
     """Return markdown as HTML: raw HTML is shown as text, images as their words, headings below the page's own."""
     text = visible(source.replace("\r\n", "\n"))[:MOST_SOURCE]
@@ -223,24 +207,6 @@ def _markdown() -> Any:
             return tag("code", url) if text == str(esc(url)) else tag("span", Html(text), " (", tag("code", url), ")")
 
     return mistune.create_markdown(renderer=Renderer(escape=True), plugins=["table", "strikethrough"])
-
-
-def code(source: str) -> Html:
-    """Return Python with those tokens marked by short classes that the page's style colours."""
-    text = visible(source)[:MOST_SOURCE]
-    marked = _colouring()(text).rstrip("\n")
-    return Html(_TOKEN.sub(lambda token: token[0] if _STYLED.fullmatch(token[1]) else token[2], marked))
-
-
-@cache
-def _colouring() -> Callable[[str], str]:
-    # Made once: its formatter makes a whole style sheet, which costs more than the colours of a cell.
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
-
-    lexer, formatter = PythonLexer(), HtmlFormatter(nowrap=True)
-    return lambda text: str(highlight(text, lexer, formatter))
 
 
 def parameter(name: str, value: Any) -> Html:
