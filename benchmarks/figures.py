@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import archive, backups, kernels, pages, search
+from benchmarks import archive, backups, kernels, pages, search, sweep
 from benchmarks.measuring import BIN, Figure, NotMeasured, Place, Ratio, Spent, ratio
 
 LIBRARIES = ("import sqlite3", "import httpx", "import boto3", "import psycopg")
@@ -172,7 +172,7 @@ ALL = (
     Figure("report", "1/15 of HTMLExporter's time, 1/5 of its size, nothing external, no script", pages.figures),
     Figure("search", "any search of 1,000,000 runs in 5 ms, at most 5 times that of 10,000", searching),
     Figure("verify", "files verified at 3 times the speed of sha256sum", verifying),
-    Figure("sweep", "all diagnostics: 1/40 of papermill and nbconvert in sequence", _nothing("needs a lab")),
+    Figure("sweep", "all diagnostics: 1/40 of papermill and nbconvert in sequence", sweep.figures),
     Figure("memory", "one more run: 30 MB; ten at once: 500 MB", kernels.memory),
     Figure("jupyterlab", "first result: 1/10 of the stock kernel", kernels.first_result),
     Figure("backup", "1.1 of pg_dump | zstd -1 | sha256sum, 0.4 of pg_dump -Fc", backups.backup),

@@ -127,14 +127,24 @@ class Place:
             stamp.write_text("\n".join(pins))
         return folder / "bin"
 
-    def spent(self, command: Sequence[object], codes: Sequence[int] = (0,)) -> Spent:
-        """Run a command to its end and return what it took; raises NotMeasured where it fails."""
+    def spent(
+        self,
+        command: Sequence[object],
+        codes: Sequence[int] = (0,),
+        environment: Mapping[str, str] | None = None,
+        limit: float = LIMIT,
+    ) -> Spent:
+        """Run a command to its end and return what it took; raises NotMeasured where it fails or takes ``limit`` s."""
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         try:
             done = subprocess.run(
-                list(map(str, command)), env=self.environment, cwd=self.folder, capture_output=True, timeout=LIMIT,
+                list(map(str, command)),
+                env=self.environment if environment is None else environment,
+                cwd=self.folder,
+                capture_output=True,
+                timeout=limit,
                 check=False,
-            )  # fmt: skip
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NotMeasured(f"{Path(str(command[0])).name}: {type(error).__name__}") from error
         wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -151,10 +161,7 @@ class Place:
                 spent = side()
                 if number:
                     found[name].append(spent)
-        return {
-            name: Spent(statistics.median(one.wall for one in all_), statistics.median(one.cpu for one in all_))
-            for name, all_ in found.items()
-        }
+        return {name: median(all_) for name, all_ in found.items()}
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,11 @@ class Figure:
     name: str
     says: str
     measure: Callable[[Place], list[Ratio]]
+
+
+def median(found: Sequence[Spent]) -> Spent:
+    """Return the medians of wall and CPU."""
+    return Spent(statistics.median(one.wall for one in found), statistics.median(one.cpu for one in found))
 
 
 def ratio(what: str, most: float, ours: Spent, peer: Spent, names: str) -> Ratio:
