@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import archive, backups, kernels, pages, search, sweep
+from benchmarks import archive, backups, kernels, pages, safety, search, sweep
 from benchmarks.measuring import BIN, Figure, NotMeasured, Place, Ratio, Spent, ratio
 
 LIBRARIES = ("import sqlite3", "import httpx", "import boto3", "import psycopg")
@@ -177,5 +177,5 @@ ALL = (
     Figure("jupyterlab", "first result: 1/10 of the stock kernel", kernels.first_result),
     Figure("backup", "1.1 of pg_dump | zstd -1 | sha256sum, 0.4 of pg_dump -Fc", backups.backup),
     Figure("restore", "verified against its manifest: 1.1 of an unverified pg_restore -j2", backups.restore),
-    Figure("safety", "at most a tenth of a warm run", _nothing("nothing measures it yet")),
+    Figure("safety", "at most a tenth of a warm run", safety.figures),
 )
