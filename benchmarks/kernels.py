@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 from jupyter_client.manager import AsyncKernelManager
 
+from benchmarks import servers
 from benchmarks.measuring import BIN, NotMeasured, Place, Ratio, Spent, ratio
 from opslib.headless import provisioner
 
@@ -32,7 +33,8 @@ def first_result(place: Place) -> list[Ratio]:
     finally:
         provisioner.ZYGOTE.close()
     ours, stock = found["opslib"], found["local-provisioner"]
-    return [ratio("first result to the stock kernel's", 1 / 10, ours, stock, "forked to started")]
+    own = ratio("first result through jupyter_client to the stock kernel's", 1 / 10, ours, stock, "forked to started")
+    return [own, *servers.first_result(place, FIRST)]
 
 
 async def _first(name: str) -> Spent:
