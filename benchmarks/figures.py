@@ -1,4 +1,4 @@
-"""The figures, as the project's goals name them. What is measured nowhere yet stands here too, so that it is told."""
+"""The figures, as the project's goals name them."""
 
 from __future__ import annotations
 
@@ -154,13 +154,6 @@ def verifying(place: Place) -> list[Ratio]:
     """The archive verified whole, beside sha256sum over the same files."""
     took, summing = archive.figures(place.folder / "verified", runs=200, megabytes=200)
     return [Ratio("verified whole to sha256sum", took / summing, 1 / 3, f"{took:.2f} s to {summing:.2f} s")]
-
-
-def _nothing(why: str) -> Callable[[Place], list[Ratio]]:
-    def measure(place: Place) -> list[Ratio]:
-        raise NotMeasured(why)
-
-    return measure
 
 
 ALL = (

@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +44,8 @@ def figures(place: Place) -> list[Ratio]:
         found: dict[str, list[Spent]] = {name: [] for name in sides}
         for _ in range(place.rounds):
             for name, side in sides.items():
-                found[name].append(_spent(side))
+                found[name].append(spent := _spent(side))
+                sys.stderr.write(f"sweep, {name}: {spent.wall:.1f} s\n")  # a round is long, and may be broken off
         cells, longest = _cells(Path(environment["OPS_ARCHIVE"]))
     ours = median(found["ours"])
     floor = max(cells / sweep.cores(), longest)

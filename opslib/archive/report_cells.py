@@ -94,9 +94,7 @@ def cells(record: Record, anchors: Anchors) -> list[Cell]:
         return [_from_journal(known, name, lines[name], anchors) for name in names(record)]
     shown_cells = [cell for cell in record.cells if not _hidden(cell)]
     ids = names(record)
-    return [
-        _cell(known, cell, name, lines.get(name, []), anchors) for cell, name in zip(shown_cells, ids, strict=True)
-    ]
+    return [_cell(known, cell, name, lines.get(name, []), anchors) for cell, name in zip(shown_cells, ids, strict=True)]
 
 
 def _hidden(cell: Said) -> bool:

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from opslib import redaction_patterns
 from opslib.archive import report
+from opslib.archive.store import Archive
 from opslib.errors import ExitCode, OpsError, UsageError
 from opslib.headless import archive_probes as archive_probes  # before any fork, for all of them
 from opslib.headless import kernel_warm, kernel_zygote, notebooks, runner
@@ -31,6 +32,9 @@ from opslib.headless.notebooks import Notebook
 PR_SET_PDEATHSIG = 1
 MOST = 32
 """Runs at once at most."""
+
+LOOKED = 200
+"""Newest runs of the archive that are looked at for how long a notebook takes."""
 
 WORST = (0, 1, 3, 2, 4, 5, 64)
 """Exit codes of runs, the worst last."""
@@ -104,8 +108,21 @@ def prepare() -> None:
     gc.freeze()
 
 
+def longest_first(names: Sequence[str], environment: str, archive: Path) -> list[str]:
+    """Return the names, what took longest in its newest run first: begun last, it would be waited for alone.
+
+    What the archive's newest runs on this environment don't know may take any time, and comes before all.
+    """
+    took: dict[str, float] = {}
+    for one in Archive(archive).runs(LOOKED):
+        if one.environment == environment and one.seconds is not None:
+            took.setdefault(one.notebook, one.seconds)
+    return sorted(names, key=lambda name: -took.get(name, float("inf")))
+
+
 def _side_by_side(names: Sequence[str], environment: str, archive: Path, at_once: int, tell: Tell) -> list[Result]:
-    left, running, results = list(names), dict[int, _Running](), dict[str, Result]()
+    left = longest_first(names, environment, archive)
+    running, results = dict[int, _Running](), dict[str, Result]()
     try:
         while left or running:
             while left and len(running) < at_once:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COLOURED = re.compile("k|kn|kc|ow|s[12daie]|c|c1|cm|m[if]|nf|nc|fm")
 ODD = [
     "", "\n", "\n\n a", "'''a\n\n b'''\n", "f'{x!r:>{w}}'\n\n", "@a.b\nclass X: pass\n#c\r\n", "x = <&>\"'",
-    "\t1\n\x00\u202e", "def f(:\n 'unfinished\n", '"""\n"""\n' * 3, "# one\n# two\n\n\n# three", "r'\\d' b'x' 0x1f 1e3j",
+    "\t1\n\x00\u202e", "def f(:\n 'unfinished\n", '"""\n"""\n' * 3, "# one\n# two\n\n\n# three",
+    "r'\\d' b'x' 0x1f 1e3j",
     "x" * 30_000,
 ]  # fmt: skip
 

@@ -114,3 +114,21 @@ def test_the_worst_code_is_by_what_the_words_mean():
     assert sweep.worst([{"exit_code": code} for code in (0, 3, 1)]) == 3
     assert sweep.worst([{"exit_code": code} for code in (3, 2)]) == 2
     assert sweep.worst([{"exit_code": code} for code in (2, 64, 5)]) == 64
+
+
+def test_what_took_longest_begins_first_and_what_nobody_knows_before_it(shelf):
+    names = ["diagnostics/short", "diagnostics/long", "diagnostics/new"]
+    for run, name, environment, seconds in (
+        ("20261101T000001Z-diagnostics-long-aaaaaa", "diagnostics/long", "lab", 1.0),
+        ("20261101T000002Z-diagnostics-long-bbbbbb", "diagnostics/long", "lab", 60.0),
+        ("20261101T000003Z-diagnostics-short-cccccc", "diagnostics/short", "lab", 2.0),
+        ("20261101T000004Z-diagnostics-short-dddddd", "diagnostics/short", "staging", 600.0),
+    ):
+        folder = shelf / "archive" / "runs" / run
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"run": run, "notebook": name, "environment": environment}))
+        (folder / "result.json").write_text(json.dumps({"seconds": seconds, "state": "finished", "verdict": "OK"}))
+    archive = shelf / "archive"
+    assert sweep.longest_first(names, "lab", archive) == ["diagnostics/new", "diagnostics/long", "diagnostics/short"]
+    assert sweep.longest_first(names, "lab", shelf / "nothing") == names
+    assert sweep.longest_first(names, "staging", archive)[-1] == "diagnostics/short"

@@ -209,21 +209,32 @@ def seen(output):
 @pytest.mark.parametrize("name", DIAGNOSTICS)
 def test_each_diagnostics_has_the_same_record_whichever_way(tmp_path, lab, zygote, monkeypatch, name):
     monkeypatch.setenv("OPS_LAB", str(lab.folder))
-    stock = by_stock_papermill(name, lab, tmp_path / "stock")
-    cold = by_runner(name, tmp_path / "cold")
+    for number in range(TRIES):
+        stock, *ours = each_way(tmp_path / str(number), lab, zygote, name)
+        # Without a runner beside it nobody tells which cell runs; papermill puts in no cell where nothing was given.
+        alone = without_cells(ours[0])
+        if all(one == ours[0] for one in ours) and without_cells(stock) == alone:
+            return
+    assert ours == [ours[0]] * len(ours)
+    assert without_cells(stock) == alone
+
+
+TRIES = 3
+"""A verdict on how fast the lab answers is now and then another one on a busy machine; what is a way's own is so each
+time."""
+
+
+def each_way(folder, lab, zygote, name):
+    folder.mkdir()
+    stock, cold = by_stock_papermill(name, lab, folder / "stock"), by_runner(name, folder / "cold")
     with keep_warm(zygote):
-        warm, kernel = by_runner(name, tmp_path / "warm"), by_runner(name, tmp_path / "kernel", kernel=True)
-    assert warm == cold
-    assert kernel == cold
-    # Without a runner beside it nobody tells which cell runs, and papermill puts in no cell where nothing was given.
-    cold["shown"].pop("injected-parameters", None)
-    assert stock["end"] == cold["end"]
-    assert stock["shown"] == cold["shown"]
-    assert without_cells(stock) == without_cells(cold)
+        return stock, cold, by_runner(name, folder / "warm"), by_runner(name, folder / "kernel", kernel=True)
 
 
 def without_cells(record):
-    return [said for _, *said in record["journal"] if said[0] in ("result", "reading", "note", *ENDING)]
+    journal = [said for _, *said in record["journal"] if said[0] in ("result", "reading", "note", *ENDING)]
+    shown = {cell: outputs for cell, outputs in record["shown"].items() if cell != "injected-parameters"}
+    return {**record, "journal": journal, "shown": shown}
 
 
 def test_what_is_no_output_is_refused():
