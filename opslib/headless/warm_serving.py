@@ -38,6 +38,9 @@ COMMANDS = ("opslib.headless.agreement", "opslib.headless.runner", "opslib.runs.
 ENDING = 60.0
 """Seconds that a run whose asker is gone gets to come to its end before its process is killed."""
 
+MOST = 64
+"""Askers that have said nothing yet, at most."""
+
 TICK = 1.0
 
 
@@ -158,6 +161,10 @@ class Standing:
             self._asking.clear()
 
     def _accept(self) -> None:
+        if len(self._asking) >= MOST:  # who knocks and says nothing holds nobody up
+            end = next(iter(self._asking))
+            self._ends.unregister(end)
+            self._asking.pop(end).close()
         line, _ = self._door.accept()
         line.setblocking(False)
         self._asking[line.fileno()] = line
