@@ -6,7 +6,7 @@
 
 One round measures each side once, in turn, so that what else the machine does meets both; what counts is the median of
 the rounds. Each run is appended to benchmarks/history/figures.jsonl with the machine that it was measured on. A figure
-that nothing measures yet, or that could not be measured here, is told as such and never counts as reached.
+that could not be measured here is told as such and never counts as reached.
 """
 
 from __future__ import annotations
