@@ -148,13 +148,23 @@ def withdraw(key: str) -> None:
     type=click.FloatRange(3, 3600),
     help="A worker that is silent for so long is taken for dead; the same for all workers.",
 )
+@click.option(
+    *("--hang-seconds", "hangs"),
+    default=1800.0,
+    show_default=True,
+    type=click.FloatRange(3, 86_400),
+    help="A worker that stands still for so long, outside the time that its run may take, ends itself.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output, at its end.")
 @answering
-def worker(environments: tuple[str, ...], until_empty: bool, drain: float, silent: float, as_json: bool) -> None:
+def worker(
+    environments: tuple[str, ...], until_empty: bool, drain: float, silent: float, hangs: float, as_json: bool
+) -> None:
     """Take runs from the queue and carry them out, one after the other; start as many workers as you like.
 
     Each needs this project, the archive, and the description of its environments. SIGTERM: the run under way ends
-    first; a second one stops it, and what only reads is then tried by another worker.
+    first; a second one stops it, and what only reads is then tried by another worker. One that hangs says where, and
+    ends with exit code 1 as if it had been killed.
     """
     from opslib.headless.worker import Running
     from opslib.settings_queue import needed
@@ -165,6 +175,7 @@ def worker(environments: tuple[str, ...], until_empty: bool, drain: float, silen
         *(needed(), places.archive_folder(), tuple(own)),
         silent=silent,
         drain=drain,
+        hangs=hangs,
         until_empty=until_empty,
         tell=progress,
     )

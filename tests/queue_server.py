@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from opslib.errors import OpsError
+from opslib.headless.worker import Running
 from opslib.lab.accounts import own, server_account
 from opslib.lab.database import find_pg_bin, run
 from opslib.lab.processes import await_ready, free_port, launch, listens, stop
@@ -71,6 +72,20 @@ def server(folder):
         yield one
     finally:
         one.down()
+
+
+def fork_worker(url, archive, log, **more):
+    """Fork a worker of the lab's runs and return its process's id: what it imports is there. It says to ``log``."""
+    if child := os.fork():
+        return child
+    code = 70
+    try:
+        with log.open("ab") as said:
+            os.dup2(said.fileno(), 2)
+        Running(DatabaseUrl(url), archive, ("lab",), silent=3, **more).run()
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def wipe(session):

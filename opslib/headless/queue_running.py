@@ -20,7 +20,8 @@ from opslib.archive.store import Archive
 from opslib.archive.summary import Summary
 from opslib.errors import ArchiveError, ExitCode, OpsError, SettingsError, UsageError
 from opslib.headless import agreement, notebooks, runner
-from opslib.headless.asked import id_of
+from opslib.headless.asked import Asked, id_of
+from opslib.headless.notebooks_live import check_live
 from opslib.headless.queue_asking import PATIENCE, patiently
 from opslib.headless.session import recover
 from opslib.headless.stop import Stop
@@ -28,7 +29,7 @@ from opslib.model import now
 from opslib.redaction import DatabaseUrl, Redactor
 from opslib.settings import Settings
 from opslib.systems.queue_ledger import Ledger
-from opslib.systems.queue_rows import BROKEN_OFF, ENDED, Row
+from opslib.systems.queue_rows import BROKEN_OFF, ENDED, PUT_OFF, Row
 
 MOST_ATTEMPTS = 3
 """A run whose worker went so many times is not tried again: it may be what ends them."""
@@ -50,6 +51,8 @@ class Worker:
     silent: float = 30.0
     patience: float = PATIENCE
     tell: Callable[[str], None] = lambda text: None
+    pause: Callable[[], object] = lambda: None
+    """Called where a run had to be put off: with many of them waiting, each would be asked for again at once."""
 
 
 def carry_out(ledger: Ledger, key: str, worker: Worker) -> Row | None:
@@ -66,7 +69,7 @@ def carry_out(ledger: Ledger, key: str, worker: Worker) -> Row | None:
     settings_queue.refuse_operated(worker.url, target)
     row = _taken(ledger, key, worker, changes=_changes(row), target=target)
     if row is not None:
-        _run(ledger, row, worker)
+        _run(ledger, row, worker, target)
     return row
 
 
@@ -75,6 +78,8 @@ def _taken(ledger: Ledger, key: str, worker: Worker, *, changes: bool, target: S
         return ledger.take(key, worker.name, changes=changes, at_once=target.runs_at_once, silent=worker.silent)
 
     row, why = patiently(take, seconds=worker.patience, tell=worker.tell)
+    if why in PUT_OFF:
+        worker.pause()
     return _taken_over(ledger, row, worker, target) if row and why == "silent" else row
 
 
@@ -109,7 +114,7 @@ def _taken_over(ledger: Ledger, row: Row, worker: Worker, target: Settings) -> R
     return ledger.again(row, worker.name, run=run, became="interrupted: its worker went")
 
 
-def _run(ledger: Ledger, row: Row, worker: Worker) -> None:
+def _run(ledger: Ledger, row: Row, worker: Worker, target: Settings) -> None:
     """Run what was taken, and record what the archive says came of it."""
     stop, code, why = worker.stop(), ExitCode.FAILED, ""
     try:
@@ -118,14 +123,13 @@ def _run(ledger: Ledger, row: Row, worker: Worker) -> None:
         if row.mode == "apply":
             agreement.apply(row.plan, row.environment, worker.archive, stop=stop, progress=worker.tell)
         else:
-            links = _links(row, patiently(lambda: ledger.attempts(row.key), seconds=worker.patience))
-            runner.run(
-                *(row.notebook, row.parameters, row.environment, worker.archive),
-                run=row.run,
-                links=links,
-                stop=stop,
-                progress=worker.tell,
-            )
+            links = _links(row, _before(ledger, row, worker))
+            notebook = notebooks.find(row.notebook)
+            values = notebook.values(row.parameters, row.environment)
+            # As ops run does, with the description that was just read: to read it takes as long as to ask the ledger.
+            check_live(notebook, values, target, worker.tell)
+            asked = Asked(notebook, values, target, run=row.run, links=links)
+            runner.execute(asked, worker.archive, stop=stop, progress=worker.tell)
     except SettingsError:
         raise  # of this machine, not of the run
     except OpsError as error:
@@ -133,6 +137,13 @@ def _run(ledger: Ledger, row: Row, worker: Worker) -> None:
     except Exception as error:
         why = f"A defect of opslib: {type(error).__name__}."  # another error's text has passed no redactor
     _record(ledger, row, worker, code, why)
+
+
+def _before(ledger: Ledger, row: Row, worker: Worker) -> list[dict[str, Any]]:
+    """Return the attempts before this one, first one first."""
+    if row.attempt == 1:
+        return []
+    return patiently(lambda: ledger.attempts(row.key), seconds=worker.patience, tell=worker.tell)
 
 
 def _record(ledger: Ledger, row: Row, worker: Worker, code: ExitCode, why: str) -> None:

@@ -1,26 +1,29 @@
 """``ops worker``: a process that takes runs from the queue, one after the other, until it is asked to end.
 
 Its main thread executes runs, as that of ``ops run`` does. One thread talks to the engine that brings keys, and comes
-back when the connection breaks; one gives signs of life, and sends again what others have left.
+back when the connection breaks; one gives signs of life, and sends again what others have left. Where the main thread
+hangs, the process is ended from below Python (:class:`Watchdog`).
 """
 
 from __future__ import annotations
 
+import faulthandler
+import math
 import os
 import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from opslib import settings, settings_queue
 from opslib.errors import OpsError, Refused, Unreachable
 from opslib.headless import origin
-from opslib.headless.kernel_warm import keep_warm
+from opslib.headless.kernel_warm import keep_warm, kept
 from opslib.headless.queue_asking import LONGEST_WAIT, PATIENCE, of_archive
 from opslib.headless.queue_running import END, Worker, carry_out
 from opslib.headless.stop import Stop
@@ -32,17 +35,54 @@ SILENT = 30.0
 """Seconds without a sign of life after which a worker is taken for dead; all workers of a queue have to agree."""
 DRAIN = 300.0
 """Seconds that the run under way gets to end by itself when the worker is asked to end."""
+HANGS = 1800.0
+"""Seconds without a sign of life of the main thread after which its process is ended: to look through a run's evidence
+for secrets, and to seal it, takes minutes where that is large."""
 LOOK = 0.5
 
 Tell = Callable[[str], None]
 
 
+class Watchdog:
+    """Ends this process, and says where it stood, when its main thread gives no sign of life for ``hangs`` seconds.
+
+    It is the C library's thread that waits: one of Python's would hang with what holds the interpreter. To end is all
+    that it does. What becomes of the run is decided as for any worker that was killed, by others.
+    """
+
+    def __init__(self, hangs: float) -> None:
+        self._hangs, self._until, self._main = hangs, -math.inf, threading.main_thread()
+
+    def alive(self, seconds: float = 0.0) -> None:
+        """Take a sign of life; the next one may come so many seconds later than usual. Of other threads none counts."""
+        until = time.monotonic() + seconds + self._hangs
+        if threading.current_thread() is self._main and until > self._until:
+            self._until = until
+            faulthandler.dump_traceback_later(seconds + self._hangs, exit=True, file=2)
+
+    def off(self) -> None:
+        """Expect nothing: there is no work, or what had its own time is over."""
+        self._until = -math.inf
+        faulthandler.cancel_dump_traceback_later()
+
+
 class _Stop(Stop):
     """Signals as a worker means them: the first asks it to take nothing more, the next ends the run under way."""
 
-    def __init__(self, ending: threading.Event) -> None:
+    def __init__(self, ending: threading.Event, watchdog: Watchdog) -> None:
         super().__init__()
-        self._ending = ending
+        self._ending, self._watchdog = ending, watchdog
+
+    @contextmanager
+    def watching(self, archive: Path, run: str, seconds: float) -> Iterator[None]:
+        """Give the run its own time; what comes after it gets the usual one."""
+        self._watchdog.alive(seconds)
+        try:
+            with super().watching(archive, run, seconds):
+                yield
+        finally:
+            self._watchdog.off()
+            self._watchdog.alive()
 
     def _catch(self, number: int, frame: Any) -> None:
         if self._caught or self._ending.is_set():
@@ -63,6 +103,7 @@ class Running:
         silent: float = SILENT,
         drain: float = DRAIN,
         patience: float = PATIENCE,
+        hangs: float = HANGS,
         until_empty: bool = False,
         tell: Tell = lambda text: None,
     ) -> None:
@@ -73,8 +114,11 @@ class Running:
         self._key = ""
         self._stop: Stop | None = None
         self._trouble: OpsError | None = None
-        self._tell = tell
-        self._worker = Worker(self.name, url, archive, tuple(environments), self._new_stop, silent, patience, tell)
+        self._tell, self._watchdog = tell, Watchdog(hangs)
+        served = tuple(environments)
+        self._worker = Worker(
+            self.name, url, archive, served, self._new_stop, silent, patience, self._hear, self._pause
+        )
 
     def run(self) -> dict[str, Any]:
         """Take runs until SIGTERM or SIGINT, or until nothing is left; returns how many were carried out.
@@ -92,6 +136,9 @@ class Running:
             for thread in threads:
                 thread.start()
             with keep_warm(), Ledger(self._url) as ledger:
+                if zygote := kept():
+                    # It imports while the engine is asked for the first run, and not after that.
+                    threading.Thread(target=zygote.start, daemon=True).start()
                 while (item := self._next()) is not None:
                     done += self._carry_out(ledger, *item)
         finally:
@@ -124,6 +171,7 @@ class Running:
 
     def _carry_out(self, ledger: Ledger, key: str, free: Future[None]) -> int:
         self._key = key
+        self._watchdog.alive()
         try:
             if self._ending.is_set():
                 return 0  # whoever looks next finds it waiting, and sends it again
@@ -133,12 +181,20 @@ class Running:
             self._ending.set()
             return 0
         finally:
+            self._watchdog.off()
             self._key, self._stop = "", None
             free.set_result(None)
 
     def _new_stop(self) -> Stop:
-        self._stop = _Stop(self._ending)
+        self._stop = _Stop(self._ending, self._watchdog)
         return self._stop
+
+    def _hear(self, text: str) -> None:
+        self._watchdog.alive()
+        self._tell(text)
+
+    def _pause(self) -> None:
+        self._ending.wait(LOOK)
 
     def _look_after(self) -> None:
         """Give signs of life, send again what others have left, and end a run that takes too long to end by itself."""

@@ -10,6 +10,9 @@ from typing import Any, LiteralString
 WAITING, TAKEN, ENDED, BROKEN_OFF, WITHDRAWN = STATES = ("waiting", "taken", "ended", "broken off", "withdrawn")
 """Where a requested run stands. ``broken off``: it may have changed something, and a person goes on with it."""
 
+PUT_OFF = ("full", "changing")
+"""Why a waiting run is not taken yet: its target has as many runs as it may, or one that changes it."""
+
 GOING = "SELECT count(*) AS runs FROM opslib_queue.asked WHERE state IN ('waiting', 'taken') AND environment = ANY(%s)"
 """How many requested runs of these environments are not over."""
 SCHEMA: LiteralString = """

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from opslib.headless.stop import Stop
 from opslib.redaction import DatabaseUrl, Redactor
 from opslib.runs.journal import Journal
 from opslib.systems.queue_ledger import Ledger
-from opslib.systems.queue_rows import Row
+from opslib.systems.queue_rows import ENDED, Row
 from tests import queue_server
 from tests.headless import bench
 
@@ -94,6 +95,19 @@ def test_a_run_is_carried_out_and_says_which_key_it_was_asked_for_by_and_nothing
     assert carry_out(place.ledger, "key/1", place.worker) is None
     assert place.runs() == [asked.run]
     assert verify(place.archive).ok
+
+
+def test_a_worker_pauses_where_a_target_has_as_many_runs_as_it_may_and_takes_none(place):
+    for number in range(4):
+        place.ledger.add(Row(f"full/{number}", NAME, "lab", f"{RUN}{number}"))
+        place.ledger.take(f"full/{number}", "w1", changes=False, at_once=9, silent=30.0)
+    place.ledger.add(Row("key/1", NAME, "lab", RUN))
+    paused = []
+    place.worker = replace(place.worker, pause=lambda: paused.append(1))
+    assert place.carry_out().state == "waiting"
+    assert paused == [1]
+    place.ledger.finish(place.ledger.look("full/0"), ENDED)
+    assert (place.carry_out().state, paused) == ("ended", [1])
 
 
 def test_what_only_reads_and_was_broken_off_is_tried_again_and_both_name_each_other(place):
