@@ -1,9 +1,10 @@
 """Runs by a queue beside the same runs by plain processes: ``python -m benchmarks.workers --runs 1000``.
 
-Both use as many processes, the same notebook, warm kernels and an archive each. The queue's part is done again with
-workers killed by SIGKILL midway (a new one comes for each, as a service manager would see to) and with its database
-restarted. Every figure is a ratio to the plain processes of the same call; "side by side" is the one to believe where
-the machine has other work: half of the processes each, at the same moment.
+Both use as many processes, the same notebook, warm kernels and an archive each. Parts: ``plain``, ``queue``;
+``killed``, in which workers are killed by SIGKILL midway (a new one comes for each, as a service manager would see to);
+``database``, where the queue's is restarted as well; ``side`` by side, half of the processes each, at the same moment.
+Each ratio is to the plain parts of the same call, so put one before and one after where the machine has other work.
+``cpu_seconds`` are those of all processes but the database's, and but what a killed worker had left running.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
+import resource
 import signal
 import subprocess
 import sys
@@ -19,8 +20,12 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from statistics import mean
+
+import psycopg
 
 from opslib.archive.verify import verify
+from opslib.errors import OpsError
 from opslib.headless import queue_asking
 from opslib.lab.supervisor import Lab
 from opslib.redaction import DatabaseUrl
@@ -40,10 +45,16 @@ NAME = "runbooks/try-things"
 
 def plain(here, runs, processes):
     """Run the notebook by plain processes; returns seconds."""
-    since = time.monotonic()
+    since, before = time.monotonic(), used()
     assert [one.wait() for one in begin_plain(here, runs, processes)] == [0] * processes
     assert sealed(here.folder / "plain") == runs
-    return time.monotonic() - since
+    return {"seconds": round(time.monotonic() - since, 1), "cpu_seconds": round(used() - before, 1)}
+
+
+def used():
+    """Return the processor's seconds that processes which ended have used."""
+    said = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return said.ru_utime + said.ru_stime
 
 
 def begin_plain(here, runs, processes):
@@ -70,22 +81,22 @@ def side_by_side(here, runs, processes):
     for one in (*began, *workers):
         one.terminate()
         one.wait()
-    return {**done, "ratio": round(done["plain"] / max(done["queue"], 1), 3)}
+    return {**done, "side_ratio": round(done["plain"] / max(done["queue"], 1), 3)}
 
 
 def by_queue(here, runs, processes, kills, restart):
     """Run it by workers, some of them killed midway; returns seconds and what was recorded."""
-    asked, since = ask(here, runs), time.monotonic()
-    workers = [here.worker("--until-empty") for _ in range(processes)]
+    asked, since, before, look = ask(here, runs), time.monotonic(), used(), Look(here)
+    workers = [worker(here) for _ in range(processes)]
     marks = [runs * (number + 1) // (kills + 1) for number in range(kills)]
     while any(one.poll() is None for one in workers):
-        time.sleep(0.5)
-        done = over(here)
+        time.sleep(1)
+        done = look.over()
         if marks and done >= marks[0]:
             marks.pop(0)
             alive = [one for one in workers if one.poll() is None]
             alive[0].send_signal(signal.SIGKILL)
-            workers.append(here.worker("--until-empty"))
+            workers.append(worker(here))
         if restart and done >= runs // 2:
             restart = False
             here.server.down()
@@ -95,18 +106,33 @@ def by_queue(here, runs, processes, kills, restart):
     codes = Counter(one.returncode for one in workers)
     return {
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(used() - before, 1),
         "asking_seconds": round(asked, 1),
         "exit_codes": dict(codes),
         **recorded(here),
     }
 
 
-def over(here):
-    """Return how many runs are over; none while the database is away."""
-    try:
-        return sum(row["state"] == "ended" for row in here.rows())
-    except Exception:
-        return 0
+def worker(here):
+    """Start a worker as it is by default."""
+    return here.worker("--silent-seconds", "30", "--until-empty")
+
+
+class Look:
+    """Counts the runs that are over by a session that stays: to open one each time would be work beside the work."""
+
+    def __init__(self, here):
+        self.here, self.session, self.last = here, None, 0
+
+    def over(self):
+        """Return how many runs are over, as far as is known while the database is away."""
+        try:
+            self.session = self.session or self.here.server.session()
+            said = self.session.execute("SELECT count(*) AS n FROM opslib_queue.asked WHERE state = 'ended'").fetchone()
+            self.last = said["n"]
+        except (OpsError, psycopg.Error):
+            self.session = None
+        return self.last
 
 
 def ask(here, runs):
@@ -145,13 +171,17 @@ def recorded(here):
     }
 
 
+PARTS = {"queue": (0, False), "killed": (None, False), "database": (None, True)}
+
+
 def main():
     """Measure and print one JSON object per part."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--runs", type=int, default=200)
+    asked.add_argument("--plain-runs", type=int, default=0, help="of each plain part; unset: as many")
     asked.add_argument("--processes", type=int, default=4)
     asked.add_argument("--kills", type=int, default=2)
-    asked.add_argument("--only-side-by-side", action="store_true")
+    asked.add_argument("--parts", nargs="+", default=["plain", "queue", "killed", "database", "plain"])
     given = asked.parse_args()
     os.environ |= {"LAB_STANDBY": "0", "LAB_LOAD_PER_SECOND": "0"}
     with tempfile.TemporaryDirectory(prefix="workers-", ignore_cleanup_errors=True) as name:
@@ -168,24 +198,32 @@ def main():
 
 
 def measure(folder, lab, server, given):
-    """Measure each part; a part's archive is its own."""
-    (folder / "0").mkdir()
-    here = queue_server.Here(folder / "0", lab, server)
-    here.notebook(queue_server.CHECK)
-    found = side_by_side(here, given.runs, given.processes // 2)
-    print(json.dumps({"part": "side by side", "runs": given.runs, **found}), flush=True)
-    if given.only_side_by_side:
-        return
-    shutil.rmtree(here.folder / "plain")
-    seconds = plain(here, given.runs, given.processes)
-    print(json.dumps({"part": "plain", "runs": given.runs, "seconds": round(seconds, 1)}), flush=True)
-    parts = (("queue", 0, False), ("queue, killed", given.kills, False), ("queue, killed, database", given.kills, True))
-    for number, (part, kills, restart) in enumerate(parts, 1):
+    """Measure each part, in an archive of its own; then hold a run's time in each against the plain ones."""
+    each = {}
+    for number, part in enumerate(given.parts):
         (folder / str(number)).mkdir()
-        one = queue_server.Here(folder / str(number), lab, server)
-        one.notebook(queue_server.CHECK)
-        found = by_queue(one, given.runs, given.processes, kills, restart)
-        print(json.dumps({"part": part, **found, "ratio": round(found["seconds"] / seconds, 3)}), flush=True)
+        here = queue_server.Here(folder / str(number), lab, server)
+        here.notebook(queue_server.CHECK)
+        runs = (given.plain_runs or given.runs) if part == "plain" else given.runs
+        found = measured(here, part, runs, given)
+        load = [round(one, 1) for one in os.getloadavg()]
+        print(json.dumps({"part": part, "runs": runs, **found, "load": load}), flush=True)
+        if "seconds" in found:
+            each.setdefault(part, []).append((found["seconds"] / runs, found["cpu_seconds"] / runs))
+    base = each.pop("plain", [])
+    for part, figures in each.items() if base else ():
+        clock, cpu = (mean(one[way] for one in figures) / mean(one[way] for one in base) for way in (0, 1))
+        print(json.dumps({"part": part, "ratio": round(clock, 3), "cpu_ratio": round(cpu, 3)}), flush=True)
+
+
+def measured(here, part, runs, given):
+    """Measure one part."""
+    if part == "plain":
+        return plain(here, runs, given.processes)
+    if part == "side":
+        return side_by_side(here, runs, given.processes // 2)
+    kills, restart = PARTS[part]
+    return by_queue(here, runs, given.processes, given.kills if kills is None else kills, restart)
 
 
 if __name__ == "__main__":
