@@ -74,23 +74,25 @@ def run_wave(
 @wave.command("resume")
 @click.argument("name", metavar="WAVE")
 @click.option("--stop-at", default="", help="Another limit; errors that are there count. Unset: the wave's own.")
+@click.option("--queue", "by_queue", is_flag=True, help="What is left by workers; always where it was begun so.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
-def resume_wave(name: str, stop_at: str, as_json: bool) -> int:
+def resume_wave(name: str, stop_at: str, by_queue: bool, as_json: bool) -> int:
     """Go on with WAVE, which was broken off or stopped at its errors: what came to its end is not repeated.
 
     Of a wave whose plans are being applied, that is gone on with.
     """
-    return _go_on(name, "", stop_at, as_json)
+    return _go_on(name, "", stop_at, by_queue, as_json)
 
 
 @wave.command("apply")
 @click.argument("name", metavar="WAVE")
+@click.option("--queue", "by_queue", is_flag=True, help="By workers (ops worker), a batch at a time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
-def apply_wave(name: str, as_json: bool) -> int:
+def apply_wave(name: str, by_queue: bool, as_json: bool) -> int:
     """Apply the plans of WAVE in the same order; each needs the approvals that it names (ops approve)."""
-    return _go_on(name, "apply", "", as_json)
+    return _go_on(name, "apply", "", by_queue, as_json)
 
 
 @wave.command("show")
@@ -116,14 +118,14 @@ def list_waves(as_json: bool) -> None:
     print_json({"waves": rows}) if as_json else print_rows(rows)
 
 
-def _go_on(name: str, stage: str, stop_at: str, as_json: bool) -> int:
+def _go_on(name: str, stage: str, stop_at: str, by_queue: bool, as_json: bool) -> int:
     from opslib.archive import waves
     from opslib.headless import wave
 
     progress = Progress()
     record = waves.find(places.archive_folder(), name)
     stage = stage or str(record.outcome().get("stage", ""))
-    report = wave.go_on(record, stage, stop_at=stop_at, tell=progress)
+    report = wave.go_on(record, stage, stop_at=stop_at, by_queue=by_queue, tell=progress)
     progress.done()
     return _answer(report, as_json)
 

@@ -70,10 +70,18 @@ def begin(wave: Wave, archive: Path, *, tell: Tell = lambda text: None) -> dict[
     return go_on(record, tell=tell)
 
 
-def go_on(record: Record, stage: str = "", *, stop_at: str = "", tell: Tell = lambda text: None) -> dict[str, Any]:
+def go_on(
+    record: Record,
+    stage: str = "",
+    *,
+    stop_at: str = "",
+    by_queue: bool = False,
+    tell: Tell = lambda text: None,
+) -> dict[str, Any]:
     """Carry out what is left of a wave (``stage`` apply: the plans that it made) and return its report.
 
-    What ended is not begun again; ``stop_at`` is another limit than the wave's own. Raises Refused where another
+    What ended is not begun again; ``stop_at`` is another limit than the wave's own. ``by_queue`` leaves it to workers,
+    as all of a wave that was begun so; but what is planned is planned here. Raises Refused where another
     process goes on with it, or its notebook is another one by now.
     """
     if stop_at and (faults := limit_faults(stop_at)):
@@ -85,6 +93,7 @@ def go_on(record: Record, stage: str = "", *, stop_at: str = "", tell: Tell = la
         if notebooks.find(wave.notebook).sha256 != wave.notebook_sha256:
             raise Refused(f"{wave.notebook} is not the notebook of {wave.id} any more.", "Begin another wave.")
         course = Course(wave, record, stage or wave.mode, tell, stop_at)
+        course.by_queue = (by_queue or wave.by_queue) and course.stage != "plan"
         with keep_warm():
             outcome = course.run()
         record.end(outcome, outcome["says"])
@@ -106,6 +115,7 @@ class Course:
         self.most_errors = wave.most_errors(stop_at)
         self.store = Archive(record.archive)
         self.became: dict[int, Became] = {}
+        self.by_queue = False
 
     def run(self) -> dict[str, Any]:
         """Begin batch after batch; ends at so many errors, and where a run was stopped from outside."""
@@ -170,7 +180,7 @@ class Course:
 
     @contextmanager
     def _by(self) -> Iterator[Callable[[Sequence[Member]], str]]:
-        if not self.wave.by_queue:
+        if not self.by_queue:
             yield self._here
             return
         url = needed()
