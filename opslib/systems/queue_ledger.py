@@ -222,12 +222,13 @@ class Ledger:
     def later(self, seen: Row) -> None:
         """Offer a run again after a while, as it is."""
         with self._session("offer a run again") as session, session.transaction():
-            send(session, seen.key, seen.environment, in_seconds=AGAIN_SECONDS)
+            send(session, seen.key, seen.environment, in_seconds=AGAIN_SECONDS, before_others=True)
 
     def send_forgotten(self, silent: float) -> list[str]:
         """Send again what is not over, gave no sign of life for so many seconds, and that the engine does not carry.
 
-        Returns the keys. That is what a dead worker had, what the engine lost, and what waits for its holder.
+        Returns the keys. That is what a dead worker had, what the engine lost, and what waits for its holder. It goes
+        before all others: what a dead worker had counts on its target until it is looked at.
         """
         with self._session("look for what was left") as session, session.transaction():
             found = session.execute(
@@ -238,7 +239,7 @@ class Ledger:
                 [silent],
             ).fetchall()
             for row in found:
-                send(session, row["key"], row["environment"])
+                send(session, row["key"], row["environment"], before_others=True)
         return [row["key"] for row in found]
 
     def _locked(self, session: psycopg.Connection[dict[str, Any]], key: str) -> Row | None:

@@ -40,17 +40,21 @@ def schema() -> LiteralString:
     return SchemaManager.get_schema()
 
 
-def send(session: psycopg.Connection[Any], key: str, queue: str, *, in_seconds: int = 0) -> None:
+def send(
+    session: psycopg.Connection[Any], key: str, queue: str, *, in_seconds: int = 0, before_others: bool = False
+) -> None:
     """Have a key given to a worker of ``queue``, not before so many seconds; once, however often it is sent.
 
-    It is part of the session's transaction.
+    It is part of the session's transaction. Those that go ``before_others`` do not wait behind what was sent earlier.
     """
     from procrastinate import App, SyncPsycopgConnector, exceptions
 
     later: dict[str, Any] = {"schedule_in": {"seconds": in_seconds}} if in_seconds else {}
     app = App(connector=SyncPsycopgConnector())  # never opened: everything goes through the session
     with suppress(exceptions.AlreadyEnqueued), session.transaction():
-        app.configure_task(TASK, queue=queue, queueing_lock=key, connection=session, **later).defer(key=key)
+        app.configure_task(
+            TASK, queue=queue, queueing_lock=key, connection=session, priority=int(before_others), **later
+        ).defer(key=key)
 
 
 def serve(url: DatabaseUrl, queues: Sequence[str], handle: Handle, over: threading.Event) -> None:

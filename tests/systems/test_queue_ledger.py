@@ -40,6 +40,15 @@ def take(ledger, key="key/1", worker="w1", *, changes=False, at_once=9, silent=3
     return ledger.take(key, worker, changes=changes, at_once=at_once, silent=silent)
 
 
+def fetched(server):
+    """The key that the engine gives to a worker who asks now."""
+    with server.session() as session:
+        job = session.execute("SELECT * FROM procrastinate_fetch_job_v2(NULL, NULL)").fetchone()
+        # A worker's job is gone when it is done.
+        session.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job["id"]])
+    return job["queueing_lock"]
+
+
 def jobs(server):
     with server.session() as session:
         return session.execute("SELECT queueing_lock, status::text, scheduled_at FROM procrastinate_jobs").fetchall()
@@ -139,6 +148,16 @@ def test_what_the_engine_lost_or_a_dead_worker_had_is_sent_again_and_what_is_ove
     assert sorted(ledger.send_forgotten(30)) == ["key/1", "key/2"]
     assert ledger.send_forgotten(30) == []
     assert sorted(job["queueing_lock"] for job in jobs(server)) == ["key/1", "key/2", "key/4"]
+
+
+def test_what_a_dead_worker_had_is_given_to_the_next_worker_before_all_that_waits(ledger, server):
+    for number in range(1, 4):
+        ledger.add(row(number))
+    assert fetched(server) == "key/1"
+    take(ledger, "key/1")
+    silence(server)
+    assert ledger.send_forgotten(30) == ["key/1"]
+    assert [fetched(server) for _ in range(4)] == ["key/1", "key/2", "key/3", None]
 
 
 def test_what_waits_or_was_seen_to_can_be_withdrawn_and_what_runs_cannot(ledger):
