@@ -131,6 +131,7 @@ def test_a_member_whose_worker_is_killed_is_tried_again_and_the_wave_names_the_r
     assert verify(place.archive).ok
 
 
+@nightly
 def test_plans_that_were_made_here_are_applied_by_workers_each_once(place):
     place.write(CHANGE)
     report = wave.begin(over(1, 2, mode="plan", by_queue=False), place.archive)
