@@ -101,11 +101,14 @@ class Standing:
         self._lock, self._code, self._idle, self._carry_out = lock, code, idle, carry_out
         self._path = warm_asking.socket_of(warm_asking.place())
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        Path(self._path).unlink(missing_ok=True)
+        new = Path(f"{self._path}.new")
+        new.unlink(missing_ok=True)
         before = os.umask(0o177)
-        self._door.bind(self._path)
+        self._door.bind(str(new))
         os.umask(before)
         self._door.listen(64)
+        # It has its name once it listens: who asked in between would be turned away.
+        new.replace(self._path)
         self._asking: dict[int, socket.socket] = {}
         self._runs: dict[int, _Run] = {}
         self._ends = select.poll()

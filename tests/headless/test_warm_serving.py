@@ -46,15 +46,24 @@ def standing(place):
         assert process.poll() is None
         yield process
         process.terminate()
+        ended(process)
 
 
 def door(place):
     folder = Path(place["XDG_RUNTIME_DIR"]) / f"opslib-warm-{os.getuid()}"
-    return next((path for path in folder.glob("*") if path.is_socket()), None)
+    return next((path for path in folder.glob("[0-9a-f]" * 8) if path.is_socket()), None)
 
 
 def folder_of(place):
     return Path(place["OPS_ARCHIVE"]).parent
+
+
+def ended(asker):
+    """Return its exit code; one that does not end fails its test, and is gone by then."""
+    try:
+        return asker.wait(60)
+    finally:
+        asker.kill()
 
 
 def runs_of(standing):
@@ -136,7 +145,7 @@ def test_a_run_whose_asker_is_stopped_or_killed_is_stopped_and_sealed(place, sta
     with subprocess.Popen([*OPS, "run", "diagnostics/long"], env=place, cwd=ROOT, stdout=subprocess.DEVNULL) as asker:
         until(there.exists)
         asker.send_signal(number)
-        code = asker.wait()
+        code = ended(asker)
     assert code == (-number if gone else 5)
     newest = max(Path(place["OPS_ARCHIVE"], "runs").glob("*-long-*"), key=lambda path: path.stat().st_ctime)
     until(lambda: (newest / "MANIFEST.sha256").exists())
@@ -166,7 +175,7 @@ def test_one_that_is_killed_takes_its_runs_with_it_and_they_are_sealed(place):
             until(there.exists)
             below = psutil.Process(process.pid).children(recursive=True)
             process.kill()
-            assert asker.wait() == warm_asking.LOST
+            assert ended(asker) == warm_asking.LOST
             assert b"ops archive list" in asker.stderr.read()
     until(lambda: not any(map(living, below)))
     newest = max(Path(place["OPS_ARCHIVE"], "runs").glob("*-long-*"), key=lambda path: path.stat().st_ctime)
