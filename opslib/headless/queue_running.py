@@ -20,8 +20,7 @@ from opslib.archive.store import Archive
 from opslib.archive.summary import Summary
 from opslib.errors import ArchiveError, ExitCode, OpsError, SettingsError, UsageError
 from opslib.headless import agreement, notebooks, runner
-from opslib.headless.asked import Asked, id_of
-from opslib.headless.notebooks_live import check_live
+from opslib.headless.asked import id_of
 from opslib.headless.queue_asking import PATIENCE, patiently
 from opslib.headless.session import recover
 from opslib.headless.stop import Stop
@@ -124,12 +123,15 @@ def _run(ledger: Ledger, row: Row, worker: Worker, target: Settings) -> None:
             agreement.apply(row.plan, row.environment, worker.archive, stop=stop, progress=worker.tell)
         else:
             links = _links(row, _before(ledger, row, worker))
-            notebook = notebooks.find(row.notebook)
-            values = notebook.values(row.parameters, row.environment)
-            # As ops run does, with the description that was just read: to read it takes as long as to ask the ledger.
-            check_live(notebook, values, target, worker.tell)
-            asked = Asked(notebook, values, target, run=row.run, links=links)
-            runner.execute(asked, worker.archive, stop=stop, progress=worker.tell)
+            # With the description that was just read: to read it takes as long as to ask the ledger.
+            runner.run(
+                *(row.notebook, row.parameters, row.environment, worker.archive),
+                run=row.run,
+                links=links,
+                target=target,
+                stop=stop,
+                progress=worker.tell,
+            )
     except SettingsError:
         raise  # of this machine, not of the run
     except OpsError as error:

@@ -34,23 +34,24 @@ def run(
     run: str = "",
     links: Mapping[str, Any] = MappingProxyType({}),
     kernel: bool = False,
+    target: settings.Settings | None = None,
     stop: Stop | None = None,
     progress: Tell = lambda text: None,
 ) -> dict[str, Any]:
     """Run the notebook ``name`` and return its result.json with ``report``, the path of its page.
 
     ``run`` is its id where that was given beforehand, and ``links`` says in run.json what for. With ``kernel``
-    papermill and a Jupyter kernel execute it. ``stop`` hears signals where another process than one for this run alone
-    executes it.
+    papermill and a Jupyter kernel execute it. ``target`` is the environment's description where whoever calls has just
+    read it. ``stop`` hears signals where another process than one for this run alone executes it.
 
     Everything that can be wrong with the call (name, parameters, target description) raises UsageError
     before the archive is touched or a kernel started.
     """
     notebook = notebooks.find(name)
     values = notebook.values(given, environment)
-    target = settings.load(environment)
-    check_live(notebook, values, target, progress)
-    asked = Asked(notebook, values, target, mode, run=run, links=links, kernel=kernel)
+    described = target or settings.load(environment)
+    check_live(notebook, values, described, progress)
+    asked = Asked(notebook, values, described, mode, run=run, links=links, kernel=kernel)
     return execute(asked, archive, stop=stop, progress=progress)
 
 
