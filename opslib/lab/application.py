@@ -14,7 +14,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 
@@ -49,6 +49,7 @@ from opslib.lab.providers import LOOPBACK_NAMES, PROVIDERS, Faults, control, pro
 
 LOOPBACK_ADDRESS = "127.0.0.1"
 GRACE_SECONDS = 2
+CANCELLED_SECONDS = 0.5
 
 log = logging.getLogger("application")
 
@@ -99,9 +100,7 @@ class Application:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _ended(tasks)
             for part in (self._gateway, self._cache, self._store):
                 await part.close()
 
@@ -155,6 +154,19 @@ class Application:
         answer.set_cookie("session", session.cookie, httponly=True, samesite="strict")
         answer.set_cookie("csrf_token", session.csrf, samesite="strict")
         return answer
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once is not enough: a cancellation that comes together with what a driver waits for can be lost in it, as in
+    ``asyncio.wait_for`` before Python 3.12 (https://github.com/python/cpython/issues/86296).
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCELLED_SECONDS)
 
 
 class _Server(uvicorn.Server):

@@ -178,12 +178,16 @@ def test_every_parameter_of_every_notebook_takes_hostile_words_only_where_they_a
                 assert value == word
                 assert KINDS[parameter.rule.kind].pattern.fullmatch(word)
                 assert word.isascii()
-                several = parameter.rule.kind in ("columns", "paths", "people", "reasons", "agreed-actions", "checks")
+                several = parameter.rule.kind in SEVERAL
                 assert not set(word) - set(_HARMLESS) - set("," if several else ""), word
                 assert ".." not in word
                 assert word[0] not in "-./"
             else:
                 assert repr(value).removesuffix(".0") == word.removesuffix(".0")
+
+
+SEVERAL = ("columns", "paths", "people", "reasons", "agreed-actions", "checks", "statements")
+"""Kinds of which several may be given, by commas."""
 
 
 def attempt(book, name, word):
