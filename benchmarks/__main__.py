@@ -40,9 +40,9 @@ def main() -> int:
         return 0 if given.list else 64
     said = machine()
     sys.stdout.write(f"{said['cpu']}, {said['cores']} cores, Python {said['python']}, load {said['load']}\n\n")
-    with tempfile.TemporaryDirectory(prefix="opslib-benchmark-") as folder:
-        place = Place(Path(folder), given.rounds)
-        rows = [row for one in wanted for row in told(one, place)]
+    with tempfile.TemporaryDirectory(prefix="opslib-benchmark-", ignore_cleanup_errors=True) as folder:
+        # A folder each: what one has run is in no archive and no list of another.
+        rows = [row for one in wanted for row in told(one, Place(Path(tempfile.mkdtemp(dir=folder)), given.rounds))]
     if not given.no_history:
         HISTORY.parent.mkdir(exist_ok=True)
         with HISTORY.open("a", encoding="utf-8") as stream:
