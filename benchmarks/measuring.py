@@ -150,7 +150,9 @@ class Place:
         wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode not in codes:
             last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2][:160]
-            raise NotMeasured(f"{' '.join(map(str, command))[-80:]} ended with {done.returncode}: {last}")
+            # The history is kept: no folder of this machine stands in it.
+            said = " ".join([Path(str(command[0])).name, *map(str, command[1:])])
+            raise NotMeasured(f"{said[:80]} ended with {done.returncode}: {last}")
         return Spent(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
     def alternating(self, sides: Mapping[str, Callable[[], Spent]]) -> dict[str, Spent]:
