@@ -194,3 +194,12 @@ def lab() -> Iterator[LabInUse]:
             in_use.close()
         finally:
             lab.down()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A small PostgreSQL of the file's own for a queue, running; its tests may stop it, and start it again."""
+    from tests import queue_server
+
+    with queue_server.server(tmp_path_factory.mktemp("queue") / "server") as one:
+        yield one

@@ -14,12 +14,6 @@ from tests import queue_server, schedules
 NAME = "runbooks/try-things"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with queue_server.server(tmp_path_factory.mktemp("queue") / "server") as one:
-        yield one
-
-
 @pytest.fixture
 def here(tmp_path, server, monkeypatch):
     places = {

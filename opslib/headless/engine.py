@@ -27,6 +27,7 @@ from opslib.headless import kernel_outputs, notebooks
 from opslib.headless.kernel_leash import GRACE, SILENT, Leash, Session, Watch, hide
 from opslib.headless.kernel_process import Line, Manager
 from opslib.headless.kernel_user import KERNEL, Account
+from opslib.headless.private import parent
 
 CellFailed = PapermillExecutionError
 
@@ -59,7 +60,7 @@ class Engine(PapermillEngine):  # type: ignore[misc] # papermill is untyped
             notebooks.injected(nb_man.nb)
         hide()
         with ExitStack() as stack:
-            private = session.private if session else Path(stack.enter_context(tempfile.TemporaryDirectory("", "ops-")))
+            private = session.private if session else Path(stack.enter_context(_own_folder()))
             environment = session.environment() if session else dict(os.environ)
             # The mark that all processes of this notebook inherit; and no imports from the folder they start in.
             environment |= {"OPS_KERNEL": str(private), "PYTHONSAFEPATH": "1"}
@@ -83,6 +84,10 @@ class Engine(PapermillEngine):  # type: ignore[misc] # papermill is untyped
                 config=_own_files(private),
             )
             return client.execute(env=environment)
+
+
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="ops-", dir=parent())
 
 
 def _own_files(private: Path) -> Config:

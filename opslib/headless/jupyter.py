@@ -35,6 +35,8 @@ from opslib.runs.channel import Server
 START = "start-here.ipynb"
 PROVISIONER = "opslib.headless.provisioner"
 """The server's extension from which its kernels come; named, not imported: it brings jupyter_client."""
+KERNEL_ROOM = 64
+"""Bytes that a kernel's sockets have behind the private folder's name: ``/kernel/kernel-<36>-ipc-5``."""
 STARTING = 60.0
 """Seconds in which JupyterLab answers."""
 
@@ -61,7 +63,7 @@ def serving(environment: str, *, port: int = 8888, progress: Tell = lambda text:
     target = settings.load(environment)
     account = kernel_user.account(target.kernel_user, places.archive_folder(), places.ROOT / f".env.{environment}")
     hide()
-    private, desk = Private(), Desk(environment, progress)
+    private, desk = Private(KERNEL_ROOM), Desk(environment, progress)
     mark = f"OPS_KERNEL={private.path}"
     try:
         server = Server(private.path / "desk", desk, peer=account.uid if account else None)

@@ -16,14 +16,22 @@ PREFIX = "ops-run-"
 YOUNG = 60.0
 """Seconds in which a folder that is not locked yet may be one that is just being made."""
 
+SOCKET = 107
+"""So many bytes may a socket's path have on Linux (unix(7)); a kernel whose path is longer waits for ever."""
+ROOM = 24
+"""Bytes that a run's own sockets have behind the folder's name: ``/kernel/at-5`` and less."""
+
 
 class Private:
-    """A folder of this user alone, locked for as long as this process has it; :meth:`remove` ends it."""
+    """A folder of this user alone, locked for as long as this process has it; :meth:`remove` ends it.
 
-    def __init__(self) -> None:
-        _sweep()
-        # Short, because a socket's path may have 107 bytes only.
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+    Behind its name is ``room`` for a socket's, in bytes.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        within = parent(room)
+        _sweep(within)
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within))
         self._lock = files.lock_folder(self.path)
 
     def remove(self) -> None:
@@ -34,8 +42,15 @@ class Private:
             self._lock = -1
 
 
-def _sweep() -> None:
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+def parent(room: int = ROOM) -> Path:
+    """Return where such folders are made: that of temporary files, or ``/tmp`` where its name is too long."""
+    usual = Path(tempfile.gettempdir()).absolute()
+    made = len(os.fsencode(usual / f"{PREFIX}12345678"))
+    return usual if made + room <= SOCKET else Path("/tmp")  # noqa: S108
+
+
+def _sweep(within: Path) -> None:
+    for path in within.glob(f"{PREFIX}*"):
         with suppress(OSError):
             found = path.lstat()
             if not stat.S_ISDIR(found.st_mode) or not _ours(found.st_uid) or time.time() - found.st_mtime < YOUNG:

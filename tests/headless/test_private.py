@@ -1,11 +1,12 @@
 import os
+import socket
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from opslib.headless.private import PREFIX, Private
+from opslib.headless.private import PREFIX, ROOM, Private
 
 
 @pytest.fixture
@@ -40,3 +41,20 @@ def test_a_link_in_its_place_is_not_followed(tmp):
     (tmp / f"{PREFIX}link").symlink_to(tmp / "kept")
     Private().remove()
     assert (tmp / "kept" / "run").exists()
+
+
+@pytest.mark.parametrize("room", [ROOM, 70])
+def test_a_socket_has_room_where_the_folder_of_temporary_files_has_a_long_name(tmp, monkeypatch, room):
+    long = tmp / ("long" * 25)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    own = Private(room)
+    try:
+        assert not list(long.iterdir())
+        assert own.path.stat().st_mode & 0o777 == 0o700
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(f"{own.path}/{'s' * (room - 1)}")
+    finally:
+        own.remove()
+    assert not own.path.exists()

@@ -26,12 +26,6 @@ NAME = "runbooks/try-things"
 RUN = "20261130T010203Z-runbooks-try-things-a1b2c3"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with queue_server.server(tmp_path_factory.mktemp("queue") / "server") as one:
-        yield one
-
-
 class Place:
     """An archive, its queue's ledger, and a worker of them."""
 

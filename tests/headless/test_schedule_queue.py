@@ -17,12 +17,6 @@ from tests import queue_server, schedules
 from tests.schedules import Clock, at
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with queue_server.server(tmp_path_factory.mktemp("queue") / "server") as one:
-        yield one
-
-
 class Carrying(threading.Thread):
     """Stands where a worker does: takes what waits, leaves a sealed run in the archive, and says so in the ledger."""
 

@@ -23,12 +23,6 @@ pytestmark = pytest.mark.usefixtures("warm")
 CHANGE = "from opslib import actions\nrun.step(actions.backups.ApplyRetention())"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with queue_server.server(tmp_path_factory.mktemp("queue") / "server") as one:
-        yield one
-
-
 class Place:
     """An archive, its queue, and workers that are forked: what they import is there."""
 

@@ -21,12 +21,6 @@ pytestmark = pytest.mark.usefixtures("warm")
 NAME = "runbooks/try-things"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with queue_server.server(tmp_path_factory.mktemp("queue") / "server") as one:
-        yield one
-
-
 @pytest.fixture
 def place(tmp_path, lab, server, monkeypatch):
     places = {"OPS_LAB": lab.folder, "OPS_NOTEBOOKS": tmp_path / "notebooks", "OPS_QUEUE_URL": server.url}

@@ -18,12 +18,6 @@ NAME = "runbooks/try-things"
 SLEEPS = "import time\ntime.sleep(1.5)"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with queue_server.server(tmp_path_factory.mktemp("queue") / "server") as one:
-        yield one
-
-
 @pytest.fixture
 def here(tmp_path, lab, server, monkeypatch):
     one = queue_server.Here(tmp_path, lab.folder, server)

@@ -17,12 +17,6 @@ from tests.waiting import until
 NAME = "diagnostics/cache"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with queue_server.server(tmp_path_factory.mktemp("queue") / "server") as one:
-        yield one
-
-
 @pytest.fixture
 def ledger(server):
     with server.session() as session:
