@@ -83,20 +83,23 @@ def older_pages(count: int) -> int:
     return max(0, -(-(count - PER_PAGE) // PER_PAGE))
 
 
-def write(archive: Path, ids: Sequence[str], changed: str | None) -> None:
+def write(archive: Path, ids: Sequence[str], changed: str | None, count: int | None = None) -> None:
     """Write the pages of the runs ``ids`` (oldest first); raises ArchiveError when one cannot be written.
 
-    With ``changed``, an older page is written only when it holds that run, or other runs than before.
+    With ``changed``, an older page is written only when it holds that run, or other runs than before. With ``count``,
+    so many runs there are, and ``ids`` are only the newest of them: older pages that have others too stay as they are.
     """
-    older = older_pages(len(ids))
-    for page in range(1, older + 1):
-        held = ids[(page - 1) * PER_PAGE : page * PER_PAGE]
+    before = 0 if count is None else count - len(ids)
+    older = older_pages(before + len(ids))
+    for page in range(-(-before // PER_PAGE) + 1, older + 1):
+        held = ids[(page - 1) * PER_PAGE - before : page * PER_PAGE - before]
         if changed is None or changed in held or _mark(held, page < older) not in _start(archive / name_of(page)):
             _write(archive, held, page, older)
     _write(archive, ids[-PER_PAGE:], 0, older)
-    for left in archive.glob("index-[0-9][0-9][0-9][0-9].html"):
-        if int(left.name[6:10]) > older:
-            left.unlink()
+    if count is None:
+        for left in archive.glob("index-[0-9][0-9][0-9][0-9].html"):
+            if int(left.name[6:10]) > older:
+                left.unlink()
 
 
 def render(runs: Sequence[Summary], page: int, older: int) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from opslib import files
-from opslib.archive import index, interrupted, seal, summary
+from opslib.archive import index, index_newest, interrupted, seal, summary
 from opslib.archive.log import RUN_ID, Entry, Log
 from opslib.archive.summary import Summary
 from opslib.canonical import to_json
@@ -151,8 +151,15 @@ class Archive:
 
         Raises ArchiveError when they cannot be written; what is sealed stays sealed.
         """
-        with _told(self.folder), files.locked(self.folder / ".index"):
-            index.write(self.folder, self.ids(), changed)
+        with _told(self.folder), files.locked(self.folder / index_newest.FILE):
+            said = index_newest.known(self.log, changed) if changed else None
+            if said:
+                index.write(self.folder, said.newest, changed, said.count)
+            else:
+                seq, ids = self.log.newest(), self.ids()
+                index.write(self.folder, ids, changed)
+                said = index_newest.listed(self.log, seq, ids)
+            index_newest.keep(self.folder, said)
         return self.folder / "index.html"
 
     def append(self, event: Literal["heartbeat", "note"], text: str) -> Entry:
@@ -167,7 +174,7 @@ class Archive:
             files.make_folder(self.folder / name)
         packaged = Path(__file__).with_name("verify.sh").read_bytes()
         script = self.folder / "verify.sh"
-        with files.locked(self.folder / ".index"):
+        with files.locked(self.folder / index_newest.FILE):
             if not script.is_file() or script.read_bytes() != packaged:
                 files.write(script, packaged, self.folder / "running" / ".verify.part", mode=0o700)
         if not had_running:
