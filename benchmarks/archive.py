@@ -28,7 +28,8 @@ from opslib.archive import log, push, seal
 from opslib.archive.holds import fates
 from opslib.archive.index import older_pages
 from opslib.archive.keys import NAMESPACE
-from opslib.archive.search_index import FILE, SearchIndex, Wanted, opened
+from opslib.archive.search_index import FILE, SearchIndex, opened
+from opslib.archive.search_wanted import Wanted
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.archive.verify_progress import Progress

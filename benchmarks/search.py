@@ -19,7 +19,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from opslib.archive.search_index import SearchIndex, Wanted
+from opslib.archive.search_index import SearchIndex
+from opslib.archive.search_wanted import Wanted
 from opslib.archive.searched import Line, Searched
 from opslib.archive.summary import Summary
 from opslib.model import Verdict

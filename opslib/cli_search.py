@@ -31,7 +31,8 @@ def search(words: tuple[str, ...], as_json: bool, limit: int, **asked: Any) -> N
 
     Case does not matter; datab* finds all words that begin so. The exit code is 0, also when nothing is found.
     """
-    from opslib.archive.search_index import Wanted, opened
+    from opslib.archive.search_index import opened
+    from opslib.archive.search_wanted import Wanted
     from opslib.canonical import to_json
 
     said = {name: value or "" for name, value in asked.items()}

@@ -8,7 +8,8 @@ from pathlib import Path
 from opslib.archive import holds, pull, push
 from opslib.archive.holds import fates
 from opslib.archive.log import Log
-from opslib.archive.search_index import Wanted, opened
+from opslib.archive.search_index import opened
+from opslib.archive.search_wanted import Wanted
 from opslib.errors import UsageError
 from opslib.settings import Settings
 from opslib.systems.sealed_store import SealedStore

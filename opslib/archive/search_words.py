@@ -1,14 +1,23 @@
-"""The words by which a run is found: what stands in it, and its facts, alone and together, each as one word."""
+"""The words by which a run is found: what stands in it, and its facts, alone and together, each as one word.
+
+What a word is, SQLite's FTS5 says (its tokenizer ``unicode61``): parts of letters and digits, without case and accents.
+The team's index gets the words from here, made by FTS5 itself, so that both find the same.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Sequence
 from itertools import combinations
 
-from opslib.archive.searched import Line
+from opslib.archive.search_wanted import Wanted
+from opslib.archive.searched import Line, Searched
 
 Fact = tuple[str, str]
+About = tuple[str, str, str, str, str, str, str, str]
+"""What an index holds of a run besides its lines, in the order of :class:`Found`: run, started … verdict."""
+TOKENIZER = "unicode61"
 
 
 def document(told: Sequence[str], facts: Sequence[Fact], lines: Sequence[Line]) -> tuple[str, str]:
@@ -19,6 +28,34 @@ def document(told: Sequence[str], facts: Sequence[Fact], lines: Sequence[Line]) 
     return f"{' '.join(told)}\n{text}", " ".join(sorted(known))
 
 
+def told(one: Searched) -> About:
+    """Return what an index holds of a run besides its lines."""
+    said = one.summary
+    state = said.state or said.sealed
+    about = (said.run, said.started_at, said.notebook, said.environment, said.mode, said.who, state)
+    return (*about, str(said.verdict or ""))
+
+
+def document_of(about: About, lines: Sequence[Line]) -> tuple[str, str]:
+    """Return the document of a run of which an index holds this and these lines."""
+    run, _, notebook, environment, _, who, state, verdict = about
+    facts = [("notebook", notebook), ("environment", environment), ("verdict", verdict)]
+    return document((run, notebook, who, state), facts, lines)
+
+
+def asked(wanted: Wanted) -> list[str]:
+    """Return the facts' words that are looked for."""
+    facts = [("notebook", wanted.notebook), ("environment", wanted.environment), ("verdict", wanted.verdict)]
+    given = [one for one in facts if one[1]]
+    return [fact(*given)] * bool(given) + [fact(("name", wanted.name))] * bool(wanted.name)
+
+
+def match(wanted: Wanted) -> str:
+    """Return the words and facts that are looked for as one FTS5 expression; every part is quoted."""
+    said = [f"text : {quoted(word.rstrip('*'))}{'*' * word.endswith('*')}" for word in wanted.words]
+    return " AND ".join(said + [f"facts : {word}" for word in asked(wanted)])
+
+
 def fact(*facts: Fact) -> str:
     """Return the one word that stands for these facts together, in their order: never found as a part of others."""
     return "f" + hashlib.sha256("\0".join(part for one in facts for part in one).encode()).hexdigest()[:31]
@@ -26,4 +63,24 @@ def fact(*facts: Fact) -> str:
 
 def quoted(text: str) -> str:
     """Return text as a string of FTS5's query language."""
-    return '"' + text.replace('"', '""') + '"'
+    return '"' + text.replace('"', '""').replace("\0", " ") + '"'
+
+
+class Tokenizer:
+    """Takes texts apart as FTS5 does, by letting it do so in memory."""
+
+    def __init__(self) -> None:
+        self._base = sqlite3.connect(":memory:", isolation_level=None)
+        self._base.execute(f"CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize='{TOKENIZER}')")
+        self._base.execute("CREATE VIRTUAL TABLE found USING fts5vocab ('words', 'instance')")
+
+    def words(self, text: str) -> list[str]:
+        """Return the words of a text in their order."""
+        self._base.execute("INSERT INTO words (rowid, text) VALUES (1, ?)", (text,))
+        found = self._base.execute("SELECT offset, term FROM found").fetchall()
+        self._base.execute("INSERT INTO words (words) VALUES ('delete-all')")
+        return [term for _, term in sorted(found)]
+
+    def close(self) -> None:
+        """Let its memory go."""
+        self._base.close()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from opslib.archive import record, summary
 from opslib.archive.record import Record
 from opslib.archive.summary import Summary
 from opslib.runs.cards import sub, text_of
 
+T = TypeVar("T", "Line", Summary)
 LONGEST = 2_000
 """So many characters of one line's text are searched."""
 
@@ -47,7 +48,7 @@ def read(archive: Path, run: str) -> Searched:
 
     Of a run that is open or in quarantine only its facts: what stands in it is not sealed.
     """
-    told = summary.read(archive, run)
+    told = _plain(summary.read(archive, run))
     if told.sealed != "sealed":
         return Searched(told, ())
     return Searched(told, tuple(_lines(record.load(archive / "runs" / run), told)))
@@ -56,7 +57,8 @@ def read(archive: Path, run: str) -> Searched:
 def lines(read: Record, reason: str = "") -> list[Line]:
     """Return what a run says, in the order of parameters, checks, steps, notes, end; of a check the newest result."""
     found = [*_parameters(read), *_checks(read), *_steps(read), *_notes(read)]
-    return [*found, Line("end", read.state, reason, read.verdict)] if reason else found
+    found += [Line("end", read.state, reason, read.verdict)] if reason else []
+    return [_plain(line) for line in found]
 
 
 def _lines(read: Record, told: Summary) -> Iterator[Line]:
@@ -93,6 +95,24 @@ def number(value: Any) -> float | None:
     """Return a usable number as a float; None for anything else."""
     usable = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
     return float(value) if usable else None
+
+
+def _plain(said: T) -> T:
+    """Return it with texts that any database takes: without half characters, which JSON lets in, and zero bytes."""
+    texts = {name: value for name, value in vars(said).items() if type(value) is str}
+    odd = {name: value for name, value in texts.items() if "\0" in value or not _encodes(value)}
+    if not odd:
+        return said
+    plain: dict[str, Any] = {name: value.encode("utf-8", "replace").decode().replace("\0", "\ufffd") for name, value in odd.items()}
+    return replace(said, **plain)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _cut(text: str) -> str:

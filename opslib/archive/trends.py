@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from opslib.archive.looked import once
-from opslib.archive.search_index import Seen, opened
+from opslib.archive.search_index import opened
+from opslib.archive.search_wanted import Seen
 from opslib.model import Probe
 from opslib.probes.observability_trends import MOST, trends
 

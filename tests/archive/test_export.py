@@ -14,7 +14,8 @@ import duckdb
 import pytest
 
 from opslib.archive import export
-from opslib.archive.search_index import Wanted, opened
+from opslib.archive.search_index import opened
+from opslib.archive.search_wanted import Wanted
 from opslib.archive.store import Archive
 from opslib.errors import ArchiveError, Refused
 

@@ -12,7 +12,8 @@ import pytest
 
 from opslib.archive import search_index
 from opslib.archive.log import Log
-from opslib.archive.search_index import FILE, Wanted, opened
+from opslib.archive.search_index import FILE, opened
+from opslib.archive.search_wanted import Wanted
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.errors import ArchiveError
