@@ -216,9 +216,31 @@ def revoke_key(fingerprint: str) -> None:
 
 
 @archive.command("index")
+@click.option("--install", is_flag=True, help="Only make the team's index's tables, as the role that owns them.")
 @answering
-def index_archive() -> None:
-    """Write the archive's index page anew; say where it is."""
-    from opslib.archive.store import Archive
+def index_archive(install: bool) -> int:
+    """Write the archive's index page anew, and bring what runs are found by up to date: here, and the team's.
 
-    say(Archive(places.archive_folder()).index())
+    The team's index is where OPS_INDEX_URL is (docs/archive.md). The exit code is 3 when it could not be told.
+    """
+    from opslib.archive import search_index, team_index
+    from opslib.archive.store import Archive
+    from opslib.errors import OpsError
+
+    folder = places.archive_folder()
+    if install:
+        new = team_index.install()
+        tell("The team's index is installed." if new else "The team's index was installed already.")
+        return 0
+    say(Archive(folder).index())
+    with search_index.opened(folder) as own:
+        tell(f"{own.added} runs read into the index here")
+    try:
+        with team_index.told(folder) as team:
+            for text in team.notes if team else ():
+                tell(text)
+            tell(f"{team.added} runs told to the team's index") if team else None
+    except OpsError as error:
+        tell(f"The team's index was not told. {error}\nThe next one tells it: ops archive index")
+        return int(ExitCode.UNKNOWN)
+    return 0

@@ -15,6 +15,7 @@ import pytest
 
 from opslib.lab.supervisor import Lab
 from opslib.settings import Settings
+from tests import index_server
 
 if TYPE_CHECKING:
     import psycopg
@@ -144,6 +145,13 @@ class LabInUse:
         for name in ("target", "writing"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
+
+
+@pytest.fixture(scope="session")
+def index_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[index_server.Base]:
+    """A PostgreSQL for the team's index, for the whole session; :meth:`empty` it first."""
+    with index_server.base(tmp_path_factory.mktemp("index") / "server") as base:
+        yield base
 
 
 @pytest.fixture(scope="session", autouse=True)

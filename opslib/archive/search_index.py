@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -34,7 +35,7 @@ _TABLES = (
     "value REAL, unit TEXT NOT NULL, text TEXT NOT NULL, warning REAL, critical REAL, above INTEGER NOT NULL)",
     "CREATE INDEX lines_run ON lines (run)",
     "CREATE INDEX lines_name ON lines (kind, name, run)",
-    f"CREATE VIRTUAL TABLE words USING fts5 (text, facts, content='', tokenize='{search_words.TOKENIZER}', prefix='2 3 4 5')",
+    "CREATE VIRTUAL TABLE words USING fts5 (text, facts, content='', tokenize='unicode61', prefix='2 3 4 5')",
 )
 _AWAY = ("DROP TABLE words", "DROP TABLE lines", "DROP TABLE runs", "DROP TABLE state")
 _WORDS = "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC"
@@ -92,7 +93,7 @@ class SearchIndex:
         """Return what a check said in the newest runs of an environment, oldest first."""
         with self._told():
             rows = self._base.execute(_HISTORY, (check, environment, most)).fetchall()
-        return [Seen(*row) for row in reversed(rows)]
+        return [replace(Seen(*row), archive=self._identity) for row in reversed(rows)]
 
     def verdicts(self, environment: str, since: str) -> list[tuple[str, str, str]]:
         """Return check, run and verdict of the runs of an environment that started since then, oldest first."""

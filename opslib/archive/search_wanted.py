@@ -51,7 +51,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Seen:
-    """A check's result in one run: ``value`` is in ``unit``, None where it has no number; its limits in that run."""
+    """A check's result in one run: ``value`` is in ``unit``, None where it has no number; its limits in that run.
+
+    ``archive`` and ``place`` as in :class:`Found`.
+    """
 
     run: str
     started: str
@@ -63,6 +66,8 @@ class Seen:
     warning: float | None
     critical: float | None
     above: bool
+    archive: str = ""
+    place: str = ""
 
 
 class Index(Protocol):

@@ -17,7 +17,6 @@ from opslib.archive.searched import Line, Searched
 Fact = tuple[str, str]
 About = tuple[str, str, str, str, str, str, str, str]
 """What an index holds of a run besides its lines, in the order of :class:`Found`: run, started … verdict."""
-TOKENIZER = "unicode61"
 
 
 def document(told: Sequence[str], facts: Sequence[Fact], lines: Sequence[Line]) -> tuple[str, str]:
@@ -71,7 +70,7 @@ class Tokenizer:
 
     def __init__(self) -> None:
         self._base = sqlite3.connect(":memory:", isolation_level=None)
-        self._base.execute(f"CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize='{TOKENIZER}')")
+        self._base.execute("CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize='unicode61')")
         self._base.execute("CREATE VIRTUAL TABLE found USING fts5vocab ('words', 'instance')")
 
     def words(self, text: str) -> list[str]:

@@ -103,8 +103,8 @@ def _plain(said: T) -> T:
     odd = {name: value for name, value in texts.items() if "\0" in value or not _encodes(value)}
     if not odd:
         return said
-    plain: dict[str, Any] = {name: value.encode("utf-8", "replace").decode().replace("\0", "\ufffd") for name, value in odd.items()}
-    return replace(said, **plain)
+    plain: dict[str, Any] = {name: value.encode("utf-8", "replace").decode() for name, value in odd.items()}
+    return replace(said, **{name: value.replace("\0", "\ufffd") for name, value in plain.items()})
 
 
 def _encodes(text: str) -> bool:

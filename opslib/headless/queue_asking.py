@@ -69,12 +69,7 @@ def install(archive: Path) -> None:
     or is on a server that a target's description names.
     """
     url = settings_queue.needed()
-    for environment in ENVIRONMENTS:
-        try:
-            target = settings.load(environment)
-        except SettingsError:
-            continue  # not described here
-        settings_queue.refuse_operated(url, target)
+    settings_queue.refuse_described(url)
     if not archive_id(archive):
         Archive(archive).append("note", "a queue of runs is installed for this archive")
     with Ledger(url) as ledger:

@@ -1,8 +1,7 @@
-"""Runs are found by what stands in them; what the index lacks is read first, a lost or foreign one is made anew."""
+"""The index here: what it lacks is read first, a lost or foreign one is made anew. What it finds: test_search.py."""
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import sqlite3
 from pathlib import Path
@@ -62,88 +61,6 @@ def kept(archive):
             archive, 3, planned, notebook="runbooks/maintain-database", environment="staging", parameters={"why": "Öl"}
         ),
     ]
-
-
-@pytest.fixture
-def find(archive):
-    def find(*words, **said):
-        with opened(archive.folder) as index:
-            return [one.run for one in index.search(Wanted(words=words, **said))]
-
-    return find
-
-
-def test_words_are_found_newest_first_whole_in_any_case_and_by_their_beginning(find, kept):
-    one, two, three = kept
-    assert find("DISK") == [two, one]
-    assert find("used", "wal") == [two]
-    assert find("dis") == []
-    assert find("dis*") == [two, one]
-    assert find("broken") == [three]
-    assert find("öl") == [three]
-    assert find("ada") == [three, two, one]
-    assert find() == [three, two, one]
-    assert find("41.5") == [one]
-
-
-@pytest.mark.parametrize("word", ['"', "wal OR broken", "text:wal", "NEAR(", "facts : f*", "'; DROP TABLE runs", "*"])
-def test_a_word_is_never_a_query(find, kept, word):
-    assert find(word) == []
-    assert len(find("used")) == 2
-
-
-def test_facts_are_filtered_by_whole_and_together(find, kept):
-    one, two, three = kept
-    assert find(notebook="diagnostics/database") == [two, one]
-    assert find(notebook="diagnostics") == []
-    assert find("used", verdict="CRITICAL") == [two]
-    assert find(environment="staging") == [three]
-    assert find(name="drop-index") == [three]
-    assert find(name="drop") == []
-    assert find(name=DISK, verdict="OK", environment="lab") == [one]
-    # What stands in a text is no fact.
-    assert find(verdict="used") == []
-
-
-def test_time_is_counted_from_the_first_moment_on_and_up_to_the_last(find, kept):
-    one, two, three = kept
-    assert find(since="2026-11-01T00:02:00Z") == [three, two]
-    assert find(until="2026-11-01T00:02:00Z") == [one]
-    assert find("used", since="2026-11-01T00:02:00Z", until="2026-11-01T00:03:00Z") == [two]
-    assert find(since="2026-11-02") == []
-    assert find("used", until="2026-10-01") == []
-
-
-def test_a_long_run_that_ended_among_later_ones_is_of_the_time_at_which_it_began(archive, find):
-    long = archive.open(build.asked(1))
-    build.fill(long)
-    short = [ran(archive, number) for number in (5, 6)]
-    archive.close(long.name, Redactor())
-    assert find(since="2026-11-01T00:02:00Z") == short[::-1]
-    assert find(until="2026-11-01T00:06:00Z") == [long.name, short[0]]
-
-
-def test_a_hit_shows_the_lines_in_which_it_stands(archive, kept):
-    with opened(archive.folder) as index:
-        (found,) = index.search(Wanted(words=("wal",)))
-        (named,) = index.search(Wanted(name="drop-index"))
-    assert [(line.kind, line.name, line.verdict, line.value) for line in found.lines] == [
-        ("check", DISK, "CRITICAL", 93.0)
-    ]
-    assert (found.who, found.state, found.verdict) == ("ada@ops-1", "finished", "CRITICAL")
-    assert [(line.kind, line.text) for line in named.lines] == [("step", "Drop the broken index")]
-
-
-def test_a_checks_history_is_its_values_oldest_first_in_one_environment(archive, kept):
-    ran(archive, 4, judged(DISK, "UNKNOWN", None, "Could not look."), environment="staging")
-    with opened(archive.folder) as index:
-        assert [(one.run, one.verdict, one.value, one.unit) for one in index.history(DISK, "lab")] == [
-            (kept[0], "OK", 41.5, "percent"),
-            (kept[1], "CRITICAL", 93.0, "percent"),
-        ]
-        assert [one.run for one in index.history(DISK, "lab", most=1)] == [kept[1]]
-        assert [one.value for one in index.history(DISK, "staging")] == [None]
-        assert index.checks("lab") == [DISK]
 
 
 def test_only_what_is_new_is_read(archive, kept):
@@ -213,16 +130,6 @@ def _opened(folder: Path) -> int:
 def test_many_processes_that_find_it_stale_at_once_read_each_run_once(archive, kept):
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert pool.map(_opened, [archive.folder] * 8) == [3] * 8
-
-
-def test_a_long_text_is_cut_and_what_is_no_number_is_none(archive):
-    run = ran(archive, 1, judged(DISK, "OK", None, "x" * 5000), judged("odd", "OK", True, "a truth is no number"))  # type: ignore[arg-type]
-    folder = archive.folder / "runs" / run
-    assert len(json.loads((folder / "journal.jsonl").read_text().splitlines()[1])["result"]["summary"]) == 5000
-    with opened(archive.folder) as index:
-        lines = {line.name: line for line in index.search(Wanted(words=("disk", "truth")))[0].lines}
-    assert len(lines[DISK].text) == 2000
-    assert lines["odd"].value is None
 
 
 def test_the_index_belongs_to_an_archive_and_verification_says_nothing_of_it(archive, kept):
