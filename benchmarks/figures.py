@@ -140,7 +140,7 @@ def warm(place: Place) -> list[Ratio]:
 
 def searching(place: Place) -> list[Ratio]:
     """The archive's search at 10,000 and at 1,000,000 runs (minutes, and gigabytes in the temporary folder)."""
-    found = search.figures([10_000, 1_000_000])
+    found = search.figures([10_000, 1_000_000], search.sqlite)
     worst = max(found, key=lambda name: found[name][-1])
     grows = max((name for name in found if name != "one more run"), key=lambda name: found[name][1] / found[name][0])
     return [

@@ -1,9 +1,11 @@
 """How long the archive is searched, and how long one more run takes, at several sizes: each beside the smallest.
 
     python -m benchmarks.search --runs 10000 100000
+    python -m benchmarks.search --runs 10000 100000 --team
 
 It makes indexes of made-up runs in a temporary folder, without their files and without waiting for the disk; what is
-timed is the search alone. Nothing outside that folder is touched.
+timed is the search alone, in a session that is open. With ``--team`` in a PostgreSQL that it starts there, else in
+SQLite. Nothing outside that folder is touched.
 """
 
 from __future__ import annotations
@@ -14,16 +16,21 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Protocol
 
 from opslib.archive.search_index import SearchIndex
-from opslib.archive.search_wanted import Wanted
+from opslib.archive.search_news import sha256
+from opslib.archive.search_wanted import Index, Wanted
 from opslib.archive.searched import Line, Searched
 from opslib.archive.summary import Summary
+from opslib.archive.team_index import TeamIndex
 from opslib.model import Verdict
+from opslib.systems.index_rows import ARCHIVES, Run
 
 TIMES = 15
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -36,7 +43,9 @@ ASKED = {
     "one word": Wanted(words=("word77",)),
     "a word that all runs have": Wanted(words=("title",)),
     "two words": Wanted(words=("word7", "word9")),
+    "two words that no run has in that order": Wanted(words=("it-title",)),
     "the beginning of a word": Wanted(words=("word12*",)),
+    "the beginning of most words": Wanted(words=("w*",)),
     "notebook and target": Wanted(notebook=ONE, environment="production"),
     "notebook and verdict": Wanted(notebook=ONE, verdict=BAD),
     "target and verdict": Wanted(environment="lab", verdict=BAD),
@@ -53,26 +62,37 @@ def main() -> None:
     """Measure and print one line per question: milliseconds at each size, and the last size's ratio to the first."""
     parser = argparse.ArgumentParser(description="Time the search of the archive.")
     parser.add_argument("--runs", type=int, nargs="+", default=[2_000, 20_000], help="runs in each archive")
-    sizes = parser.parse_args().runs
-    found = figures(sizes)
-    sys.stdout.write(f"{'runs':<28}{''.join(f'{size:>12,}' for size in sizes)}       ratio\n")
+    parser.add_argument("--team", action="store_true", help="the team's index, in PostgreSQL")
+    asked = parser.parse_args()
+    sizes = asked.runs
+    found = figures(sizes, team if asked.team else sqlite)
+    sys.stdout.write(f"{'runs':<42}{''.join(f'{size:>12,}' for size in sizes)}       ratio\n")
     for name, said in found.items():
         times = "".join(f"{seconds * 1000:>9.2f} ms" for seconds in said)
-        sys.stdout.write(f"{name:<28}{times}{said[-1] / said[0]:>12.2f}\n")
+        sys.stdout.write(f"{name:<42}{times}{said[-1] / said[0]:>12.2f}\n")
 
 
-def figures(sizes: list[int]) -> dict[str, list[float]]:
+class Side(Protocol):
+    """One of the two indexes, filled with so many runs."""
+
+    index: Index
+
+    def add(self, number: int) -> None:
+        """Put one more run in, as after a run: in a transaction of its own, on the disk."""
+        ...
+
+
+def figures(sizes: list[int], side: Callable[[Path, int], AbstractContextManager[Side]]) -> dict[str, list[float]]:
     """Return the seconds of each question, and of one more run, at each size."""
     found: dict[str, list[float]] = {}
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="opslib-benchmark-") as folder:
-            (Path(folder) / "log").mkdir()
-            with closing(SearchIndex(Path(folder))) as index:
-                fill(index, size)
+            Path(folder).chmod(0o711)
+            with side(Path(folder), size) as one:
                 for name, wanted in ASKED.items():
-                    found.setdefault(name, []).append(median(lambda wanted=wanted: index.search(wanted)))  # type: ignore[misc]
+                    found.setdefault(name, []).append(median(lambda wanted=wanted: one.index.search(wanted)))  # type: ignore[misc]
                 more = iter(range(size + 1, size + 1 + TIMES))
-                found.setdefault("one more run", []).append(median(lambda: add(index, next(more))))  # noqa: B023
+                found.setdefault("one more run", []).append(median(lambda: one.add(next(more))))  # noqa: B023
     return found
 
 
@@ -86,19 +106,58 @@ def median(work: Callable[[], object]) -> float:
     return statistics.median(said)
 
 
-def fill(index: SearchIndex, runs: int) -> None:
-    """Add so many made-up runs in one transaction."""
-    index._base.execute("PRAGMA synchronous = OFF")
-    with index._writing():
-        for number in range(1, runs + 1):
-            index._add(number, made_up(number))
-    index._base.execute("PRAGMA synchronous = FULL")
+@contextmanager
+def sqlite(folder: Path, size: int) -> Iterator[Side]:
+    """The index here, filled in one transaction."""
+    (folder / "log").mkdir()
+    with closing(SearchIndex(folder)) as index:
+        index._base.execute("PRAGMA synchronous = OFF")
+        with index._writing():
+            for number in range(1, size + 1):
+                index._add(number, made_up(number))
+        index._base.execute("PRAGMA synchronous = FULL")
+
+        def add(number: int) -> None:
+            with index._writing():
+                index._add(number, made_up(number))
+
+        yield SimpleNamespace(index=index, add=add)
 
 
-def add(index: SearchIndex, number: int) -> None:
-    """Add one, as after a run: in a transaction of its own, on the disk."""
-    with index._writing():
-        index._add(number, made_up(number))
+@contextmanager
+def team(folder: Path, size: int) -> Iterator[Side]:
+    """The team's index, filled before its GIN index is made, on a server that waits for the disk; analyzed."""
+    from tests import index_server
+
+    (folder / "archive" / "log").mkdir(parents=True)
+    (folder / "archive" / "log" / "000001.entry").write_text("the first entry of this archive")
+    options = ("fsync=on", "shared_buffers=256MB", "maintenance_work_mem=512MB", "max_wal_size=4GB")
+    with (
+        index_server.base(folder / "server", options) as base,
+        closing(TeamIndex(folder / "archive", base.url)) as index,
+    ):
+        base.empty()
+        part = index.store.part(sha256(folder / "archive", 1), "here")
+
+        def rows(first: int, last: int) -> list[Run]:
+            minute = 60 * 1_000_000 * ARCHIVES
+            began = int(START.timestamp()) * 1_000_000 * ARCHIVES
+            return [index.row(began + number * minute + part.archive, made_up(number)) for number in range(first, last)]
+
+        base.do("DROP INDEX opslib_index.runs_words")
+        for first in range(1, size + 1, 2_000):
+            assert index.store.move(part, part, rows(first, min(first + 2_000, size + 1)))
+        base.do(
+            "CREATE INDEX runs_words ON opslib_index.runs USING gin (words) WITH (fastupdate = off)", "VACUUM ANALYZE"
+        )
+        for row in base.rows(
+            "SELECT relname, pg_size_pretty(pg_total_relation_size(oid)) AS size FROM pg_class "
+            "WHERE relnamespace = 'opslib_index'::regnamespace AND relkind IN ('r', 'i') ORDER BY relname"
+        ):
+            sys.stderr.write(f"{size:,} runs, {row['relname']}: {row['size']}\n")
+        yield SimpleNamespace(
+            index=index, add=lambda number: index.store.move(part, part, rows(number, number + 1))
+        )
 
 
 def made_up(number: int) -> Searched:

@@ -44,7 +44,7 @@ class Base:
 
 
 @contextmanager
-def base(folder):
+def base(folder, options=()):
     """Such a database, on a server that runs."""
-    with queue_server.server(folder) as server:
+    with queue_server.server(folder, options) as server:
         yield Base(server)

@@ -25,10 +25,10 @@ run.check(Check("cache.words", "Words", Probe("cache.words", "Words", lambda t: 
 
 
 class Server:
-    """A small PostgreSQL that can be stopped and started again on its port."""
+    """A small PostgreSQL that can be stopped and started again on its port; ``options`` go over its own."""
 
-    def __init__(self, folder):
-        self.folder, self.trace = folder, None
+    def __init__(self, folder, options=()):
+        self.folder, self.trace, self.options = folder, None, options
         self.account, self.bin = server_account(), find_pg_bin()
         self.port, self.password = free_port(set()), secrets.token_hex(12)
         folder.mkdir()
@@ -45,6 +45,7 @@ class Server:
     def up(self):
         own_options = ["-c", "fsync=off", "-c", f"port={self.port}", "-c", "listen_addresses=127.0.0.1"]
         own_options += ["-c", "unix_socket_directories=", "-c", "max_connections=60", "-c", "shared_buffers=16MB"]
+        own_options += [part for option in self.options for part in ("-c", option)]
         log = self.folder / "server.log"
         command = [str(self.bin / "postgres"), "-D", str(self.folder / "data"), *own_options]
         self.trace = launch(command, log, folder=self.folder, account=self.account)
@@ -64,9 +65,9 @@ class Server:
 
 
 @contextmanager
-def server(folder):
+def server(folder, options=()):
     """Such a server, running."""
-    one = Server(folder)
+    one = Server(folder, options)
     try:
         one.up()
         yield one

@@ -42,7 +42,7 @@ _WORDS = "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? 
 _NEWEST = "SELECT number FROM runs WHERE number BETWEEN ? AND ? ORDER BY number DESC"
 _SPAN = "SELECT min(number), max(number) FROM runs WHERE started >= ? AND started < ?"
 _ONE = "SELECT run, started, notebook, environment, mode, who, state, verdict FROM runs WHERE number = ?"
-_LINES = "SELECT kind, name, text, verdict, value, unit FROM lines WHERE run = ? ORDER BY rowid"
+_LINES = "SELECT kind, name, text, verdict, value, unit, warning, critical, above FROM lines WHERE run = ? ORDER BY rowid"
 _HISTORY = (
     "SELECT r.run, r.started, r.notebook, l.verdict, l.value, l.unit, l.text, l.warning, l.critical, l.above "
     "FROM lines l "
@@ -165,7 +165,7 @@ class SearchIndex:
         return search_words.document_of(about, self._lines(number))
 
     def _lines(self, number: int) -> list[Line]:
-        return [Line(*row) for row in self._base.execute(_LINES, (number,))]
+        return [Line(*row[:-1], bool(row[-1])) for row in self._base.execute(_LINES, (number,))]
 
     def _forget(self, run: str) -> None:
         """Take a run out of all tables, its words as well: retention removed it."""

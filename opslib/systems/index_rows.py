@@ -83,7 +83,7 @@ DECLARE
     days bigint[] := '{}';
     held bigint := 0;
     room bigint := 500;
-    found integer;
+    many integer;
     known CURSOR FOR
         SELECT d.day, sum(d.runs) AS runs FROM opslib_index.days d
         WHERE d.last >= since AND d.first < until GROUP BY d.day ORDER BY d.day DESC;
@@ -100,8 +100,8 @@ BEGIN
                 AND r.started >= since AND r.started < until
                 AND NOT EXISTS (SELECT FROM unnest(phrases) p WHERE strpos(r.said, p) = 0)
             ) SELECT f.number FROM fitting f ORDER BY f.number DESC LIMIT most;
-            GET DIAGNOSTICS found = ROW_COUNT;
-            most := most - found;
+            GET DIAGNOSTICS many = ROW_COUNT;
+            most := most - many;
             EXIT WHEN most <= 0;
             days := '{}';
             held := 0;
