@@ -155,9 +155,7 @@ def team(folder: Path, size: int) -> Iterator[Side]:
             "WHERE relnamespace = 'opslib_index'::regnamespace AND relkind IN ('r', 'i') ORDER BY relname"
         ):
             sys.stderr.write(f"{size:,} runs, {row['relname']}: {row['size']}\n")
-        yield SimpleNamespace(
-            index=index, add=lambda number: index.store.move(part, part, rows(number, number + 1))
-        )
+        yield SimpleNamespace(index=index, add=lambda number: index.store.move(part, part, rows(number, number + 1)))
 
 
 def made_up(number: int) -> Searched:

@@ -42,7 +42,9 @@ _WORDS = "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? 
 _NEWEST = "SELECT number FROM runs WHERE number BETWEEN ? AND ? ORDER BY number DESC"
 _SPAN = "SELECT min(number), max(number) FROM runs WHERE started >= ? AND started < ?"
 _ONE = "SELECT run, started, notebook, environment, mode, who, state, verdict FROM runs WHERE number = ?"
-_LINES = "SELECT kind, name, text, verdict, value, unit, warning, critical, above FROM lines WHERE run = ? ORDER BY rowid"
+_LINES = (
+    "SELECT kind, name, text, verdict, value, unit, warning, critical, above FROM lines WHERE run = ? ORDER BY rowid"
+)
 _HISTORY = (
     "SELECT r.run, r.started, r.notebook, l.verdict, l.value, l.unit, l.text, l.warning, l.critical, l.above "
     "FROM lines l "
