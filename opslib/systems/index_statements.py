@@ -25,11 +25,11 @@ TAKE_SOME = (
     "DELETE FROM opslib_index.runs WHERE number IN "
     "(SELECT number FROM opslib_index.runs WHERE archive = %s ORDER BY archive, run LIMIT %s)"
 )
+# As a list: joined to the function, the server might read all runs for a few of them.
 FOUND = (
     "SELECT r.number, r.run, r.started, r.notebook, r.environment, r.mode, r.who, r.state, r.verdict, "
-    "a.archive, a.place FROM opslib_index.newest(%s, %s, %s, %s, %s) AS f (number) "
-    "JOIN opslib_index.runs r ON r.number = f.number JOIN opslib_index.archives a ON a.number = r.archive "
-    "ORDER BY r.number DESC"
+    "a.archive, a.place FROM opslib_index.runs r JOIN opslib_index.archives a ON a.number = r.archive "
+    "WHERE r.number = ANY(ARRAY(SELECT opslib_index.newest(%s, %s, %s, %s, %s))) ORDER BY r.number DESC"
 )
 HISTORY = (
     "SELECT r.run, r.started, r.notebook, l.verdict, l.value, l.unit, l.text AS summary, l.warning, l.critical, "
