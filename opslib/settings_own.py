@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opslib.errors import Refused, SettingsError
 from opslib.model import ENVIRONMENTS
 from opslib.places import ROOT
 from opslib.redaction import DatabaseUrl
-from opslib.settings import Settings, load, read_file
+
+if TYPE_CHECKING:
+    from opslib.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Own:
         """Return its address, or None where there is none; raises SettingsError for one that is malformed."""
         process = os.environ if process is None else process
         file = root / self.file
-        values, faults = read_file(file) if file.is_file() else ({}, [])
+        values, faults = _read(file) if file.is_file() else ({}, [])
         said, here = values.get(self.name, ""), process.get(self.name, "")
         if said and here and said != here:
             faults.append(f"{self.name}: {self.file} and the environment disagree; unset one of the two")
@@ -67,9 +70,18 @@ class Own:
 
     def refuse_described(self, url: DatabaseUrl) -> None:
         """Raise Refused where its server is one that the description of any environment names that there is here."""
+        from opslib.settings import load
+
         for environment in ENVIRONMENTS:
             with suppress(SettingsError):  # not described here
                 self.refuse_operated(url, load(environment))
+
+
+def _read(file: Path) -> tuple[dict[str, str], list[str]]:
+    # Here, for a search that has no such file needs no description's settings, which cost more than it does.
+    from opslib.settings import read_file
+
+    return read_file(file)
 
 
 def _places(url: DatabaseUrl) -> set[tuple[str, int]]:

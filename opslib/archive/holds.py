@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from opslib.archive.log import Entry, Log, state_after
 from opslib.errors import UsageError
-from opslib.settings_archive import Kind
+
+if TYPE_CHECKING:
+    from opslib.settings_archive import Kind
 
 _BY = r"[!-9;-~]{1,100}"
 _HOLD = re.compile(rf"legal hold by {_BY}: (?P<why>[ -~]+)", re.ASCII)

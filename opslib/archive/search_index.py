@@ -167,7 +167,8 @@ class SearchIndex:
         return search_words.document_of(about, self._lines(number))
 
     def _lines(self, number: int) -> list[Line]:
-        return [Line(*row[:-1], bool(row[-1])) for row in self._base.execute(_LINES, (number,))]
+        rows = self._base.execute(_LINES, (number,)).fetchall()
+        return [replace(Line(*row), above=bool(row[-1])) for row in rows]
 
     def _forget(self, run: str) -> None:
         """Take a run out of all tables, its words as well: retention removed it."""
