@@ -49,6 +49,7 @@ class TeamIndex:
         self.store = IndexStore(url)
         self._tokenizer = Tokenizer()
         self._identity = sha256(archive, 1)
+        self._place = f"{socket.gethostname()}:{archive.absolute()}"
 
     def close(self) -> None:
         """End the session."""
@@ -93,7 +94,7 @@ class TeamIndex:
         if not self.store.may_write():
             self._note("its role may only read, so what ran here is found as far as another machine told it")
             return
-        part = self.store.part(self._identity, f"{socket.gethostname()}:{self.archive.absolute()}")
+        part = self.store.part(self._identity, self._place)
         later = news(self.archive, part.seq, part.sum)
         if later.behind:
             self._note("this archive ends before what the index holds of it: an old copy, which is left alone")
@@ -111,7 +112,7 @@ class TeamIndex:
                 last = number(last, part.archive, entry)
                 runs.append(self.row(last, searched.read(self.archive, run)))
             seq = later.newest if first + AT_ONCE >= len(ended) else some[-1][1].seq
-            to = replace(part, seq=seq, sum=sha256(self.archive, seq), last=last)
+            to = replace(part, place=self._place, seq=seq, sum=sha256(self.archive, seq), last=last)
             if to != part and not self.store.move(part, to, runs, gone):
                 return False
             part = to

@@ -32,9 +32,10 @@ GOING = "-"
 
 @dataclass(frozen=True)
 class Part:
-    """How far the index read one archive: its number, the last entry and its SHA-256, the last run's number."""
+    """How far the index read one archive: its number and place, the last entry, its SHA-256, the last run's number."""
 
     archive: int
+    place: str
     seq: int = 0
     sum: str = ""
     last: int = 0
@@ -88,11 +89,11 @@ class IndexStore:
         return bool(row and row["may"])
 
     def part(self, archive: str, place: str) -> Part:
-        """Return how far an archive was read; enters it where it is new. ``place`` is where it lies."""
+        """Return how far an archive was read; enters it where it is new, as lying at ``place``."""
         with self._session("look how far it is") as session, session.transaction():
             for _ in range(2):
                 row = session.execute(
-                    "SELECT number AS archive, seq, sum, last, place FROM opslib_index.archives WHERE archive = %s",
+                    "SELECT number AS archive, place, seq, sum, last FROM opslib_index.archives WHERE archive = %s",
                     [archive],
                 ).fetchone()
                 if row:
@@ -101,11 +102,7 @@ class IndexStore:
                     "INSERT INTO opslib_index.archives (archive, place) VALUES (%s, %s) ON CONFLICT DO NOTHING",
                     [archive, place],
                 )
-            assert row is not None
-            if row.pop("place") != place:
-                session.execute(
-                    "UPDATE opslib_index.archives SET place = %s WHERE number = %s", [place, row["archive"]]
-                )
+        assert row is not None
         return Part(**row)
 
     def forget(self, part: Part) -> Part | None:
@@ -118,7 +115,7 @@ class IndexStore:
                 left = session.execute(sql.TAKE_SOME, [part.archive, AT_ONCE]).rowcount == AT_ONCE
                 if not left:
                     session.execute("DELETE FROM opslib_index.days WHERE archive = %s", [part.archive])
-                seen = Part(part.archive, 0, GOING if left else "")
+                seen = Part(part.archive, part.place, 0, GOING if left else "")
                 self._move(session, seen)
         return seen
 
@@ -188,9 +185,9 @@ class IndexStore:
 
     def _move(self, session: psycopg.Connection[dict[str, Any]], to: Part) -> None:
         session.execute(
-            "UPDATE opslib_index.archives SET seq = %s, sum = %s, last = %s, told_at = clock_timestamp() "
+            "UPDATE opslib_index.archives SET place = %s, seq = %s, sum = %s, last = %s, told_at = clock_timestamp() "
             "WHERE number = %s",
-            [to.seq, to.sum, to.last, to.archive],
+            [to.place, to.seq, to.sum, to.last, to.archive],
         )
 
     def _version(self, session: psycopg.Connection[dict[str, Any]]) -> int | None:
