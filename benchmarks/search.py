@@ -30,7 +30,7 @@ from opslib.archive.searched import Line, Searched
 from opslib.archive.summary import Summary
 from opslib.archive.team_index import TeamIndex
 from opslib.model import Verdict
-from opslib.systems.index_rows import ARCHIVES, Run
+from opslib.systems.index_rows import ARCHIVES, DAY, Run
 
 TIMES = 15
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -56,6 +56,24 @@ ASKED = {
     "a day": Wanted(since="2020-01-02T00:00:00Z", until="2020-01-03T00:00:00Z"),
     "a day and a verdict": Wanted(since="2020-01-02T00:00:00Z", until="2020-01-03T00:00:00Z", verdict=BAD),
 }
+MINUTE = 60 * 1_000_000 * ARCHIVES
+FIRST = int(START.timestamp()) * 1_000_000 * ARCHIVES
+MADE = 10_000
+COPIES = (
+    "INSERT INTO opslib_index.runs SELECT number + %(later)s, archive, run || '/' || %(copy)s, "
+    "to_char(to_timestamp((number + %(later)s) / 1024 / 1000000) AT TIME ZONE 'UTC', "
+    "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
+    "notebook, environment, mode, who, state, verdict, array_append(array_remove(words, -1 - number / %(day)s), "
+    "-1 - (number + %(later)s) / %(day)s), said FROM opslib_index.runs WHERE strpos(run, '/') = 0",
+    "INSERT INTO opslib_index.lines "
+    "SELECT l.run + %(later)s, l.place, l.environment, l.notebook, l.kind, l.name, l.text, "
+    "l.verdict, l.value, l.unit, l.warning, l.critical, l.above FROM opslib_index.lines l "
+    "JOIN opslib_index.runs r ON r.number = l.run WHERE strpos(r.run, '/') = 0",
+    "INSERT INTO opslib_index.days SELECT number / %(day)s, archive, count(*), min(started), max(started) "
+    "FROM opslib_index.runs WHERE split_part(run, '/', 2) = %(copy)s::text GROUP BY 1, 2 "
+    "ON CONFLICT (day, archive) DO UPDATE SET runs = days.runs + excluded.runs, first = least(days.first, excluded.first), "
+    "last = greatest(days.last, excluded.last)",
+)
 
 
 def main() -> None:
@@ -126,7 +144,10 @@ def sqlite(folder: Path, size: int) -> Iterator[Side]:
 
 @contextmanager
 def team(folder: Path, size: int) -> Iterator[Side]:
-    """The team's index, filled before its GIN index is made, on a server that waits for the disk; analyzed."""
+    """The team's index, filled before its GIN index is made, on a server that waits for the disk; analyzed.
+
+    Of more than 10,000 runs the others are copies of the first 10,000, made by the server, at later times.
+    """
     from tests import index_server
 
     (folder / "archive" / "log").mkdir(parents=True)
@@ -139,23 +160,26 @@ def team(folder: Path, size: int) -> Iterator[Side]:
         base.empty()
         part = index.store.part(sha256(folder / "archive", 1), "here")
 
-        def rows(first: int, last: int) -> list[Run]:
-            minute = 60 * 1_000_000 * ARCHIVES
-            began = int(START.timestamp()) * 1_000_000 * ARCHIVES
-            return [index.row(began + number * minute + part.archive, made_up(number)) for number in range(first, last)]
+        def row(number: int) -> Run:
+            return index.row(FIRST + number * MINUTE + part.archive, made_up(number))
 
-        base.do("DROP INDEX opslib_index.runs_words")
-        for first in range(1, size + 1, 2_000):
-            assert index.store.move(part, part, rows(first, min(first + 2_000, size + 1)))
+        base.do("DROP INDEX opslib_index.runs_words", "ALTER TABLE opslib_index.lines DROP CONSTRAINT lines_run_fkey")
+        some = min(size, MADE)
+        for first in range(1, some + 1, 1_000):
+            assert index.store.move(part, part, [row(number) for number in range(first, min(first + 1_000, some + 1))])
+        with base.session() as session:
+            for copy in range(1, size // some):
+                for statement in COPIES:
+                    session.execute(statement, {"later": copy * some * MINUTE, "copy": copy, "day": DAY})
         base.do(
             "CREATE INDEX runs_words ON opslib_index.runs USING gin (words) WITH (fastupdate = off)", "VACUUM ANALYZE"
         )
-        for row in base.rows(
+        for table in base.rows(
             "SELECT relname, pg_size_pretty(pg_total_relation_size(oid)) AS size FROM pg_class "
-            "WHERE relnamespace = 'opslib_index'::regnamespace AND relkind IN ('r', 'i') ORDER BY relname"
+            "WHERE relnamespace = 'opslib_index'::regnamespace AND relkind = 'r' ORDER BY relname"
         ):
-            sys.stderr.write(f"{size:,} runs, {row['relname']}: {row['size']}\n")
-        yield SimpleNamespace(index=index, add=lambda number: index.store.move(part, part, rows(number, number + 1)))
+            sys.stderr.write(f"{size:,} runs, {table['relname']}: {table['size']}\n")
+        yield SimpleNamespace(index=index, add=lambda number: index.store.move(part, part, [row(number)]))
 
 
 def made_up(number: int) -> Searched:
