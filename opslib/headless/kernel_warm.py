@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from opslib.headless.kernel_zygote import FORK, MARK, ROOM
+from opslib.headless.kernel_zygote import FORK, LOOKS, MARK, ROOM
 
 PLAIN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
 """What a zygote is started with: nothing of any target."""
@@ -32,9 +32,12 @@ START_SECONDS = 60.0
 class Zygote:
     """The process that kernels are forked from, as its runner holds it; started with the first of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, looks: bool = False) -> None:
+        """``looks``: no notebook takes a step or needs a kernel, so that less is imported; one that does is started."""
+        self._looks = looks
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
+        self._coming: socket.socket | None = None
         self._environment = {name: os.environ[name] for name in PLAIN if name in os.environ}
         self._lock = threading.Lock()
 
@@ -45,13 +48,15 @@ class Zygote:
 
         ``kernel`` are ipykernel's arguments; None for a process that executes cells without it, on ``line``.
         """
+        if self._looks and kernel is not None:
+            return None
         if any(env.get(name) != self._environment.get(name) for name in AT_IMPORT):
             return None
         if len(env.get(MARK, "")) > ROOM:
             return None
         asked = {"user": user, "kernel": kernel, "env": dict(env), "cwd": cwd}
         with self._lock:
-            if self._line is None and not self._start():
+            if not self._started():
                 return None
             told, say = os.pipe()
             try:
@@ -67,21 +72,27 @@ class Zygote:
                 os.close(say)
         return Forked.of(told)
 
+    def begin(self) -> None:
+        """Let it begin its imports where it isn't there; :meth:`start` waits for their end."""
+        with self._lock:
+            if self._process is None:
+                self._begin()
+
     def start(self) -> bool:
         """Start it where it isn't there; False where it can't be. Processes that are forked afterwards share it."""
         with self._lock:
-            return self._line is not None or self._start()
+            return self._started()
 
     def close(self) -> None:
         """End it; kernels that were forked from it go on."""
         with self._lock:
             self._end()
 
-    def _start(self) -> bool:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def _begin(self) -> None:
+        self._coming, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         own = {MARK: " " * ROOM, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "opslib.headless.kernel_zygote"],
+            [sys.executable, "-P", "-m", "opslib.headless.kernel_zygote", *([LOOKS] if self._looks else [])],
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -89,22 +100,30 @@ class Zygote:
             start_new_session=True,
         )
         theirs.close()
-        ours.settimeout(START_SECONDS)
-        self._line = ours
-        with suppress(OSError):
-            if ours.recv(16) == b"ready":
-                ours.settimeout(None)
-                return True
+
+    def _started(self) -> bool:
+        if self._line is not None:
+            return True
+        if self._process is None:
+            self._begin()
+        if self._coming is not None:
+            self._coming.settimeout(START_SECONDS)
+            with suppress(OSError):
+                if self._coming.recv(16) == b"ready":
+                    self._coming.settimeout(None)
+                    self._line, self._coming = self._coming, None
+                    return True
         self._end()
         return False
 
     def _end(self) -> None:
-        if self._line:
-            self._line.close()
+        for line in (self._line, self._coming):
+            if line:
+                line.close()
         if self._process:
             self._process.kill()
             self._process.wait()
-        self._line = self._process = None
+        self._line = self._coming = self._process = None
 
 
 class Forked:
@@ -180,16 +199,17 @@ def kept() -> Zygote | None:
 
 
 @contextmanager
-def keep_warm(zygote: Zygote | None = None) -> Iterator[None]:
+def keep_warm(zygote: Zygote | None = None, *, looks: bool = False) -> Iterator[None]:
     """Fork the kernels of all runs inside from one zygote where that is possible.
 
-    It is this one; else the one that is kept already, around this; else one of its own, which ends with the block.
+    It is this one; else the one that is kept already, around this; else one of its own, which ends with the block;
+    ``looks`` as that one has it.
     """
     global _kept
     if sys.platform != "linux":
         yield
         return
-    before, own = _kept, None if zygote or _kept else Zygote()
+    before, own = _kept, None if zygote or _kept else Zygote(looks=looks)
     _kept = zygote or _kept or own
     try:
         yield

@@ -38,11 +38,18 @@ FORK = b"fork"
 MARK, ROOM = "OPS_KERNEL", 512
 """The variable by which a kernel's processes are found, and how many bytes a zygote is started with for it."""
 
-IMPORTS = (
-    "opslib.headless.shell_process",
+KERNEL = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.debugger",
+    "tornado.platform.asyncio",
+    "jupyter_client.localinterfaces",
+)
+"""What ipykernel imports late."""
+
+IMPORTS = (
+    "opslib.headless.shell_process",
+    "opslib.runs.run",
     "IPython.core.completer",
     "IPython.core.completerlib",
     "IPython.core.debugger",
@@ -50,20 +57,29 @@ IMPORTS = (
     "IPython.core.oinspect",
     "IPython.extensions.storemagic",
     "IPython.utils.wildcard",
-    "tornado.platform.asyncio",
     "bdb",
     "faulthandler",
     "sqlite3",
-    "jupyter_client.localinterfaces",
     "psycopg",
     "redis",
     "httpx",
-    "boto3",
-    "botocore.httpsession",
+    "httpcore",
+    "cryptography.x509",
+    "cryptography.hazmat.primitives.serialization",
+    "dns.query",
+    "dns.resolver",
+    "prometheus_client.parser",
+    "dotenv.main",
 )
-"""What ipykernel and the clients import late."""
+"""What cells and the clients import late."""
 
 PACKAGES = ("opslib.checks", "opslib.probes", "opslib.pictures", "opslib.actions", "opslib.runs", "opslib.systems")
+
+LOOKING = ("opslib.checks", "opslib.probes", "opslib.pictures", "opslib.systems")
+"""What a notebook needs that takes no step."""
+
+LOOKS = "looks"
+"""The program's argument that says that all will be such notebooks, executed without a kernel."""
 
 
 def main() -> int:
@@ -71,7 +87,7 @@ def main() -> int:
     # The debugger's own warning about frozen modules is for people who debug.
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     before = dict(os.environ)
-    warm()
+    warm(kernels=LOOKS not in sys.argv[1:])
     added = {name: value for name, value in os.environ.items() if before.get(name) != value}
     runner = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -98,14 +114,28 @@ def _reap(number: int, frame: object) -> None:
             pass
 
 
-def warm() -> None:
-    """Import what a notebook may need; raises RuntimeError where that has started a thread: a fork would lose it."""
-    for name in IMPORTS:
+def warm(*, kernels: bool = True) -> None:
+    """Import what a notebook may need; raises RuntimeError where that has started a thread: a fork would lose it.
+
+    Without ``kernels`` only what one needs that looks, and takes no step.
+    """
+    for name in (*IMPORTS, *(KERNEL if kernels else ())):
         importlib.import_module(name)
-    import_all(PACKAGES)
+    import_all(PACKAGES if kernels else LOOKING)
+    prepare()
     threads = sum(1 for _ in Path("/proc/self/task").iterdir())
     if threads != 1:
         raise RuntimeError(f"{threads} threads after the imports")
+
+
+def prepare() -> None:
+    """Compile and read, once for all forks, what is the same for every target: nothing of a secret or a session."""
+    # Here: whoever only forks from this process imports this module as well.
+    from opslib import redaction_patterns
+    from opslib.systems import object_client
+
+    redaction_patterns.find("what each text is looked through for is compiled at the first")
+    object_client.prepare()
 
 
 def import_all(packages: Iterable[str]) -> None:

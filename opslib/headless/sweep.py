@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from opslib import redaction_patterns
 from opslib.archive import report
 from opslib.archive.store import Archive
 from opslib.errors import ExitCode, OpsError, UsageError
 from opslib.headless import archive_probes as archive_probes  # before any fork, for all of them
-from opslib.headless import kernel_warm, kernel_zygote, notebooks, runner
+from opslib.headless import kernel_warm, kernel_zygote, notebooks, origin, runner
 from opslib.headless import shell_engine as shell_engine
 from opslib.headless.notebooks import Notebook
 
@@ -61,7 +60,7 @@ def chosen(folder: str) -> list[Notebook]:
     return found
 
 
-LATE = ("cryptography.hazmat.primitives.serialization", "dotenv.main")
+LATE = ("cryptography.hazmat.primitives.serialization", "dotenv.main", "httpx", "httpcore", "psycopg")
 """What a run imports by itself."""
 
 
@@ -78,9 +77,12 @@ def sweep(
     names = [one.name for one in wanted]
     if sys.platform != "linux":
         return [_told(tell, _run(name, environment, archive)) for name in names]
-    prepare()
-    with kernel_warm.keep_warm():
+    # Notebooks that change nothing: their processes need no action, and here no kernel.
+    with kernel_warm.keep_warm(looks=True):
         if (zygote := kernel_warm.kept()) is not None:
+            zygote.begin()  # it imports while this process does
+        prepare()
+        if zygote is not None:
             zygote.start()
         return _side_by_side(names, environment, archive, at_once, tell)
 
@@ -101,7 +103,9 @@ def prepare() -> None:
     kernel_zygote.import_all(("opslib.probes", "opslib.systems"))
     for name in LATE:
         importlib.import_module(name)
-    redaction_patterns.find("what each text is looked through for is compiled at the first")
+    kernel_zygote.prepare()
+    origin.code_sha256()
+    origin.versions()
     report.prepare()
     # What is there by now is never looked through for garbage: that would copy all of it into each fork.
     gc.collect()

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from opslib import warm_asking
-from opslib.headless import kernel_leash, kernel_warm, origin, sweep, warm_asker, warm_run
+from opslib.headless import kernel_leash, kernel_warm, sweep, warm_asker, warm_run
 from opslib.headless.warm_code import Code
 
 COMMANDS = ("opslib.headless.agreement", "opslib.headless.runner", "opslib.runs.undoing")
@@ -52,14 +52,13 @@ def serve(code: Code, minutes: float, carry_out: Callable[[], None]) -> bool:
     lock = _alone()
     if lock is None:
         return False
-    for name in COMMANDS:
-        importlib.import_module(name)
-    sweep.prepare()
-    origin.code_sha256()
-    origin.versions()
-    kernel_leash.hide()
     with kernel_warm.keep_warm():
-        zygote = kernel_warm.kept()
+        if (zygote := kernel_warm.kept()) is not None:
+            zygote.begin()  # it imports while this process does
+        for name in COMMANDS:
+            importlib.import_module(name)
+        sweep.prepare()
+        kernel_leash.hide()
         # A busy machine may need more than one try.
         if zygote is None or not (zygote.start() or zygote.start()):
             raise RuntimeError("the process that notebooks' processes are forked from did not start")

@@ -14,10 +14,33 @@ from opslib.systems.pending import given_up
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from botocore.loaders import Loader
     from mypy_boto3_s3 import S3Client
 
 _MAKING = threading.Lock()
 """Making clients from one session is not safe in several threads; using them is."""
+
+
+SERVICES = ("s3", "secretsmanager", "logs", "route53")
+"""The services of AWS that a description has."""
+
+PARTS = ("service-2", "endpoint-rule-set-1")
+"""What a client is built from, for each service: its operations, and where they are."""
+
+
+def prepare() -> None:
+    """Import the library and read its descriptions of the services, for all processes that are forked from this one.
+
+    No session and no client is made: those would read credentials.
+    """
+    import boto3.s3.inject  # noqa: F401
+    import botocore.httpsession  # noqa: F401 - what a client imports at its first call
+
+    for service in SERVICES:
+        for part in PARTS:
+            _loader().load_service_model(service, part)
+    for name in ("endpoints", "partitions", "sdk-default-configuration"):
+        _loader().load_data(name)
 
 
 def connect(
@@ -96,5 +119,18 @@ def _session() -> Session:
     # One for the process: it parses the service's description only once. Event handlers belong to
     # each client alone, so a guard on one is neither lost nor spread by that.
     import boto3
+    import botocore.session
 
-    return boto3.session.Session()
+    own = botocore.session.Session()
+    # Whose environment or file names other descriptions gets those.
+    if own.get_config_variable("data_path") is None:
+        own.register_component("data_loader", _loader())
+    return boto3.session.Session(botocore_session=own)
+
+
+@cache
+def _loader() -> Loader:
+    """Return what reads the library's own descriptions of services, which hold nothing of anybody's."""
+    from botocore.loaders import Loader
+
+    return Loader()
