@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from opslib.checks import triage
 from opslib.lab.broken import Fault
-from opslib.model import Check, Probe, Verdict
+from opslib.model import Check, Probe, Reading, Verdict
 from opslib.runs import reading, survey, surveying
 from opslib.runs.survey import Survey
 from opslib.settings import Settings
@@ -29,19 +29,24 @@ def decisive(*asked_for: str) -> dict[str, tuple[Check, ...]]:
     return {area: tuple(check for check in checks if check.name not in left_out) for area, checks in found}
 
 
-def surveyed(settings: Settings, good: Mapping[str, Any], *asked_for: str) -> Survey:
-    """Return a triage of the lab, ranked with what was well before; ``asked_for``: see :func:`decisive`."""
+def by_executor(settings: Settings) -> surveying.Take:
+    """Return what takes the probes of a survey that an executor takes, one after the other."""
 
-    # What the executor takes, it takes one after the other, each with handles of its own.
-    def take(probe: Probe) -> Any:
+    def take(lanes: Sequence[Sequence[Probe]], seconds: float) -> list[Reading]:
         handles = VerifyTarget(settings, "test")
         try:
-            return reading.take(probe, handles)
+            return [reading.take(probe, handles) for lane in lanes for probe in lane]
         finally:
             handles.close()
 
+    return take
+
+
+def surveyed(settings: Settings, good: Mapping[str, Any], *asked_for: str) -> Survey:
+    """Return a triage of the lab, ranked with what was well before; ``asked_for``: see :func:`decisive`."""
+
     began, checks_of = time.monotonic(), decisive(*asked_for)
-    found = list(surveying.look(checks_of, settings.reading(), "test", take, 120))
+    found = list(surveying.look(checks_of, settings.reading(), "test", by_executor(settings), 120))
     order = [check.name for checks in checks_of.values() for check in checks]
     found.sort(key=lambda one: order.index(one[1].check))
     return survey.survey_of("Triage", found, good, time.monotonic() - began, triage.CAUSES)

@@ -75,6 +75,7 @@ class Executor:
             "hello": self._hello,
             "reading": self._reading,
             "take": self._take,
+            "take all": self._take_all,
             "result": self._result,
             "look back": self._look_back,
             "note": self._note,
@@ -149,6 +150,15 @@ class Executor:
         taken = asked.take(self.work, str(request.get("probe")), self.redactor)
         self.journal.append("reading", reading=taken)
         return taken
+
+    def _take_all(self, request: Mapping[str, Any], progress: Tell) -> Any:
+        lanes = [[str(name) for name in lane] for lane in request["lanes"]]
+        found = asked.take_all(self.work, lanes, self.redactor, float(request["seconds"]))
+        # In the order asked for, whoever was first.
+        for one in found:
+            if one and "reading" in one:
+                self.journal.append("reading", reading=one["reading"])
+        return found
 
     def _result(self, request: Mapping[str, Any], progress: Tell) -> int:
         result = request["result"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opslib import settings
@@ -84,8 +84,10 @@ class Run:
         cell, started = kernel.current_cell(), time.monotonic()
         count, found = sum(map(len, areas.values())), list[tuple[str, Result]]()
 
-        def take(probe: Probe) -> Reading:
-            return reading.reading_of(self._line.ask("take", cell=cell, probe=probe.name))
+        def take(lanes: Sequence[Sequence[Probe]], within: float) -> list[Reading | str | None]:
+            asked = [[probe.name for probe in lane] for lane in lanes]
+            said = self._line.ask("take all", cell=cell, lanes=asked, seconds=within)
+            return [one and (one.get("failed") or reading.reading_of(one["reading"])) for one in said]
 
         with kernel.progress(title) as tell:
             for area, result in surveying.look(areas, self.target.settings, self.id, take, seconds):

@@ -5,11 +5,10 @@ import random
 import pytest
 
 from opslib.model import Verdict
-from opslib.runs import reading, surveying
-from opslib.systems.target import VerifyTarget
+from opslib.runs import surveying
 from tests.scale import NIGHTLY
 from tests.shut import SYSTEMS, closed_port, without
-from tests.triaging import decisive
+from tests.triaging import by_executor, decisive
 from tests.waiting import until
 
 AFFECTED: dict[str, set[str]] = {
@@ -59,14 +58,7 @@ def surveyed():
     """
 
     def made(settings):
-        def take(probe):
-            handles = VerifyTarget(settings, "test")
-            try:
-                return reading.take(probe, handles)
-            finally:
-                handles.close()
-
-        found = surveying.look(decisive(), settings.reading(), "test", take, 120)
+        found = surveying.look(decisive(), settings.reading(), "test", by_executor(settings), 120)
         return {result.check: (area, result) for area, result in found}
 
     return made

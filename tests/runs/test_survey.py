@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -90,6 +91,53 @@ def test_areas_are_looked_at_at_the_same_time(begin):
 
     found = run.survey({name: (check(name, read=meet),) for name in ("a", "b", "c")}, 30)
     assert found.verdicts == {"a": OK, "b": OK, "c": OK}
+
+
+def by_executor(name, read):
+    probe = Probe(name, name, read, by_executor=True)
+    return replace(check(name), probe=probe)
+
+
+def test_what_the_executor_takes_overlaps_and_is_recorded_in_the_order_of_the_areas(begin, tmp_path):
+    order = ("first", "second", "third")
+    met, after = threading.Barrier(len(order)), {name: threading.Event() for name in order}
+
+    def meet(name, waits_for=None):
+        def read(target):
+            met.wait(timeout=20)  # all of them are under way
+            assert waits_for is None or after[waits_for].wait(timeout=20)
+            after[name].set()
+            return [{"number": 1}]
+
+        return by_executor(name, read)
+
+    # The last to answer is the first that was asked for.
+    checks = {"first": meet("first", "second"), "second": meet("second", "third"), "third": meet("third")}
+    _, run = begin(work={"probes": {one.probe.name: one.probe for one in checks.values()}})
+    found = run.survey({name: (one,) for name, one in checks.items()}, 60)
+    assert found.verdicts == dict.fromkeys(order, OK)
+    lines = [line for line in journal.read(tmp_path / "journal.jsonl") if line.event == "reading"]
+    assert [line.said["reading"]["probe"] for line in lines] == list(order)
+
+
+def test_what_the_executor_cannot_take_is_unknown_and_holds_up_no_other(begin, tmp_path):
+    checks = [
+        by_executor("defect", broken),
+        by_executor("away", away),
+        by_executor("stuck", lambda target: [{"number": NEVER.wait(60)}]),
+        by_executor("fine", lambda target: [{"number": 1}]),
+        by_executor("not listed", lambda target: []),
+    ]
+    _, run = begin(work={"probes": {one.probe.name: one.probe for one in checks[:-1]}})
+    found = run.survey({one.name: (one,) for one in checks}, 3)
+    assert found.verdicts == {name: UNKNOWN for name in ("defect", "away", "stuck", "not listed")} | {"fine": OK}
+    said = {name: result.summary for name, result in found.results.items()}
+    assert "KeyError: 'used'" in said["defect"]
+    assert "It is away." in said["away"]
+    assert "no answer within the survey's 3 s" in said["stuck"]
+    assert "takes no reading 'not listed'" in said["not listed"]
+    lines = [line for line in journal.read(tmp_path / "journal.jsonl") if line.event == "reading"]
+    assert [line.said["reading"]["probe"] for line in lines] == ["away", "fine"]
 
 
 def test_what_does_not_answer_in_time_is_unknown_and_holds_up_nobody(begin):

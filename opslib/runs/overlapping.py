@@ -1,0 +1,76 @@
+"""Readings that overlap: lanes of them, each by a thread with handles of its own, the readings of one lane in order.
+
+The one place of a run that starts threads for readings. What is made of them is recorded by whoever asks, in the order
+in which it asked: who was first to answer decides nothing.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+MOST = 24
+"""Lanes at the same time at most; more wait for one that has ended."""
+
+
+class Closing(Protocol):
+    """Handles on a target."""
+
+    def close(self) -> None:
+        """Close them."""
+
+
+Asked = TypeVar("Asked")
+Handles = TypeVar("Handles", bound=Closing)
+Told = TypeVar("Told")
+
+
+def overlapped(
+    lanes: Sequence[Sequence[Asked]],
+    opened: Callable[[], Handles],
+    made: Callable[[Asked, Handles], Told],
+    seconds: float,
+    *,
+    most: int = MOST,
+) -> Iterator[tuple[Asked, Told]]:
+    """Yield what was asked with what ``made`` returned, as they come in, at most for ``seconds``.
+
+    Each lane has handles of its own, ``opened`` at its first reading and closed after its last. ``made`` raises
+    nothing. What has not come by then is left out; its thread ends by itself and is not waited for.
+    """
+    done: queue.SimpleQueue[tuple[Asked, Told]] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Sequence[Asked]] = queue.SimpleQueue()
+    over = threading.Event()
+    for lane in lanes:
+        waiting.put(lane)
+
+    def work() -> None:
+        while not over.is_set():
+            try:
+                lane = waiting.get_nowait()
+            except queue.Empty:
+                return
+            handles = opened()
+            try:
+                for asked in lane:
+                    if over.is_set():
+                        return
+                    done.put((asked, made(asked, handles)))
+            finally:
+                handles.close()
+
+    for number in range(min(most, len(lanes))):
+        threading.Thread(target=work, name=f"lane {number + 1}", daemon=True).start()
+    left, until = sum(map(len, lanes)), time.monotonic() + seconds
+    try:
+        while left:
+            try:
+                yield done.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return
+            left -= 1
+    finally:
+        over.set()
