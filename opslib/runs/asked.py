@@ -34,8 +34,8 @@ def take_all(
 ) -> list[dict[str, Any] | None]:
     """Take the probes of all lanes, the lanes side by side, and return an object for each, in the order asked for.
 
-    It has ``reading`` as :func:`take` returns it, or ``failed``: why there is none, a defect of the probe or a name that
-    can't be asked for. None stands for one that has not come within ``seconds``.
+    It has ``reading`` as :func:`take` returns it, or ``failed``: why there is none, be it a defect of the probe or a
+    name that can't be asked for. None stands for one that has not come within ``seconds``.
     """
     numbers = count()
     asked = [[(next(numbers), name) for name in lane] for lane in lanes]
@@ -55,5 +55,6 @@ def take_all(
 def _known(probes: Mapping[str, Probe], name: str) -> Probe:
     probe = probes.get(name)
     if probe is None:
-        raise UsageError(f"The executor takes no reading {name!r}.", f"It takes: {', '.join(sorted(probes)) or 'none'}.")
+        known = ", ".join(sorted(probes)) or "none"
+        raise UsageError(f"The executor takes no reading {name!r}.", f"It takes: {known}.")
     return probe

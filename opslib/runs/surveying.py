@@ -38,12 +38,13 @@ def look(areas: Areas, settings: ReadSettings, run: str, take: Take, seconds: fl
     each = [[check for there, check in left.values() if there == area] for area in areas]
     own = [[check for check in checks if not check.probe.by_executor] for checks in each]
     theirs = [[check for check in checks if check.probe.by_executor] for checks in each]
+    last = [check for checks in theirs for check in checks]
 
     @cache
     def taken() -> dict[str, Reading | str | None]:
         asked = [[check.probe for check in lane] for lane in theirs if lane]
         told = take(asked, seconds - min(ANSWERING, seconds / 10))
-        return {check.name: one for check, one in zip(sum(theirs, []), told, strict=True)}
+        return {check.name: one for check, one in zip(last, told, strict=True)}
 
     def made(check: Check, target: ReadTarget) -> Result:
         try:
@@ -56,7 +57,7 @@ def look(areas: Areas, settings: ReadSettings, run: str, take: Take, seconds: fl
             why = f"{type(error).__name__}: {error}"
         return reading.judge(check, _unknown(check, settings, why))
 
-    lanes = [lane for lane in (*own, sum(theirs, [])) if lane]
+    lanes = [lane for lane in (*own, last) if lane]
     for check, result in overlapping.overlapped(lanes, lambda: ReadTarget(settings, run), made, seconds):
         area, _ = left.pop(check.name)
         yield area, result

@@ -130,7 +130,7 @@ def test_what_the_executor_cannot_take_is_unknown_and_holds_up_no_other(begin, t
     ]
     _, run = begin(work={"probes": {one.probe.name: one.probe for one in checks[:-1]}})
     found = run.survey({one.name: (one,) for one in checks}, 3)
-    assert found.verdicts == {name: UNKNOWN for name in ("defect", "away", "stuck", "not listed")} | {"fine": OK}
+    assert found.verdicts == dict.fromkeys(("defect", "away", "stuck", "not listed"), UNKNOWN) | {"fine": OK}
     said = {name: result.summary for name, result in found.results.items()}
     assert "KeyError: 'used'" in said["defect"]
     assert "It is away." in said["away"]
