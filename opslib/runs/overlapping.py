@@ -28,20 +28,18 @@ Handles = TypeVar("Handles", bound=Closing)
 Told = TypeVar("Told")
 
 
-def overlapped(
+def begin(
     lanes: Sequence[Sequence[Asked]],
     opened: Callable[[], Handles],
-    made: Callable[[Asked, Handles], Told],
-    seconds: float,
+    take: Callable[[Asked, Handles], None],
     *,
     most: int = MOST,
-) -> Iterator[tuple[Asked, Told]]:
-    """Yield what was asked with what ``made`` returned, as they come in, at most for ``seconds``.
+) -> threading.Event:
+    """Begin what is asked for, ``most`` lanes at a time; once the event that is returned is set, nothing more begins.
 
-    Each lane has handles of its own, ``opened`` at its first reading and closed after its last. ``made`` raises
-    nothing. What has not come by then is left out; its thread ends by itself and is not waited for.
+    Each lane has handles of its own, ``opened`` before its first reading and closed after its last. ``take`` raises
+    nothing. Nobody waits for the threads.
     """
-    done: queue.SimpleQueue[tuple[Asked, Told]] = queue.SimpleQueue()
     waiting: queue.SimpleQueue[Sequence[Asked]] = queue.SimpleQueue()
     over = threading.Event()
     for lane in lanes:
@@ -56,15 +54,29 @@ def overlapped(
             handles = opened()
             try:
                 for asked in lane:
-                    if over.is_set():
-                        return
-                    done.put((asked, made(asked, handles)))
+                    if not over.is_set():
+                        take(asked, handles)
             finally:
                 handles.close()
 
     for number in range(min(most, len(lanes))):
         threading.Thread(target=work, name=f"lane {number + 1}", daemon=True).start()
+    return over
+
+
+def overlapped(
+    lanes: Sequence[Sequence[Asked]],
+    opened: Callable[[], Handles],
+    made: Callable[[Asked, Handles], Told],
+    seconds: float,
+) -> Iterator[tuple[Asked, Told]]:
+    """Yield what was asked with what ``made`` returned, as they come in, at most for ``seconds``.
+
+    ``opened`` and ``made`` as in :func:`begin`. What has not come by then is left out, and not waited for.
+    """
+    done: queue.SimpleQueue[tuple[Asked, Told]] = queue.SimpleQueue()
     left, until = sum(map(len, lanes)), time.monotonic() + seconds
+    over = begin(lanes, opened, lambda asked, handles: done.put((asked, made(asked, handles))))
     try:
         while left:
             try:

@@ -17,6 +17,7 @@ from opslib.canonical import to_json
 from opslib.errors import Refused, UsageError
 from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, Watch, now
 from opslib.runs import attaching, display, kernel, reading, survey, surveying
+from opslib.runs.ahead import Ahead
 from opslib.runs.channel import Client
 from opslib.runs.evidence import evidence_of
 from opslib.runs.survey import Causes, Survey
@@ -54,6 +55,7 @@ class Run:
         self.target = target
         self._by_hand = bool(said.get("by_hand"))
         self._line = line
+        self._ahead = Ahead(target.settings, self.id)
 
     def read(self, probe: Probe) -> Reading:
         """Take one reading of the target and journal it; one that could not be taken says so."""
@@ -65,10 +67,23 @@ class Run:
 
     def check(self, check: Check) -> Result:
         """Hold the check's probe against its threshold, journal the result and show it."""
-        taken = self._taken(check.probe) if check.probe.by_executor else reading.take(check.probe, self.target)
+        taken = self._ahead.taken(check)
+        if taken is None:
+            taken = self._taken(check.probe) if check.probe.by_executor else reading.take(check.probe, self.target)
         result = reading.judge(check, taken)
         self._ask("result", result=to_json(result))
         return result
+
+    def ahead(self, *checks: Check) -> tuple[Check, ...]:
+        """Begin the readings of these checks side by side, and return the checks: each is made by its own cell.
+
+        For readings that don't disturb one another, such as two that watch the same traffic for a while. Nothing is
+        recorded or shown before its cell. Raises UsageError for what the executor takes: that is asked for by its cell.
+        """
+        if theirs := [check.name for check in checks if check.probe.by_executor]:
+            raise UsageError(f"{', '.join(theirs)} can't be begun ahead: the executor looks.", "Check it in its cell.")
+        self._ahead.begin(checks)
+        return checks
 
     def survey(
         self, areas: Areas, seconds: float = 25.0, title: str = "Survey", causes: Causes | None = None

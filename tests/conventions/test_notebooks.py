@@ -15,7 +15,7 @@ from tools import tidy
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 PATHS = sorted(p for p in FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 ALLOWED = (ast.Expr, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
-VERBS = {"read", "check", "survey", "changes", "require", "step", "note", "finish", "confirm", "watch"}
+VERBS = {"read", "check", "ahead", "survey", "changes", "require", "step", "note", "finish", "confirm", "watch"}
 
 
 def name(path):
