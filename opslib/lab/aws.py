@@ -7,7 +7,7 @@ nothing of the batch is done. Source: Route 53 API Reference, ChangeResourceReco
 Its clock may be set apart (``PUT /_lab/clock``, seconds that it is ahead): it then refuses what is signed at another
 time, as AWS does (:mod:`opslib.lab.aws_clock`). A bucket's policy that denies is kept to
 (:mod:`opslib.lab.aws_policy`), and that of the backups is changed by its owner alone (:mod:`opslib.lab.aws_owner`).
-Logs Insights answers (:mod:`opslib.lab.aws_insights`).
+Logs Insights answers (:mod:`opslib.lab.aws_insights`). A listing copies no content (:mod:`opslib.lab.aws_listing`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler
 from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import FakeZone, RecordSet, Route53Backend
+from moto.s3.models import FakeKey
 from moto.server import main
 
-from opslib.lab import aws_clock, aws_insights, aws_owner, aws_policy
+from opslib.lab import aws_clock, aws_insights, aws_listing, aws_owner, aws_policy
 
 Key = tuple[str, str, str]
 _change = Route53Backend.change_resource_record_sets
@@ -69,6 +70,7 @@ def _asked(said: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
 
 if __name__ == "__main__":
     Route53Backend.change_resource_record_sets = _strict  # type: ignore[method-assign]
+    FakeKey.__deepcopy__ = aws_listing.listed  # type: ignore[attr-defined]
     call = aws_clock.clocked(
         aws_insights.asking(aws_owner.owned(aws_policy.guarded(DomainDispatcherApplication.__call__)))
     )
