@@ -10,7 +10,7 @@ from pathlib import Path
 import papermill  # noqa: F401 - loads the engine by its entry point, as ops run does
 import pytest
 
-from opslib.headless import engine, kernel_warm
+from opslib.headless import engine, kernel_warm, shell_engine
 from opslib.headless.kernel_warm import Zygote, keep_warm
 from tests.headless.paper import execute, recorded
 from tests.waiting import living, until
@@ -135,6 +135,22 @@ def test_a_kernel_with_another_python_path_is_started(zygotes):
     try:
         assert zygote.fork(":", ["-f", "none"], {"PYTHONPATH": "/elsewhere"}, "/", 0) is None
         assert zygotes() == []
+    finally:
+        zygote.close()
+
+
+def test_one_for_notebooks_that_only_look_has_imported_no_kernel_and_forks_none(tmp_path, zygotes):
+    zygote = Zygote(looks=True)
+    look = "import sys\nprint([name for name in ('ipykernel', 'debugpy', 'opslib.actions') if name in sys.modules])"
+    try:
+        assert zygote.fork(":", ["-f", "none"], {}, "/", 0) is None
+        assert zygotes() == []
+        with keep_warm(zygote):
+            zygote.begin()
+            (tmp_path / "cells").mkdir()
+            execute(tmp_path / "cells", look, way=shell_engine)
+            assert len(zygotes()) == 1
+        assert shown(tmp_path / "cells") == ["[]\n"]
     finally:
         zygote.close()
 
