@@ -81,6 +81,7 @@ class Probe:
     source: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
     by_executor: bool = False
+    timing: bool = False
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ reachable = Probe(
     read=_reach,
     source=f"{PINGS} × PING · INFO server",
     units={"median": "ms", "worst": "ms", "uptime": "s"},
+    timing=True,
 )
 """PING ``PINGS`` times. A cache that an application could not use either is a row with ``reason``."""
 

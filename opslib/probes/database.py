@@ -130,6 +130,7 @@ reachable = Probe(
     _reach,
     source_of(question("database/ping")),
     {"fastest_ms": "ms", "slowest_ms": "ms"},
+    timing=True,
 )
 """Round trips of a transaction that does nothing; a refusal of the server is a reading, with its reason."""
 

@@ -14,6 +14,8 @@ from typing import Protocol, TypeVar
 
 MOST = 24
 """Lanes at the same time at most; more wait for one that has ended."""
+ALONE = 2.0
+"""Seconds for which the others wait for lanes that are to run alone: a target that is down must not hold them up."""
 
 
 class Closing(Protocol):
@@ -69,20 +71,33 @@ def overlapped(
     opened: Callable[[], Handles],
     made: Callable[[Asked, Handles], Told],
     seconds: float,
+    alone: Sequence[Sequence[Asked]] = (),
 ) -> Iterator[tuple[Asked, Told]]:
     """Yield what was asked with what ``made`` returned, as they come in, at most for ``seconds``.
 
-    ``opened`` and ``made`` as in :func:`begin`. What has not come by then is left out, and not waited for.
+    ``opened`` and ``made`` as in :func:`begin`. What has not come by then is left out, and not waited for. Lanes that
+    are ``alone`` come first; the others begin once these have ended, or after ``ALONE`` seconds.
     """
     done: queue.SimpleQueue[tuple[Asked, Told]] = queue.SimpleQueue()
-    left, until = sum(map(len, lanes)), time.monotonic() + seconds
-    over = begin(lanes, opened, lambda asked, handles: done.put((asked, made(asked, handles))))
+
+    def take(asked: Asked, handles: Handles) -> None:
+        done.put((asked, made(asked, handles)))
+
+    began = time.monotonic()
+    waited, left = sum(map(len, alone)), sum(map(len, (*alone, *lanes)))
+    begun = [begin(alone, opened, take)]
     try:
         while left:
+            if len(begun) == 1 and (not waited or time.monotonic() >= began + ALONE):
+                begun.append(begin(lanes, opened, take))
+            until = began + min(seconds, ALONE if len(begun) == 1 else seconds)
             try:
                 yield done.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
-                return
-            left -= 1
+                if time.monotonic() >= began + seconds:
+                    return
+                continue
+            left, waited = left - 1, waited - 1
     finally:
-        over.set()
+        for over in begun:
+            over.set()

@@ -29,14 +29,16 @@ def look(areas: Areas, settings: ReadSettings, run: str, take: Take, seconds: fl
     """Yield area and result of every check as they come in, at most for ``seconds``; the rest is UNKNOWN then.
 
     A check that stands in two areas is made once. What a probe's own defect raises is that check's UNKNOWN, with the
-    error's words. What the executor takes it takes by areas as well, and tells all of it at once.
+    error's words. What the executor takes it takes by areas as well, and tells all of it at once. What times a
+    target's answers comes before the others begin: it would time this survey's own threads.
     """
     left = dict[str, tuple[str, Check]]()
     for area, checks in areas.items():
         for check in checks:
             left.setdefault(check.name, (area, check))
     each = [[check for there, check in left.values() if there == area] for area in areas]
-    own = [[check for check in checks if not check.probe.by_executor] for checks in each]
+    own = [[check for check in checks if not (check.probe.by_executor or check.probe.timing)] for checks in each]
+    alone = [[check for check in checks if check.probe.timing and not check.probe.by_executor] for checks in each]
     theirs = [[check for check in checks if check.probe.by_executor] for checks in each]
     last = [check for checks in theirs for check in checks]
 
@@ -58,7 +60,9 @@ def look(areas: Areas, settings: ReadSettings, run: str, take: Take, seconds: fl
         return reading.judge(check, _unknown(check, settings, why))
 
     lanes = [lane for lane in (*own, last) if lane]
-    for check, result in overlapping.overlapped(lanes, lambda: ReadTarget(settings, run), made, seconds):
+    for check, result in overlapping.overlapped(
+        lanes, lambda: ReadTarget(settings, run), made, seconds, [lane for lane in alone if lane]
+    ):
         area, _ = left.pop(check.name)
         yield area, result
     for area, check in left.values():

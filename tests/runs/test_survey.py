@@ -319,3 +319,33 @@ def test_parameters_that_remedies_give_are_those_of_the_notebooks_that_they_name
             name, said = survey.notebook_of(one.remedy), survey.parameters_of(one.remedy)
             if said:
                 assert given(notebooks.find(name).parameters, said.split(", "))[1] == [], one.name
+
+
+def timing(name, read):
+    made = check(name)
+    return replace(made, probe=replace(made.probe, read=read, timing=True))
+
+
+def test_what_times_answers_is_read_before_anything_else_begins(begin):
+    _, run = begin()
+    begun, seen = [], []
+
+    def other(target):
+        begun.append(target)
+        return [{"number": 1}]
+
+    def times(target):
+        seen.append((list(begun), NEVER.wait(0.2)))
+        return [{"number": 1}]
+
+    areas = {"cache": [check("memory", read=other), timing("pings", times)], "database": [timing("trips", times)]}
+    found = run.survey(areas)
+    assert found.verdicts == {"memory": OK, "pings": OK, "trips": OK}
+    assert [before for before, _ in seen] == [[], []]
+
+
+def test_what_times_answers_and_gets_none_holds_the_others_up_for_a_while_only(begin):
+    _, run = begin()
+    areas = {"cache": [timing("pings", lambda target: NEVER.wait(30) or [])], "database": [check("size")]}
+    found = run.survey(areas, seconds=6)
+    assert found.verdicts == {"pings": UNKNOWN, "size": OK}
