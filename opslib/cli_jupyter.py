@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
-
 import click
 
 from opslib import cli_lab, places
@@ -34,6 +32,8 @@ def jupyter(environment: str, port: int, browser: bool) -> None:
         say(running.url)
         tell(f"JupyterLab on {environment}; end it with Ctrl-C.")
         if browser:
+            import webbrowser
+
             webbrowser.open(running.url)
         try:
             with stop.armed():

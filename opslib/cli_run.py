@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,20 +57,26 @@ def run_notebook(
         if notebook or parameters or planning or plan or kernel:
             raise UsageError("--all takes a folder and no notebook, parameter, plan or kernel.", "Leave those out.")
         return _run_all(folder, environment, at_once, as_json)
-    from opslib.headless import agreement, runner
-
     if plan is not None and (planning or parameters or notebook or kernel):
         raise UsageError("--apply takes the notebook and its parameters from the plan.", "Leave them out, and --plan.")
     if plan is None and notebook is None:
         raise UsageError("Which notebook?", "See them with: ops list")
+    from opslib.headless import runner
+    from opslib.headless.kernel_ahead import ahead
+
     archive, progress = places.archive_folder(), Progress()
-    if plan is not None:
-        result = agreement.apply(plan, environment, archive, progress=progress)
-    else:
-        mode: Mode = "plan" if planning else "run"
-        result = runner.run(
-            str(notebook), parameters, environment, archive, mode=mode, kernel=kernel, progress=progress
-        )
+    gc.freeze()
+    gc.enable()
+    with ahead():
+        if plan is not None:
+            from opslib.headless import agreement
+
+            result = agreement.apply(plan, environment, archive, progress=progress)
+        else:
+            mode: Mode = "plan" if planning else "run"
+            result = runner.run(
+                str(notebook), parameters, environment, archive, mode=mode, kernel=kernel, progress=progress
+            )
     progress.done()
     return _answer(result, as_json)
 
@@ -184,6 +191,8 @@ def undo_run(run: str, planning: bool, plan: str | None, environment: str, as_js
 
 def _run_all(folder: str, environment: str, at_once: int, as_json: bool) -> int:
     from opslib.headless import sweep
+
+    gc.enable()
 
     def told(result: Mapping[str, Any]) -> None:
         if as_json:

@@ -8,11 +8,10 @@ five megabytes take a fraction of a second.
 from __future__ import annotations
 
 import base64
-import importlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 ALLOWED = frozenset({"AKIA" + "IOSFODNN7EXAMPLE", "wJalrXUtnFEMI" + "/K7MDENG/bPxRfiCYEXAMPLEKEY"})
 """Strings, exactly, that look like credentials and are none: vendors print them in their manuals."""
@@ -28,7 +27,7 @@ def _any(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Rule:
-    """One form of credential. ``pattern`` is tried from ``before`` characters before each hint on.
+    """One form of credential, which is tried from ``before`` characters before each hint on.
 
     Group 1, where the pattern has one, is the credential, else the whole match. ``fold``: hints in any case.
     ``holds`` has the last word on what was found.
@@ -36,10 +35,16 @@ class Rule:
 
     name: str
     hints: tuple[str, ...]
-    pattern: re.Pattern[str]
+    form: str
     fold: bool = False
     before: int | None = None
     holds: Callable[[str], bool] = _any
+    flags: int = 0
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """``form``, made at its first hint: most are never met, and to make all takes long."""
+        return re.compile(self.form, self.flags)
 
 
 @dataclass(frozen=True)
@@ -92,14 +97,14 @@ _IS = r"[\"']?\s{0,3}(?:=>|:=|[=:])\s{0,3}[\"'`]?"
 
 def _own(name: str, *prefixes: str, then: str) -> Rule:
     """Return a rule for tokens that say by their first letters what they are."""
-    return Rule(name, prefixes, re.compile(f"{_ALONE}(?:{'|'.join(map(re.escape, prefixes))})(?:{then})"))
+    return Rule(name, prefixes, f"{_ALONE}(?:{'|'.join(map(re.escape, prefixes))})(?:{then})")
 
 
 def _named(name: str, *words: str, value: str) -> Rule:
     """Return a rule for tokens without a form of their own, which are told by the name that they are set to."""
     pattern = rf"[ \w.-]{{0,24}}{_IS}({value})(?![A-Za-z0-9_+/=-])"
     said = "|".join(map(re.escape, words))
-    return Rule(name, words, re.compile(f"(?i:{said})(?:{pattern})"), fold=True, holds=_has_digit)
+    return Rule(name, words, f"(?i:{said})(?:{pattern})", fold=True, holds=_has_digit)
 
 
 def _has_digit(text: str) -> bool:
@@ -132,32 +137,32 @@ OWN: tuple[Rule, ...] = (
     Rule(
         "password in an address",
         ("://",),
-        re.compile(rf"://([^\s/@:\"'<>«»\\?#]{{0,100}}:{_PLACEHOLDER}[^\s@/\"'<>«»\\]{{1,200}})@[A-Za-z0-9\[]"),
+        rf"://([^\s/@:\"'<>«»\\?#]{{0,100}}:{_PLACEHOLDER}[^\s@/\"'<>«»\\]{{1,200}})@[A-Za-z0-9\[]",
     ),
-    Rule("Sentry DSN", ("://",), re.compile(r"://([0-9a-f]{32}(?::[0-9a-f]{32})?)@[A-Za-z0-9.-]+(?::\d+)?/\d+")),
+    Rule("Sentry DSN", ("://",), r"://([0-9a-f]{32}(?::[0-9a-f]{32})?)@[A-Za-z0-9.-]+(?::\d+)?/\d+"),
     Rule(
         "bearer token",
         ("bearer",),
-        re.compile(rf"{_ALONE}(?i:bearer)[\s:]{{1,3}}[\"']?([A-Za-z0-9._~+/=-]{{16,}})"),
+        rf"{_ALONE}(?i:bearer)[\s:]{{1,3}}[\"']?([A-Za-z0-9._~+/=-]{{16,}})",
         fold=True,
         holds=_has_digit,
     ),
     Rule(
         "basic authentication",
         ("basic ",),
-        re.compile(rf"{_ALONE}(?i:basic)\s+([A-Za-z0-9+/]{{8,}}={{0,2}})(?![A-Za-z0-9+/=])"),
+        rf"{_ALONE}(?i:basic)\s+([A-Za-z0-9+/]{{8,}}={{0,2}})(?![A-Za-z0-9+/=])",
         fold=True,
         holds=_user_and_password,
     ),
-    Rule("AWS access key id", _AWS_IDS, re.compile(_ALONE + _AWS_ID)),
+    Rule("AWS access key id", _AWS_IDS, _ALONE + _AWS_ID),
     Rule(
         "AWS secret key beside its id",
         _AWS_IDS,
-        re.compile(rf"{_AWS_ID}[\s\S]{{1,160}}?(?<![A-Za-z0-9/+])([A-Za-z0-9/+]{{40}})(?![A-Za-z0-9/+=])"),
+        rf"{_AWS_ID}[\s\S]{{1,160}}?(?<![A-Za-z0-9/+])([A-Za-z0-9/+]{{40}})(?![A-Za-z0-9/+=])",
         holds=_mixed,
     ),
     _named("AWS secret key", "secret_access_key", "secretaccesskey", "aws_secret", value=r"[A-Za-z0-9/+]{40}"),
-    Rule("JSON web token", ("eyJ",), re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}", re.ASCII)),
+    Rule("JSON web token", ("eyJ",), r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}", flags=re.ASCII),
     _own("OpenAI key", "sk-", then=r"(?:proj|svcacct|admin|None|ant|or-v1|lf)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{20,}"),
     _own("Together.ai key", "tgp_v1_", then=r"[A-Za-z0-9_-]{30,}"),
     _named("Together.ai key", "together", value=r"[0-9a-f]{64}"),
@@ -168,17 +173,17 @@ OWN: tuple[Rule, ...] = (
     _named("Netlify token", "netlify", value=r"[A-Za-z0-9_-]{40,46}"),
     _own("Cloudflare token", "cfut_", "cfat_", "cfk_", then=r"[A-Za-z0-9]{40,}"),
     _named("Cloudflare token", "cloudflare", "cf_api", value=r"[A-Za-z0-9_-]{40}|[0-9a-f]{37}"),
-    Rule("Cloudflare token", ("x-auth-key",), re.compile(r"(?i:x-auth-key)[\"']?: ?[\"']?([0-9a-f]{37})\b"), fold=True),
+    Rule("Cloudflare token", ("x-auth-key",), r"(?i:x-auth-key)[\"']?: ?[\"']?([0-9a-f]{37})\b", fold=True),
     _own("Cloudflare origin key", "v1.0-", then=r"[0-9a-f]{24}-[0-9a-f]{146}"),
     _own("Slack token", "xox", then=r"[abeoprs][.-][\w.-]{10,}"),
     _own("Slack token", "xapp-", then=r"\d-[A-Z0-9]{8,}-\d+-[0-9a-f]{16,}"),
     Rule(
         "Slack webhook",
         ("hooks.slack.com/",),
-        re.compile(r"hooks\.slack\.com/((?:services|workflows|triggers)/[A-Z0-9]{8,}/[A-Za-z0-9/_-]{20,})"),
+        r"hooks\.slack\.com/((?:services|workflows|triggers)/[A-Z0-9]{8,}/[A-Za-z0-9/_-]{20,})",
     ),
     _named("PagerDuty key", "pagerduty", "routing_key", "pd_api", value=r"[0-9A-Za-z]{32}|[0-9A-Za-z_+-]{20}"),
-    Rule("PagerDuty key", ("token token=",), re.compile(r"(?i:token token)=[\"']?([\w+-]{18,40})"), fold=True),
+    Rule("PagerDuty key", ("token token=",), r"(?i:token token)=[\"']?([\w+-]{18,40})", fold=True),
     _own("GitHub token", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", then=r"[A-Za-z0-9]{36,}"),
     _own("GitHub token", "github_pat_", then=r"[A-Za-z0-9_]{60,}"),
     # The library's pattern for these has a group round their first letters only.
@@ -189,43 +194,25 @@ OWN: tuple[Rule, ...] = (
     _own("Google key", "AIza", "GOCSPX-", "ya29.", then=r"[A-Za-z0-9_-]{28,}"),
     _own("Hugging Face token", "hf_", then=r"[A-Za-z0-9]{34}(?![A-Za-z0-9])"),
     _own("Vault token", "hvs.", then=r"[A-Za-z0-9_-]{24,}"),
-    Rule("private key", ("-----BEGIN ",), re.compile(rf"{_KEY_BEGIN}[\s\S]{{40,20000}}?(?:{_KEY_END}|\Z)")),
+    Rule("private key", ("-----BEGIN ",), rf"{_KEY_BEGIN}[\s\S]{{40,20000}}?(?:{_KEY_END}|\Z)"),
     Rule(
         "password of redis-cli",
         ("redis-cli",),
-        re.compile(rf"redis-cli\b[^\n|;&]{{0,200}}?\s(?:-a|--pass)[\s=]+[\"']?({_PLACEHOLDER}[^\s\"']{{6,}})"),
+        rf"redis-cli\b[^\n|;&]{{0,200}}?\s(?:-a|--pass)[\s=]+[\"']?({_PLACEHOLDER}[^\s\"']{{6,}})",
     ),
     Rule(
         "password in a variable",
         ("PGPASSWORD", "REDISCLI_AUTH"),
-        re.compile(rf"(?:PGPASSWORD|REDISCLI_AUTH)[\"']?[=:]\s?[\"']?({_PLACEHOLDER}[^\s\"']{{6,}})"),
+        rf"(?:PGPASSWORD|REDISCLI_AUTH)[\"']?[=:]\s?[\"']?({_PLACEHOLDER}[^\s\"']{{6,}})",
     ),
     Rule(
         "password in SQL",
         ("password",),
-        re.compile(rf"{_ALONE}(?i:password)\s+'({_PLACEHOLDER}[^'\n]{{6,}})'"),
+        rf"{_ALONE}(?i:password)\s+'({_PLACEHOLDER}[^'\n]{{6,}})'",
         fold=True,
         holds=_has_digit,
     ),
 )
-
-_LIBRARY: dict[str, tuple[str, tuple[str, ...]]] = {
-    "artifactory": ("ArtifactoryDetector", ("AKC",)),
-    "azure_storage_key": ("AzureStorageKeyDetector", ("AccountKey=",)),
-    "cloudant": ("CloudantDetector", ("cloudant",)),
-    "ibm_cloud_iam": ("IbmCloudIamDetector", ("ibm", "iam")),
-    "mailchimp": ("MailchimpDetector", ("-us",)),
-    "npm": ("NpmDetector", (":_authToken=",)),
-    "private_key": ("PrivateKeyDetector", ("PuTTY-User-Key-File",)),
-    "pypi_token": ("PypiTokenDetector", ("pypi-AgE",)),
-    "sendgrid": ("SendGridDetector", ("SG.",)),
-    "softlayer": ("SoftlayerDetector", ("softlayer",)),
-    "square_oauth": ("SquareOAuthDetector", ("sq0csp-",)),
-    "telegram_token": ("TelegramBotTokenDetector", (":AA",)),
-    "twilio": ("TwilioKeyDetector", ("AC", "SK")),
-}
-"""The library's modules that add a provider: class and hints. Left out are those that a rule of
-ours has already, and those that take names or digests for credentials (entropy, keywords, addresses)."""
 
 
 @dataclass(frozen=True)
@@ -259,13 +246,13 @@ def _sieve(*, fold: bool) -> _Sieve:
 @cache
 def rules() -> tuple[Rule, ...]:
     """Return all rules: ours, then those of the library, which is imported at the first call."""
-    return (*OWN, *_library())
+    from opslib.redaction_library import theirs
+
+    return (*OWN, *theirs())
 
 
-def _library() -> Iterator[Rule]:
-    for module, (name, hints) in _LIBRARY.items():
-        detector = getattr(importlib.import_module(f"detect_secrets.plugins.{module}"), name)
-        for pattern in detector.denylist:
-            # From well before the hint, since some of these begin with what stands around it.
-            bounded = re.compile(rf"(?<![A-Za-z0-9])(?:{pattern.pattern})(?![A-Za-z0-9])", pattern.flags)
-            yield Rule(detector.secret_type, hints, bounded, fold=bool(pattern.flags & re.IGNORECASE), before=40)
+def prepare() -> None:
+    """Make all of them: for a process that forks one for each run."""
+    for rule in rules():
+        _ = rule.pattern
+    _sieves()

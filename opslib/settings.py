@@ -11,8 +11,6 @@ much, and where leases and heads are kept. Whoever starts a command sets its env
 stays with the executor (design section 4).
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from contextlib import suppress

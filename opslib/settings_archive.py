@@ -4,20 +4,19 @@ The executor's, and said by the description's file alone: who could lead the sto
 could make the record go.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from opslib.redaction import Secret
 from opslib.settings_guard import Bucket
+from opslib.settings_part import Part
 
 Kind = Literal["diagnostics", "reviews", "changing"]
 """What a run is kept for: it only looked; it told people of what happened; it may have changed something."""
 
 
-class ArchiveStore(BaseModel):
+class ArchiveStore(Part):
     """The bucket of sealed runs, the locks on what is put there, and the retention of the archive on this machine."""
 
     store_bucket: Bucket | None = Field(

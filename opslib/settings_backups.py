@@ -1,13 +1,12 @@
 """The part of a target's description that may open the bucket of backups: credentials of whoever owns it."""
 
-from __future__ import annotations
-
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from opslib.redaction import Secret
+from opslib.settings_part import Part
 
 
-class BucketOwner(BaseModel):
+class BucketOwner(Part):
     """Credentials that can change the bucket's policy and nothing else; the executor's, and used by one step alone."""
 
     bucket_owner_aws_access_key_id: Secret | None = Field(

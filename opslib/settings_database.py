@@ -1,13 +1,12 @@
 """The part of a target's description that says which servers the database has, and where its log is kept."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from opslib.redaction import DatabaseUrl, Secret
 from opslib.settings_guard import pairs, split
+from opslib.settings_part import Part
 
 _PLACE = r"^([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-f:]{2,45}\]):[0-9]{1,5}$"
 _PLUG = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$"
@@ -29,7 +28,7 @@ def _options(said: dict[str, str]) -> dict[str, str]:
     return said
 
 
-class DatabaseServers(BaseModel):
+class DatabaseServers(Part):
     """What follows the database, and what it can be recovered from beside dumps."""
 
     standbys: int | None = Field(
@@ -65,7 +64,7 @@ class DatabaseServers(BaseModel):
     )
 
 
-class DatabaseFencing(BaseModel):
+class DatabaseFencing(Part):
     """How a server of the database is switched off from outside, and how a former primary is let follow again."""
 
     fence_agent: Command = Field(
@@ -92,7 +91,7 @@ class DatabaseFencing(BaseModel):
     )
 
 
-class RecoveredServer(BaseModel):
+class RecoveredServer(Part):
     """A server on which somebody has recovered the database to an earlier moment, beside the live one."""
 
     recovered_database_url: DatabaseUrl | None = Field(

@@ -1,13 +1,12 @@
 """The part of a target's description that says what the product depends on: status pages, names, error tracking."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from opslib.redaction import Secret
 from opslib.settings_guard import ADDRESS, Address, split
+from opslib.settings_part import Part
 
 _VENDOR = r"[a-z][a-z0-9-]{0,30}"
 Page = Annotated[str, Field(pattern=rf"^{_VENDOR}={ADDRESS}$", max_length=500)]
@@ -19,7 +18,7 @@ Host = Annotated[
 ]
 
 
-class Dependencies(BaseModel):
+class Dependencies(Part):
     """What has to be well elsewhere for the product to be well, and what only reads there."""
 
     status_pages: Annotated[tuple[Page, ...], BeforeValidator(split)] = Field(

@@ -1,13 +1,12 @@
 """The part of a target's description that says where a person's development environment is made, and of what."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
 from opslib.settings_guard import Folder
+from opslib.settings_part import Part
 
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 REPOSITORY = rf"^(https://{_PART}(:[0-9]{{1,5}})?|file://)(/\.?{_PART})+/?$"
@@ -20,7 +19,7 @@ def _plain(path: Path) -> Path:
     return path
 
 
-class DevelopmentNames(BaseModel):
+class DevelopmentNames(Part):
     """Where the product's repository is, where its checkout is made, and where the values of its env file come from."""
 
     repository: str | None = Field(

@@ -4,8 +4,6 @@ All of it is judged by the texts of the descriptions, before anything is connect
 machine, or one server under two names, is not told from another by that.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit

@@ -1,16 +1,15 @@
 """The part of a target's description that says where each replica of the API is, and who may close their breakers."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from opslib.redaction import Secret
 from opslib.settings_guard import Address, split
+from opslib.settings_part import Part
 
 
-class GatewayNames(BaseModel):
+class GatewayNames(Part):
     """Where the replicas of the API are, one by one: an address that is balanced leads to any of them."""
 
     api_replicas: Annotated[tuple[Address, ...], BeforeValidator(split)] = Field(
@@ -42,7 +41,7 @@ class GatewayNames(BaseModel):
         return tuple(bare)
 
 
-class GatewayTokens(BaseModel):
+class GatewayTokens(Part):
     """An administrator of the product, signed in for the incident; the executor's."""
 
     admin_token: Secret | None = Field(

@@ -3,15 +3,14 @@
 The executor's: a notebook's process never sees it, so that no cell can widen it.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from opslib.redaction import Secret
+from opslib.settings_part import Part
 
 
 def split(value: object) -> object:
@@ -65,7 +64,7 @@ def _windows(value: object) -> object:
     return tuple(found)
 
 
-class Guard(BaseModel):
+class Guard(Part):
     """Who may change a target, when and how much; where its leases and the archive's heads are kept."""
 
     unattended_actions: Names = Field(

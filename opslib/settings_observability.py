@@ -1,13 +1,12 @@
 """The part of a target's description that says who watches it: Prometheus, Alertmanager, Grafana, Jaeger."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from opslib.redaction import Secret
 from opslib.settings_guard import Address
+from opslib.settings_part import Part
 
 Job = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
 """A scrape job's name: nothing that could end a text within a query."""
@@ -15,7 +14,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """Of an object of Kubernetes."""
 
 
-class Observability(BaseModel):
+class Observability(Part):
     """Where the target's metrics, alerts, dashboards and traces are, and what only reads there."""
 
     prometheus_url: Address | None = Field(

@@ -1,20 +1,19 @@
 """The part of a target's description that says who answers for it: rotation, contacts, channels of support."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from opslib.redaction import Secret
 from opslib.settings_guard import Address
+from opslib.settings_part import Part
 
 PagerDutyId = Annotated[str, Field(pattern=r"^[A-Z0-9]{4,20}$")]
 Reach = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9 ._/#-]{1,79}$")]
 """Where a contact is to be found: a page of the handbook, a PagerDuty user; neither a number nor an address."""
 
 
-class OnCall(BaseModel):
+class OnCall(Part):
     """Where it stands who is on call and how fast people answer, and what only reads there."""
 
     on_call_url: Address | None = Field(

@@ -1,12 +1,11 @@
 """The part of a target's description that says of what the system is rebuilt: workloads, infrastructure code."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from opslib.settings_guard import Folder
+from opslib.settings_part import Part
 
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 Workload = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -14,7 +13,7 @@ Below = Annotated[str, Field(max_length=200, pattern=rf"^{_PART}(/{_PART})*$")]
 """A path from a folder downwards, without a part that leads upwards."""
 
 
-class RecoveryNames(BaseModel):
+class RecoveryNames(Part):
     """What is rebuilt, by its names; infrastructure code is taken from a commit of OPS_CHECKOUT."""
 
     cache_workload: Workload | None = Field(

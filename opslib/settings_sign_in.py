@@ -1,11 +1,11 @@
 """The part of a target's description that says where people sign in."""
 
-from __future__ import annotations
+from pydantic import Field
 
-from pydantic import BaseModel, Field
+from opslib.settings_part import Part
 
 
-class SignIn(BaseModel):
+class SignIn(Part):
     """Where the way of a sign-in begins, and who may go it."""
 
     sign_in_path: str = Field(

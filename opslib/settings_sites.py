@@ -3,16 +3,15 @@
 Where production's name leads is decided by these alone, so the description's file says them, where there is one.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from opslib.redaction import Secret
 from opslib.settings_dependencies import Host
 from opslib.settings_guard import split
+from opslib.settings_part import Part
 
 SERVER = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:]{2,39}\]):[0-9]{1,5}$"
 Server = Annotated[str, Field(pattern=SERVER)]
@@ -20,7 +19,7 @@ Server = Annotated[str, Field(pattern=SERVER)]
 Place = Annotated[str, Field(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}$")]
 
 
-class Sites(BaseModel):
+class Sites(Part):
     """Where the API is served from, where else it can be, and who answers for its name."""
 
     api_host: Host = Field("api.valuecanvas.com", alias="OPS_API_HOST", description="the API's name; the guide's")
@@ -61,7 +60,7 @@ class Sites(BaseModel):
         return tuple(str(ipaddress.ip_address(place)) if literal(place) else place.lower() for place in places)
 
 
-class SiteTokens(BaseModel):
+class SiteTokens(Part):
     """Credentials that can change where names lead; the executor's."""
 
     dns_aws_access_key_id: Secret | None = Field(

@@ -1,13 +1,12 @@
 """The part of a target's description that says how browsers and the API reach the Supabase project."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from opslib.redaction import Secret
 from opslib.settings_guard import split
+from opslib.settings_part import Part
 
 Relation = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 """A table or view of the schema public, as PostgREST serves it."""
@@ -15,7 +14,7 @@ Exception_ = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}=[A-Za-z][A-Za
 """A table and why others may see it."""
 
 
-class Tenancy(BaseModel):
+class Tenancy(Part):
     """Whose a row is, and what may be seen by others all the same."""
 
     exposed_schemas: Annotated[tuple[Relation, ...], BeforeValidator(split)] = Field(
@@ -53,7 +52,7 @@ class ProjectAccess(Tenancy):
     )
 
 
-class ProjectSecrets(BaseModel):
+class ProjectSecrets(Part):
     """What passes by every policy of the project; the executor's, which only looks at what they say of themselves."""
 
     supabase_service_key: Secret | None = Field(

@@ -1,21 +1,20 @@
 """The part of a target's description that says by what people are told of schedules; the executor's alone."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from opslib.redaction import Secret
 from opslib.settings_guard import Address
+from opslib.settings_part import Part
 
 MAIL = r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,62}[A-Za-z0-9])?@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.?)*[A-Za-z0-9]"
 """One address, without a name, quotes or comments: nothing in it could end a header or begin another."""
 Mail = Annotated[str, Field(pattern=f"^{MAIL}$", max_length=120)]
 
 
-class Telling(BaseModel):
+class Telling(Part):
     """Where mail goes out, and where people open reports. Slack's and PagerDuty's part is that of incidents."""
 
     archive_url: Address | None = Field(

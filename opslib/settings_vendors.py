@@ -5,8 +5,6 @@ Where a vendor has tokens that can only read, a notebook's process gets one (``O
 (docs/decisions/0011).
 """
 
-from __future__ import annotations
-
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal

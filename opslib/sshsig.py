@@ -13,12 +13,8 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opslib import files
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ED25519 = b"ssh-ed25519"
 LARGEST = 64 * 1024
@@ -123,20 +119,15 @@ class Signer:
 
     def __init__(self, private_key_file: Path) -> None:
         """Read a key in OpenSSH's format without pass phrase; raises OSError, or ValueError for another file."""
-        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
         # A key may be mounted as a link, so that links are followed here.
         data = files.read_plain(Path(os.path.realpath(private_key_file)), LARGEST)
-        try:
-            key = load_ssh_private_key(data, None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise ValueError("is no private key in OpenSSH's format without pass phrase") from None
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError("is no Ed25519 key")
-        self._key: Ed25519PrivateKey = key
-        self._blob = _string(ED25519) + _string(key.public_key().public_bytes_raw())
+        raw = _private(data)
+        self._key = Ed25519PrivateKey.from_private_bytes(raw[:32])
+        self._blob = _string(ED25519) + _string(self._key.public_key().public_bytes_raw())
+        if self._blob != _string(ED25519) + _string(raw[32:]):
+            raise ValueError("is a private key that does not belong to its public one")
 
     @property
     def public(self) -> str:
@@ -161,6 +152,37 @@ def generate() -> bytes:
 
     key = Ed25519PrivateKey.generate()
     return key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.OpenSSH, forms.NoEncryption())
+
+
+def _private(data: bytes) -> bytes:
+    """Return the private key in a file in OpenSSH's format (PROTOCOL.key), then its public one, 32 bytes each.
+
+    Read here, since the library imports every cipher for it. Raises ValueError for what is not that.
+    """
+    fault = "is no private key in OpenSSH's format without pass phrase"
+    begin, end = (f"-----{word} OPENSSH PRIVATE KEY-----".encode() for word in ("BEGIN", "END"))
+    text, ended, _ = data.partition(begin)[2].partition(end)
+    try:
+        blob = binascii.a2b_base64(b"".join(text.split()), strict_mode=True)
+        # Cipher and derivation of its key, which are none; then how many keys there are.
+        head = b"openssh-key-v1\0" + _string(b"none") * 2 + _string(b"") + (1).to_bytes(4)
+        if not ended or not blob.startswith(head):
+            raise ValueError(fault)
+        public, rest = _take(blob[len(head) :])
+        inner, rest = _take(rest)
+        form, fields = _take(inner[8:])
+        if form == ED25519:
+            own, fields = _take(fields)
+            raw, fields = _take(fields)
+            _, padding = _take(fields)
+    except (ValueError, binascii.Error):
+        raise ValueError(fault) from None
+    if form != ED25519:
+        raise ValueError("is no Ed25519 key")
+    whole = not rest and inner[:4] == inner[4:8] and padding == bytes(range(1, len(padding) + 1)) and len(padding) < 8
+    if not whole or len(raw) != 64 or own != raw[32:] or public != _string(ED25519) + _string(own):
+        raise ValueError(fault)
+    return raw
 
 
 def _signed(data: bytes, namespace: bytes, algorithm: bytes) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from opslib import redaction_patterns
+from opslib import redaction_library, redaction_patterns
 from opslib.redaction import MARK, Redactor
 
 ALNUM = string.ascii_letters + string.digits
@@ -230,4 +230,4 @@ def test_a_string_that_a_vendor_prints_in_its_manual_is_left_alone_and_no_other_
 
 def test_each_module_of_the_library_that_is_named_has_rules():
     names = {rule.name for rule in redaction_patterns.rules()[len(redaction_patterns.OWN) :]}
-    assert len(names) == len(redaction_patterns._LIBRARY)
+    assert len(names) == len(redaction_library.LIBRARY)

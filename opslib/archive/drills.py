@@ -23,7 +23,8 @@ from opslib.archive.vouched import unvouched
 from opslib.canonical import to_json
 from opslib.model import Probe
 from opslib.probes import backups_drills as probes
-from opslib.probes.backups_drill import FILE, MODE, Drill, Referred, damaged, rows_of
+from opslib.probes.backups_drill import FILE, Drill, Referred, damaged, rows_of
+from opslib.runs.steps import DRILL
 from opslib.systems.target import PlanTarget
 
 NAME = probes.drills.name
@@ -90,7 +91,7 @@ def _of_drill(run: Summary, environment: str) -> bool:
     # A drill under way is none yet. One whose run.json cannot be read is told by its id, wherever it was.
     if "-drill-" not in run.run or run.sealed == "open":
         return False
-    return (run.mode, run.environment) == (MODE, environment) or bool(run.damage) or run.sealed == "quarantined"
+    return (run.mode, run.environment) == (DRILL, environment) or bool(run.damage) or run.sealed == "quarantined"
 
 
 def _gone(said: VerifyReport) -> list[str]:

@@ -20,12 +20,11 @@ from opslib.archive.log import RUN_ID
 from opslib.archive.record import Record, Step
 from opslib.archive.report_cells import Anchors
 from opslib.pictures.svg import number
-from opslib.probes.backups_drill import MODE
 from opslib.runs import cards, cards_steps, links
 from opslib.runs.cards import amount, badge, sub, text_of
 from opslib.runs.display import css
 from opslib.runs.markup import Html, esc, tag
-from opslib.runs.steps import work_of
+from opslib.runs.steps import DRILL, work_of
 from opslib.runs.tables import moment
 
 Said = Mapping[str, Any]
@@ -67,7 +66,7 @@ def render(folder: Path) -> str:
             amount=amount,
             make_badge=badge,
             undo=text_of(said.run, "how") == "undo",
-            drill=text_of(said.run, "mode") == MODE,
+            drill=text_of(said.run, "mode") == DRILL,
             link=lambda cell: report_cells.link(anchors, cell),
         )
     )

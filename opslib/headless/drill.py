@@ -30,8 +30,9 @@ from opslib.headless.notebooks_kinds import KINDS
 from opslib.headless.session import recover
 from opslib.headless.stop import Stop
 from opslib.model import Verdict, now
-from opslib.probes.backups_drill import FILE, MODE, NAME, Drill, Exercise, rows_of
+from opslib.probes.backups_drill import FILE, NAME, Drill, Exercise, rows_of
 from opslib.redaction import Redactor
+from opslib.runs.steps import DRILL
 from opslib.settings import Settings
 
 Tell = Callable[[str], None]
@@ -122,7 +123,7 @@ def _asked(run: str, target: Settings, scenarios: Sequence[Scenario], started: d
         "environment": target.environment,
         "target": target.public(),
         "parameters": {"services": ", ".join(one.service for one in scenarios)},
-        "mode": MODE,
+        "mode": DRILL,
         "how": "headless",
         "requested_by": f"{who}@{origin.where()}",
         "requester": target.operators.get(who, who),
@@ -188,7 +189,7 @@ def _close(store: Archive, redactor: Redactor, place: Place, record: Drill) -> d
         "started_at": to_json(record.started_at),
         "finished_at": to_json(record.finished_at),
         "seconds": round((record.finished_at - record.started_at).total_seconds(), 3),
-        "mode": MODE,
+        "mode": DRILL,
         "reason": redactor.text(checks.in_short(rows)),
         "counts": {word.value: verdicts.count(word) for word in Verdict},
         "steps": 0,

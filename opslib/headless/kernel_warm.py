@@ -18,10 +18,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from opslib.headless.kernel_zygote import FORK, LOOKS, MARK, ROOM
-
-PLAIN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
-"""What a zygote is started with: nothing of any target."""
+from opslib.headless.kernel_zygote import LOOKS
+from opslib.warm_ahead import FORK, MARK, PLAIN, ROOM
 
 AT_IMPORT = ("PYTHONPATH", "LANG", "LC_ALL", "SSL_CERT_FILE")
 """What libraries have read by the time of the fork: a kernel that is to have another value is started."""
@@ -70,6 +68,10 @@ class Zygote:
                 return None
             finally:
                 os.close(say)
+        return self._taken(told)
+
+    def _taken(self, told: int) -> Forked | None:
+        """Return the guardian that says its number on ``told``."""
         return Forked.of(told)
 
     def begin(self) -> None:

@@ -32,11 +32,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from opslib.headless import kernel_guardian
-
-FORK = b"fork"
-
-MARK, ROOM = "OPS_KERNEL", 512
-"""The variable by which a kernel's processes are found, and how many bytes a zygote is started with for it."""
+from opslib.warm_ahead import FORK, MARK, ROOM
 
 KERNEL = (
     "ipykernel.kernelapp",
@@ -103,7 +99,7 @@ def main() -> int:
             return 0
         if os.fork() == 0:
             runner.close()
-            _guard(added, *handles)
+            guard(added, *handles)
         for handle in handles:
             os.close(handle)
 
@@ -134,7 +130,7 @@ def prepare() -> None:
     from opslib import redaction_patterns
     from opslib.systems import object_client
 
-    redaction_patterns.find("what each text is looked through for is compiled at the first")
+    redaction_patterns.prepare()
     object_client.prepare()
 
 
@@ -146,7 +142,7 @@ def import_all(packages: Iterable[str]) -> None:
             importlib.import_module(module.name)
 
 
-def _guard(added: dict[str, str], leash: int, told: int, question: int, line: int | None = None) -> NoReturn:
+def guard(added: dict[str, str], leash: int, told: int, question: int, line: int | None = None) -> NoReturn:
     """Be the guardian of one kernel, in a session of its own as a started one is.
 
     ``added`` is what importing has put into the environment, as it would in the kernel.

@@ -8,15 +8,14 @@ lab, and diagnostics, whose work it is to look at an ailing target, go on with a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opslib.errors import Refused, Unreachable, UsageError
 from opslib.headless.notebooks import Notebook
-from opslib.probes.backups_manifest import MANIFEST
-from opslib.probes.questions import question
 from opslib.settings import Settings
-from opslib.systems.target import PlanTarget
+
+if TYPE_CHECKING:
+    from opslib.systems.target import PlanTarget
 
 LATEST = frozenset({"latest", "due", "previous"})
 """Words that stand for whatever is there when the step is planned."""
@@ -29,8 +28,11 @@ def check_live(
 ) -> None:
     """Raise UsageError for values that name nothing on the target; Refused where that cannot be known and counts."""
     asked = [p for p in notebook.parameters if p.rule.kind in _LOOKED_UP and values[p.name] not in LATEST]
-    target = PlanTarget(settings, "parameters")
-    faults = []
+    if not asked:
+        return
+    from opslib.systems.target import PlanTarget
+
+    target, faults = PlanTarget(settings, "parameters"), []
     try:
         for parameter in asked:
             if said := _LOOKED_UP[parameter.rule.kind](target, values[parameter.name]):
@@ -49,19 +51,21 @@ def check_live(
 
 
 def _backup(target: PlanTarget, value: str) -> str:
+    from opslib.probes.backups_manifest import MANIFEST
+
     prefix, store = target.settings.backup_prefix, target.backups
     if store.head(f"{prefix}{value}{MANIFEST}") or store.head(value):
         return ""
     keys = [item.key.removeprefix(prefix) for item in store.list(prefix)]
-    near = get_close_matches(value, [key.removesuffix(MANIFEST) for key in keys if key.endswith(MANIFEST)])
-    told = f" (did you mean {' or '.join(near)}?)" if near else ""
+    told = _near(value, [key.removesuffix(MANIFEST) for key in keys if key.endswith(MANIFEST)])
     return f"there is no backup of that name, and no object of that key, in s3://{store.bucket}{told}"
 
 
 def _table(target: PlanTarget, value: str) -> str:
+    from opslib.probes.questions import question
+
     names = [row["relation"] for row in target.database.ask(question("upkeep/table_names"))]
-    near = get_close_matches(value, names)
-    told = f" (did you mean {' or '.join(near)}?)" if near else ""
+    told = _near(value, names)
     return "" if value in names else f"there is no table of that name{told}"
 
 
@@ -73,10 +77,16 @@ def _deployment(target: PlanTarget, value: str) -> str:
     except Unreachable as error:
         if error.kind != "missing":
             raise
-        near = get_close_matches(value, [one.id for one in target.hosting.deployments()])
-        told = f" (did you mean {' or '.join(near)}?)" if near else ""
+        told = _near(value, [one.id for one in target.hosting.deployments()])
         return f"{target.hosting.hoster} has no deployment of that id for this project{told}"
     return ""
+
+
+def _near(value: str, names: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(value, names)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
 _LOOKED_UP: Mapping[str, Callable[[PlanTarget, str], str]] = {

@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from opslib.headless.notebooks_kinds import KINDS
@@ -218,6 +217,8 @@ def taken(parameters: Iterable[Parameter], values: Mapping[str, Any]) -> tuple[d
 
 def near(name: str, known: Iterable[str]) -> str:
     """Return a question after the parameter that was perhaps meant, or nothing."""
+    from difflib import get_close_matches
+
     close = get_close_matches(name.strip().lower()[:60], [one for one in known if one != ENVIRONMENT], n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from opslib import files
-from opslib.archive import anchor, report, review_document
 from opslib.archive.store import Archive
 from opslib.canonical import to_json
 from opslib.errors import ArchiveError, ExitCode, OpsError
@@ -145,6 +144,8 @@ class Session:
         if self.settings.anchor_bucket is None:
             return
         try:
+            from opslib.archive import anchor
+
             self._published = f"head {anchor.publish(self.archive.folder, self.settings).seq} published"
         except Exception as error:
             # Also no memory and no open file left: a run that is sealed comes to its stated end.
@@ -248,8 +249,7 @@ class Session:
 
     def _draw(self) -> None:
         try:
-            review_document.write(self.folder)
-            report.write(self.folder)
+            _write_pages(self.folder)
         except Exception as error:
             # The record counts more than its page: it is sealed all the same, and the page says what happened.
             said = self.redactor.text(f"{type(error).__name__}: {error}")
@@ -274,6 +274,12 @@ def keep_notebook(folder: Path) -> None:
 def recover(folder: Path) -> None:
     """Complete the folder of a run that was cut off, before it is sealed as interrupted."""
     keep_notebook(folder)
+    _write_pages(folder)
+
+
+def _write_pages(folder: Path) -> None:
+    from opslib.archive import report, review_document
+
     review_document.write(folder)
     report.write(folder)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from opslib import files
-from opslib.headless import injected, kernel_outputs, kernel_warm, shell_line, shell_outputs
+from opslib.headless import injected, kernel_outputs, kernel_warm, meanwhile, shell_line, shell_outputs
 from opslib.headless.kernel_leash import GRACE, GUARDIAN, MESSAGE, SILENT, Ended, Leash, Session, Watch, hide
 
 PROGRAM = "opslib.headless.shell_process"
@@ -70,7 +70,7 @@ def execute(
     """
     book = injected.prepared(Path(notebook), parameters)
     hide()
-    with ExitStack() as stack:
+    with meanwhile.preparing(), ExitStack() as stack:
         leash = Leash()
         stack.callback(leash.close, f"OPS_KERNEL={session.private}")
         watch = Watch(leash, seconds=seconds, grace=grace, silent=silent)

@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from opslib.archive import report
 from opslib.archive.store import Archive
 from opslib.errors import ExitCode, OpsError, UsageError
 from opslib.headless import archive_probes as archive_probes  # before any fork, for all of them
-from opslib.headless import kernel_warm, kernel_zygote, notebooks, origin, runner
+from opslib.headless import kernel_warm, kernel_zygote, meanwhile, notebooks, origin, runner
 from opslib.headless import shell_engine as shell_engine
 from opslib.headless.notebooks import Notebook
 
@@ -104,9 +103,9 @@ def prepare() -> None:
     for name in LATE:
         importlib.import_module(name)
     kernel_zygote.prepare()
+    meanwhile.prepare()
     origin.code_sha256()
     origin.versions()
-    report.prepare()
     # What is there by now is never looked through for garbage: that would copy all of it into each fork.
     gc.collect()
     gc.freeze()

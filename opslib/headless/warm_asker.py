@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from opslib.headless.kernel_zygote import MARK
+from opslib.warm_ahead import MARK
 
 ALIKE = (
     *("Uid", "Gid", "Groups", "NoNewPrivs", "Seccomp", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"),

@@ -18,8 +18,6 @@ from opslib.guide.promises import Service
 FILE = "drill.json"
 """The record's name in the folder of the drill's own run."""
 NAME = "disaster/recovery-drill"
-MODE = "drill"
-"""What run.json of such a run says for its mode."""
 
 
 class Part(BaseModel):

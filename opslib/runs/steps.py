@@ -16,6 +16,9 @@ from opslib.model import Outcome, Verdict
 
 Said = Mapping[str, Any]
 
+DRILL = "drill"
+"""What run.json of a drill's own run says for its mode."""
+
 _SUFFIX = re.compile(r"-(?:apply|(?:resume|undo|resolve)-([1-9][0-9]*))$", re.ASCII)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from opslib.errors import Refused, Unreachable
 from opslib.redaction import Secret
 from opslib.settings import ReadSettings
-from opslib.systems.object_wire import demand_whole_answers
 from opslib.systems.pending import given_up
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ def opened(
     Half an answer is a connection that broke (:mod:`opslib.systems.object_wire`).
     """
     from botocore.config import Config
+
+    from opslib.systems.object_wire import demand_whole_answers
 
     config = Config(
         connect_timeout=min(5, seconds),

@@ -11,7 +11,8 @@ from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.checks import backups as checks
 from opslib.model import Reading, Verdict
-from opslib.probes.backups_drill import FILE, MODE, Referred
+from opslib.probes.backups_drill import FILE, Referred
+from opslib.runs.steps import DRILL
 from tests.archive import build
 from tests.drills import NOW, drill, exercise
 
@@ -28,7 +29,7 @@ def kept(archive, number=2, environment="lab", record=FILE):
     sha256 = seal.sha256(archive.folder / "runs" / began / seal.MANIFEST)
     run = Referred(run=began, what="apply", state="finished", verdict="OK", seconds=1.0, sha256=sha256)
     made = drill(exercise("database", runs=(run,)), name=name, environment=environment)
-    asked = build.asked(number, notebook="disaster/recovery-drill", run=name, mode=MODE, environment=environment)
+    asked = build.asked(number, notebook="disaster/recovery-drill", run=name, mode=DRILL, environment=environment)
     build.opened_and_closed(archive, asked, lambda folder: (folder / record).write_text(made.model_dump_json()))
     return began, name
 
@@ -100,7 +101,7 @@ def test_a_run_that_is_whole_and_another_one_than_the_drill_began_is_told(archiv
     folder = archive.folder / "runs" / name
     record = json.loads((folder / FILE).read_text())
     record["exercises"][0]["runs"][0]["sha256"] = "0" * 64
-    other = build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=MODE)
+    other = build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=DRILL)
     record["drill"] = other["run"]
     build.opened_and_closed(archive, other, lambda place: (place / FILE).write_text(json.dumps(record)))
     assert read(archive)[0]["unsealed"] == [f"{began} is another run than the drill began"]
@@ -109,7 +110,7 @@ def test_a_run_that_is_whole_and_another_one_than_the_drill_began_is_told(archiv
 def test_a_record_under_another_drills_name_is_told(archive):
     _, name = kept(archive)
     text = (archive.folder / "runs" / name / FILE).read_text()
-    copied = build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=MODE)
+    copied = build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=DRILL)
     build.opened_and_closed(archive, copied, lambda folder: (folder / FILE).write_text(text))
     assert read(archive)[0]["damage"] == f"has the record of {name}"
 
@@ -128,13 +129,13 @@ def test_one_that_was_broken_off_has_no_record_and_one_of_later_times_cannot_be_
     damage = {row["drill"]: row["damage"] for row in read(archive)}
     assert damage[first].startswith("was broken off and has no record")
     assert damage[second] == ""
-    later = build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=MODE)
+    later = build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=DRILL)
     build.opened_and_closed(archive, later, lambda folder: (folder / FILE).write_text('{"version": 2}'))
     assert read(archive)[0]["damage"] == "has a record that this version cannot read"
 
 
 def test_a_drill_in_quarantine_is_told(archive):
-    asked = build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=MODE)
+    asked = build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=DRILL)
     with pytest.raises(Exception, match="was not sealed"):
         build.opened_and_closed(archive, asked, lambda folder: (folder / FILE).write_text(build.SECRET.reveal()))
     assert "quarantine" in read(archive)[0]["damage"]
@@ -142,7 +143,7 @@ def test_a_drill_in_quarantine_is_told(archive):
 
 def test_a_drill_under_way_is_none_yet(archive):
     kept(archive)
-    archive.open(build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=MODE))
+    archive.open(build.asked(5, run="20261105T110000Z-drill-a1b2c3", mode=DRILL))
     assert [row["drill"] for row in read(archive)] == ["20261102T110000Z-drill-a1b2c3"]
 
 

@@ -9,8 +9,9 @@ import pytest
 from opslib.archive import drills, game_days
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
-from opslib.probes.backups_drill import FILE, MODE
+from opslib.probes.backups_drill import FILE
 from opslib.runs import witness
+from opslib.runs.steps import DRILL
 from opslib.runs.words import Word
 from tests.archive import build
 from tests.drills import drill, exercise
@@ -37,7 +38,7 @@ def place(keys, tmp_path):
 def drilled(place, day=DAY):
     name = "20261101T000200Z-drill-a1b2c3"
     made = drill(exercise("cache", began_at=BEGAN, runs=()), name=name, day=day)
-    asked = build.asked(2, notebook="disaster/recovery-drill", run=name, mode=MODE)
+    asked = build.asked(2, notebook="disaster/recovery-drill", run=name, mode=DRILL)
     build.opened_and_closed(place.archive, asked, lambda folder: (folder / FILE).write_text(made.model_dump_json()))
     return name
 
@@ -124,7 +125,7 @@ def test_a_tool_that_drills_each_night_leaves_no_game_day_out(place):
     for number in range(10, 11 + drills.MOST):
         name = f"20261101T00{number}00Z-drill-a1b2c3"
         made = drill(exercise("cache", runs=()), name=name)
-        asked = build.asked(number, notebook="disaster/recovery-drill", run=name, mode=MODE)
+        asked = build.asked(number, notebook="disaster/recovery-drill", run=name, mode=DRILL)
         text = made.model_dump_json()
         build.opened_and_closed(place.archive, asked, lambda folder, text=text: (folder / FILE).write_text(text))
     assert kinds(read(place)) == [(DAY, "drill")]

@@ -1,0 +1,78 @@
+"""The process that ``ops`` has started for its run's notebook before it knew anything else, as the runner holds it.
+
+See :mod:`opslib.warm_ahead` for how it starts, and :mod:`opslib.headless.kernel_ahead_process` for what it is. It
+serves once: asked, it becomes the guardian of the notebook's process, which has the user, environment, leash and watch
+of one that is started.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from opslib import warm_ahead
+from opslib.headless.kernel_warm import START_SECONDS, Forked, Zygote, keep_warm
+
+
+class Ahead(Zygote):
+    """A zygote that has been started, is good for one process and is that process's guardian."""
+
+    def __init__(self, pid: int, line: socket.socket) -> None:
+        super().__init__()
+        self._pid, self._line = pid, line
+
+    def fork(
+        self, user: str, kernel: list[str] | None, env: Mapping[str, str], cwd: str, leash: int, *line: int
+    ) -> Forked | None:
+        """Return the guardian of a process that executes cells without a kernel; None where it must be started."""
+        return None if kernel is not None else super().fork(user, None, env, cwd, leash, *line)
+
+    def _taken(self, told: int) -> Forked | None:
+        # It may be importing still, or hang in it.
+        ends = select.poll()
+        ends.register(told, select.POLLIN | select.POLLHUP)
+        guardian = None
+        if ends.poll(START_SECONDS * 1000):
+            guardian = Forked.of(told)
+        else:
+            os.close(told)
+        if self._line:
+            self._line.close()
+            self._line = None
+        if guardian is None:
+            self._end()
+        return guardian
+
+    def _begin(self) -> None:
+        """It was started before, and serves once."""
+
+    def _end(self) -> None:
+        if self._line:
+            self._line.close()
+            self._line = None
+        if self._pid:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(self._pid, 0)
+            self._pid = 0
+
+
+@contextmanager
+def ahead() -> Iterator[None]:
+    """Have the notebook's process of the run inside come from the one that was started, where one was."""
+    if warm_ahead.begun is None:
+        yield
+        return
+    pid, line = warm_ahead.begun
+    warm_ahead.begun = None
+    zygote = Ahead(pid, socket.socket(fileno=line.detach()))
+    try:
+        with keep_warm(zygote):
+            yield
+    finally:
+        zygote.close()
