@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
@@ -55,12 +56,46 @@ def canonical(value: Any) -> bytes:
 
     Integers beyond 2**53 have no canonical JSON form and become strings first.
     """
-    return rfc8785.dumps(_safe_numbers(to_json(value)))
+    said = to_json(value)
+    try:
+        return _ENCODER.encode(_plain(said)).encode()
+    except (_NotPlain, UnicodeEncodeError):
+        return rfc8785.dumps(_safe_numbers(said))
 
 
 def digest(value: Any) -> str:
     """Return the SHA-256 (64 hex digits) of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+class _NotPlain(Exception):
+    """A value that Python's own encoder may write in another form than the canonical one."""
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
+"""Many times faster than what is written in Python; the same bytes for what :func:`_plain` lets through."""
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` with safe numbers; raises _NotPlain for numbers, names and kinds that need more care."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is dict:
+        # Other names are sorted by their UTF-16.
+        if not all(map(str.isascii, value)):
+            raise _NotPlain
+        return {key: _plain(item) for key, item in value.items()}
+    if kind is list:
+        return [_plain(item) for item in value]
+    if kind is int:
+        return value if -(2**53) < value < 2**53 else str(value)
+    if kind is float:
+        if value.is_integer() and -(2**53) < value < 2**53:
+            return int(value)
+        if 1e-4 <= abs(value) < 2**53:
+            return value
+    raise _NotPlain
 
 
 def _safe_numbers(value: Any) -> Any:

@@ -23,6 +23,9 @@ PART = 12
 BLOCK = 32
 """So many letters of Base64 in a row are looked into."""
 
+FEW = 64
+"""So many needles are looked for one by one: each takes a hundredth of a look at all of a text's words."""
+
 DISTINCT = 5
 """So many different characters a secret has at least."""
 
@@ -108,6 +111,8 @@ class _Needles:
 
     def standing(self, text: bytes) -> list[_Needle]:
         """Return those that stand in ``text``."""
+        if len(self._needles) <= FEW:
+            return [needle for needle in self._needles if needle.sought in text]
         words = self._words.intersection(self._cut(text))
         likely = sorted({number for word in words for number in self._by_word[word]})
         return [self._needles[number] for number in likely if self._needles[number].sought in text]
@@ -167,6 +172,8 @@ class Known:
         return [block for block, said in blocks.items() if anything and self._within([said])]
 
     def _within(self, blocks: Sequence[bytes]) -> set[str]:
+        if not blocks:
+            return set()
         # Letters before a block may have been joined to it, so each of four beginnings may be the right one.
         cut = (block[begin:] for block in blocks for begin in range(4))
         said = b"\x07\n".join(base64.b64decode(block[: len(block) // 4 * 4]) for block in cut)

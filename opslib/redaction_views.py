@@ -129,14 +129,21 @@ def levels(text: str) -> Iterator[Level]:
         level = Level(undone, (level, (_TOKEN, _meant)))
         yield level
     if "<" in level.text:
-        bare = _TAG.sub(_gap, level.text)
+        pieces = _TAG.split(level.text)
+        pieces[1::2] = map(_gap_of, pieces[1::2])
+        bare = "".join(pieces)
         if bare != level.text:
             yield Level(bare, (level, (_TAG, _gap)), bare=True)
 
 
 def _gap(tag: re.Match[str]) -> str:
+    return _gap_of(tag[1])
+
+
+@lru_cache(maxsize=256)
+def _gap_of(name: str | None) -> str:
     # Words in two cells of a table are two words; a coloured letter is part of its word.
-    return "" if _INLINE.fullmatch(tag[1] or "") else "\n"
+    return "" if _INLINE.fullmatch(name or "") else "\n"
 
 
 def _meant(token: re.Match[str]) -> str:

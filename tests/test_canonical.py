@@ -8,6 +8,9 @@ from decimal import Decimal
 from types import MappingProxyType
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opslib.canonical import canonical, digest, to_json
 from opslib.model import Verdict
@@ -84,3 +87,39 @@ def test_a_mapping_of_any_kind_has_the_digest_of_its_content():
             return 1
 
     assert digest(Own()) == digest({"a": 1})
+
+
+NUMBERS = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.floats(1e-7, 1e-3),
+    st.integers(0, 2**54).map(float),
+    st.integers(-(10**21), 10**21).map(float),
+)
+TEXTS = st.one_of(st.text(), st.text(st.characters(codec=None)))
+TREES = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(TEXTS, inner)),
+    max_leaves=12,
+)
+
+
+def without_digits(value):
+    """The value with the numbers that JSON cannot say as texts, as the canonical form has them."""
+    if isinstance(value, dict):
+        return {name: without_digits(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_digits(item) for item in value]
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53
+    return str(value) if whole or (isinstance(value, float) and value - value != 0) else value
+
+
+@given(TREES)
+def test_every_tree_has_the_bytes_of_the_standards_own_encoder(tree):
+    try:
+        said = rfc8785.dumps(without_digits(tree))
+    except rfc8785.CanonicalizationError as error:
+        with pytest.raises(type(error)):
+            canonical(tree)
+    else:
+        assert canonical(tree) == said

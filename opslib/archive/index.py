@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from opslib import files
 from opslib.archive import summary
+from opslib.archive.index_rows import WORDS, Row, made, rows
 from opslib.archive.summary import Summary
-from opslib.runs.cards import badge
 from opslib.runs.markup import esc
 
 PER_PAGE = 200
@@ -60,17 +59,12 @@ class Filter:
             for n in range(len(self.words))
         )
 
-    def of(self, run: Summary) -> str:
+    def of(self, run: Row) -> str:
         """Return the class of a run's row."""
-        return f"{self.name.lower()}-{self.words.index(_WORDS[self.name](run))}"
+        return f"{self.name.lower()}-{self.words.index(run.words[_PLACES[self.name]])}"
 
 
-_WORDS: dict[str, Callable[[Summary], str]] = {
-    "Notebook": lambda run: run.notebook or "unknown",
-    "Environment": lambda run: run.environment or "unknown",
-    "Verdict": lambda run: str(run.verdict or "no verdict"),
-    "Seal": lambda run: run.sealed,
-}
+_PLACES = {name: number for number, name in enumerate(WORDS)}
 
 
 def name_of(page: int) -> str:
@@ -95,7 +89,7 @@ def write(archive: Path, ids: Sequence[str], changed: str | None, count: int | N
         held = ids[(page - 1) * PER_PAGE - before : page * PER_PAGE - before]
         if changed is None or changed in held or _mark(held, page < older) not in _start(archive / name_of(page)):
             _write(archive, held, page, older)
-    _write(archive, ids[-PER_PAGE:], 0, older)
+    _put(archive, rows(archive, ids[-PER_PAGE:][::-1], changed), 0, older)
     if count is None:
         for left in archive.glob("index-[0-9][0-9][0-9][0-9].html"):
             if int(left.name[6:10]) > older:
@@ -104,7 +98,11 @@ def write(archive: Path, ids: Sequence[str], changed: str | None, count: int | N
 
 def render(runs: Sequence[Summary], page: int, older: int) -> str:
     """Return one page of ``runs`` (newest first); ``older`` is the number of pages besides index.html."""
-    filters = (Filter(name, tuple(sorted({word(run) for run in runs}))) for name, word in _WORDS.items())
+    return _page([*map(made, runs)], page, older)
+
+
+def _page(runs: Sequence[Row], page: int, older: int) -> str:
+    filters = (Filter(name, tuple(sorted({run.words[place] for run in runs}))) for name, place in _PLACES.items())
     # Where all are alike there is nothing to choose.
     chosen = [one for one in filters if len(one.words) > 1]
     style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8") + "".join(one.style() for one in chosen)
@@ -128,7 +126,7 @@ def render(runs: Sequence[Summary], page: int, older: int) -> str:
     )
 
 
-def _about(runs: Sequence[Summary], page: int) -> str:
+def _about(runs: Sequence[Row], page: int) -> str:
     if not runs:
         return "No runs yet."
     words = ["CRITICAL", "UNKNOWN", "WARNING", "OK"]
@@ -139,25 +137,8 @@ def _about(runs: Sequence[Summary], page: int) -> str:
     return f"{len(runs)} {which if len(runs) > 1 else 'run'}: {', '.join(counts)}."
 
 
-def _row(run: Summary, names: str) -> str:
-    name = esc(run.notebook or run.run)
-    link = f'<a href="{esc(run.report)}">{name}</a>' if run.report else name
-    notes = [note for note in (run.reason, run.damage) if note]
-    notes += ["Planned only, nothing was changed."] if run.mode == "plan" else []
-    small = "".join(f"<small>{esc(note)}</small>" for note in notes)
-    alarm = f'<strong class="alarm">{esc(summary.BREAK_GLASS)}</strong>' if run.break_glass else ""
-    when = esc(run.started_at[:19].replace("T", " "))
-    state = f" <small>{esc(run.state)}</small>" if run.state not in ("", "finished", "open") else ""
-    cells = (
-        f'<td class="one" title="{esc(run.run)}"><time datetime="{esc(run.started_at)}">{when}</time></td>',
-        f"<td>{link}{alarm}{small}</td>",
-        f"<td>{esc(run.environment)}</td>",
-        f"<td>{_badge(run.verdict or 'no verdict')}{state}</td>",
-        f'<td class="one number">{duration(run.seconds)}</td>',
-        f"<td>{esc(run.who)}</td>",
-        f"<td>{esc(run.sealed) if run.sealed == 'sealed' else _badge(run.sealed)}</td>",
-    )
-    return f'<tr class="{names}">{"".join(cells)}</tr>\n' if names else f"<tr>{''.join(cells)}</tr>\n"
+def _row(run: Row, names: str) -> str:
+    return f'<tr class="{names}">{run.cells}</tr>\n' if names else f"<tr>{run.cells}</tr>\n"
 
 
 def _choices(filters: Sequence[Filter]) -> str:
@@ -166,21 +147,6 @@ def _choices(filters: Sequence[Filter]) -> str:
     return (
         f'<div class="filters" role="group" aria-label="Show only">{"".join(one.choice() for one in filters)}</div>\n'
     )
-
-
-@cache
-def _badge(word: str) -> str:
-    return str(badge(word))
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds as a person says them; nothing when there are none."""
-    if seconds is None:
-        return ""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _pages(page: int, older: int) -> str:
@@ -217,8 +183,11 @@ def _start(path: Path) -> str:
 
 
 def _write(archive: Path, ids: Sequence[str], page: int, older: int) -> None:
-    runs = [summary.read(archive, run) for run in reversed(ids)]
-    data = render(runs, page, older).encode("utf-8", "replace")
+    _put(archive, [made(summary.read(archive, run)) for run in reversed(ids)], page, older)
+
+
+def _put(archive: Path, runs: Sequence[Row], page: int, older: int) -> None:
+    data = _page(runs, page, older).encode("utf-8", "replace")
     path = archive / name_of(page)
     if not path.is_file() or path.read_bytes() != data:
         # Made anew from the runs at any time: whether the older or the newer one is there after a crash is the same.

@@ -52,6 +52,7 @@ def main(notebook: str = "") -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for name in FIRST:
         importlib.import_module(name)
+    importlib.import_module(FIRST[0]).prepare()
     for name in named(notebook):
         if select.select([runner], [], [], 0)[0]:
             break

@@ -78,7 +78,10 @@ def execute(
         line = Line(start(session, leash), leash, watch)
         stack.callback(line.close)
         Cells(book, session, line, watch).execute(parameters)
-    files.write(Path(output), injected.written(book), Path(f"{output}.part"), named=False)
+        # While its tree ends there is something to do; it is written once that has ended.
+        leash.let_go()
+        data = injected.written(book)
+    files.write(Path(output), data, Path(f"{output}.part"), named=False)
     if failed := shell_outputs.error_of(book["cells"]):
         raise CellFailed(*failed)
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from opslib.archive import index
+from opslib.archive import index, index_rows
+from opslib.archive import summary as summaries
 from opslib.archive.store import Archive
 from opslib.archive.summary import Summary
 from opslib.model import Verdict
@@ -138,7 +141,7 @@ def test_in_a_browser_the_choices_hide_the_others_together_and_without_a_script(
     ],
 )
 def test_a_duration_is_said_as_a_person_says_it(seconds: float | None, said: str) -> None:
-    assert index.duration(seconds) == said
+    assert index_rows.duration(seconds) == said
 
 
 @pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 400, 401, 600, 601])
@@ -210,3 +213,64 @@ def test_the_index_can_be_written_anew(sample: Sample) -> None:
     (sample.folder / "index-0007.html").write_text("left over")
     assert Archive(sample.folder).index().read_bytes() == before
     assert not (sample.folder / "index-0007.html").exists()
+
+
+@pytest.fixture
+def settled(tmp_path: Path) -> tuple[Path, list[str]]:
+    """An archive of three sealed runs that nobody has touched for a moment, with its page, and their ids."""
+    ids = folders(tmp_path, 1, 3)
+    for number, run in enumerate(ids):
+        (tmp_path / "runs" / run / "run.json").write_text(json.dumps(build.asked(number + 1)))
+        build.fill_result(tmp_path / "runs" / run, ("OK", "CRITICAL", "WARNING")[number])
+        (tmp_path / "runs" / run / "MANIFEST.sha256").touch()
+    time.sleep(2 * index_rows.SETTLED / 1e9)
+    index.write(tmp_path, ids, ids[-1])
+    return tmp_path, ids
+
+
+def made_from_the_runs(archive: Path, ids: list[str]) -> str:
+    return index.render([summaries.read(archive, run) for run in reversed(ids)], 0, 0)
+
+
+def kept(archive: Path) -> int:
+    return len((archive / index_rows.KEPT).read_text().split("\n")[1:])
+
+
+def test_the_page_of_kept_rows_is_the_page_of_the_runs(settled: tuple[Path, list[str]]) -> None:
+    archive, ids = settled
+    assert kept(archive) == 3
+    ids = folders(archive, 4, 4)
+    index.write(archive, ids, ids[-1])
+    assert kept(archive) == 3
+    assert (archive / "index.html").read_text() == made_from_the_runs(archive, ids)
+    index.write(archive, ids, ids[-1])
+    assert kept(archive) == 3
+
+
+def test_a_row_is_made_anew_once_its_run_has_changed(settled: tuple[Path, list[str]]) -> None:
+    archive, ids = settled
+    build.fill_result(archive / "runs" / ids[0], "CRITICAL")
+    (archive / "quarantine").mkdir()
+    (archive / "runs" / ids[1]).rename(archive / "quarantine" / ids[1])
+    index.write(archive, ids, ids[-1])
+    page = (archive / "index.html").read_text()
+    assert page == made_from_the_runs(archive, ids)
+    assert "QUARANTINED" in Tags(page).text
+    assert "2 CRITICAL" not in page
+    assert "1 CRITICAL, 1 WARNING" in page
+    (archive / "runs" / ids[0] / "MANIFEST.sha256").unlink()
+    index.write(archive, ids, ids[-1])
+    assert (archive / "index.html").read_text() == made_from_the_runs(archive, ids) != page
+
+
+def test_rows_that_are_torn_or_of_other_code_are_not_used(settled: tuple[Path, list[str]]) -> None:
+    archive, ids = settled
+    path = archive / index_rows.KEPT
+    whole = path.read_text()
+    others = whole.replace('["', '["0').replace("<td>", "<td>forged ")
+    path.write_text(whole[:-40] + others + "\n[]\n{}\nno JSON\n" + others[:50])
+    index.write(archive, ids, ids[-1])
+    page = (archive / "index.html").read_text()
+    assert page == made_from_the_runs(archive, ids)
+    index.write(archive, ids, None)
+    assert (archive / "index.html").read_text() == page

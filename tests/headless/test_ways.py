@@ -24,7 +24,7 @@ from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
-OWN = r"ipykernel/kernelbase\.py|headless/shell_process\.py"
+OWN = r"ipykernel/kernelbase\.py|headless/shell_(?:process|interactive)\.py"
 ENDS = {
     "killed": ["print('so far')", "import os\nprint('last', flush=True)\nos.kill(os.getpid(), 9)"],
     "left": ["import os\nos._exit(7)"],
