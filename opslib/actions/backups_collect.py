@@ -20,8 +20,9 @@ from opslib.probes.backups_manifest import (
 )
 from opslib.probes.questions import question
 from opslib.redaction import DatabaseUrl
-from opslib.systems.postgres_admin import AdminDatabase, digest_rows
+from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.postgres_databases import Locale
+from opslib.systems.postgres_digests import NEWEST, Form, digest_rows
 
 KINDS = (
     "relations",
@@ -49,7 +50,9 @@ def origin(session: AdminDatabase, url: DatabaseUrl) -> Origin:
     return Origin(**row, server=url.public, schema_version=None if version is None else str(version))
 
 
-def collect(session: AdminDatabase, progress: Progress, known: Mapping[str, Table] | None = None) -> Contents:
+def collect(
+    session: AdminDatabase, progress: Progress, known: Mapping[str, Table] | None = None, digests: Form = NEWEST
+) -> Contents:
     """Return the contents of the session's database; call it inside :func:`~..postgres_admin.snapshot`.
 
     Reads every row once, those of the ``known`` tables not again. Raises StepFailed where the role may not read a
@@ -61,12 +64,13 @@ def collect(session: AdminDatabase, progress: Progress, known: Mapping[str, Tabl
         properties=Properties(**properties),
         settings=tuple(Setting(**row).masked() for row in session.ask(question("backups/settings"))),
         privileges=tuple(Privilege(**row) for row in session.ask(question("backups/privileges"))),
-        tables=_tables(session, progress, known or {}),
+        tables=_tables(session, progress, known or {}, digests),
         sequences={_name(row): Sequence(**row) for row in session.ask(question("backups/sequences"))},
         extensions={row["name"]: row["version"] for row in session.ask(question("backups/extensions"))},
         roles=tuple(row["name"] for row in session.ask(question("backups/roles"))),
         objects={kind: _objects(session, kind) for kind in KINDS},
         large_objects=_large_objects(session),
+        digests=digests,
     )
 
 
@@ -76,7 +80,7 @@ def locale(contents: Contents) -> Locale:
     return Locale(said.encoding, said.provider, said.collate, said.ctype, said.locale, said.rules)
 
 
-def _tables(session: AdminDatabase, progress: Progress, known: Mapping[str, Table]) -> dict[str, Table]:
+def _tables(session: AdminDatabase, progress: Progress, known: Mapping[str, Table], digests: Form) -> dict[str, Table]:
     rows = session.ask(question("backups/tables"))
     tables = {}
     for number, row in enumerate(rows):
@@ -84,7 +88,7 @@ def _tables(session: AdminDatabase, progress: Progress, known: Mapping[str, Tabl
             tables[_name(row)] = known[_name(row)]
             continue
         progress(f"Reading {_name(row)}", number, len(rows))
-        own = digest_rows(session, row["schema"], row["name"]) if row["kind"] in ("table", "unlogged") else {}
+        own = digest_rows(session, row["schema"], row["name"], digests) if row["kind"] in ("table", "unlogged") else {}
         tables[_name(row)] = Table(kind=row["kind"], populated=row["populated"], **own)
     return tables
 

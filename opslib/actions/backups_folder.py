@@ -30,6 +30,8 @@ from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL
 from opslib.probes.backups_manifest import Manifest, Piece
 from opslib.systems import programs
+from opslib.systems.postgres_copy import Source, begins
+from opslib.systems.postgres_digests import NEWEST, Form
 from opslib.systems.program_pipes import through
 from opslib.systems.zstd import unpacked
 
@@ -72,6 +74,11 @@ class Staged(BaseModel):
     def rows(self) -> int:
         """Rows of all tables together."""
         return sum(self.tables.values())
+
+    @property
+    def digests(self) -> Form:
+        """The form of digests that what was restored is compared by."""
+        return self.manifest.contents.digests if self.manifest else NEWEST
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -147,7 +154,7 @@ def piece_file(run: str, number: int) -> Path:
 
 
 def piece(path: Path, table: str) -> Iterator[bytes]:
-    """Yield what ``pg_restore`` reads of a piece; raises StepFailed where the file is cut off or damaged."""
+    """Yield what a piece unpacks to; raises StepFailed where the file is cut off or damaged."""
     with path.open("rb") as file:
         yield from unpacked(iter(lambda: file.read(CHUNK), b""), f"The piece of {table}")
 
@@ -195,8 +202,16 @@ def inspect(path: Path, form: str, server_version: str) -> dumps.Inspection:
         return dumps.inspect(bounded(chunks, max(free_bytes(), SPARE_BYTES)))
 
 
+def look_at_piece(path: Path, source: Source) -> None:
+    """Raise Refused unless a piece of rows alone is the table's: only the server reads what else is in it."""
+    try:
+        begins(source, piece(path, source.full))
+    except StepFailed as error:
+        raise damaged(error.message) from error
+
+
 def inspect_piece(path: Path, table: str, server_version: str) -> dumps.Inspection:
-    """Read a piece to its end and return what it holds; raises Refused when it cannot be read."""
+    """Read a piece that is a dump to its end and return what it holds; raises Refused when it cannot be read."""
     try:
         with through(
             "pg_restore", ["--file=-"], piece(path, table), server_version=server_version, seconds=READ_SECONDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,12 @@ from opslib.actions.backups_rebuild import contents_of
 from opslib.actions.base import Progress
 from opslib.errors import Refused
 from opslib.model import Row, Rows
-from opslib.probes.backups_manifest import Contents, Privilege, Properties, Setting, compare
+from opslib.probes.backups_compare import compare
+from opslib.probes.backups_manifest import Contents, Privilege, Properties, Setting
 from opslib.probes.questions import question
 from opslib.systems.postgres_admin import AdminDatabase
 from opslib.systems.postgres_databases import Locale
+from opslib.systems.postgres_digests import NEWEST, Form
 from opslib.systems.postgres_exchange import limit_waiting
 from opslib.systems.target import ReadTarget, VerifyTarget, WriteTarget
 
@@ -123,9 +125,16 @@ def maintenance(target: WriteTarget) -> Iterator[AdminDatabase]:
         yield session
 
 
-def contents(target: VerifyTarget, database: str, progress: Progress) -> Contents:
-    """Return counts and digests of everything in ``database``, read in one snapshot."""
-    return contents_of(target.database_url.with_path(database), f"opslib:{target.run}", progress)[0]
+def contents(
+    target: VerifyTarget,
+    database: str,
+    progress: Progress,
+    digests: Form = NEWEST,
+    beside: Sequence[Callable[[], None]] = (),
+) -> Contents:
+    """Return counts and digests of everything in ``database``, read in one snapshot, beside other work."""
+    url = target.database_url.with_path(database)
+    return contents_of(url, f"opslib:{target.run}", progress, digests, beside)[0]
 
 
 def differences(staged: Staged, found: Contents, live: Live) -> Rows:

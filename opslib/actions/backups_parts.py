@@ -13,7 +13,7 @@ from opslib.actions.backups_together import Going, Together, quiet
 from opslib.actions.base import Progress
 from opslib.errors import StepFailed
 from opslib.model import now
-from opslib.probes.backups_manifest import DUMP, PIECE, Contents, Dump, Piece, Table
+from opslib.probes.backups_manifest import DUMP, PIECE, ROWS, Contents, Dump, Piece, Table
 from opslib.systems import programs
 from opslib.systems.object_store import Bucket, Stored
 from opslib.systems.postgres_admin import AdminDatabase
@@ -52,7 +52,7 @@ def saved(
 
 def own_dumps(store: Bucket, base: str) -> list[Stored]:
     """Return the objects of the backup ``base`` that hold data, whole ones only."""
-    return [item for item in store.list(base + ".") if item.key.endswith((DUMP, PIECE))]
+    return [item for item in store.list(base + ".") if item.key.endswith((DUMP, PIECE, ROWS))]
 
 
 def told_of(target: WriteTarget) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""Large tables as pieces of a backup: each a dump of its own, under the snapshot that all of it shares.
+"""Large tables as pieces of a backup: the rows of one each, under the snapshot that all of it shares.
 
-A piece is ``pg_dump``'s archive of one table's rows in custom format, packed with zstd and hashed on the way to the
-bucket; ``zstd -d | pg_restore`` reads it without us. Order, rights, indexes and all else stay in the one dump, which is
-``pg_dump``'s as well: nothing of that is made here.
+A piece is a script of one COPY (:mod:`opslib.systems.postgres_copy`), packed with zstd and hashed on the way to the
+bucket; ``zstd -d | psql`` carries it out without us. Order, rights, indexes and all else stay in the one dump, which is
+``pg_dump``'s: nothing of that is made here.
 
 What an attempt that broke off has sent stays: a piece on which stands that it holds the very rows and columns that
 its table has in the new snapshot is read back and hashed, not dumped and sent again.
@@ -13,25 +13,26 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from opslib.actions.backups_together import Going
 from opslib.errors import Refused, StepFailed
-from opslib.probes.backups_manifest import PIECE, Piece, Table
+from opslib.probes.backups_manifest import PIECE, ROWS, Piece, Table
 from opslib.probes.questions import question
-from opslib.systems import programs
 from opslib.systems.object_store import Bucket, Head, Stored
-from opslib.systems.postgres_admin import AdminDatabase, digest_rows, snapshot
+from opslib.systems.postgres_admin import AdminDatabase, snapshot
+from opslib.systems.postgres_copy import Source, written
+from opslib.systems.postgres_digests import digest_rows
 from opslib.systems.target import ReadTarget, WriteTarget
-from opslib.systems.zstd import packed
+from opslib.systems.zstd import packed, unpacked
 
 SECONDS = 6 * 3600.0
 """Longest a whole backup may take; a snapshot held open longer hurts the server (vacuum, bloat)."""
 
 LARGE = 32 * 1024 * 1024
-"""Bytes from which a table is a piece: below, starting another ``pg_dump`` costs more than it saves."""
+"""Bytes from which a table is a piece: below, starting another program costs more than it saves."""
 
 MOST = 60
 """Pieces of one backup, those of the largest tables."""
@@ -39,16 +40,22 @@ MOST = 60
 
 @dataclass(frozen=True)
 class Large:
-    """One large table of plain names; ``columns`` is what its rows mean, in order."""
+    """One large table of plain names; ``columns`` is what its rows mean, in order, ``given`` what a COPY takes."""
 
     schema: str
     name: str
     columns: str
+    given: Sequence[str]
 
     @property
     def full(self) -> str:
         """Its name as contents have it."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def source(self) -> Source:
+        """What a COPY takes of it."""
+        return Source(self.schema, self.name, tuple(self.given))
 
     @property
     def pattern(self) -> str:
@@ -72,8 +79,27 @@ def planned(target: ReadTarget, least: int) -> int:
 
 
 def own(store: Bucket, base: str) -> list[Stored]:
-    """Return the pieces of the backup ``base`` that are whole."""
-    return [item for item in store.list(base + ".") if item.key.endswith(PIECE)]
+    """Return the pieces of the backup ``base`` that are whole, also those that an older program sent."""
+    return [item for item in store.list(base + ".") if item.key.endswith((PIECE, ROWS))]
+
+
+def source_of(piece: Piece) -> Source:
+    """Return what the piece holds of which table; only what has plain names became a piece."""
+    schema, _, name = piece.table.partition(".")
+    return Source(schema, name, piece.columns)
+
+
+class Measured:
+    """Counts the bytes that go by."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self.bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.bytes += len(chunk)
+            yield chunk
 
 
 @dataclass(frozen=True)
@@ -99,15 +125,19 @@ class Pieces:
         self._naming = threading.Lock()
 
     def save(self, table: Large, going: Going) -> tuple[Table, Piece]:
-        """Count and hash the table's rows, then save them, unless an earlier attempt has saved just these."""
+        """Count and hash the table's rows, then save them, unless an earlier attempt has saved just these.
+
+        What has read it keeps it until it is saved: nobody exchanges or rewrites the table in between.
+        """
         url, application = self._target.database_url, f"opslib:{self._target.run}"
         with snapshot(url, application, statement_seconds=SECONDS, of=self._shared.id) as (session, _):
             rows = digest_rows(session, table.schema, table.name)
-        going.check()
-        marks = {"table": table.full, "columns": hashlib.sha256(table.columns.encode()).hexdigest()[:16]}
-        marks |= {name: str(value) for name, value in rows.items()}
-        found = next((head for head in self._earlier if marks.items() <= head.metadata.items()), None)
-        piece = self._again(found, table, going) if found else self._dump(table, marks, going)
+            going.check()
+            marks = {"table": table.full, "columns": hashlib.sha256(table.columns.encode()).hexdigest()[:16]}
+            marks |= {name: str(value) for name, value in rows.items()}
+            usable = (one for one in self._earlier if one.key.endswith(ROWS))
+            found = next((one for one in usable if marks.items() <= one.metadata.items()), None)
+            piece = self._again(found, table, going) if found else self._copy(table, marks, going)
         if self._until:
             self._store.ensure_locked(piece.key, piece.version, self._until)
         return Table(kind="table", **rows), piece
@@ -121,43 +151,53 @@ class Pieces:
 
     def _again(self, head: Head, table: Large, going: Going) -> Piece:
         started = time.monotonic()
-        sha256, size = hashlib.sha256(), 0
-        for data in going.counted(self._store.stream(head.key, head.version)):
-            sha256.update(data)
-            size += len(data)
+        sha256, packed_bytes = hashlib.sha256(), Measured(going.counted(self._store.stream(head.key, head.version)))
+
+        def hashed() -> Iterator[bytes]:
+            for data in packed_bytes:
+                sha256.update(data)
+                yield data
+
+        size = sum(map(len, unpacked(hashed(), head.key)))
         seconds = round(time.monotonic() - started, 3)
         return Piece(
             key=head.key,
             version=head.version,
-            size=size,
+            size=packed_bytes.bytes,
             sha256=sha256.hexdigest(),
             seconds=seconds,
             table=table.full,
+            columns=tuple(table.given),
+            unpacked=size,
         )
 
-    def _dump(self, table: Large, marks: Mapping[str, str], going: Going) -> Piece:
+    def _copy(self, table: Large, marks: Mapping[str, str], going: Going) -> Piece:
         started = time.monotonic()
-        arguments = [
-            *("--format=custom", "--compress=none", "--data-only", "--strict-names", f"--table={table.pattern}"),
-            *(f"--snapshot={self._shared.id}", f"--lock-wait-timeout={self._shared.lock_seconds}s"),
-        ]
-        key, url, server = self._key(), self._target.database_url, self._shared.server_version
+        key, shared = self._key(), self._shared
+        url, source, locks = self._target.database_url, table.source, shared.lock_seconds
         with (
-            programs.stream("pg_dump", url, arguments, server_version=server, seconds=SECONDS) as data,
+            written(url, source, shared.id, locks, server_version=shared.server_version, seconds=SECONDS) as script,
             self._store.upload(key, {**self._told, **marks}, locked_until=self._until) as upload,
         ):
-            for part in packed(going.counted(data)):
+            measured = Measured(going.counted(script))
+            for part in packed(measured):
                 upload.write(part)
             version = upload.complete()
-        seconds = round(time.monotonic() - started, 3)
         return Piece(
-            key=key, version=version, size=upload.size, sha256=upload.sha256, seconds=seconds, table=table.full
+            key=key,
+            version=version,
+            size=upload.size,
+            sha256=upload.sha256,
+            seconds=round(time.monotonic() - started, 3),
+            table=table.full,
+            columns=tuple(table.given),
+            unpacked=measured.bytes,
         )
 
     def _key(self) -> str:
         with self._naming:
             for number in range(1, 1000):
-                key = f"{self._base}.{number}{PIECE}"
+                key = f"{self._base}.{number}{ROWS}"
                 if key not in self._keys:
                     self._keys.add(key)
                     return key

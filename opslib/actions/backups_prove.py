@@ -16,7 +16,8 @@ from opslib.actions.backups_remove import remove
 from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification, now
-from opslib.probes.backups_manifest import MANIFEST, PROOF, Manifest, Origin, Proof, compare
+from opslib.probes.backups_compare import compare
+from opslib.probes.backups_manifest import MANIFEST, PROOF, Manifest, Origin, Proof
 from opslib.probes.backups_standing import Backup, standing
 from opslib.systems.object_store import Store
 from opslib.systems.postgres_admin import AdminDatabase
@@ -29,8 +30,8 @@ class ProveBackup(Action):
     """Restores a backup into a database of its own and compares that with the manifest, row by row.
 
     The dump is read from the bucket, nothing is kept on a local disk: it is hashed, read to its end by
-    ``pg_restore``, then restored into a fresh database made from template0 on the server of
-    ``OPS_SCRATCH_DATABASE_URL``. Roles that this server lacks are made without log-in for the time of
+    ``pg_restore`` (pieces of rows alone are hashed), then restored into a fresh database made from template0
+    on the server of ``OPS_SCRATCH_DATABASE_URL``. Roles that this server lacks are made without log-in for the time of
     the proof. Database and roles are taken away again, whatever happens; those of a proof that was killed
     go with the next one, which waits while another is under way on the same server. Times are measured: they are
     the recovery time to expect.
@@ -167,7 +168,7 @@ def _prove(
             restored = restore(session, store, manifest, scratch, progress)
             times.append(time.monotonic())
             progress("Comparing every row with the manifest", 2, 3)
-            contents, after = contents_of(restored, application, progress)
+            contents, after = contents_of(restored, application, progress, manifest.contents.digests)
             _refuse_differences(backup, compare(manifest.contents, contents))
             times.append(time.monotonic())
     read, _, restoring, comparing = (round(later - earlier, 3) for earlier, later in pairwise(times))

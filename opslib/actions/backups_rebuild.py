@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from opslib.actions.backups_collect import collect, locale, origin
-from opslib.actions.backups_fill import Archive, Limits, fill
-from opslib.actions.backups_together import Going, Together
+from opslib.actions.backups_fill import Archive, Limits, Unpacked, fill
+from opslib.actions.backups_pieces import LARGE, Large, large
+from opslib.actions.backups_together import Going, Together, quiet
 from opslib.actions.base import Progress
 from opslib.errors import OpsError, Refused, StepFailed
-from opslib.probes.backups_manifest import Contents, Dump, Manifest, Origin, Piece
+from opslib.probes.backups_manifest import Contents, Dump, Manifest, Origin, Piece, Table
+from opslib.probes.questions import question
 from opslib.redaction import DatabaseUrl
 from opslib.systems import programs
 from opslib.systems.object_store import Store
 from opslib.systems.postgres_admin import AdminDatabase, snapshot
 from opslib.systems.postgres_databases import create_database, database_exists, drop_database
+from opslib.systems.postgres_digests import NEWEST, Form, digest_rows
 from opslib.systems.postgres_properties import (
     create_role,
     database_mark,
@@ -32,6 +36,9 @@ from opslib.systems.zstd import unpacked
 
 SECONDS = 6 * 3600.0
 """Longest that one part (read, restore, compare) may take."""
+
+SESSIONS = 10
+"""A database that lets in fewer at once is read in one session."""
 
 
 def server_of(url: DatabaseUrl, application: str) -> Origin:
@@ -56,12 +63,12 @@ def hashed(store: Store, part: Dump) -> Iterator[bytes]:
 
 
 def archive(store: Store, part: Dump) -> Iterator[bytes]:
-    """Yield what ``pg_restore`` reads of a dump or piece; errors as :func:`hashed`."""
+    """Yield a dump, or what a piece unpacks to; errors as :func:`hashed`."""
     return unpacked(hashed(store, part), part.key) if isinstance(part, Piece) else hashed(store, part)
 
 
 def read_whole(store: Store, manifest: Manifest, progress: Progress) -> None:
-    """Hash dump and pieces while ``pg_restore`` reads them to nowhere; raises StepFailed where one is damaged."""
+    """Hash dump and pieces, and have ``pg_restore`` read its archives to nowhere; StepFailed where one is damaged."""
     together: Together[None] = Together(progress, "Reading all of it")
 
     def reading(part: Dump) -> Callable[[], None]:
@@ -71,6 +78,10 @@ def read_whole(store: Store, manifest: Manifest, progress: Progress) -> None:
 
 
 def _read_part(store: Store, part: Dump, server_version: str, going: Going) -> None:
+    if isinstance(part, Piece) and part.columns:
+        for _ in going.counted(hashed(store, part)):
+            pass
+        return
     source = going.counted(archive(store, part))
     try:
         programs.feed("pg_restore", None, ["--file=/dev/null"], source, server_version=server_version, seconds=SECONDS)
@@ -91,8 +102,8 @@ def restore(session: AdminDatabase, store: Store, manifest: Manifest, database: 
     fill(
         url,
         lambda: Archive((), hashed(store, manifest.dump)),
-        [partial(archive, store, piece) for piece in manifest.pieces],
-        Limits(manifest.origin.server_version, SECONDS),
+        [Unpacked(piece, partial(archive, store, piece)) for piece in manifest.pieces],
+        Limits(manifest.origin.server_version, SECONDS, session.application),
         progress,
     )
     contents = manifest.contents
@@ -108,10 +119,41 @@ def restore(session: AdminDatabase, store: Store, manifest: Manifest, database: 
     return url
 
 
-def contents_of(url: DatabaseUrl, application: str, progress: Progress) -> tuple[Contents, Origin]:
-    """Return the contents of the database at ``url`` in one snapshot, and where and when that was."""
-    with snapshot(url, application, statement_seconds=SECONDS) as (session, _):
-        return collect(session, progress), origin(session, url)
+def contents_of(
+    url: DatabaseUrl,
+    application: str,
+    progress: Progress,
+    digests: Form = NEWEST,
+    beside: Sequence[Callable[[], None]] = (),
+    least: int = LARGE,
+) -> tuple[Contents, Origin]:
+    """Return the contents of the database at ``url`` in one snapshot, and where and when that was.
+
+    Tables of ``least`` bytes are read side by side with all the rest, and with the work of ``beside``. Errors as
+    :func:`~opslib.actions.backups_collect.collect`, and what that work raises.
+    """
+    with snapshot(url, application, statement_seconds=SECONDS) as (session, shared):
+        (said,) = session.ask(question("backups/properties"))
+        apart = large(session, least) if not 0 <= said["connection_limit"] < SESSIONS else []
+        known = {table.full: Table(kind="table") for table in apart}
+        if not apart and not beside:
+            return collect(session, progress, digests=digests), origin(session, url)
+        together: Together[Any] = Together(progress, "Reading every row")
+
+        def rows_of(table: Large) -> Callable[[], dict[str, Any]]:
+            def rows() -> dict[str, Any]:
+                together.going.check()
+                with snapshot(url, application, statement_seconds=SECONDS, of=shared) as (own, _):
+                    return digest_rows(own, table.schema, table.name, digests)
+
+            return rows
+
+        def rest() -> tuple[Contents, Origin]:
+            return collect(session, quiet, known, digests), origin(session, url)
+
+        *found, (contents, where) = together.do([*map(rows_of, apart), *beside, rest])
+    counted = {table.full: Table(kind="table", **rows) for table, rows in zip(apart, found, strict=False)}
+    return contents.model_copy(update={"tables": {**contents.tables, **counted}}), where
 
 
 @contextmanager

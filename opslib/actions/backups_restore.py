@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import opslib.actions.backups_dump as dumps
 import opslib.actions.backups_folder as staging
-from opslib.actions.backups_fill import Archive, Limits, fill
+from opslib.actions.backups_fill import Archive, Limits, Unpacked, fill
 from opslib.actions.backups_folder import UNTOUCHED, Digest, Staged
 from opslib.actions.backups_live import (
     Live,
@@ -123,7 +123,7 @@ class RestoreIntoNewDatabase(Action):
     def verify(self, target: VerifyTarget, plan: Plan, values: Mapping[str, Any]) -> Verification:
         """Compare the new database with the backup once more."""
         staged, live = staging.kept(target.run, self.sha256), look(target)
-        rows = differences(staged, contents(target, values["database"], _quiet), live)
+        rows = differences(staged, contents(target, values["database"], _quiet, staged.digests), live)
         if rows:
             return Verification(Verdict.CRITICAL, f"{values['database']} differs: {told(rows)}.", rows)
         return Verification(
@@ -212,9 +212,9 @@ def _fill(target: WriteTarget, staged: Staged, new: str, live: Live, progress: P
     url, file = target.database_url.with_path(new), staging.dump_file(target.run)
     progress(f"Restoring {staged.rows} rows into {new}")
     if staged.form == "custom":
-        files = [(staging.piece_file(target.run, number), one.table) for number, one in enumerate(staged.pieces)]
-        pieces = [partial(staging.piece, path, table) for path, table in files]
-        limits = Limits(live.server_version, RESTORE_SECONDS)
+        files = [(one, staging.piece_file(target.run, number)) for number, one in enumerate(staged.pieces)]
+        pieces = [Unpacked(one, partial(staging.piece, path, one.table)) for one, path in files]
+        limits = Limits(live.server_version, RESTORE_SECONDS, f"opslib:{target.run}")
         fill(url, lambda: Archive([str(file)]), pieces, limits, progress)
         return
     with staging.text(file, staged.form, live.server_version) as chunks:
@@ -231,7 +231,6 @@ def _fill(target: WriteTarget, staged: Staged, new: str, live: Live, progress: P
 def _dress(target: WriteTarget, session: AdminDatabase, new: str, live: Live) -> None:
     """Give the new database what a dump does not carry, as the live one has it."""
     with target.admin(target.database_url.with_path(new)) as own:
-        analyze(own)
         try:
             give_settings(own, new, [(item.role, item.name, item.value) for item in live.settings])
         except StepFailed as error:
@@ -247,7 +246,11 @@ def _dress(target: WriteTarget, session: AdminDatabase, new: str, live: Live) ->
 
 
 def _equal(target: WriteTarget, staged: Staged, new: str, live: Live, progress: Progress) -> dict[str, Any]:
-    found = contents(target, new, progress)
+    def planning() -> None:
+        with target.admin(target.database_url.with_path(new)) as own:
+            analyze(own)
+
+    found = contents(target, new, progress, staged.digests, [planning])
     rows = differences(staged, found, live)
     if rows:
         raise StepFailed(f"The restored database differs from the backup: {told(rows)}.", "Choose another backup.")

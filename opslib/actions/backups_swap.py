@@ -145,7 +145,7 @@ class SwapDatabases(Action):
         staged, live, there = staging.kept(target.run, self.sha256), look(target), databases(target)
         if (live.oid, there.get(values["old"])) != (values["live_oid"], values["old_oid"]):
             return Verification(Verdict.CRITICAL, f"{values['live']} is not the restored database.")
-        rows = differences(staged, contents(target, live.name, _quiet), live)
+        rows = differences(staged, contents(target, live.name, _quiet, staged.digests), live)
         changed = _unexplained(target, rows, values["written_before"])
         if changed:
             return Verification(Verdict.CRITICAL, f"{live.name} differs from the backup: {told(changed)}.", changed)

@@ -15,7 +15,7 @@ from opslib.actions.backups_remove import remove
 from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import Refused
 from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
-from opslib.probes.backups_manifest import DUMP, MANIFEST, PIECE, Dump, Manifest, Piece
+from opslib.probes.backups_manifest import DUMP, MANIFEST, PIECE, ROWS, Dump, Manifest, Piece
 from opslib.probes.questions import question
 from opslib.systems import programs
 from opslib.systems.object_store import Bucket, Store
@@ -140,12 +140,12 @@ class TakeBackup(Action):
             # It was broken off: there is no backup, only pieces of one.
             if target.backup_store.head(base + MANIFEST) is not None:
                 raise Refused(f"{base} is a whole backup, and its record names nothing of it.", "Nothing was deleted.")
-            self._clear(target.backup_store, base, (DUMP, PIECE))
+            self._clear(target.backup_store, base, (DUMP, PIECE, ROWS))
             left = [item.key for item in own_dumps(target.backup_store, base)]
             return Verification(Verdict.CRITICAL, f"Locked: {', '.join(left)}.") if left else _nothing_left(base)
         manifest, dump = str(values["manifest"]), str(values["dump"])
         pieces = [(str(key), str(version)) for key, version in values.get("pieces", ())]
-        named = [(dump, DUMP), *((key, PIECE) for key, _ in pieces)]
+        named = [(dump, (DUMP,)), *((key, (PIECE, ROWS)) for key, _ in pieces)]
         if manifest != base + MANIFEST or not all(k.startswith(base + ".") and k.endswith(end) for k, end in named):
             # A record that was tampered with must not delete another run's backup.
             raise Refused(f"{manifest} and {dump} are not of run {target.run}.", "Nothing was deleted; look at them.")
@@ -168,7 +168,7 @@ class TakeBackup(Action):
             shared = Snapshot(shared_id, came_from.server_version, self.lock_seconds)
             contents, dump, pieces = saved(target, base, (session, shared), self.large_bytes, progress)
         return Manifest(
-            format=2 if pieces else 1,
+            format=3,
             name=base.rsplit("/", 1)[-1],
             run=target.run,
             origin=came_from,

@@ -17,7 +17,8 @@ from opslib.actions.database_migrating import ALL, LIMITS, NONE, as_planned, cho
 from opslib.actions.database_upkeep import on_primary
 from opslib.errors import OpsError, Refused, StepFailed
 from opslib.model import Effect, Outcome, Plan, Repeat, Row, Verdict, Verification, now
-from opslib.probes.backups_manifest import Contents, compare
+from opslib.probes.backups_compare import compare
+from opslib.probes.backups_manifest import Contents
 from opslib.probes.backups_standing import Backup, standing
 from opslib.probes.database_migration_files import File, read
 from opslib.probes.database_migration_things import makes

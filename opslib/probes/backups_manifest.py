@@ -7,19 +7,19 @@ Nothing of the content itself is in here, only counts, digests and names.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from opslib.canonical import canonical
-from opslib.model import Row, Rows
 
 MANIFEST = ".manifest.json"
 PROOF = ".proof.json"
 DUMP = ".dump"
-PIECE = ".dump.zst"
+PIECE, ROWS = ".dump.zst", ".sql.zst"
+"""How the objects of pieces end: those of format 2, those of format 3."""
 
 
 class Part(BaseModel):
@@ -31,7 +31,7 @@ class Part(BaseModel):
 class Table(Part):
     """One table: exact count of rows, and two order-independent digests of them (as decimal text).
 
-    ``sum`` adds and ``xor`` combines two different 64-bit hashes of each row's text: XOR alone would not
+    ``sum`` adds and ``xor`` combines two different 64-bit hashes of each row: XOR alone would not
     see a row that stands there twice, a sum alone is the weaker hash. All three are None for kinds whose
     rows a dump does not carry itself: partitioned (the partitions do), foreign, materialised.
     """
@@ -101,7 +101,10 @@ class LargeObjects(Part):
 
 
 class Contents(Part):
-    """Everything of a database that a restored one must have as well."""
+    """Everything of a database that a restored one must have as well.
+
+    ``digests`` is the form of the tables' digests (:mod:`opslib.systems.postgres_digests`); two forms are never equal.
+    """
 
     properties: Properties
     settings: tuple[Setting, ...] = ()
@@ -112,6 +115,7 @@ class Contents(Part):
     roles: tuple[str, ...]
     objects: Mapping[str, Mapping[str, str]]
     large_objects: LargeObjects
+    digests: Literal[1, 2] = 1
 
     @property
     def rows(self) -> int:
@@ -143,18 +147,23 @@ class Dump(Part):
 
 
 class Piece(Dump):
-    """The object that holds the rows of one large table: a dump of its own in custom format, packed with zstd."""
+    """The object that holds the rows of one large table, packed with zstd; what it unpacks to is by its format.
+
+    Format 2: a dump of its own in custom format. Format 3: a script of one COPY of ``columns``, ``unpacked`` bytes.
+    """
 
     table: str
+    columns: tuple[str, ...] = ()
+    unpacked: int = 0
 
 
 class Manifest(Part):
     """The manifest of one complete backup; ``dump`` holds all but the rows of the pieces' tables, of one snapshot.
 
-    What has ``pieces`` is of format 2, which older programs refuse.
+    What is taken now is of format 3, which older programs refuse: other digests, and pieces that hold rows alone.
     """
 
-    format: Literal[1, 2] = 1
+    format: Literal[1, 2, 3] = 1
     name: str
     run: str
     origin: Origin
@@ -176,8 +185,13 @@ class Manifest(Part):
     @model_validator(mode="after")
     def _of_its_format(self) -> Manifest:
         tables = [piece.table for piece in self.pieces]
-        if (self.format == 2) != bool(tables) or len({*tables} & {*self.contents.tables}) < len(tables):
-            raise ValueError("format 2 has pieces, of one table each that its contents name; format 1 has none")
+        if bool(tables) != {1: False, 2: True}.get(self.format, bool(tables)):
+            raise ValueError("format 2 has pieces; format 1 has none")
+        if len({*tables} & {*self.contents.tables}) < len(tables):
+            raise ValueError("each piece is of one table that the contents name")
+        newest = self.format == 3
+        if any(bool(piece.columns) != newest for piece in self.pieces) or (self.contents.digests == 2) != newest:
+            raise ValueError("pieces of rows alone, and digests of form 2, are format 3's")
         return self
 
     def encode(self) -> bytes:
@@ -222,79 +236,3 @@ class Proof(Part):
     def predicted_seconds(self, database_bytes: int) -> float:
         """Return the recovery time to expect for a database of that size: all steps grow with it."""
         return self.recovery_seconds * database_bytes / self.database_bytes if self.database_bytes else 0.0
-
-
-def compare(manifest: Contents, other: Contents) -> Rows:
-    """Return one row ``{kind, name, expected, found}`` for each difference; no rows when ``other`` is equal."""
-    return tuple(_differences(manifest, other))
-
-
-def _differences(left: Contents, right: Contents) -> Iterator[Row]:
-    yield from _compare("property", left.properties.model_dump(), right.properties.model_dump())
-    yield from _compare("setting", _settings(left), _settings(right))
-    yield from _compare("privilege", _privileges(left), _privileges(right))
-    yield from _compare("extension", left.extensions, right.extensions)
-    yield from _tables(left.tables, right.tables)
-    yield from _sequences(left.sequences, right.sequences)
-    for kind in sorted({*left.objects, *right.objects}):
-        yield from _compare(kind, left.objects.get(kind, {}), right.objects.get(kind, {}))
-    yield from _large_objects(left.large_objects, right.large_objects)
-
-
-def _compare(kind: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[Row]:
-    for name in sorted({*left, *right}):
-        expected, found = left.get(name, "absent"), right.get(name, "absent")
-        if expected != found:
-            yield _row(kind, name, expected, found)
-
-
-def _tables(left: Mapping[str, Table], right: Mapping[str, Table]) -> Iterator[Row]:
-    for name in sorted({*left, *right}):
-        expected, found = left.get(name), right.get(name)
-        if expected is None or found is None:
-            yield _row("table", name, expected.kind if expected else "absent", found.kind if found else "absent")
-        elif (expected.kind, expected.populated) != (found.kind, found.populated):
-            yield _row("table", name, _kind(expected), _kind(found))
-        elif expected.rows != found.rows:
-            yield _row("rows", name, expected.rows, found.rows)
-        elif (expected.sum, expected.xor) != (found.sum, found.xor):
-            yield _row("content", name, f"{expected.sum}/{expected.xor}", f"{found.sum}/{found.xor}")
-
-
-def _sequences(left: Mapping[str, Sequence], right: Mapping[str, Sequence]) -> Iterator[Row]:
-    """Sequences stand outside transactions: a dump may have them further on than the snapshot, never back."""
-    for name in sorted({*left, *right}):
-        expected, found = left.get(name), right.get(name)
-        if expected is None or found is None or expected.increment != found.increment:
-            yield _row("sequence", name, expected or "absent", found or "absent")
-        elif expected.last is not None:
-            ahead = 0 if found.last is None else (found.last - expected.last) * (1 if found.increment > 0 else -1)
-            if found.last is None or ahead < 0:
-                yield _row("sequence", name, expected.last, found.last)
-
-
-def _large_objects(left: LargeObjects, right: LargeObjects) -> Iterator[Row]:
-    if left.count != right.count:
-        yield _row("large objects", "count", left.count, right.count)
-    elif None not in (left.sum, right.sum) and (left.sum, left.xor) != (right.sum, right.xor):
-        yield _row("large objects", "content", f"{left.sum}/{left.xor}", f"{right.sum}/{right.xor}")
-
-
-def _settings(contents: Contents) -> dict[str, str]:
-    return {f"{item.name} {item.role}".strip(): item.masked().value for item in contents.settings}
-
-
-def _privileges(contents: Contents) -> dict[str, bool]:
-    return {f"{item.privilege} {item.role or 'public'}": item.grantable for item in contents.privileges}
-
-
-def _kind(table: Table) -> str:
-    return table.kind if table.populated else f"{table.kind}, not populated"
-
-
-def _row(kind: str, name: str, expected: Any, found: Any) -> Row:
-    return {"kind": kind, "name": name, "expected": _plain(expected), "found": _plain(found)}
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, (str, int, bool)) else str(value)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from opslib.probes.backups_manifest import DUMP, MANIFEST, PIECE, PROOF, Dump, Manifest, Piece, Proof
+from opslib.probes.backups_manifest import DUMP, MANIFEST, PIECE, PROOF, ROWS, Dump, Manifest, Piece, Proof
 from opslib.systems.object_store import Store, Stored
 
 SKEW = timedelta(minutes=15)
@@ -102,7 +102,7 @@ def standing(store: Store, prefix: str) -> Standing:
         backups = list(pool.map(lambda key: _backup(store, objects, key), names))
     backups.sort(key=_moment, reverse=True)
     claimed = {part.key for backup in backups if backup.manifest for part in backup.manifest.parts}
-    orphans = tuple(item for key, item in objects.items() if key.endswith((DUMP, PIECE)) and key not in claimed)
+    orphans = tuple(item for key, item in objects.items() if key.endswith((DUMP, PIECE, ROWS)) and key not in claimed)
     return Standing(tuple(backups), orphans)
 
 

@@ -6,7 +6,7 @@ never text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -118,6 +118,21 @@ class AdminDatabase:
             if position:
                 error.message += f" It is line {text.count(chr(10), 0, int(position) - 1) + 1} of the file."
             raise
+
+    def load(self, statement: Composed, chunks: Iterable[bytes], *, what: str, seconds: float | None = None) -> int:
+        """Give ``chunks`` to a COPY … FROM STDIN and return how many rows it took.
+
+        An error of ``chunks`` ends it without a row and is raised as it is; otherwise errors as :meth:`execute`.
+        Raises Refused in a session that verifies.
+        """
+        connection = self._connect()
+        if self._read_only:
+            raise Refused(f"A session that verifies does not {what}.", "Use a runbook's step.")
+        with self._answering(connection, what, seconds or self._seconds), connection.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                for chunk in chunks:
+                    copy.write(chunk)
+            return cursor.rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -250,20 +265,3 @@ def snapshot(
             (row,) = session.execute("SELECT pg_export_snapshot() AS id", what="export the snapshot")
             of = str(row["id"])
         yield session, of
-
-
-def digest_rows(session: AdminDatabase, schema: str, table: str) -> dict[str, Any]:
-    """Return ``rows``, ``sum`` and ``xor`` of the table's own rows (partitions and children not included).
-
-    Two 64-bit hashes with different seeds of each row's text, so that their order does not matter.
-    """
-    from psycopg import sql
-
-    # OFFSET 0 keeps the planner from writing each row's text out twice.
-    statement = sql.SQL(
-        "SELECT count(*) AS rows, coalesce(sum(hashtextextended(line, 1)), 0)::text AS sum,"
-        " coalesce(bit_xor(hashtextextended(line, 2)), 0)::text AS xor"
-        ' FROM (SELECT (t.*)::text COLLATE "C" AS line FROM ONLY {} AS t OFFSET 0) AS lines'
-    ).format(sql.Identifier(schema, table))
-    (row,) = session.execute(statement, what=f"read every row of {schema}.{table}")
-    return row

@@ -66,8 +66,8 @@ _PATH = r"/[^\0\n]+"
 _REMOTE = r"https://[A-Za-z0-9_.:/-]+|file:///[A-Za-z0-9_./-]+"
 _REF = r"[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*"
 ARGUMENTS: dict[str, str] = {
-    "pg_dump": r"--format=custom|--compress=(gzip:[0-9]|none)|--snapshot=[0-9A-F-]+|--lock-wait-timeout=[0-9]+s|"
-    r"--schema-only|--data-only|--strict-names|--(table|exclude-table-data)=\"[A-Za-z0-9_]+\"\.\"[A-Za-z0-9_]+\"",
+    "pg_dump": r"--format=custom|--compress=gzip:[0-9]|--snapshot=[0-9A-F-]+|--lock-wait-timeout=[0-9]+s|"
+    r"--schema-only|--exclude-table-data=\"[A-Za-z0-9_]+\"\.\"[A-Za-z0-9_]+\"",
     "pg_restore": rf"--file=-|--file=/dev/null|--list|--jobs=[0-9]{{1,2}}|--section=(pre-data|data|post-data)|"
     rf"--dbname={_DATABASE}|{_PATH}",
     "psql": rf"--single-transaction|--file=-|--dbname={_DATABASE}",

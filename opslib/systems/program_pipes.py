@@ -8,21 +8,28 @@ from contextlib import contextmanager, suppress
 from subprocess import PIPE
 
 from opslib.errors import StepFailed
+from opslib.redaction import SecretUrl
 from opslib.systems.program_inputs import Program
 from opslib.systems.programs import ENDING, Child, fitting, started
 
 
 @contextmanager
 def through(
-    program: Program, arguments: Sequence[str], source: Iterable[bytes], *, server_version: str, seconds: float
+    program: Program,
+    arguments: Sequence[str],
+    source: Iterable[bytes],
+    *,
+    url: SecretUrl | None = None,
+    server_version: str,
+    seconds: float,
 ) -> Iterator[Iterator[bytes]]:
-    """Start a program that needs no server, give it ``source``, and hand out its output.
+    """Start a program, give it ``source``, and hand out its output; without ``url`` it gets no address.
 
     The iterator raises what ``source`` raised, else StepFailed when the program ends with anything but 0; otherwise
     as :func:`~opslib.systems.programs.stream`.
     """
     fitting(program, server_version)
-    with started(program, None, arguments, seconds, stdin=PIPE) as child:
+    with started(program, url, arguments, seconds, stdin=PIPE) as child:
         feeding = _Feeding(child, source)
         try:
             yield feeding.output()

@@ -1,17 +1,21 @@
 """Backups whose large tables are pieces of their own; here every table with rows counts as large."""
 
+import hashlib
 import threading
 from typing import ClassVar
 
 import pytest
 
 from opslib.actions import backups_folder as staging
-from opslib.actions.backups import RestoreIntoNewDatabase, StageBackup, TakeBackup
+from opslib.actions.backups import ProveBackup, RestoreIntoNewDatabase, StageBackup, TakeBackup
+from opslib.actions.backups_rebuild import contents_of
 from opslib.actions.backups_together import Going, Together
 from opslib.errors import Refused, StepFailed
 from opslib.model import Outcome, Verdict
 from opslib.probes.backups_manifest import MANIFEST
 from opslib.probes.backups_standing import standing
+from opslib.systems import programs
+from opslib.systems.zstd import packed, unpacked
 from tests.actions import shop
 from tests.backup_place import place as make_place
 from tests.backup_place import quiet, renewed
@@ -69,7 +73,7 @@ def exchange(store, manifest, number, change):
     piece = manifest.pieces[number]
     base = manifest.dump.key.rpartition("/")[0] + "/exchanged"
     data = change(b"".join(store.stream(piece.key, piece.version)))
-    key = f"{base}.1.dump.zst"
+    key = f"{base}.1.sql.zst"
     size, version = len(data), store.put_new(key, data, {})
     pieces = list(manifest.pieces)
     pieces[number] = piece.model_copy(update={"key": key, "version": version, "size": size})
@@ -182,6 +186,159 @@ def test_a_piece_that_is_not_what_was_saved_is_refused_and_nothing_is_touched(la
     assert not staging.folder(writing.run).exists()
 
 
+def vouched(store, manifest, number, change):
+    """Exchange what that piece unpacks to, and have the manifest vouch for all of it but the rows."""
+    piece = manifest.pieces[number]
+    data = change(b"".join(unpacked(store.stream(piece.key, piece.version), "it")))
+    stored = b"".join(packed([data]))
+    said = {"size": len(stored), "sha256": hashlib.sha256(stored).hexdigest(), "unpacked": len(data)}
+    pieces = list(manifest.pieces)
+    pieces[number] = piece.model_copy(update=said)
+    return exchange(store, manifest.model_copy(update={"pieces": tuple(pieces)}), number, lambda _: stored)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda data: data[: data.rindex(b"\n", 0, -4) + 1] + b"\\.\n", "rows .*expected"),
+        (lambda data: data.replace(b"user 1", b"user x", 1).replace(b"u1@", b"ux@", 1), "content .*expected"),
+        (lambda data: data[:-3] + b"x\n\\.\n", "restore the rows of"),
+        (lambda data: data[:-3], "are cut off"),
+    ],
+)
+def test_rows_that_are_not_those_of_the_manifest_never_take_the_live_ones_place(lab, kept, writing, change, why):
+    before = shop.fingerprint(lab, NAME)
+    number = next(n for n, piece in enumerate(kept.manifest.pieces) if piece.table == "public.users")
+    name, made = vouched(writing.backup_store, kept.manifest, number, change)
+    try:
+        staged = shop.prepare(StageBackup(backup=name), writing)
+        step = RestoreIntoNewDatabase(sha256=staged["sha256"])
+        with pytest.raises(StepFailed, match=f"{why}.*was dropped; the live database was not touched"):
+            step.apply(writing, step.plan(writing), quiet)
+    finally:
+        for key, version in made:
+            writing.backup_store.delete_version(key, version)
+    assert shop.fingerprint(lab, NAME) == before
+
+
+def test_a_piece_unpacks_to_as_many_bytes_as_were_saved(lab, kept, writing):
+    before = shop.fingerprint(lab, NAME)
+    pieces = [piece.model_copy(update={"unpacked": piece.unpacked - 1}) for piece in kept.manifest.pieces]
+    name, made = exchange(
+        writing.backup_store, kept.manifest.model_copy(update={"pieces": tuple(pieces)}), 0, lambda data: data
+    )
+    try:
+        staged = shop.prepare(StageBackup(backup=name), writing)
+        step = RestoreIntoNewDatabase(sha256=staged["sha256"])
+        with pytest.raises(StepFailed, match="does not unpack to the"):
+            step.apply(writing, step.plan(writing), quiet)
+    finally:
+        for key, version in made:
+            writing.backup_store.delete_version(key, version)
+    assert shop.fingerprint(lab, NAME) == before
+
+
+def test_contents_are_the_same_whether_tables_are_read_side_by_side_or_in_turn(lab, kept):
+    url = shop.settings(lab, NAME).database_url
+    done = []
+    alone = contents_of(url, "opslib:test", quiet)[0]
+    assert contents_of(url, "opslib:test", quiet, beside=[lambda: done.append(1)], least=1)[0] == alone
+    assert done == [1]
+    with lab.admin("postgres") as session:
+        session.execute(f"ALTER DATABASE {NAME} CONNECTION LIMIT 3")
+    limited = contents_of(url, "opslib:test", quiet, least=1)[0]
+    with lab.admin("postgres") as session:
+        session.execute(f"ALTER DATABASE {NAME} CONNECTION LIMIT -1")
+    assert limited.tables == alone.tables
+
+
+def test_what_fails_beside_the_reading_is_raised(lab, kept):
+    def failing():
+        raise StepFailed("ANALYZE was refused.", "Look.")
+
+    with pytest.raises(StepFailed, match="ANALYZE was refused"):
+        contents_of(shop.settings(lab, NAME).database_url, "opslib:test", quiet, beside=[failing], least=1)
+
+
+def test_a_backup_in_pieces_is_restored_by_postgresqls_own_programs_alone(lab, kept, writing):
+    """What the decision record says that people do without us, with ``zstd -dc`` for the unpacking."""
+    store, said = writing.backup_store, kept.manifest
+    version = said.origin.server_version
+    own = writing.database_url.with_path(f"{NAME}_by_hand")
+    with lab.admin("postgres") as session:
+        session.execute(f"CREATE DATABASE {NAME}_by_hand TEMPLATE template0")
+
+    def section(name):
+        dump = store.stream(said.dump.key, said.dump.version)
+        given = [f"--dbname={own.path}", f"--section={name}"]
+        programs.feed("pg_restore", own, given, dump, server_version=version, seconds=60)
+
+    section("pre-data")
+    for piece in said.pieces:
+        script = unpacked(store.stream(piece.key, piece.version), "it")
+        programs.feed("psql", own, ["--file=-"], script, server_version=version, seconds=60)
+    section("data")
+    section("post-data")
+    found = contents_of(own, "opslib:test", quiet)[0]
+    with lab.admin("postgres") as session:
+        session.execute(f"DROP DATABASE {NAME}_by_hand")
+    assert (found.tables, found.objects) == (said.contents.tables, said.contents.objects)
+
+
+def older(lab, store, manifest):
+    """Store the same backup as it was taken before rows were pieces of their own: format 2."""
+    pieces = []
+    for number, piece in enumerate(manifest.pieces):
+        schema, _, table = piece.table.partition(".")
+        given = ["--format=custom", "--compress=none", "--data-only", f'--table="{schema}"."{table}"']
+        data = b"".join(packed([shop.dump(lab, *given, name=NAME)]))
+        key = f"{manifest.dump.key.rpartition('/')[0]}/older.{number}.dump.zst"
+        version = store.put_new(key, data, {})
+        what = {"key": key, "version": version, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        pieces.append(piece.model_copy(update={**what, "columns": (), "unpacked": 0}))
+    found = contents_of(shop.settings(lab, NAME).database_url, "opslib:test", quiet, 1)[0]
+    changes = {"format": 2, "name": "older", "pieces": tuple(pieces), "contents": found}
+    whole = manifest.model_copy(update=changes)
+    key = f"{manifest.dump.key.rpartition('/')[0]}/older{MANIFEST}"
+    version = store.put_new(key, whole.encode(), {})
+    return whole, [(key, version), *((piece.key, piece.version) for piece in pieces)]
+
+
+def test_a_backup_whose_pieces_are_dumps_is_restored_and_proven_as_ever(lab, kept, writing):
+    before = shop.fingerprint(lab, NAME)
+    whole, made = older(lab, writing.backup_store, kept.manifest)
+    try:
+        staged, _ = shop.carry_out(StageBackup(backup="older"), writing)
+        assert staged["rows"] == whole.contents.rows
+        step = RestoreIntoNewDatabase(sha256=staged["sha256"])
+        restored, plan = shop.carry_out(step, writing)
+        assert shop.contents(lab, NEW) == before[1]
+        step.undo(writing, plan, restored, quiet)
+        proven, _ = shop.carry_out(ProveBackup(backup="older"), writing)
+        made.append((proven["proof"], proven["proof_version"]))
+    finally:
+        for key, version in made:
+            writing.backup_store.delete_version(key, version)
+    assert shop.fingerprint(lab, NAME) == before
+
+
+def test_a_dump_in_the_place_of_another_tables_piece_is_refused_before_anything_is_touched(lab, kept, writing):
+    before = shop.fingerprint(lab, NAME)
+    store = writing.backup_store
+    whole, made = older(lab, store, kept.manifest)
+    one, two, *rest = whole.pieces
+    exchanged = (one.model_copy(update={"table": two.table}), two.model_copy(update={"table": one.table}), *rest)
+    store.delete_version(*made[0])
+    made[0] = made[0][0], store.put_new(made[0][0], whole.model_copy(update={"pieces": exchanged}).encode(), {})
+    try:
+        with pytest.raises(Refused, match="rows of tables that it does not create"):
+            shop.prepare(StageBackup(backup="older"), writing)
+    finally:
+        for key, version in made:
+            store.delete_version(key, version)
+    assert shop.fingerprint(lab, NAME) == before
+
+
 def test_a_piece_that_is_gone_makes_the_backup_unusable(place):
     taken = Split().apply(place.writing(), Split().plan(place.reading()), quiet)
     key, version = taken["pieces"][0]
@@ -201,7 +358,7 @@ def test_pieces_of_two_tables_that_were_exchanged_are_seen(place):
     copy = manifest.model_copy(update={"pieces": pieces})
     store.delete_version(taken["manifest"], taken["manifest_version"])
     store.put_new(taken["manifest"], copy.encode(), {})
-    with pytest.raises(Refused, match="rows of tables that it does not create"):
+    with pytest.raises(Refused, match=r"rows of public.* begins as something else"):
         StageBackup(backup=taken["backup"]).apply(
             place.writing(), StageBackup(backup=taken["backup"]).plan(place.reading()), quiet
         )

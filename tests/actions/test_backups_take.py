@@ -15,7 +15,8 @@ from opslib.actions.backups import ProveBackup, TakeBackup
 from opslib.canonical import to_json
 from opslib.errors import Refused, StepFailed
 from opslib.model import UNKNOWN_UNTIL, Effect, Verdict
-from opslib.probes.backups_manifest import Manifest, Proof, compare
+from opslib.probes.backups_compare import compare
+from opslib.probes.backups_manifest import Manifest, Proof
 from tests.backup_place import place as make_place
 from tests.backup_place import quiet, renewed
 
@@ -124,7 +125,7 @@ def test_the_manifest_holds_no_content_of_the_database(place):
         assert text not in data
     password = place.settings.database_url.parts()[-1].encode()
     assert password not in data
-    assert json.loads(data)["format"] == 1
+    assert json.loads(data)["format"] == 3
 
 
 def test_what_is_written_during_a_backup_is_in_neither_dump_nor_manifest(small):

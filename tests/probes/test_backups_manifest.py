@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opslib.probes.backups_manifest import Contents, LargeObjects, Manifest, Proof, Sequence, Table, compare
+from opslib.probes.backups_compare import compare
+from opslib.probes.backups_manifest import Contents, LargeObjects, Manifest, Proof, Sequence, Table
 
 PROPERTIES = {"encoding": "UTF8", "provider": "libc", "collate": "C", "ctype": "C", "owner": "postgres"}
 BIG = 2**63 - 1
@@ -97,11 +98,42 @@ def test_the_recovery_time_grows_with_the_database():
 
 
 @pytest.mark.parametrize(
-    ("format_", "names"), [(1, ["a.big"]), (2, []), (2, ["a.big", "a.big"]), (2, ["a.small"]), (3, ["a.big"])]
+    ("format_", "names"), [(1, ["a.big"]), (2, []), (2, ["a.big", "a.big"]), (2, ["a.small"]), (4, ["a.big"])]
 )
 def test_a_manifest_whose_pieces_do_not_fit_its_format_or_its_tables_is_none(format_, names):
     whole = manifest(contents({"a.big": Table(kind="table", rows=1, sum="1", xor="1")})).model_dump()
     one = {**whole["dump"], "key": "b.1.dump.zst"}
     assert Manifest.model_validate({**whole, "format": 2, "pieces": [{**one, "table": "a.big"}]}).size == 2**54
-    with pytest.raises(ValueError, match="format"):
+    with pytest.raises(ValueError, match=r"format|each piece"):
         Manifest.model_validate({**whole, "format": format_, "pieces": [{**one, "table": name} for name in names]})
+
+
+@pytest.mark.parametrize(
+    ("format_", "digests", "columns", "good"),
+    [
+        (3, 2, ("id",), True),
+        (3, 2, None, True),
+        (3, 1, ("id",), False),
+        (3, 2, (), False),
+        (2, 1, ("id",), False),
+        (1, 2, None, False),
+        (2, 2, (), False),
+    ],
+)
+def test_what_is_of_the_newest_format_has_its_digests_and_pieces_of_rows_alone(format_, digests, columns, good):
+    whole = manifest(contents({"a.big": Table(kind="table", rows=1, sum="1", xor="1")})).model_dump()
+    whole["contents"]["digests"] = digests
+    one = {**whole["dump"], "key": "b.1.sql.zst", "table": "a.big", "columns": columns}
+    said = {**whole, "format": format_, "pieces": [] if columns is None else [one]}
+    if good:
+        assert Manifest.model_validate(said).format == format_
+        return
+    with pytest.raises(ValueError, match="format"):
+        Manifest.model_validate(said)
+
+
+def test_contents_with_digests_of_two_forms_are_never_equal():
+    one = contents({"a.big": Table(kind="table", rows=1, sum="1", xor="1")})
+    other = one.model_copy(update={"digests": 2})
+    assert compare(one, one) == ()
+    assert [row["kind"] for row in compare(one, other)] == ["form of digests"]

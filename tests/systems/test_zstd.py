@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from opslib.errors import StepFailed
 from opslib.systems.program_pipes import through
-from opslib.systems.zstd import packed, unpacked
+from opslib.systems.zstd import CHUNK, packed, unpacked
 
 DATA = b"".join(b"%d\n" % number for number in range(20_000))
 PACKED = b"".join(packed([DATA]))
@@ -23,6 +23,11 @@ def test_what_is_packed_is_unpacked_whatever_the_pieces_are(pieces, size):
 def test_a_stream_that_is_cut_anywhere_is_refused(at):
     with pytest.raises(StepFailed, match="it is cut off"):
         list(unpacked([PACKED[:at]], "it"))
+
+
+def test_a_few_packed_bytes_never_become_more_than_a_chunk_at_a_time():
+    found = [len(data) for data in unpacked(packed([bytes(3 * CHUNK + 5)]), "it")]
+    assert (max(found), sum(found)) == (CHUNK, 3 * CHUNK + 5)
 
 
 @pytest.mark.parametrize("pieces", [[PACKED + b"x"], [PACKED, b"x"], [b"PGDMP" + PACKED], [PACKED, PACKED]])
