@@ -36,8 +36,7 @@ class Verdict(StrEnum):
 
         UNKNOWN ranks above WARNING: what could not be looked at may hide a CRITICAL.
         """
-        order = list(cls)
-        return max(verdicts, key=order.index, default=cls.UNKNOWN)
+        return max(verdicts, key=list(cls).index, default=cls.UNKNOWN)
 
 
 class Effect(StrEnum):
@@ -71,8 +70,8 @@ def now() -> datetime:
 class Probe:
     """Reads one fact of a target. ``read`` gets the reading target and returns rows, or raises OpsError.
 
-    ``source`` is what is asked, as an expert would type it (a statement's file, a command, an address). A probe
-    ``by_executor`` needs a credential that could write as well: a notebook asks its executor for it by name.
+    ``source`` is what is asked, as an expert would type it (a statement's file, a command, an address). What is taken
+    ``by_executor`` needs a credential that could write as well; what is ``timing`` tells how long an answer takes.
     """
 
     name: str
