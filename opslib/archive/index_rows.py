@@ -1,7 +1,7 @@
 """Rows of the archive's pages, and those that are kept from one seal to the next.
 
 A seal changes one run, and the page of the newest has two hundred: what a row says of a sealed run is kept in
-``running/.index.rows``, beside what its folder looked like then. A row is made anew where anything differs, where its
+``.index.rows``, beside what its folder looked like then. A row is made anew where anything differs, where its
 run is open, and whenever the index is made without being told what changed. Losing the file costs time alone.
 """
 
@@ -24,7 +24,7 @@ from opslib.runs import cards, markup
 from opslib.runs.cards import badge
 from opslib.runs.markup import esc
 
-KEPT = "running/.index.rows"
+KEPT = ".index.rows"
 LARGEST = 16 * 1024 * 1024
 MOST = 600
 """So many lines the file has at most before it is written anew."""

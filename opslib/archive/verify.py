@@ -24,7 +24,7 @@ from opslib.archive.verify_run import Finding, shown
 
 _KNOWN = re.compile(
     r"log|runs|quarantine|running|approvals|words|sign-offs|schedules|timestamps|allowed_signers|verify\.sh|index(-[0-9]{4})?\.html"
-    r"|search\.sqlite(-journal)?|\.lock|\.index|\.DS_Store|lost\+found",
+    r"|search\.sqlite(-journal)?|\.lock|\.index(\.rows)?|\.DS_Store|lost\+found",
     re.ASCII,
 )
 HEAD = re.compile(r"([1-9][0-9]{0,5}):([0-9a-f]{64})", re.ASCII)

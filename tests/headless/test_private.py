@@ -10,10 +10,12 @@ from opslib.headless.private import PREFIX, ROOM, Private
 
 
 @pytest.fixture
-def tmp(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return tmp_path
+def tmp(monkeypatch):
+    # Not pytest's own: its name may be so long that no socket has room in it.
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield Path(folder)
 
 
 def old(path):
