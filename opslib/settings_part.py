@@ -12,3 +12,9 @@ class Part(BaseModel):
     """A part of a description, which is put together of many."""
 
     model_config = ConfigDict(defer_build=True)
+
+
+def prepare(*kinds: type[Part]) -> None:
+    """Make the rules of these now: for a process that forks others, each of which would make them again."""
+    for kind in kinds:
+        kind.model_rebuild()

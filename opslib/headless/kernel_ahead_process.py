@@ -20,6 +20,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from opslib import settings, settings_part
 from opslib.areas import AREAS
 from opslib.headless import kernel_zygote
 from opslib.warm_ahead import FORK
@@ -53,6 +54,7 @@ def main(notebook: str = "") -> int:
     for name in FIRST:
         importlib.import_module(name)
     importlib.import_module(FIRST[0]).prepare()
+    settings_part.prepare(settings.ReadSettings)
     for name in named(notebook):
         if select.select([runner], [], [], 0)[0]:
             break

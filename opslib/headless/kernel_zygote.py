@@ -131,10 +131,11 @@ def warm(*, kernels: bool = True) -> None:
 def prepare() -> None:
     """Compile and read, once for all forks, what is the same for every target: nothing of a secret or a session."""
     # Here: whoever only forks from this process imports this module as well.
-    from opslib import redaction_patterns
+    from opslib import redaction_patterns, settings, settings_part
     from opslib.systems import object_client
 
     redaction_patterns.prepare()
+    settings_part.prepare(settings.ReadSettings)
     object_client.prepare()
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from opslib import settings, settings_part
 from opslib.archive.store import Archive
 from opslib.errors import ExitCode, OpsError, UsageError
 from opslib.headless import archive_probes as archive_probes  # before any fork, for all of them
@@ -103,6 +104,7 @@ def prepare() -> None:
     for name in LATE:
         importlib.import_module(name)
     kernel_zygote.prepare()
+    settings_part.prepare(settings.Settings)
     meanwhile.prepare()
     origin.code_sha256()
     origin.versions()
