@@ -100,3 +100,17 @@ def test_what_is_named_as_not_imported_is_there_to_be_imported():
     words = [sys.executable, "-c", code, *sorted(RUNNER | NOTEBOOK)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_what_runs_are_forked_from_has_made_the_rules_of_a_description():
+    """Each fork would make them again, in the runner and in the notebook's process."""
+    code = (
+        "from opslib import settings\n"
+        "def made(): return [kind.__pydantic_complete__ for kind in (settings.Settings, settings.ReadSettings)]\n"
+        "print(*made())\n"
+        "from opslib.headless import sweep\n"
+        "sweep.prepare()\n"
+        "print(*made())\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["False False", "True True"]
