@@ -23,8 +23,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Protocol
 
+from opslib.archive.log import Log
 from opslib.archive.search_index import SearchIndex
-from opslib.archive.search_news import sha256
 from opslib.archive.search_wanted import Index, Wanted
 from opslib.archive.searched import Line, Searched
 from opslib.archive.summary import Summary
@@ -164,7 +164,7 @@ def team(folder: Path, size: int) -> Iterator[Side]:
         closing(TeamIndex(folder / "archive", base.url)) as index,
     ):
         base.empty()
-        part = index.store.part(sha256(folder / "archive", 1), "here")
+        part = index.store.part(Log(folder / "archive").sha256(1), "here")
 
         def row(number: int) -> Run:
             return index.row(FIRST + number * MINUTE + part.archive, made_up(number))

@@ -6,7 +6,6 @@ only for the log that it was read from, and what the log has more is read after 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from opslib import files
 from opslib.archive.index import PER_PAGE, older_pages
-from opslib.archive.log import LARGEST, Log, name_of
+from opslib.archive.log import Log
 
 FILE = ".index"
 KEPT = 2 * PER_PAGE
@@ -53,18 +52,18 @@ def known(log: Log, changed: str | None) -> Known | None:
     where ``changed`` is not among the newest. The caller holds the lock on ``.index``.
     """
     last, newest = _read(log.archive), log.newest()
-    if last is None or not last.seq <= newest <= last.seq + MOST or last.sum != _sum(log, last.seq):
+    if last is None or not last.seq <= newest <= last.seq + MOST or last.sum != log.sha256(last.seq):
         return None
     entries = [log.read(seq) for seq in range(last.seq + 1, newest + 1)]
     if any(entry is None or entry.event == "redact" for entry in entries):
         return None
-    said = last.more(newest, _sum(log, newest), [entry.run for entry in entries if entry and entry.event == "open"])
+    said = last.more(newest, log.sha256(newest), [entry.run for entry in entries if entry and entry.event == "open"])
     return said if said and changed in said.newest else None
 
 
 def listed(log: Log, seq: int, ids: Sequence[str]) -> Known:
     """Return what is known once all ids were listed (oldest first), after the log's entry ``seq`` was there."""
-    return Known(seq, _sum(log, seq), len(ids), tuple(ids[-KEPT:]))
+    return Known(seq, log.sha256(seq), len(ids), tuple(ids[-KEPT:]))
 
 
 def keep(archive: Path, said: Known) -> None:
@@ -78,11 +77,3 @@ def _read(archive: Path) -> Known | None:
         if isinstance(said.seq, int) and isinstance(said.count, int) and said.seq > 0:
             return Known(said.seq, said.sum, said.count, tuple(map(str, said.newest)))
     return None
-
-
-def _sum(log: Log, seq: int) -> str:
-    """Return the SHA-256 of an entry: it tells whether the log is the one that was read."""
-    try:
-        return hashlib.sha256(files.read_plain(log.archive / name_of(seq), LARGEST)).hexdigest()
-    except OSError:
-        return ""

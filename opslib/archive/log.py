@@ -257,6 +257,13 @@ class Log:
         except (OSError, ValueError):
             return None
 
+    def sha256(self, seq: int) -> str:
+        """Return an entry's SHA-256, empty where there is none: it tells whether the log is the one that was read."""
+        try:
+            return hashlib.sha256(files.read_plain(self.archive / name_of(seq), LARGEST)).hexdigest()
+        except OSError:
+            return ""
+
     def state(self, run: str) -> str:
         """Return "open", "closed", "quarantined" or "" (never registered)."""
         for entry in self.newest_first():

@@ -16,7 +16,8 @@ from itertools import islice
 from pathlib import Path
 
 from opslib.archive import search_words, searched
-from opslib.archive.search_news import News, news, sha256
+from opslib.archive.log import Log
+from opslib.archive.search_news import News, news
 from opslib.archive.search_wanted import EVER, Found, Seen, Wanted, shown
 from opslib.archive.searched import Line, Searched
 from opslib.errors import ArchiveError
@@ -78,7 +79,7 @@ class SearchIndex:
             (archive / FILE).touch(0o600)
             self._base = sqlite3.connect(archive / FILE, timeout=WAIT_SECONDS, isolation_level=None)
             self.added = self._update()
-            self._identity = sha256(archive, 1)
+            self._identity = Log(archive).sha256(1)
 
     def close(self) -> None:
         """Close the file."""
@@ -137,7 +138,7 @@ class SearchIndex:
             first = self._base.execute("SELECT coalesce(max(number), 0) + 1 FROM runs").fetchone()[0]
             for number, run in enumerate(later.ended, first):
                 self._add(number, searched.read(self.archive, run))
-            told = (later.newest, sha256(self.archive, later.newest))
+            told = (later.newest, Log(self.archive).sha256(later.newest))
             self._base.execute("UPDATE state SET seq = ?, sum = ?", told)
         return len(later.ended)
 

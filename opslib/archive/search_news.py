@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,19 +44,12 @@ class News:
 
 def news(archive: Path, seq: int, known: str) -> News:
     """Return what the log has more than an index that read it up to entry ``seq``, whose SHA-256 was ``known``."""
-    newest = Log(archive).newest()
+    log = Log(archive)
+    newest = log.newest()
     later = tuple(_entries(archive, seq, newest))
     redacted = seq > 0 and any(entry.event == "redact" and not removes(entry) for entry in later)
-    anew = redacted or sha256(archive, seq) != known
+    anew = redacted or log.sha256(seq) != known
     return News(tuple(_entries(archive, 0, newest)) if anew else later, newest, anew, newest < seq)
-
-
-def sha256(archive: Path, seq: int) -> str:
-    """Return the SHA-256 of an entry, empty where there is none: it tells whether the log is the one that was read."""
-    try:
-        return hashlib.sha256(files.read_plain(archive / name_of(seq), LARGEST)).hexdigest()
-    except OSError:
-        return ""
 
 
 def _entries(archive: Path, after: int, last: int) -> Iterator[Entry]:

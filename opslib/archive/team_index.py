@@ -17,8 +17,8 @@ from typing import Any
 
 from opslib import settings_index
 from opslib.archive import search_index, search_words, searched
-from opslib.archive.log import Entry
-from opslib.archive.search_news import News, news, sha256
+from opslib.archive.log import Entry, Log
+from opslib.archive.search_news import News, news
 from opslib.archive.search_wanted import EVER, Found, Index, Seen, Wanted, shown
 from opslib.archive.search_words import Tokenizer
 from opslib.archive.searched import Line, Searched
@@ -48,7 +48,7 @@ class TeamIndex:
         self.notes: tuple[str, ...] = ()
         self.store = IndexStore(url)
         self._tokenizer = Tokenizer()
-        self._identity = sha256(archive, 1)
+        self._identity = Log(archive).sha256(1)
         self._place = f"{socket.gethostname()}:{archive.absolute()}"
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class TeamIndex:
                 last = number(last, part.archive, entry)
                 runs.append(self.row(last, searched.read(self.archive, run)))
             seq = later.newest if first + AT_ONCE >= len(ended) else some[-1][1].seq
-            to = replace(part, place=self._place, seq=seq, sum=sha256(self.archive, seq), last=last)
+            to = replace(part, place=self._place, seq=seq, sum=Log(self.archive).sha256(seq), last=last)
             if to != part and not self.store.move(part, to, runs, gone):
                 return False
             part = to

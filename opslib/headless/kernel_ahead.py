@@ -40,9 +40,7 @@ class Ahead(Zygote):
             guardian = Forked.of(told)
         else:
             os.close(told)
-        if self._line:
-            self._line.close()
-            self._line = None
+        self._hang_up()
         if guardian is None:
             self._end()
         return guardian
@@ -50,10 +48,13 @@ class Ahead(Zygote):
     def _begin(self) -> None:
         """It was started before, and serves once."""
 
-    def _end(self) -> None:
+    def _hang_up(self) -> None:
         if self._line:
             self._line.close()
             self._line = None
+
+    def _end(self) -> None:
+        self._hang_up()
         if self._pid:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 _READY = threading.Event()
 
@@ -28,9 +27,8 @@ def preparing() -> Iterator[None]:
         thread.join()
 
 
-@cache
 def prepare() -> None:
-    """Import and compile it, once."""
+    """Import and compile it; what is there already stays."""
     from opslib.archive import report, review_document  # noqa: F401 - it is imported, no more
 
     report.prepare()
