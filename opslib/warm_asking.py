@@ -108,7 +108,8 @@ def _followed(line: _socket.socket) -> int:
             pass  # it has ended; its status is there
 
     for number in FORWARDED:
-        if _signal.getsignal(number) is not _signal.SIG_IGN:
+        # What is ignored here is ignored there; only SIGTERM ends a run in any case, as it does without who stands by.
+        if number == _signal.SIGTERM or _signal.getsignal(number) is not _signal.SIG_IGN:
             _signal.signal(number, pass_on)
     try:
         said = line.recv(16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from functools import cached_property
@@ -31,6 +32,9 @@ _made: list[str] = []
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give each of several test processes its own place for temporary files and locks: run ids in tests are fixed."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what its script leaves in the background; what tests start and stop would ignore it as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker:
         _begin_elsewhere(config, int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

@@ -22,14 +22,17 @@ class Stop:
     """Signals end a run: they raise KeyboardInterrupt, once, and only inside :meth:`armed`.
 
     One that comes while the run is registered waits until then; one that comes while it is sealed changes
-    nothing. For the main thread of a process.
+    nothing. SIGINT stays ignored where who started the run had it ignored, as a shell does for what its script leaves
+    in the background: a Ctrl-C is not meant for that. For the main thread of a process.
     """
 
     def __init__(self) -> None:
         self._armed, self._caught = False, ""
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._catch) for number in (signal.SIGTERM, signal.SIGINT)}
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        numbers = (signal.SIGTERM,) if ignored else (signal.SIGTERM, signal.SIGINT)
+        self._before = {number: signal.signal(number, self._catch) for number in numbers}
         return self
 
     def __exit__(

@@ -153,6 +153,21 @@ def test_a_run_whose_asker_is_stopped_or_killed_is_stopped_and_sealed(place, sta
     until(lambda: not runs_of(standing))
 
 
+@pytest.mark.parametrize("where", [".", "/nowhere"])
+def test_a_run_in_the_background_of_a_script_is_not_stopped_by_ctrl_c_there(place, standing, where):
+    there = folder_of(place) / f"behind-{len(where)}"
+    put(folder_of(place), "behind", f"open({str(there)!r}, 'w').close()", "import time\ntime.sleep(600)")
+    words = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *OPS, "run", "diagnostics/behind"]
+    own = place | ({} if where == "." else {"XDG_RUNTIME_DIR": where})
+    with subprocess.Popen(words, env=own, cwd=ROOT, stdout=subprocess.DEVNULL) as asker:
+        until(there.exists)
+        asker.send_signal(signal.SIGINT)
+        asker.send_signal(signal.SIGTERM)
+        assert ended(asker) == 5
+    newest = max(Path(place["OPS_ARCHIVE"], "runs").glob("*-behind-*"), key=lambda path: path.stat().st_ctime)
+    assert "SIGTERM" in (newest / "journal.jsonl").read_text()
+
+
 def test_who_only_knocks_holds_nobody_up(place, standing):
     put(folder_of(place), "above", ABOVE)
     with ExitStack() as stack:
