@@ -11,7 +11,7 @@ UV_PIN := $(shell sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;}' uv.loc
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo lab test bench nightly coverage mutants lint tidy clean
+.PHONY: help setup browser demo lab test suite bench nightly coverage mutants lint style types tidy clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -49,7 +49,11 @@ ENVIRONMENT ?= lab
 lab: $(STAMP) ## start the lab and JupyterLab, opened on the map of the guide (ENVIRONMENT=staging: on that)
 	@$(BIN)/ops jupyter --environment $(ENVIRONMENT)
 
-test: $(STAMP) $(if $(CI),browser) $(if $(NPM),$(CLI)) lint ## run every test
+# Types are checked while the tests run: one process does that, on a machine that has more cores.
+test: $(STAMP) $(if $(CI),browser) $(if $(NPM),$(CLI)) style ## check style and types, run every test
+	@$(MAKE) --no-print-directory -j2 types suite
+
+suite: $(STAMP)
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 bench: $(STAMP) ## measure each figure beside its peers; fails when one is missed (BENCH="--only cold --rounds 3")
@@ -71,9 +75,13 @@ coverage: $(STAMP) ## line and branch coverage of what decides and records
 mutants: $(STAMP) ## small faults in what decides and records that its tests must find
 	$(BIN)/python tools/mutants.py
 
-lint: $(STAMP) ## check style and types
+lint: style types ## check style and types
+
+style: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)
 	$(BIN)/mypy
 
 tidy: $(STAMP) ## format code and notebooks, rewrite environment.yml from the lock
