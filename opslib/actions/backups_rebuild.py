@@ -129,8 +129,8 @@ def contents_of(
 ) -> tuple[Contents, Origin]:
     """Return the contents of the database at ``url`` in one snapshot, and where and when that was.
 
-    Tables of ``least`` bytes are read side by side with all the rest, and with the work of ``beside``. Errors as
-    :func:`~opslib.actions.backups_collect.collect`, and what that work raises.
+    Tables of ``least`` bytes are read side by side with all the rest, and with the work of ``beside``, which begins
+    first. Errors as :func:`~opslib.actions.backups_collect.collect`, and what that work raises.
     """
     with snapshot(url, application, statement_seconds=SECONDS) as (session, shared):
         (said,) = session.ask(question("backups/properties"))
@@ -151,8 +151,10 @@ def contents_of(
         def rest() -> tuple[Contents, Origin]:
             return collect(session, quiet, known, digests), origin(session, url)
 
-        *found, (contents, where) = together.do([*map(rows_of, apart), *beside, rest])
-    counted = {table.full: Table(kind="table", **rows) for table, rows in zip(apart, found, strict=False)}
+        # Begun last, ANALYZE would have one processor busy while the others have nothing left to read.
+        *found, (contents, where) = together.do([*beside, *map(rows_of, apart), rest])
+    digests_of = zip(apart, found[len(beside) :], strict=True)
+    counted = {table.full: Table(kind="table", **rows) for table, rows in digests_of}
     return contents.model_copy(update={"tables": {**contents.tables, **counted}}), where
 
 

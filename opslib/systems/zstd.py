@@ -16,14 +16,19 @@ CHUNK = 1024 * 1024
 LEVEL = 1
 """Level 3 saves a tenth more on rows and JSON and takes half as long again."""
 
+WINDOW = 18
+"""Packing looks back 2**18 bytes, half of what the level would: it stays within a processor's own cache."""
+
 
 def packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the pieces as one compressed stream."""
     if sys.version_info >= (3, 14):
-        from compression.zstd import ZstdCompressor
+        from compression.zstd import CompressionParameter, ZstdCompressor
     else:
-        from backports.zstd import ZstdCompressor
-    packing = ZstdCompressor(level=LEVEL)
+        from backports.zstd import CompressionParameter, ZstdCompressor
+    packing = ZstdCompressor(
+        options={CompressionParameter.compression_level: LEVEL, CompressionParameter.window_log: WINDOW}
+    )
     for piece in pieces:
         if data := packing.compress(piece):
             yield data
