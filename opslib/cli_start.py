@@ -7,13 +7,15 @@ import gc
 import os
 import sys
 
-from opslib import warm_ahead, warm_asking
+from opslib import warm_asking
 
 
 def main() -> None:
     """Carry out the command line."""
     if sys.argv[1:2] == ["run"] and sys.platform == "linux":
         warm_asking.ask(sys.argv[1:])
+        from opslib import warm_ahead
+
         warm_ahead.begin(sys.argv[1:])
         # What is imported stays: it is looked through for garbage only once the run begins.
         gc.disable()

@@ -64,7 +64,7 @@ def scan(
     for what a run may not hold: links, pipes, or names that tools spell differently.
     """
     sums: dict[str, str] = {}
-    leaking: list[str] = []
+    leaking: dict[str, str] = {}
     try:
         for path, entry in walk(folder):
             if entry.is_dir(follow_symlinks=False) or path == MANIFEST:
@@ -75,13 +75,14 @@ def scan(
                     "Remove or rename it, then close the run again.",
                 )
             sums[path], said = _read(folder / path, redactor, largest, window)
-            if redactor.leaks(path.encode()):
-                said = ""
             if said is not None:
-                leaking.append(f"{path} ({said})" if said else path)
+                leaking[path] = f"{path} ({said})" if said else path
     except OSError as error:
         raise ArchiveError(f"The run {folder} cannot be read: {error}.", "Close the run again.") from error
-    return Scan(sums, tuple(leaking))
+    # One look through all names; only where there is something, a look at each.
+    if redactor.leaks("\x07\n ".join(sums).encode()):
+        leaking |= {path: path for path in sums if redactor.leaks(path.encode())}
+    return Scan(sums, tuple(leaking[path] for path in sums if path in leaking))
 
 
 def parse(data: bytes) -> dict[str, str]:

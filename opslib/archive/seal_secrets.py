@@ -10,7 +10,6 @@ import html
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
 from typing import Any
 
 from opslib.redaction import Redactor
@@ -32,7 +31,7 @@ def stands(path: str, data: bytes, redactor: Redactor) -> str | None:
     """
     if redactor.leaks(data):
         return ""
-    texts = list(_texts(path, data))
+    texts = _texts(path, data)
     said = _APART.join(text for _, text in texts)
     if path.endswith((".json", ".jsonl", ".ipynb")) and redactor.leaks(said.encode("utf-8", "replace")):
         return ""
@@ -40,7 +39,13 @@ def stands(path: str, data: bytes, redactor: Redactor) -> str | None:
     return f"{found.rule} in {_place(texts, found.start)}" if found else None
 
 
-def _place(texts: list[tuple[str, str]], at: int) -> str:
+Where = str | tuple["Where", str | int | None]
+"""A place in JSON: what it begins with, or the place above it and its number or key there; None: it is a key itself."""
+
+Texts = list[tuple[Where, str]]
+
+
+def _place(texts: Texts, at: int) -> str:
     starts, next_start = [], 0
     for _, text in texts:
         starts.append(next_start)
@@ -48,25 +53,38 @@ def _place(texts: list[tuple[str, str]], at: int) -> str:
     number = bisect_right(starts, at) - 1
     where, text = texts[number]
     # What has no place is one text alone.
-    return where or f"line {text.count(chr(10), 0, at) + 1}"
+    return _said(where) or f"line {text.count(chr(10), 0, at) + 1}"
 
 
-def _texts(path: str, data: bytes) -> Iterator[tuple[str, str]]:
-    """Yield (place, text) of everything that a file says; without a place its lines are counted."""
-    text = data.decode("utf-8", "replace")
+def _said(where: Where) -> str:
+    # Made where something was found only: most of a record's texts are asked for none.
+    if isinstance(where, str):
+        return where
+    above, key = where
+    if key is None:
+        return f"{_said(above)} a key"
+    if isinstance(key, int):
+        return f"{_said(above)}[{key}]"
+    # A key may be the secret itself, so a place names only what is an ordinary name.
+    return f"{_said(above)}.{key if re.fullmatch(r'[a-z_]{1,20}', key) else '?'}"
+
+
+def _texts(path: str, data: bytes) -> Texts:
+    """Return place and text of everything that a file says; without a place its lines are counted."""
+    text, found = data.decode("utf-8", "replace"), Texts()
     try:
         if path.endswith((".json", ".ipynb")):
-            yield from _strings("", json.loads(text))
-            return
+            _strings("", json.loads(text), found)
+            return found
         if path.endswith(".jsonl"):
             lines = [json.loads(line) for line in text.splitlines()]
             for number, line in enumerate(lines, 1):
-                yield from _strings(f"line {number} ", line)
-            return
+                _strings(f"line {number} ", line, found)
+            return found
     except (ValueError, RecursionError):
         # Torn or no JSON at all: then it is a text like others.
         pass
-    yield "", _readable(text) if path.endswith((".html", ".svg")) else text
+    return [*found, ("", _readable(text) if path.endswith((".html", ".svg")) else text)]
 
 
 def _readable(page: str) -> str:
@@ -74,17 +92,16 @@ def _readable(page: str) -> str:
     return html.unescape(page)
 
 
-def _strings(where: str, value: Any) -> Iterator[tuple[str, str]]:
+def _strings(where: Where, value: Any, found: Texts) -> None:
     if isinstance(value, str):
-        yield where or "its text", value
+        found.append((where or "its text", value))
     elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         # A notebook keeps a text as the list of its lines.
-        yield where or "its text", "".join(value)
+        found.append((where or "its text", "".join(value)))
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _strings(f"{where}[{number}]", item)
+            _strings((where, number), item, found)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield f"{where} a key", key
-            # A key may be the secret itself, so a place names only what is an ordinary name.
-            yield from _strings(f"{where}.{key}" if re.fullmatch(r"[a-z_]{1,20}", key) else f"{where}.?", item)
+            found.append(((where, None), key))
+            _strings((where, key), item, found)

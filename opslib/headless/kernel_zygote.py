@@ -122,7 +122,9 @@ def warm(*, kernels: bool = True) -> None:
         importlib.import_module(name)
     import_all(PACKAGES if kernels else LOOKING)
     prepare()
-    importlib.import_module("opslib.headless.shell_process").prepare()
+    shell = importlib.import_module("opslib.headless.shell_process")
+    shell.prepare()
+    shell.rehearse()
     threads = sum(1 for _ in Path("/proc/self/task").iterdir())
     if threads != 1:
         raise RuntimeError(f"{threads} threads after the imports")

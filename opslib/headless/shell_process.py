@@ -12,7 +12,9 @@ Left out is what nobody uses when nobody is there: answers to widgets, completio
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import linecache
 import os
 import signal
 import socket
@@ -27,6 +29,10 @@ from IPython.core.error import StdinNotImplementedError
 from opslib.headless import shell_line
 from opslib.headless.shell_interactive import Shell, built, packed
 from opslib.headless.shell_streams import Outlet
+
+REHEARSED = ("import json", "1 + 1", "said = [1, 2.5]\nprint(said)", "{'n': said}")
+TIMES = 3
+"""What a process that forks others executes beforehand, and how often: the interpreter learns so (PEP 659)."""
 
 _ready: list[Shell] = []
 """The shell that was built before this process was forked."""
@@ -45,6 +51,38 @@ def prepare() -> None:
     for kind in (CacheUrl, DatabaseUrl):
         kind.check(f"{kind.schemes[0]}://127.0.0.1:1/0")
     _ready.append(shell)
+
+
+class _Nowhere(Outlet):
+    """The way out of a shell that nobody sees."""
+
+    def __init__(self) -> None:
+        """Make nothing: no pipe, no thread."""
+
+    def send(self, frame: bytes) -> None:
+        """Drop it."""
+
+
+def rehearse() -> None:
+    """Execute a few cells in shells that are thrown away, so that each fork need not learn its way through IPython.
+
+    What they were is in no other shell: neither their numbers nor their source nor their names.
+    """
+    known, out = set(linecache.cache), sys.stdout
+    sys.stdout = io.StringIO()
+    try:
+        for _ in range(TIMES):
+            shell = built()
+            shell.outlet = _Nowhere()
+            for code in REHEARSED:
+                said = {"transformed_cell": shell.transform_cell(code), "preprocessing_exc_tuple": None}
+                shell.should_run_async(code, **said)
+                shell.send("execute_input", {"execution_count": shell.execution_count})
+                shell.send("execute_reply", shell.answer(shell.run_cell(code, store_history=True)))
+    finally:
+        sys.stdout = out
+        for name in set(linecache.cache) - known:
+            del linecache.cache[name]
 
 
 async def _execute(shell: Shell, code: str) -> Any:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from opslib import warm_asking
-from opslib.headless import kernel_leash, kernel_warm, kernel_zygote, sweep, warm_asker, warm_run
+from opslib.headless import kernel_leash, kernel_warm, kernel_zygote, rehearsal, sweep, warm_asker, warm_run
 from opslib.headless.warm_code import Code
 
 COMMANDS = ("opslib.headless.agreement", "opslib.headless.runner", "opslib.runs.undoing")
@@ -62,6 +62,7 @@ def serve(code: Code, minutes: float, carry_out: Callable[[], None]) -> bool:
         # A busy machine may need more than one try.
         if zygote is None or not (zygote.start() or zygote.start()):
             raise RuntimeError("the process that notebooks' processes are forked from did not start")
+        rehearsal.rehearse(carry_out)
         gc.collect()
         gc.freeze()
         kernel_zygote.collapse()
