@@ -24,13 +24,14 @@ MB = 1024 * 1024
 
 def first_result(place: Place) -> list[Ratio]:
     """From asking for a kernel to the first cell's result: forked, and as stock JupyterLab starts one."""
-    if not provisioner.ZYGOTE.start():
+    if not provisioner.stand_by():
         raise NotMeasured("there is nothing to fork from on this system")
     try:
         found = place.alternating(
             {name: lambda name=name: asyncio.run(_first(name)) for name in ("opslib", "local-provisioner")}  # type: ignore[misc]
         )
     finally:
+        provisioner.STANDBY.close()
         provisioner.ZYGOTE.close()
     ours, stock = found["opslib"], found["local-provisioner"]
     own = ratio("first result through jupyter_client to the stock kernel's", 1 / 10, ours, stock, "forked to started")
@@ -41,6 +42,7 @@ async def _first(name: str) -> Spent:
     with tempfile.TemporaryDirectory() as folder:
         manager = AsyncKernelManager(transport="ipc", connection_file=f"{folder}/kernel.json")
         manager.kernel_spec.metadata["kernel_provisioner"] = {"provisioner_name": name}
+        await asyncio.sleep(servers.APART)
         began = time.perf_counter()
         await manager.start_kernel()
         client = manager.client()

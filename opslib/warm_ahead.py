@@ -16,6 +16,10 @@ import sys
 FORK = b"fork"
 """What a runner says with the handles of a request."""
 
+READY, TAKEN, TOLD, UNFIT = b"ready", b"taken", 65536, 3
+"""What a kernel that stands by says, when it is complete and when it is somebody's; bytes that it is told at most; its
+exit code where none can stand by."""
+
 MARK, ROOM = "OPS_KERNEL", 512
 """The variable by which a kernel's processes are found, and how many bytes a process is started with for it."""
 

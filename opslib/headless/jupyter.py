@@ -35,6 +35,8 @@ from opslib.runs.channel import Server
 START = "start-here.ipynb"
 PROVISIONER = "opslib.headless.provisioner"
 """The server's extension from which its kernels come; named, not imported: it brings jupyter_client."""
+LINE = "opslib.headless.kernel_websocket.Connection"
+"""What the server opens for a page to its kernel; named for the same reason."""
 KERNEL_ROOM = 64
 """Bytes that a kernel's sockets have behind the private folder's name: ``/kernel/kernel-<36>-ipc-5``."""
 STARTING = 60.0
@@ -136,6 +138,7 @@ def _config(port: int) -> dict[str, Any]:
             "jpserver_extensions": dict.fromkeys(("jupyter_lsp", "jupyter_server_terminals", "notebook_shim"), False)
             | {"jupyterlab": True, PROVISIONER: True},
             "terminals_enabled": False,
+            "kernel_websocket_connection_class": LINE,
             "default_url": f"/lab/tree/{START}",
         },
         "IdentityProvider": {"token": secrets.token_urlsafe(32)},

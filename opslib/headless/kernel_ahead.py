@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from opslib import warm_ahead
 from opslib.headless.kernel_warm import START_SECONDS, Forked, Zygote, keep_warm
@@ -26,7 +27,14 @@ class Ahead(Zygote):
         self._pid, self._line = pid, line
 
     def fork(
-        self, user: str, kernel: list[str] | None, env: Mapping[str, str], cwd: str, leash: int, *line: int
+        self,
+        user: str,
+        kernel: list[str] | None,
+        env: Mapping[str, str],
+        cwd: str,
+        leash: int,
+        *line: int,
+        addresses: Mapping[str, Any] | None = None,
     ) -> Forked | None:
         """Return the guardian of a process that executes cells without a kernel; None where it must be started."""
         return None if kernel is not None else super().fork(user, None, env, cwd, leash, *line)

@@ -40,11 +40,19 @@ class Zygote:
         self._lock = threading.Lock()
 
     def fork(
-        self, user: str, kernel: list[str] | None, env: Mapping[str, str], cwd: str, leash: int, *line: int
+        self,
+        user: str,
+        kernel: list[str] | None,
+        env: Mapping[str, str],
+        cwd: str,
+        leash: int,
+        *line: int,
+        addresses: Mapping[str, Any] | None = None,
     ) -> Forked | None:
         """Return a new kernel's guardian, or None where this kernel must be started instead.
 
-        ``kernel`` are ipykernel's arguments; None for a process that executes cells without it, on ``line``.
+        ``kernel`` are ipykernel's arguments; None for a process that executes cells without it, on ``line``. With
+        ``addresses`` it is a kernel that stands by there until it is told on ``line`` whose it is.
         """
         if self._looks and kernel is not None:
             return None
@@ -52,7 +60,7 @@ class Zygote:
             return None
         if len(env.get(MARK, "")) > ROOM:
             return None
-        asked = {"user": user, "kernel": kernel, "env": dict(env), "cwd": cwd}
+        asked = {"user": user, "kernel": kernel, "env": dict(env), "cwd": cwd, "addresses": addresses}
         with self._lock:
             if not self._started():
                 return None

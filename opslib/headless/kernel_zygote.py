@@ -6,9 +6,9 @@ the kernels end by themselves then.
 
 A request is three handles: the leash; a pipe on which the guardian says its number and at last its exit code; and a
 file in memory with what is asked, JSON (``kernel``: the arguments of ipykernel, ``user``: as the guardian has it,
-``env``, ``cwd``). A fourth is the line of a process that executes cells without a kernel. What is asked is read in the
-forked process only: what one kernel may know is in no other's memory. What a fork has in another way than a fresh
-process is set right in :func:`_kernel`.
+``env``, ``cwd``). A fourth is the line of a process that executes cells without a kernel, or of a kernel that stands by
+(``addresses``: where it listens, and its key). What is asked is read in the forked process only: what one kernel may
+know is in no other's memory. What a fork has in another way than a fresh process is set right in :func:`_kernel`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ KERNEL = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.debugger",
+    "opslib.headless.kernel_standby_process",
     "tornado.platform.asyncio",
     "jupyter_client.localinterfaces",
 )
@@ -189,13 +190,13 @@ def guard(added: dict[str, str], leash: int, told: int, question: int, line: int
         os.chdir(asked["cwd"])
         os.environ.clear()
         os.environ.update(added | asked["env"])
-        code = kernel_guardian.guard(asked["user"], lambda: _kernel(asked["kernel"]))
+        code = kernel_guardian.guard(asked["user"], lambda: _kernel(asked["kernel"], asked["addresses"]))
     finally:
         os.write(told, f"{code}\n".encode())
         os._exit(code)
 
 
-def _kernel(arguments: list[str] | None) -> NoReturn:
+def _kernel(arguments: list[str] | None, addresses: dict[str, Any] | None = None) -> NoReturn:
     """Be the kernel: what a fresh process would not have from its parent is put away first."""
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     signal.set_wakeup_fd(-1)
@@ -220,7 +221,7 @@ def _kernel(arguments: list[str] | None) -> NoReturn:
 
             code = shell_process.main()
         else:
-            _launch(arguments)
+            _launch(arguments, addresses)
             code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -231,11 +232,19 @@ def _kernel(arguments: list[str] | None) -> NoReturn:
         os._exit(code)
 
 
-def _launch(arguments: list[str]) -> None:
+def _launch(arguments: list[str], addresses: dict[str, Any] | None) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     launcher = importlib.util.find_spec("ipykernel_launcher")
     sys.argv = [str(launcher and launcher.origin), *arguments]
+    if addresses:
+        from opslib.headless import kernel_standby_process
+
+        line, quiet = socket.socket(fileno=os.dup(1)), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.close(quiet)
+        kernel_standby_process.launch(line, addresses)
+        return
     # Its default was read from the environment when the class was made.
     IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
 
