@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     "--apply", "plan", metavar="PLAN", help="Apply this plan, exactly: a planning run's id, or its plan.json."
 )
 @click.option("--all", "folder", metavar="FOLDER", help="Every notebook of FOLDER that changes nothing: diagnostics.")
-@click.option("--at-once", type=int, default=0, help="With --all: runs side by side [default: the cores there are].")
+@click.option(
+    "--at-once",
+    type=int,
+    default=0,
+    help="With --all: runs side by side [default: the cores there are, and up to twice as many while those idle].",
+)
 @click.option("--kernel", is_flag=True, help="Execute by papermill and a Jupyter kernel: slower, the same record.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @answering
@@ -203,7 +208,7 @@ def _run_all(folder: str, environment: str, at_once: int, as_json: bool) -> int:
             print_result(result)
 
     wanted = sweep.chosen(folder)
-    results = sweep.sweep(wanted, environment, places.archive_folder(), at_once or sweep.cores(), told)
+    results = sweep.sweep(wanted, environment, places.archive_folder(), at_once or None, told)
     if as_json:
         print_json({"runs": results})
     return sweep.worst(results)

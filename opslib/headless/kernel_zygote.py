@@ -86,6 +86,7 @@ def main() -> int:
     # The debugger's own warning about frozen modules is for people who debug.
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     before = dict(os.environ)
+    gc.disable()  # no garbage is looked for among what is imported: all of it stays
     warm(kernels=LOOKS not in sys.argv[1:])
     added = {name: value for name, value in os.environ.items() if before.get(name) != value}
     runner = socket.socket(fileno=os.dup(0))
@@ -95,6 +96,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
+    gc.enable()
     collapse()
     runner.send(b"ready")
     while True:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,9 @@ MOST_FILES = 1500
 MOST_BYTES = 16 * 1024 * 1024
 MOST_TREE_FILES, BATCH = 20_000, 100
 """Files of a whole commit, and how many of them are asked for at once (each batch may have :data:`MOST_BYTES`)."""
+
+KEPT_TREES, KEPT_BYTES = 8, 4 * 1024 * 1024
+"""Lists of a commit's files, and bytes of files, that are kept: an object's id stands for its content."""
 
 _ENTRY = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]{40,64})\t(.+)", re.DOTALL)
 _LONG = re.compile(rb"(\d{6}) \w+ ([0-9a-f]{40,64}) +(\d+|-)\t(.+)", re.DOTALL)
@@ -57,6 +61,8 @@ class Checkout:
         inner = folder / ".git"
         self.folder = folder
         self._place = f"--git-dir={inner if inner.exists() else folder}"
+        self._trees: dict[tuple[str, ...], dict[str, str]] = {}
+        self._files: dict[str, bytes] = {}
 
     def commit(self, ref: str) -> str:
         """Return the commit that a branch, a tag or a commit's id names; raises Unreachable (missing) for none."""
@@ -159,7 +165,16 @@ class Checkout:
                     place.write_bytes(data)
         return len(found)
 
-    def _listed(self, commit: str, *below: str) -> dict[str, str]:
+    def _listed(self, commit: str, *below: str) -> Mapping[str, str]:
+        found = self._trees.get((commit, *below))
+        if found is None:
+            found = self._read_tree(commit, *below)
+            if len(self._trees) >= KEPT_TREES:
+                self._trees.clear()
+            self._trees[(commit, *below)] = found
+        return found
+
+    def _read_tree(self, commit: str, *below: str) -> dict[str, str]:
         listed = self._git(["ls-tree", "-r", "-z", "--full-tree", commit, *below]).split(b"\0")
         found: dict[str, str] = {}
         for line in filter(None, listed):
@@ -174,10 +189,17 @@ class Checkout:
 
     def contents(self, identities: list[str]) -> dict[str, bytes]:
         """Return files by their object's id, at most :data:`MOST_FILES`; raises Unreachable where one is missing."""
+        known = {one: self._files[one] for one in identities if one in self._files}
+        read = self._read([one for one in identities if one not in known])
+        if sum(map(len, self._files.values())) + sum(map(len, read.values())) <= KEPT_BYTES:
+            self._files |= read
+        return known | read
+
+    def _read(self, identities: list[str]) -> dict[str, bytes]:
         if not identities:
             return {}
         said = self._git(["cat-file", "--batch"], "".join(f"{one}\n" for one in identities).encode())
-        found, at = {}, 0
+        found, at = dict[str, bytes](), 0
         for identity in identities:
             end = said.index(b"\n", at)
             name, kind, size = said[at:end].split(b" ")

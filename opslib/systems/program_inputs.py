@@ -29,13 +29,14 @@ Program = (
 BROWSERS: tuple[Browser, ...] = get_args(Browser)
 TOOLS = {name: name for name in ("git", "node", "npm", "supabase", "docker", *BROWSERS)} | {"git-workspace": "git"}
 """Programs that are found on the PATH alone, and their names there; ``git-workspace`` is git that makes a checkout."""
-# Spoken to over two pipes; it asks for nothing of its own, keeps nothing, and opens what it is told and no more.
+# Spoken to over two pipes; it asks for nothing of its own, keeps nothing, and opens what it is told and no more: no
+# window of its own either, whose start page would load beside the page that is timed.
 _QUIETLY = (
     *("--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check", "--mute-audio"),
     *("--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync"),
     *("--disable-extensions", "--disable-domain-reliability", "--disable-breakpad", "--disable-dev-shm-usage"),
     *("--no-pings", "--no-proxy-server", "--password-store=basic", "--deny-permission-prompts", "--disable-gpu"),
-    *("--block-new-web-contents", "--window-size=1280,800"),
+    *("--block-new-web-contents", "--window-size=1280,800", "--no-startup-window"),
 )
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "pg_dump": ("--no-password",),

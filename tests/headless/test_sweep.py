@@ -103,6 +103,54 @@ def test_what_cannot_be_run_at_once_is_refused_before_anything_starts(shelf):
     assert not (shelf / "archive").exists()
 
 
+ONE_CORE = """
+import os, sys
+from pathlib import Path
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from opslib import places
+from opslib.headless import sweep
+class Told(sweep.Idle):
+    def cores(self):
+        return float(sys.argv[1])
+names = ["diagnostics/good", "diagnostics/poor"]
+sweep._side_by_side(names, "lab", places.archive_folder(), None, lambda result: None, Told())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are looked at on Linux alone")
+@pytest.mark.parametrize(("idle", "side_by_side"), [("0.9", True), ("0.1", False)])
+def test_one_run_more_than_there_are_cores_begins_where_a_core_has_nothing_to_do(shelf, idle, side_by_side):
+    there = shelf / "there"
+    there.mkdir()
+    waits = f"""
+import os, time
+from pathlib import Path
+Path({str(there)!r}, str(os.getpid())).touch()
+while len(list(Path({str(there)!r}).iterdir())) < {1 + side_by_side}:
+    time.sleep(0.05)
+time.sleep({1.2 * (not side_by_side)})
+"""
+    for name in ("good", "poor"):
+        put(shelf, name, waits)
+    subprocess.run([sys.executable, "-c", ONE_CORE, idle], cwd=ROOT, check=True)
+    told = [json.loads(path.read_text()) for path in (shelf / "archive" / "runs").glob("*/result.json")]
+    first, second = sorted(told, key=lambda one: one["started_at"])
+    assert {first["state"], second["state"]} == {"finished"}
+    assert (second["started_at"] < first["finished_at"]) is side_by_side
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are looked at on Linux alone")
+def test_idle_cores_are_counted_from_what_the_system_says_of_those_of_this_process(tmp_path):
+    own = min(os.sched_getaffinity(0))
+    stat, ticks = tmp_path / "stat", os.sysconf("SC_CLK_TCK")
+    stat.write_text(f"cpu  0 0 0 9 9\ncpu{own} 5 0 5 100 100 7\ncpu9999 0 0 0 0 0\nctxt 1\n")
+    idle = sweep.Idle(stat)
+    assert idle.cores() == 0
+    stat.write_text(f"cpu  0 0 0 9 9\ncpu{own} 5 0 5 100 {100 + 1000 * ticks} 7\ncpu9999 0 0 0 {9 * ticks} 0\nctxt 1\n")
+    assert idle.cores() > 0
+    assert idle.cores() == 0
+
+
 def test_a_folder_with_what_is_no_notebook_runs_none(shelf):
     (one, *_) = sweep.chosen("diagnostics")
     one.path.write_text("{}")
@@ -131,4 +179,8 @@ def test_what_took_longest_begins_first_and_what_nobody_knows_before_it(shelf):
     archive = shelf / "archive"
     assert sweep.longest_first(names, "lab", archive) == ["diagnostics/new", "diagnostics/long", "diagnostics/short"]
     assert sweep.longest_first(names, "lab", shelf / "nothing") == names
+    surveys = {"diagnostics/new": 2, "diagnostics/long": 1}
+    assert sweep.longest_first(names, "lab", archive, surveys)[1:] == ["diagnostics/long", "diagnostics/short"]
+    unknown = sweep.longest_first(names, "lab", shelf / "nothing", surveys)
+    assert unknown == ["diagnostics/new", "diagnostics/long", "diagnostics/short"]
     assert sweep.longest_first(names, "staging", archive)[-1] == "diagnostics/short"

@@ -36,6 +36,21 @@ def test_what_stands_in_the_working_tree_counts_for_nothing_and_is_left_alone(fo
     assert product.git(folder, "status", "--porcelain") == before
 
 
+def test_what_a_commits_id_stands_for_is_asked_of_git_once_and_a_branch_each_time(folder):
+    checkout = Checkout(folder)
+    before = checkout.commit("main")
+    files = checkout.files(before)
+    after = product.commit(folder, {product.HELLO: b"newer"})
+    assert checkout.commit("main") == after
+    assert checkout.files(after) == files | {product.HELLO: b"newer"}
+    assert checkout.file(after, product.HELLO) == b"newer"
+    (folder / ".git/objects").rename(folder / "elsewhere")
+    assert checkout.files(before) == files
+    assert checkout.files(after)[product.HELLO] == b"newer"
+    with pytest.raises(Unreachable):
+        checkout.commit("main")
+
+
 def test_a_bare_repository_serves_as_well(folder, tmp_path):
     subprocess.run(["git", "clone", "--quiet", "--bare", folder, tmp_path / "bare"], check=True, capture_output=True)
     assert Checkout(tmp_path / "bare").files("main" and Checkout(folder).commit("main")) == product.COMMITTED
