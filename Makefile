@@ -53,7 +53,7 @@ lab: $(STAMP) ## start the lab and JupyterLab, opened on the map of the guide (E
 test: $(STAMP) $(if $(CI),browser) $(if $(NPM),$(CLI)) style ## check style and types, run every test
 	@$(MAKE) --no-print-directory -j2 types suite
 
-suite: $(STAMP)
+suite: $(STAMP) ## run every test, and check nothing else
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 bench: $(STAMP) ## measure each figure beside its peers; fails when one is missed (BENCH="--only cold --rounds 3")
@@ -77,11 +77,11 @@ mutants: $(STAMP) ## small faults in what decides and records that its tests mus
 
 lint: style types ## check style and types
 
-style: $(STAMP)
+style: $(STAMP) ## check style alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)
+types: $(STAMP) ## check types alone
 	$(BIN)/mypy
 
 tidy: $(STAMP) ## format code and notebooks, rewrite environment.yml from the lock

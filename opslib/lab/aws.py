@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler
 from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import FakeZone, RecordSet, Route53Backend
@@ -69,6 +70,9 @@ def _asked(said: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
 
 
 if __name__ == "__main__":
+    # moto would look through its folders at each request.
+    names = frozenset(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: names
     Route53Backend.change_resource_record_sets = _strict  # type: ignore[method-assign]
     FakeKey.__deepcopy__ = aws_listing.listed  # type: ignore[attr-defined]
     call = aws_clock.clocked(

@@ -69,8 +69,8 @@ def all_handles():
     for number in os.listdir("/proc/self/fd"):
         if os.path.islink(f"/proc/self/fd/{number}"):
             where = os.readlink(f"/proc/self/fd/{number}").partition("[")[0]
-            # IPython's history is written by a thread of its own, now or in a moment.
-            if not where.endswith("-journal"):
+            # IPython's history is written by a thread of its own, now or in a moment, and then its folder is flushed.
+            if not where.endswith(("-journal", "profile_default")):
                 yield where
 print(json.dumps({
     "arguments": sys.argv, "path": sys.path, "folder": os.getcwd(), "main": sys.modules["__main__"].__name__,

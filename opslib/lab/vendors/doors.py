@@ -44,7 +44,8 @@ class Doors:
         """GET shows what is remembered, PUT replaces that of the vendors that the body names."""
         if request.method == "PUT":
             self._memory.replace(json.loads(await request.body()))
-        return JSONResponse(self._memory.shown())
+            return JSONResponse({})
+        return JSONResponse(dict(self._memory.shown()))
 
     async def calls(self, request: Request) -> Response:
         """GET shows the latest calls in order, DELETE forgets them."""

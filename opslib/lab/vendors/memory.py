@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from opslib.lab.state import write
@@ -22,9 +23,9 @@ class Memory:
         found: dict[str, Any] = self._said.setdefault(vendor, first)
         return found
 
-    def shown(self) -> dict[str, Any]:
-        """Return a copy of everything."""
-        return copy.deepcopy(self._said)
+    def shown(self) -> Mapping[str, Any]:
+        """Return everything, for who only looks: it is what is remembered itself, and a copy would take longer."""
+        return MappingProxyType(self._said)
 
     def replace(self, said: dict[str, Any]) -> None:
         """Put ``said`` in place of what is remembered of the vendors that it names; keep it."""
