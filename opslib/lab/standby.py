@@ -81,6 +81,8 @@ class Standby(Server):
                 if not slot or time.monotonic() > end or not self.running:
                     return False
                 time.sleep(0.02)
+            # It knows how old its last commit is once it has replayed one.
+            session.execute("select pg_current_xact_id()")
         return True
 
 
