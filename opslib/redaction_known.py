@@ -30,6 +30,7 @@ DISTINCT = 5
 """So many different characters a secret has at least."""
 
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+_CODED_BETWEEN = base64.b64encode(b"\x07\n\n")
 _PUBLIC = ("eyJ", "-----BEGIN")
 # Everybody knows how these begin, and how an address does: they are looked for whole.
 # Written out: where a pattern begins with so many known letters, a search looks at each letter once.
@@ -175,9 +176,8 @@ class Known:
         if not blocks:
             return set()
         # Letters before a block may have been joined to it, so each of four beginnings may be the right one.
-        cut = (block[begin:] for block in blocks for begin in range(4))
-        said = b"\x07\n".join(base64.b64decode(block[: len(block) // 4 * 4]) for block in cut)
-        seen = levels(said.decode("utf-8", "replace"))
+        cut = (block[begin : len(block) - (len(block) - begin) % 4] for block in blocks for begin in range(4))
+        seen = levels(base64.b64decode(_CODED_BETWEEN.join(cut)).decode("utf-8", "replace"))
         return {value for level in seen for value in self._in(level, coded=True)}
 
     def _in(self, level: Level, *, coded: bool) -> set[str]:

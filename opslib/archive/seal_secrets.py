@@ -104,4 +104,8 @@ def _strings(where: Where, value: Any, found: Texts) -> None:
     elif isinstance(value, dict):
         for key, item in value.items():
             found.append(((where, None), key))
-            _strings((where, key), item, found)
+            # Most are texts or numbers: a call for each would take longer than all else here.
+            if isinstance(item, str):
+                found.append(((where, key), item))
+            elif isinstance(item, (list, dict)):
+                _strings((where, key), item, found)

@@ -26,7 +26,7 @@ class Ahead(Zygote):
         super().__init__()
         self._pid, self._line = pid, line
 
-    def fork(
+    def ask(
         self,
         user: str,
         kernel: list[str] | None,
@@ -35,11 +35,12 @@ class Ahead(Zygote):
         leash: int,
         *line: int,
         addresses: Mapping[str, Any] | None = None,
-    ) -> Forked | None:
-        """Return the guardian of a process that executes cells without a kernel; None where it must be started."""
-        return None if kernel is not None else super().fork(user, None, env, cwd, leash, *line)
+    ) -> int | None:
+        """Ask for the guardian of a process that executes cells without a kernel; None where it must be started."""
+        return None if kernel is not None else super().ask(user, None, env, cwd, leash, *line)
 
-    def _taken(self, told: int) -> Forked | None:
+    def taken(self, told: int) -> Forked | None:
+        """Return it, once its imports are over."""
         # It may be importing still, or hang in it.
         ends = select.poll()
         ends.register(told, select.POLLIN | select.POLLHUP)

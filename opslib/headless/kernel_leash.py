@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -40,6 +41,18 @@ The kernel's heart beats in a thread of its own without Python's lock, also whil
 """
 
 
+class Begun(Protocol):
+    """A notebook's process that was asked for before its run was registered."""
+
+    leash: Leash
+
+    def line(self) -> socket.socket:
+        """Return the line to it."""
+
+    def close(self) -> None:
+        """End it, with everything that it has started; a second time nothing."""
+
+
 class Session(Protocol):
     """What executing needs of the run that it is for."""
 
@@ -47,6 +60,7 @@ class Session(Protocol):
     private: Path
     account: Account | None
     shown: CellLog
+    begun: Begun | None
 
     def environment(self) -> dict[str, str]:
         """Return the kernel's whole process environment."""

@@ -54,6 +54,20 @@ class Zygote:
         ``kernel`` are ipykernel's arguments; None for a process that executes cells without it, on ``line``. With
         ``addresses`` it is a kernel that stands by there until it is told on ``line`` whose it is.
         """
+        told = self.ask(user, kernel, env, cwd, leash, *line, addresses=addresses)
+        return None if told is None else self.taken(told)
+
+    def ask(
+        self,
+        user: str,
+        kernel: list[str] | None,
+        env: Mapping[str, str],
+        cwd: str,
+        leash: int,
+        *line: int,
+        addresses: Mapping[str, Any] | None = None,
+    ) -> int | None:
+        """Ask for what :meth:`fork` returns; :meth:`taken` waits for it. None where it must be started instead."""
         if self._looks and kernel is not None:
             return None
         if any(env.get(name) != self._environment.get(name) for name in AT_IMPORT):
@@ -76,10 +90,10 @@ class Zygote:
                 return None
             finally:
                 os.close(say)
-        return self._taken(told)
+        return told
 
-    def _taken(self, told: int) -> Forked | None:
-        """Return the guardian that says its number on ``told``."""
+    def taken(self, told: int) -> Forked | None:
+        """Return the guardian that was asked for and says its number on ``told``; None where it never came."""
         return Forked.of(told)
 
     def begin(self) -> None:
@@ -168,7 +182,7 @@ class Forked:
         return self._look(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it has ended; raises subprocess.TimeoutExpired."""
+        """Wait until it has said how its kernel ended, and has nothing more to do; raises subprocess.TimeoutExpired."""
         if (code := self._look(None if timeout is None else timeout * 1000)) is None:
             raise subprocess.TimeoutExpired("the kernel's guardian", timeout or 0.0)
         return code
@@ -190,7 +204,9 @@ class Forked:
     def _look(self, milliseconds: float | None) -> int | None:
         if self.returncode is None:
             ends = select.poll()
-            ends.register(self._handle, select.POLLIN)
+            # What it says comes last: until all of its memory is given back, nobody need wait.
+            for number in (self._handle, self._told):
+                ends.register(number, select.POLLIN)
             if ends.poll(milliseconds):
                 said = os.read(self._told, 64).strip()
                 # Killed, it could say nothing.

@@ -16,6 +16,7 @@ from opslib.headless import notebooks
 from opslib.headless.asked import Asked
 from opslib.headless.notebooks_live import check_live
 from opslib.headless.session import PARTIAL, Session, keep_notebook
+from opslib.headless.shell_begun import Process
 from opslib.headless.stop import Stop
 from opslib.redaction import Redactor
 from opslib.runs.locks import Locks
@@ -66,7 +67,8 @@ def execute(
     """Carry out what is asked, from open entry to seal, and return as :func:`run` does."""
     without_secrets(asked.notebook, dict(asked.values), Redactor(asked.settings.secrets()))
     with stop or Stop() as stop:
-        session = Session(asked, Archive(archive), locks=locks, progress=progress)
+        begin = None if asked.kernel else Process
+        session = Session(asked, Archive(archive), locks=locks, progress=progress, begin=begin)
         progress(f"{asked.notebook.name} on {asked.settings.environment}: run {session.id}")
         state, exit_code, reason = _execute(session, stop)
         result = session.close(state, exit_code, reason)

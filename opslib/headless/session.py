@@ -17,6 +17,7 @@ from opslib.errors import ArchiveError, ExitCode, OpsError
 from opslib.headless import kernel_user, origin
 from opslib.headless.asked import Asked
 from opslib.headless.cell_log import CellLog
+from opslib.headless.kernel_leash import Begun
 from opslib.headless.private import Private
 from opslib.late import Late
 from opslib.model import Probe, Verdict, now
@@ -54,7 +55,9 @@ class Session:
         *,
         locks: Locks | None = None,
         progress: Callable[[str], None] = lambda text: None,
+        begin: Callable[[Session], Begun] | None = None,
     ) -> None:
+        """``begin`` asks for the notebook's process: it comes while the run is registered."""
         self.asked, self.archive = asked, archive
         self.notebook, self.settings = asked.notebook, asked.settings
         self._progress = progress
@@ -63,36 +66,40 @@ class Session:
         self.id = asked.run or asked.new_id(self.started_at)
         self._locks = locks or Locks(asked.settings, self.id)
         self._published = ""
-        self.account = kernel_user.account(
-            self.settings.kernel_user,
-            archive.folder,
-            ROOT / f".env.{self.settings.environment}",
-        )
+        described = ROOT / f".env.{self.settings.environment}"
+        self.account = kernel_user.account(self.settings.kernel_user, archive.folder, described)
         self._own = Private()
         self.private = self._own.path
+        self.socket = self.private / "run"
+        self.begun: Begun | None = None
         try:
-            self.folder = archive.open(
-                asked.run_json(self.id, self.started_at),
-                redactor=Redactor(asked.settings.secrets()),
-                render=recover,
-            )
-            self.shown = CellLog(self.folder)
-            self._keep_agreement()
-            self.publish()
-            kind = ByHand if self.by_hand else Executor
-            self.executor = kind(self._work(), locks=self._locks, progress=progress)
-            self.redactor = self.executor.redactor
-            self.socket = self.private / "run"
-            self.server = self._serve(self.executor)
-            if self.account:
-                self.account.take(self.private, self.socket)
+            # One with a user of its own must have its folder first, and that is given to it once all is there.
+            if begin and not self.account:
+                self.begun = begin(self)
+            self._open()
         except BaseException:
+            if self.begun:
+                self.begun.close()
             self._own.remove()
             self._locks.close()
             raise
         self._cells: dict[str, tuple[int, float]] = {}
         self.last_cell: str | None = None
         self.broken_cell: str | None = None
+
+    def _open(self) -> None:
+        """Register the run, and have its executor listen."""
+        run, redactor = self.asked.run_json(self.id, self.started_at), Redactor(self.settings.secrets())
+        self.folder = self.archive.open(run, redactor=redactor, render=recover)
+        self.shown = CellLog(self.folder)
+        self._keep_agreement()
+        self.publish()
+        kind = ByHand if self.by_hand else Executor
+        self.executor = kind(self._work(), locks=self._locks, progress=self._progress)
+        self.redactor = self.executor.redactor
+        self.server = self._serve(self.executor)
+        if self.account:
+            self.account.take(self.private, self.socket)
 
     @property
     def by_hand(self) -> bool:
@@ -201,6 +208,8 @@ class Session:
 
         Raises ArchiveError when that could not be written; the next start then closes the run as interrupted.
         """
+        if self.begun:  # ended before where it was used
+            self.begun.close()
         self.server.close()
         try:
             return self._close(state, exit_code, reason)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -19,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from opslib import files
-from opslib.headless import injected, kernel_outputs, kernel_warm, meanwhile, shell_line, shell_outputs
-from opslib.headless.kernel_leash import GRACE, GUARDIAN, MESSAGE, SILENT, Ended, Leash, Session, Watch, hide
+from opslib.headless import injected, kernel_outputs, meanwhile, shell_line, shell_outputs
+from opslib.headless.kernel_leash import GRACE, MESSAGE, SILENT, Leash, Session, Watch
+from opslib.headless.shell_begun import Process
 
-PROGRAM = "opslib.headless.shell_process"
 START_SECONDS = 60.0
 """Within which the process is there."""
 
@@ -69,52 +68,20 @@ def execute(
     seconds. DeadKernelError says in which cell the process ended.
     """
     book = injected.prepared(Path(notebook), parameters)
-    hide()
     with meanwhile.preparing(), ExitStack() as stack:
-        leash = Leash()
-        stack.callback(leash.close, f"OPS_KERNEL={session.private}")
-        watch = Watch(leash, seconds=seconds, grace=grace, silent=silent)
+        process = session.begun or Process(session)
+        stack.callback(process.close)
+        watch = Watch(process.leash, seconds=seconds, grace=grace, silent=silent)
         stack.callback(watch.close)
-        line = Line(start(session, leash), leash, watch)
+        line = Line(process.line(), process.leash, watch)
         stack.callback(line.close)
         Cells(book, session, line, watch).execute(parameters)
-        # While its tree ends there is something to do; it is written once that has ended.
-        leash.let_go()
+        # Also where there was no cell. While the tree ends there is something to do; it is written once that has ended.
+        line.over()
         data = injected.written(book)
     files.write(Path(output), data, Path(f"{output}.part"), named=False)
     if failed := shell_outputs.error_of(book["cells"]):
         raise CellFailed(*failed)
-
-
-def start(session: Session, leash: Leash) -> socket.socket:
-    """Start the process in which the cells are executed and return the line to it."""
-    # The mark that all processes of this notebook inherit; and no imports from the folder they start in.
-    environment = session.environment() | {"OPS_KERNEL": str(session.private), "PYTHONSAFEPATH": "1"}
-    account = session.account
-    if account:
-        environment |= account.environment(session.private)
-    user = f"{account.uid}:{account.gid}" if account else ":"
-    ours, theirs = socket.socketpair()
-    with theirs:
-        leash.process = _forked(user, environment, leash, theirs) or _started(user, environment, leash, theirs)
-    return ours
-
-
-def _forked(user: str, environment: dict[str, str], leash: Leash, line: socket.socket) -> Ended | None:
-    zygote = kernel_warm.kept()
-    return zygote.fork(user, None, environment, str(Path.cwd()), leash.end, line.fileno()) if zygote else None
-
-
-def _started(user: str, environment: dict[str, str], leash: Leash, line: socket.socket) -> Ended:
-    return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(GUARDIAN), user, sys.executable, "-P", "-m", PROGRAM],
-        stdin=leash.end,
-        stdout=line.fileno(),
-        # What a process writes past its messages is not redacted, so it goes nowhere.
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        start_new_session=True,
-    )
 
 
 class Line:
@@ -168,6 +135,10 @@ class Line:
             return TimeoutError(f"the kernel closed its line, or sent more than {MESSAGE} bytes at once, {where}")
         return DeadKernelError(f"the kernel ended {where} ({self._leash.ending()})")
 
+    def over(self) -> None:
+        """Begin to end the process and everything below it: nothing more is asked."""
+        self._leash.let_go()
+
     def close(self) -> None:
         """Close it."""
         self._line.close()
@@ -188,6 +159,7 @@ class Cells:
         self._book, self._session, self._line, self._watch = book, session, line, watch
         self._shown = shell_outputs.Shown()
         self._meter = kernel_outputs.Meter()
+        self._last = next(filter(_executed, reversed(book["cells"])), None)
 
     def execute(self, parameters: Mapping[str, Any]) -> None:
         """Execute them; a cell that failed has its error among its outputs."""
@@ -211,7 +183,7 @@ class Cells:
         try:
             if code:
                 self._session.cell_started(cell["id"])
-            status = self._execute(cell) if code and cell["source"].strip() else "ok"
+            status = self._execute(cell) if _executed(cell) else "ok"
         finally:
             noted |= {"status": "completed"} if status == "ok" else {"status": "failed", "exception": True}
             if code:
@@ -238,6 +210,9 @@ class Cells:
             raise TimeoutError(self._watch.why)
         # The tag by which a notebook says that a cell is to fail counts, as it does for nbclient.
         failed = content.get("status") != "ok" and "raises-exception" not in cell["metadata"]["tags"]
+        if failed or cell is self._last:
+            # Nothing more will be asked: its tree ends while what it has shown is kept.
+            self._line.over()
         return "error" if failed else "ok"
 
     def _take(self, cell: dict[str, Any], kind: str, content: dict[str, Any]) -> None:
@@ -250,6 +225,10 @@ class Cells:
             cell["execution_count"] = content["execution_count"]
         if kind not in ("execute_input", "execute_reply"):
             self._shown.take(kind, content)
+
+
+def _executed(cell: Mapping[str, Any]) -> bool:
+    return cell["cell_type"] == "code" and bool(cell["source"].strip())
 
 
 def _begun() -> dict[str, Any]:

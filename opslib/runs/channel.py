@@ -13,6 +13,7 @@ import socket
 import socketserver
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +39,16 @@ class Answering(Protocol):
 
     def answer(self, request: Mapping[str, Any], progress: Tell) -> Any:
         """Carry out ``request``; raises OpsError, which reaches the asking side as the same kind."""
+
+
+class _Listening(socketserver.ThreadingUnixStreamServer):
+    def get_request(self) -> tuple[Any, Any]:
+        try:
+            return super().get_request()
+        except OSError:
+            # Asked at once again it would fail at once again, and whoever wants to end it has to wait for its turn.
+            time.sleep(0.001)
+            raise
 
 
 class Server:
@@ -83,7 +94,7 @@ class Server:
 
         old = os.umask(0o177)
         try:
-            self._server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
+            self._server = _Listening(str(path), Handler)
         finally:
             os.umask(old)
         self._server.daemon_threads = True

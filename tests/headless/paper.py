@@ -21,7 +21,7 @@ class Paper:
     def __init__(self, folder):
         self.redactor, self.account, self.ended = Redactor([Secret(SECRET)]), None, []
         self.private = Path(tempfile.mkdtemp(prefix="ops-", dir=folder))
-        self.shown = CellLog(folder)
+        self.shown, self.begun = CellLog(folder), None
 
     def environment(self):
         return {name: os.environ[name] for name in kernel_warm.PLAIN if name in os.environ}
