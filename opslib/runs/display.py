@@ -67,12 +67,17 @@ def bundle(value: Any) -> dict[str, Any]:
         kind = "summary"
     if kind is None:
         raise TypeError(f"{type(value).__name__} is none of our values; it has no card")
-    said = _cut(_with_digest(value, to_json(value)))
+    said = _said(value)
     return {
         "text/plain": text_of(kind, said),
         "text/html": str(tag("style", Html(css())) + _html_here(kind, said)),
         MIME: {"kind": kind, "value": said},
     }
+
+
+def _said(value: Any) -> dict[str, Any]:
+    """Return what a card says of a value, as JSON."""
+    return _cut(_with_digest(value, to_json(value)))
 
 
 def _html_here(kind: str, said: Said) -> str:
@@ -115,7 +120,7 @@ def register(ipython: Any) -> None:
         formatter.for_type(known, lambda value, include=None, exclude=None: bundle(value))
     # A Summary is a dict, and IPython would print it as one: its own printer for dicts goes before a bundle.
     printer = ipython.display_formatter.formatters["text/plain"]
-    printer.for_type(Summary, lambda value, out, cycle: out.text(bundle(value)["text/plain"]))
+    printer.for_type(Summary, lambda value, out, cycle: out.text(text_of("summary", _said(value))))
 
 
 def text_of(kind: str, said: Said) -> str:

@@ -146,7 +146,8 @@ class ReadTarget(Watching, SupabaseReading):
 
     def close(self) -> None:
         """Close every handle that was opened."""
-        for name in [name for name in self.__dict__ if name in self._handles()]:
+        handles = self._handles()
+        for name in [name for name in self.__dict__ if name in handles]:
             self.__dict__.pop(name).close()
 
     @classmethod
