@@ -30,7 +30,7 @@ from opslib.archive.searched import Line, Searched
 from opslib.archive.summary import Summary
 from opslib.archive.team_index import TeamIndex
 from opslib.model import Verdict
-from opslib.systems.index_rows import ARCHIVES, DAY, Run
+from opslib.systems.index_tables import ARCHIVES, DAY, Run
 
 TIMES = 15
 START = datetime(2020, 1, 1, tzinfo=UTC)

@@ -24,8 +24,8 @@ from opslib.archive.search_words import Tokenizer
 from opslib.archive.searched import Line, Searched
 from opslib.errors import Unreachable
 from opslib.redaction import DatabaseUrl
-from opslib.systems.index_rows import ARCHIVES, Run
 from opslib.systems.index_store import IndexStore, Part
+from opslib.systems.index_tables import ARCHIVES, Run
 
 AT_ONCE = 200
 """So many runs are put in by one transaction; what breaks off is gone on with behind the last one."""

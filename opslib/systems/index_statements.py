@@ -1,4 +1,4 @@
-"""What is asked of the team's index of archived runs, in SQL; its tables are in :mod:`opslib.systems.index_rows`."""
+"""What is asked of the team's index of archived runs, in SQL; its tables are in :mod:`opslib.systems.index_tables`."""
 
 PUT = (
     "INSERT INTO opslib_index.runs "

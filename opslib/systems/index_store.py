@@ -1,7 +1,7 @@
 """The team's index of archived runs, in a PostgreSQL of the product's own: sessions, and every statement put to it.
 
-What stands in it, and why so, is in :mod:`opslib.systems.index_rows`. It proves nothing: whoever may write into it can
-make it say anything, and each archive can make its own part anew. Only what was sealed, and so redacted, comes in.
+What stands in it, and why so, is in :mod:`opslib.systems.index_tables`. It proves nothing: whoever may write into it
+can make it say anything, and each archive can make its own part anew. Only what was sealed, and so redacted, comes in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from opslib.errors import Refused, Unreachable
 from opslib.redaction import DatabaseUrl
 from opslib.systems import index_statements as sql
 from opslib.systems.deadline import deadline, shut
-from opslib.systems.index_rows import DAY, SCHEMA, VERSION, Run
+from opslib.systems.index_tables import DAY, SCHEMA, VERSION, Run
 from opslib.systems.postgres import connect
 from opslib.systems.postgres_errors import unreachable
 

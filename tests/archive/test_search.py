@@ -18,7 +18,7 @@ from opslib.archive.store import Archive
 from opslib.archive.summary import Summary
 from opslib.model import Verdict
 from opslib.redaction import Redactor
-from opslib.systems.index_rows import DAY
+from opslib.systems.index_tables import DAY
 from tests import scale
 
 from . import build

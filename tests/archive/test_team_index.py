@@ -17,7 +17,7 @@ from opslib.archive.store import Archive
 from opslib.errors import Refused, SettingsError, Unreachable
 from opslib.lab.processes import free_port
 from opslib.redaction import DatabaseUrl
-from opslib.systems import index_rows
+from opslib.systems import index_tables
 from opslib.systems.index_store import GOING, IndexStore
 
 from . import build
@@ -242,7 +242,7 @@ def test_what_is_not_installed_or_of_another_version_is_told_and_installing_make
     update(archive, base.url)
     with closing(IndexStore(base.url)) as store:
         assert store.install() is False
-    base.do(f"UPDATE opslib_index.about SET version = {index_rows.VERSION + 1}")
+    base.do(f"UPDATE opslib_index.about SET version = {index_tables.VERSION + 1}")
     with pytest.raises(Refused, match="has version") as said, team_index.opened(archive.folder, base.url):
         pass
     assert "ops archive index --install" in said.value.next_step
