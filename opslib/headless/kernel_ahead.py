@@ -22,6 +22,8 @@ from opslib.headless.kernel_warm import START_SECONDS, Forked, Zygote, keep_warm
 class Ahead(Zygote):
     """A zygote that has been started, is good for one process and is that process's guardian."""
 
+    imports = True
+
     def __init__(self, pid: int, line: socket.socket) -> None:
         super().__init__()
         self._pid, self._line = pid, line

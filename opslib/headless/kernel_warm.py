@@ -30,6 +30,9 @@ START_SECONDS = 60.0
 class Zygote:
     """The process that kernels are forked from, as its runner holds it; started with the first of them."""
 
+    imports = False
+    """Whether it goes on to import what a notebook needs until it is asked."""
+
     def __init__(self, *, looks: bool = False) -> None:
         """``looks``: no notebook takes a step or needs a kernel, so that less is imported; one that does is started."""
         self._looks = looks

@@ -32,16 +32,17 @@ class Process:
         self._mark = f"OPS_KERNEL={session.private}"
         self.leash = Leash()
         self._ours, self._theirs = socket.socketpair()
-        self._over = False
-        self._told, self._zygote = None, kernel_warm.kept()
-        if self._zygote:
-            where = str(Path.cwd()), self.leash.end, self._theirs.fileno()
-            self._told = self._zygote.ask(self._user, None, self._environment, *where)
-        if self._told is None:
-            self._start()
+        self._asked = self._over = False
+        self._told: int | None = None
+        self._zygote = kernel_warm.kept()
+        # One that imports until it is asked loses nothing by waiting.
+        if self._zygote is None or not self._zygote.imports:
+            self._ask()
 
     def line(self) -> socket.socket:
         """Return the line to it; where none was forked, one is started."""
+        if not self._asked:
+            self._ask()
         self._take()
         if self.leash.process is None:
             self._start()
@@ -56,7 +57,16 @@ class Process:
         self.leash.let_go()
         self._take()
         self.leash.close(self._mark)
-        self._theirs.close()
+        for end in (self._ours, self._theirs):
+            end.close()
+
+    def _ask(self) -> None:
+        self._asked = True
+        if self._zygote:
+            where = str(Path.cwd()), self.leash.end, self._theirs.fileno()
+            self._told = self._zygote.ask(self._user, None, self._environment, *where)
+        if self._told is None:
+            self._start()
 
     def _take(self) -> None:
         if self._zygote and self._told is not None:
