@@ -186,6 +186,15 @@ def prepare() -> None:
     code("1")
 
 
+def mark(cells: Iterable[Said]) -> None:
+    """Mark what these cells say, for the page that shows them: what was marked is kept."""
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            code(cell["source"])
+        elif cell["cell_type"] == "markdown":
+            markdown(cell["source"])
+
+
 @cache
 def _markdown() -> Any:
     import mistune

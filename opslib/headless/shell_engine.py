@@ -68,7 +68,7 @@ def execute(
     seconds. DeadKernelError says in which cell the process ended.
     """
     book = injected.prepared(Path(notebook), parameters)
-    with meanwhile.preparing(), ExitStack() as stack:
+    with meanwhile.preparing(book["cells"]), ExitStack() as stack:
         process = session.begun or Process(session)
         stack.callback(process.close)
         watch = Watch(process.leash, seconds=seconds, grace=grace, silent=silent)
