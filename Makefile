@@ -67,7 +67,8 @@ coverage: $(STAMP) ## line and branch coverage of what decides and records
 	  tests/systems/test_lease.py tests/systems/test_claim_store.py tests/systems/test_deadline.py \
 	  tests/headless/test_agreement.py tests/headless/test_asked.py tests/headless/test_loop.py tests/headless/test_undo.py \
 	  tests/headless/test_notebooks.py tests/headless/test_parameters.py tests/headless/test_origin.py \
-	  tests/headless/test_schedule_running.py tests/headless/test_schedule_table.py \
+	  tests/headless/test_schedule_running.py tests/headless/test_schedule_table.py tests/headless/test_schedule_queue.py \
+  tests/headless/test_mandated.py \
 	  tests/test_settings_guard.py tests/test_redaction*.py \
 	  --ignore-glob='*/test_report*' --ignore tests/archive/test_damage.py
 	$(BIN)/coverage report -m --fail-under=100

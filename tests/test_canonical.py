@@ -123,3 +123,8 @@ def test_every_tree_has_the_bytes_of_the_standards_own_encoder(tree):
             canonical(tree)
     else:
         assert canonical(tree) == said
+
+
+@pytest.mark.parametrize("number", [1.5e-7, -2.5e-300, 0.1, 1e-4, 123.25, -0.0])
+def test_a_fraction_of_any_size_has_the_standards_bytes(number):
+    assert canonical({"a": [number]}) == rfc8785.dumps({"a": [number]})

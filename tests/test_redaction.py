@@ -50,6 +50,14 @@ def test_another_database_of_the_same_server_keeps_the_rest_of_the_address():
     assert url.reveal() == "postgresql://ops:secret-word@h:1/b%20c?sslmode=disable"
 
 
+def test_the_same_address_at_another_place_keeps_user_password_and_database():
+    url = DatabaseUrl("postgresql://ops:secret-word@h/a?sslmode=disable")
+    assert url.place == "h:5432"
+    moved = url.at_place("10.0.0.7:6543")
+    assert moved.reveal() == "postgresql://ops:secret-word@10.0.0.7:6543/a?sslmode=disable"
+    assert moved.place == "10.0.0.7:6543"
+
+
 @pytest.mark.parametrize(
     ("kind", "address", "fault"),
     [

@@ -231,3 +231,9 @@ def test_a_string_that_a_vendor_prints_in_its_manual_is_left_alone_and_no_other_
 def test_each_module_of_the_library_that_is_named_has_rules():
     names = {rule.name for rule in redaction_patterns.rules()[len(redaction_patterns.OWN) :]}
     assert len(names) == len(redaction_library.LIBRARY)
+
+
+def test_all_rules_are_made_at_once_where_a_process_forks_others():
+    redaction_patterns.prepare()
+    made = [rule for rule in redaction_patterns.rules() if "pattern" in vars(rule)]
+    assert len(made) == len(redaction_patterns.rules()) > 50

@@ -242,3 +242,30 @@ def test_a_large_file_is_no_signature_however_it_begins(key: Path) -> None:
 def test_a_private_key_may_be_mounted_as_a_link(key: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(key)
     assert sshsig.Signer(tmp_path / "link").public == sshsig.Signer(key).public
+
+
+def packed(own: bytes, raw: bytes, check: bytes = b"1234" * 2, padding: bytes = b"\x01\x02\x03\x04") -> bytes:
+    """Return a private key's file in OpenSSH's form, of these parts."""
+    form = sshsig._string(b"ssh-ed25519")
+    inner = check + form + sshsig._string(own) + sshsig._string(raw) + sshsig._string(b"") + padding
+    none = sshsig._string(b"none") * 2 + sshsig._string(b"")
+    blob = b"openssh-key-v1\0" + none + (1).to_bytes(4) + sshsig._string(form + sshsig._string(own))
+    text = base64.encodebytes(blob + sshsig._string(inner))
+    return b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + text + b"-----END OPENSSH PRIVATE KEY-----\n"
+
+
+def test_a_private_key_whose_parts_do_not_belong_together_is_refused(tmp_path: Path, key: Path) -> None:
+    own, file = sshsig._take(sshsig._take(sshsig.Signer(key)._blob)[1])[0], tmp_path / "key"
+    raw = sshsig._private(key.read_bytes())
+    file.write_bytes(packed(own, raw))
+    assert sshsig.Signer(file).public == sshsig.Signer(key).public
+    other = bytes(32)
+    for data, why in (
+        (packed(other, raw), "no private key"),
+        (packed(own, raw, check=b"12345678"), "no private key"),
+        (packed(own, raw, padding=b"\x01\x03"), "no private key"),
+        (packed(other, raw[:32] + other), "does not belong to its public one"),
+    ):
+        file.write_bytes(data)
+        with pytest.raises(ValueError, match=why):
+            sshsig.Signer(file)

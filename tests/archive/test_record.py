@@ -315,3 +315,10 @@ def test_the_seconds_between_two_times_are_told_where_both_are_times():
     assert record.seconds_between("2026-11-23T13:00:00Z", "2026-11-23T13:01:00.5Z") == 60.5
     assert record.seconds_between("2026-11-23T13:00:00", "2026-11-23T13:01:00Z") is None
     assert record.seconds_between("", "2026-11-23T13:01:00Z") is None
+
+
+def test_a_line_that_names_no_event_is_kept_and_found_as_none(folder):
+    journal(folder, {"event": "note", "text": "a"}, {"event": 3}, {"cell": "x"})
+    said = record.load(folder)
+    assert len(said.journal) == 3
+    assert [line["seq"] for line in said.events("note", "3", "None")] == [1]

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from opslib.errors import Refused, UsageError
 from opslib.headless import notebooks
-from opslib.headless.notebooks_live import check_live
+from opslib.headless.notebooks_live import NO_DEPLOYMENT, check_live
 from opslib.headless.notebooks_parameters import KINDS, LONGEST, Rule, declared
 from opslib.redaction import DatabaseUrl
 from tests import hosters, typed, vendors
@@ -357,6 +357,22 @@ def test_a_deployment_that_the_hoster_does_not_have_is_refused_with_those_that_a
     with pytest.raises(UsageError) as refused:
         rolled_back_to(hoster, id_[:-1])
     assert f"{name} has no deployment of that id for this project (did you mean {id_}" in str(refused.value)
+
+
+def test_values_are_taken_from_the_names_that_a_process_knows_and_from_no_others(notebook):
+    known = {"number": 3, "hours": 2.5, "environment": "production", "nothing": object(), "mode": "whole"}
+    whole = {"environment": "lab", "hours": 2.5, "number": 3, "prove": True, "backup": "latest", "mode": "whole"}
+    assert notebook.chosen(known, "lab") == whole
+    with pytest.raises(UsageError, match="number is required"):
+        notebook.chosen({"hours": 2.5}, "lab")
+    with pytest.raises(UsageError, match="mode"):
+        notebook.chosen({"number": 3, "mode": "slow"}, "lab")
+
+
+def test_no_deployment_is_looked_up_where_none_is_named(lab):
+    hoster = hosters.of(lab.settings, vendors.Doors(lab.settings), "netlify")
+    away = hoster.settings.model_copy(update={"netlify_url": "http://127.0.0.1:1", "environment": "staging"})
+    rolled_back_to(replace(hoster, settings=away), NO_DEPLOYMENT)
 
 
 def test_a_hoster_that_cannot_be_asked_says_nothing_of_a_deployment(lab):
