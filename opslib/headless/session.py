@@ -75,7 +75,8 @@ class Session:
         try:
             # One with a user of its own must have its folder first, and that is given to it once all is there.
             if begin and not self.account:
-                self.begun = begin(self)
+                with suppress(OSError):  # no handle, no memory: asked for again, and told by the run
+                    self.begun = begin(self)
             self._open()
         except BaseException:
             if self.begun:

@@ -26,7 +26,7 @@ def opened(request, tmp_path, monkeypatch, lab):
         seen += [Process(session), (tmp_path / "archive" / "runs").is_dir()]
         return seen[0]
 
-    def opening(seen):
+    def opening(seen, begin=begin):
         return Session(asked, Archive(tmp_path / "archive"), begin=lambda session: begin(session, seen))
 
     if not request.param:
@@ -62,3 +62,14 @@ def test_nothing_is_left_of_it_where_the_run_cannot_be_registered(opened, tmp_pa
     with pytest.raises(ArchiveError):
         opened(seen)
     assert seen[0].leash.process.poll() is not None
+
+
+def test_where_it_cannot_be_asked_for_the_run_is_registered_all_the_same(opened, tmp_path):
+    def begin(session, seen):
+        raise BlockingIOError("no process more")
+
+    session = opened([], begin)
+    assert session.begun is None
+    assert (tmp_path / "archive" / "runs" / session.id / "run.json").is_file()
+    assert session.close("failed", ExitCode.FAILED, "no process more")["state"] == "failed"
+    assert verify(tmp_path / "archive").ok
