@@ -128,3 +128,14 @@ def test_every_tree_has_the_bytes_of_the_standards_own_encoder(tree):
 @pytest.mark.parametrize("number", [1.5e-7, -2.5e-300, 0.1, 1e-4, 123.25, -0.0])
 def test_a_fraction_of_any_size_has_the_standards_bytes(number):
     assert canonical({"a": [number]}) == rfc8785.dumps({"a": [number]})
+
+
+def test_a_number_beyond_json_is_text_also_beside_a_name_that_is_sorted_by_utf_16():
+    assert canonical({"ä": 2**60, "b": True}) == rfc8785.dumps({"ä": str(2**60), "b": True})
+
+
+def test_a_kind_of_text_is_that_text():
+    class Word(str):
+        pass
+
+    assert canonical({"a": [Word("b")]}) == b'{"a":["b"]}'
