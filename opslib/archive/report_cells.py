@@ -44,12 +44,13 @@ class Cell:
 
 
 class Anchors:
-    """Names of cells as ids of the page: each cell has one, no two are alike."""
+    """Names of cells as ids of the page: each cell has one, no two are alike; ``names`` has them in order."""
 
     def __init__(self, names: Iterable[str]) -> None:
+        self.names = list(names)
         self._by_name: dict[str, str] = {}
         taken: set[str] = set()
-        for name in names:
+        for name in self.names:
             anchor, number = f"cell-id={slug(name)}", 1
             while anchor in taken:
                 number += 1
@@ -91,10 +92,10 @@ def cells(record: Record, anchors: Anchors) -> list[Cell]:
             lines.setdefault(str(line["cell"]), []).append(line)
     known = Known(record)
     if record.cells is None:
-        return [_from_journal(known, name, lines[name], anchors) for name in names(record)]
+        return [_from_journal(known, name, lines[name], anchors) for name in anchors.names]
     shown_cells = [cell for cell in record.cells if not _hidden(cell)]
-    ids = names(record)
-    return [_cell(known, cell, name, lines.get(name, []), anchors) for cell, name in zip(shown_cells, ids, strict=True)]
+    named = zip(shown_cells, anchors.names, strict=True)
+    return [_cell(known, cell, name, lines.get(name, []), anchors) for cell, name in named]
 
 
 def _hidden(cell: Said) -> bool:

@@ -22,22 +22,21 @@ def code(source: str) -> Html:
     """
     lexer, classes = _lexer()
     done: list[str] = []
-    last = ""
+    last, run = "", list[str]()
     for kind, value in lexer.get_tokens(visible(source)[:MOST_SOURCE]):
-        name, text = classes[kind], escape(value, quote=False)
-        if not name and not last:
-            done.append(text)
-            continue
-        for number, part in enumerate(text.split("\n")):
-            if number:
-                done.append("</span>\n" if last else "\n")
-                last = ""
-            # Neighbours of one class share an element, and no element goes over the end of a line.
-            if part and name != last:
-                done.append(("</span>" if last else "") + (f'<span class="{name}">' if name else ""))
-                last = name
-            done.append(part)
-    return Html("".join(done).rstrip("\n"))
+        if value and (name := classes[kind]) != last:
+            done.append(_marked(last, "".join(run)))
+            last, run = name, []
+        run.append(value)
+    return Html("".join([*done, _marked(last, "".join(run))]).rstrip("\n"))
+
+
+def _marked(name: str, text: str) -> str:
+    """Return neighbours of one class as one element, none of which goes over the end of a line."""
+    text = escape(text, quote=False)
+    if not name:
+        return text
+    return "\n".join(f'<span class="{name}">{part}</span>' if part else "" for part in text.split("\n"))
 
 
 class _Classes(dict[Any, str]):
