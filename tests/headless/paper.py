@@ -2,14 +2,13 @@
 
 import json
 import os
-import tempfile
-from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
 from opslib.headless import kernel_warm
 from opslib.headless.cell_log import CellLog
+from opslib.headless.private import Private
 from opslib.redaction import Redactor, Secret
 
 SECRET = "k9-not-for-anybody-7Qx"
@@ -20,11 +19,16 @@ class Paper:
 
     def __init__(self, folder):
         self.redactor, self.account, self.ended = Redactor([Secret(SECRET)]), None, []
-        self.private = Path(tempfile.mkdtemp(prefix="ops-", dir=folder))
+        # As a run's: sockets have room behind its name, however long those of the tests' folders are.
+        self._own = Private()
+        self.private = self._own.path
         self.shown, self.begun = CellLog(folder), None
 
     def environment(self):
         return {name: os.environ[name] for name in kernel_warm.PLAIN if name in os.environ}
+
+    def close(self):
+        self._own.remove()
 
     def cell_started(self, cell):
         self.ended.append((cell, "started"))
@@ -42,7 +46,10 @@ def execute(folder, *sources, way, **limits):
         folder / "in.ipynb",
     )
     paper = Paper(folder)
-    way.execute(str(folder / "in.ipynb"), str(folder / "out.ipynb"), {}, paper, **limits)
+    try:
+        way.execute(str(folder / "in.ipynb"), str(folder / "out.ipynb"), {}, paper, **limits)
+    finally:
+        paper.close()
     return paper, recorded(folder)
 
 

@@ -59,6 +59,8 @@ def executed(folder, way, sources, **limits):
         ended = ("CellFailed", error.ename, re.sub(r"\(\d+\.py", "(CELL", str(error.evalue)))
     except Exception as error:
         ended = (type(error).__name__, str(error))
+    finally:
+        paper.close()
     if not (folder / "out.ipynb").exists():
         assert paper.shown.restore(folder / "out.ipynb")
     nbformat.validate(book := nbformat.read(folder / "out.ipynb", as_version=4))
