@@ -11,9 +11,8 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from opslib import warm_ahead
 from opslib.headless.kernel_warm import START_SECONDS, Forked, Zygote, keep_warm
@@ -25,24 +24,13 @@ class Ahead(Zygote):
     imports = True
 
     def __init__(self, pid: int, line: socket.socket) -> None:
-        super().__init__()
+        super().__init__(looks=True)  # it becomes no kernel
         self._pid, self._line = pid, line
 
-    def ask(
-        self,
-        user: str,
-        kernel: list[str] | None,
-        env: Mapping[str, str],
-        cwd: str,
-        leash: int,
-        *line: int,
-        addresses: Mapping[str, Any] | None = None,
-    ) -> int | None:
-        """Ask for the guardian of a process that executes cells without a kernel; None where it must be started."""
-        return None if kernel is not None else super().ask(user, None, env, cwd, leash, *line)
-
-    def taken(self, told: int) -> Forked | None:
+    def taken(self, told: int | None) -> Forked | None:
         """Return it, once its imports are over."""
+        if told is None:
+            return None
         # It may be importing still, or hang in it.
         ends = select.poll()
         ends.register(told, select.POLLIN | select.POLLHUP)

@@ -58,7 +58,8 @@ class Manager(AsyncKernelManager):
         # Only ipykernel itself is in a zygote; a kernel of another description is started.
         if zygote is None or command[: len(start)] != start or kernel[1:3] != ["-m", "ipykernel_launcher"]:
             return None
-        return zygote.fork(user, kernel[3:], said["env"], str(said.get("cwd") or Path.cwd()), self.leash.end)
+        where = str(said.get("cwd") or Path.cwd())
+        return zygote.taken(zygote.ask(user, kernel[3:], said["env"], where, self.leash.end))
 
     async def _async_kill_kernel(self, restart: bool = False) -> None:
         # Not by a signal to the guardian: killed, it could not end what is below it.

@@ -143,9 +143,10 @@ class Standby:
         addresses = {"transport": "ipc", "ip": ip, "key": secrets.token_hex(32), "signature_scheme": SCHEME, **ports}
         leash, (ours, theirs) = Leash(), socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # "alone": as with every kernel of JupyterLab. Its folder is the notebook's once it is taken.
-        process = self._zygote.fork(
+        told = self._zygote.ask(
             "alone", [], self._environment, str(self._folder), leash.end, theirs.fileno(), addresses=addresses
         )
+        process = self._zygote.taken(told)
         theirs.close()
         if process is None:
             ours.close()

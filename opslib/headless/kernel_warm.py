@@ -42,24 +42,6 @@ class Zygote:
         self._environment = {name: os.environ[name] for name in PLAIN if name in os.environ}
         self._lock = threading.Lock()
 
-    def fork(
-        self,
-        user: str,
-        kernel: list[str] | None,
-        env: Mapping[str, str],
-        cwd: str,
-        leash: int,
-        *line: int,
-        addresses: Mapping[str, Any] | None = None,
-    ) -> Forked | None:
-        """Return a new kernel's guardian, or None where this kernel must be started instead.
-
-        ``kernel`` are ipykernel's arguments; None for a process that executes cells without it, on ``line``. With
-        ``addresses`` it is a kernel that stands by there until it is told on ``line`` whose it is.
-        """
-        told = self.ask(user, kernel, env, cwd, leash, *line, addresses=addresses)
-        return None if told is None else self.taken(told)
-
     def ask(
         self,
         user: str,
@@ -70,7 +52,11 @@ class Zygote:
         *line: int,
         addresses: Mapping[str, Any] | None = None,
     ) -> int | None:
-        """Ask for what :meth:`fork` returns; :meth:`taken` waits for it. None where it must be started instead."""
+        """Ask for a new kernel's guardian; :meth:`taken` returns it. None where this kernel must be started instead.
+
+        ``kernel`` are ipykernel's arguments; None for a process that executes cells without it, on ``line``. With
+        ``addresses`` it is a kernel that stands by there until it is told on ``line`` whose it is.
+        """
         if self._looks and kernel is not None:
             return None
         if any(env.get(name) != self._environment.get(name) for name in AT_IMPORT):
@@ -95,9 +81,9 @@ class Zygote:
                 os.close(say)
         return told
 
-    def taken(self, told: int) -> Forked | None:
-        """Return the guardian that was asked for and says its number on ``told``; None where it never came."""
-        return Forked.of(told)
+    def taken(self, told: int | None) -> Forked | None:
+        """Return the guardian that was asked for and says its number on ``told``; None where none was, or came."""
+        return None if told is None else Forked.of(told)
 
     def begin(self) -> None:
         """Let it begin its imports where it isn't there; :meth:`start` waits for their end."""

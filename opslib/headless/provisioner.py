@@ -70,7 +70,7 @@ class Provisioner(LocalProvisioner):
         STANDBY.asked(said[0])
         leash = Leash()
         # "alone": what a notebook without a desk has started is its own executor, which seals the run.
-        process = ZYGOTE.fork("alone", cmd[3:], *said, leash.end)
+        process = ZYGOTE.taken(ZYGOTE.ask("alone", cmd[3:], *said, leash.end))
         if process is None:
             leash.let_go()
         else:

@@ -32,7 +32,7 @@ class Process:
         self._mark = f"OPS_KERNEL={session.private}"
         self.leash = Leash()
         self._ours, self._theirs = socket.socketpair()
-        self._asked = self._over = False
+        self._over = False
         self._told: int | None = None
         self._zygote = kernel_warm.kept()
         # One that imports until it is asked loses nothing by waiting.
@@ -41,7 +41,7 @@ class Process:
 
     def line(self) -> socket.socket:
         """Return the line to it; where none was forked, one is started."""
-        if not self._asked:
+        if self._told is None and self.leash.process is None:
             self._ask()
         self._take()
         if self.leash.process is None:
@@ -61,7 +61,6 @@ class Process:
             end.close()
 
     def _ask(self) -> None:
-        self._asked = True
         if self._zygote:
             where = str(Path.cwd()), self.leash.end, self._theirs.fileno()
             self._told = self._zygote.ask(self._user, None, self._environment, *where)

@@ -83,7 +83,7 @@ def test_no_kernel_comes_of_it(begun):
     warm_ahead.begun = None
     zygote = Ahead(pid, socket.socket(fileno=line.detach()))
     with keep_warm(zygote):
-        assert zygote.fork(":", ["-f", "none-such"], {}, "/", 0) is None
+        assert zygote.ask(":", ["-f", "none-such"], {}, "/", 0) is None
     zygote.close()
     assert not living(pid)
 

@@ -133,7 +133,7 @@ def test_a_zygote_that_was_killed_is_replaced(tmp_path, zygotes):
 def test_a_kernel_with_another_python_path_is_started(zygotes):
     zygote = Zygote()
     try:
-        assert zygote.fork(":", ["-f", "none"], {"PYTHONPATH": "/elsewhere"}, "/", 0) is None
+        assert zygote.ask(":", ["-f", "none"], {"PYTHONPATH": "/elsewhere"}, "/", 0) is None
         assert zygotes() == []
     finally:
         zygote.close()
@@ -143,7 +143,7 @@ def test_one_for_notebooks_that_only_look_has_imported_no_kernel_and_forks_none(
     zygote = Zygote(looks=True)
     look = "import sys\nprint([name for name in ('ipykernel', 'debugpy', 'opslib.actions') if name in sys.modules])"
     try:
-        assert zygote.fork(":", ["-f", "none"], {}, "/", 0) is None
+        assert zygote.ask(":", ["-f", "none"], {}, "/", 0) is None
         assert zygotes() == []
         with keep_warm(zygote):
             zygote.begin()
@@ -195,7 +195,7 @@ def children(parent=None):
 def test_a_guardian_says_how_it_ended_and_may_be_waited_for(warm):
     leash, held = os.pipe()
     environment = {name: os.environ[name] for name in kernel_warm.PLAIN if name in os.environ}
-    guardian = warm.fork(":", ["-f", "none-such"], environment, "/", leash)
+    guardian = warm.taken(warm.ask(":", ["-f", "none-such"], environment, "/", leash))
     assert guardian is not None
     assert guardian.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
