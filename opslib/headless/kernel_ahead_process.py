@@ -3,7 +3,7 @@
 A program of its own, ``python -P -m opslib.headless.kernel_ahead_process NOTEBOOK``, its standard input a socket to the
 runner (:mod:`opslib.warm_ahead`). It imports what every notebook's process does, then, for as long as it is not asked,
 what this notebook names of a closed list. It has one thread, no secret and no credential. Asked as a zygote is
-(:mod:`opslib.headless.kernel_zygote`), it becomes what a zygote would have forked; when the runner is gone, it ends.
+(:mod:`opslib.headless.kernel_forked`), it becomes what a zygote would have forked; when the runner is gone, it ends.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from opslib import settings, settings_part
 from opslib.areas import AREAS
-from opslib.headless import kernel_zygote
-from opslib.warm_ahead import FORK
+from opslib.headless import kernel_forked
 
 FIRST = (
     "opslib.headless.shell_process",
@@ -44,8 +44,8 @@ _LIBRARY = re.compile(r"^(?:import|from) ([a-z0-9]+)", re.MULTILINE)
 _AREA = re.compile(r"\b(checks|probes|pictures|actions)\.([a-z]+)\b")
 
 
-def main(notebook: str = "") -> int:
-    """Import until the runner asks, and become the guardian; returns where nobody asks."""
+def main(notebook: str = "") -> NoReturn:
+    """Import until the runner asks, and become the guardian; where nobody asks, or that can't be, end."""
     gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     before = dict(os.environ)
@@ -61,15 +61,11 @@ def main(notebook: str = "") -> int:
         with suppress(ImportError):  # its cell will say so
             importlib.import_module(name)
     if len(list(Path("/proc/self/task").iterdir())) != 1:
-        return 1  # a fork would lose the others: the runner starts another process
+        raise SystemExit(1)  # a fork would lose the others: the runner starts another process
     added = {name: value for name, value in os.environ.items() if before.get(name) != value}
     gc.enable()
     gc.freeze()
-    said, handles, _, _ = socket.recv_fds(runner, len(FORK), 4)
-    runner.close()
-    if said:
-        kernel_zygote.guard(added, *handles)
-    return 0
+    kernel_forked.guard(added, runner)
 
 
 def named(notebook: str) -> list[str]:
@@ -85,4 +81,4 @@ def named(notebook: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -11,7 +11,7 @@ With ``alone`` instead of a user only that group is ended anyway: what a noteboo
 started is its own executor, which seals the run when the kernel is gone.
 
 Where kernels are forked instead of started (:mod:`opslib.headless.kernel_warm`) it is the same guardian, in a process
-that was forked too: :func:`guard`.
+that was forked too: :mod:`opslib.headless.kernel_forked`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from typing import NoReturn
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 LINUX = sys.platform == "linux"
+ALONE = "alone"
+"""In place of a user: only the kernel's group is ended, and no orphan is adopted."""
+
 MOST = 10.0
 """Seconds that ending the tree may take at most: one that forks faster than it is killed is given up."""
 
@@ -42,33 +45,42 @@ def main(arguments: list[str]) -> int:
     return guard(user, lambda: os.execvp(command[0], command))  # noqa: S606 - the runner's own command, a list
 
 
-def guard(user: str, become: Callable[[], object]) -> int:
-    """Watch over one kernel until it or the runner ends; returns its exit code, 128 + n for signal n.
-
-    ``become`` makes the kernel out of the process in which it is called, and does not return.
-    """
+def guard(user: str, execute: Callable[[], object]) -> int:
+    """Watch over one kernel until it or the runner ends; returns its exit code, 128 + n for signal n."""
     leash = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    wake = waking()
+    adopt(user != ALONE)
+    guardian = os.getpid()
+    kernel = os.fork()
+    if kernel == 0:
+        become(user, execute, guardian)
+    # It may be a line of the kernel's, which ends when the kernel does.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return watch(kernel, leash, wake, whole=user != ALONE)
+
+
+def waking() -> int:
+    """Return a pipe on which the numbers of signals come from now on; they do nothing else."""
     wake, woken = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: None)
-    whole = user != "alone"
-    if whole:
-        _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    guardian = os.getpid()
-    kernel = os.fork()
-    if kernel == 0:
-        _become(user, become, guardian)
-    # It may be a line of the kernel's, which ends when the kernel does.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return _watch(kernel, leash, wake, whole)
+    return wake
 
 
-def _become(user: str, become: Callable[[], object], guardian: int) -> NoReturn:
-    """Turn the forked process into the kernel: its own session, its user, dead with its guardian."""
+def adopt(orphans: bool) -> None:
+    """Be, or be not, the parent of every orphan below this process (Linux)."""
+    _prctl(PR_SET_CHILD_SUBREAPER, int(orphans))
+
+
+def become(user: str, execute: Callable[[], object], guardian: int) -> NoReturn:
+    """Turn the forked process into the kernel: its own session, its user, dead with its guardian.
+
+    ``execute`` makes the kernel out of the process in which it is called, and does not return.
+    """
     try:
         os.setsid()
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
@@ -86,13 +98,14 @@ def _become(user: str, become: Callable[[], object], guardian: int) -> NoReturn:
         if os.getppid() != guardian:
             os._exit(1)
         os.environ["JPY_PARENT_PID"] = str(guardian)
-        become()
+        execute()
     except BaseException:
         os._exit(126)
     os._exit(126)
 
 
-def _watch(kernel: int, leash: int, wake: int, whole: bool) -> int:
+def watch(kernel: int, leash: int, wake: int, *, whole: bool) -> int:
+    """Wait until the kernel or the runner ends, end the group or the ``whole`` tree, and return the exit code."""
     ends = select.poll()
     ends.register(leash, select.POLLIN | select.POLLHUP)
     ends.register(wake, select.POLLIN)

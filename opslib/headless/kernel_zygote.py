@@ -1,38 +1,31 @@
 """A process that has imported what notebooks need, and forks a kernel of it whenever its runner asks for one.
 
 A program of its own: ``python -P -m opslib.headless.kernel_zygote``, its standard input a socket to the runner. It has
-one thread, no other socket, no loop, no secret and no credential. When the runner closes the socket or dies, it ends;
-the kernels end by themselves then.
+one thread, no loop, no secret and no credential. When the runner closes the socket or dies, it ends; the kernels end by
+themselves then.
 
-A request is three handles: the leash; a pipe on which the guardian says its number and at last its exit code; and a
-file in memory with what is asked, JSON (``kernel``: the arguments of ipykernel, ``user``: as the guardian has it,
-``env``, ``cwd``). A fourth is the line of a process that executes cells without a kernel, or of a kernel that stands by
-(``addresses``: where it listens, and its key). What is asked is read in the forked process only: what one kernel may
-know is in no other's memory. What a fork has in another way than a fresh process is set right in :func:`_kernel`.
+What it forks is a guardian with its kernel (:mod:`opslib.headless.kernel_forked`), to whose line it passes on a
+request's handles, unread. One pair stands by, forked when nothing was asked for a moment: of 17 ms that a notebook's
+process takes to be there, two forks are more than half. Where none stands by, a pair is forked for the request.
 """
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import gc
 import importlib
-import importlib.util
-import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import sys
-import time
-import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
 
-from opslib.headless import kernel_guardian
-from opslib.warm_ahead import FORK, MARK, ROOM
+from opslib.headless import kernel_forked
+from opslib.warm_ahead import FORK
 
 KERNEL = (
     "ipykernel.kernelapp",
@@ -70,6 +63,9 @@ IMPORTS = (
 )
 """What cells and the clients import late."""
 
+AFTERWARDS = 0.1
+"""Seconds after a request in which its run gets the machine, before the next pair is forked."""
+
 HUGE, MADV_COLLAPSE = 2 << 20, 25
 
 PACKAGES = ("opslib.checks", "opslib.probes", "opslib.pictures", "opslib.actions", "opslib.runs", "opslib.systems")
@@ -99,15 +95,37 @@ def main() -> int:
     gc.enable()
     collapse()
     runner.send(b"ready")
+    standing: socket.socket | None = None
     while True:
-        said, handles, _, _ = socket.recv_fds(runner, len(FORK), 4)
+        if standing is None and not select.select([runner], [], [], AFTERWARDS)[0]:
+            standing = _forked(added, runner)
+        said, handles, _, _ = socket.recv_fds(runner, len(FORK), kernel_forked.HANDLES)
         if not said:
             return 0
-        if os.fork() == 0:
-            runner.close()
-            guard(added, *handles)
+        if standing is None or not _passed(standing, handles):
+            _passed(_forked(added, runner), handles)
+        standing = None
         for handle in handles:
             os.close(handle)
+
+
+def _forked(added: dict[str, str], runner: socket.socket) -> socket.socket:
+    """Fork a guardian with its kernel, and return the line to it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        runner.close()
+        ours.close()
+        kernel_forked.guard(added, theirs)
+    theirs.close()
+    return ours
+
+
+def _passed(line: socket.socket, handles: list[int]) -> bool:
+    """Pass a request on, and say whether who stands there could still be asked."""
+    with line, suppress(OSError):
+        socket.send_fds(line, [FORK], handles)
+        return True
+    return False
 
 
 def _reap(number: int, frame: object) -> None:
@@ -166,105 +184,6 @@ def import_all(packages: Iterable[str]) -> None:
         there = importlib.import_module(package)
         for module in pkgutil.iter_modules(there.__path__, f"{package}."):
             importlib.import_module(module.name)
-
-
-def guard(added: dict[str, str], leash: int, told: int, question: int, line: int | None = None) -> NoReturn:
-    """Be the guardian of one kernel, in a session of its own as a started one is.
-
-    ``added`` is what importing has put into the environment, as it would in the kernel.
-    """
-    code = 126
-    try:
-        os.setsid()
-        with open(question, "rb") as stream:
-            asked: dict[str, Any] = json.load(stream)
-        os.dup2(leash, 0)
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        for number in (1, 2):
-            os.dup2(quiet, number)
-        if line is not None:
-            os.dup2(line, 1)
-            os.close(line)
-        os.close(leash)
-        os.close(quiet)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.write(told, f"{os.getpid()}\n".encode())
-        os.chdir(asked["cwd"])
-        os.environ.clear()
-        os.environ.update(added | asked["env"])
-        code = kernel_guardian.guard(asked["user"], lambda: _kernel(asked["kernel"], asked["addresses"]))
-    finally:
-        os.write(told, f"{code}\n".encode())
-        os._exit(code)
-
-
-def _kernel(arguments: list[str] | None, addresses: dict[str, Any] | None = None) -> NoReturn:
-    """Be the kernel: what a fresh process would not have from its parent is put away first."""
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for ending in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.SIG_DFL)
-    for broken in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(broken, signal.SIG_IGN)
-    _mark()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: a change of user took it, a start gives it back
-    time.tzset()
-    for number, mode in ((1, "w"), (2, "w"), (0, "r")):
-        stream = open(number, mode, closefd=False)  # noqa: SIM115 - the process's own
-        setattr(sys, ("stdin", "stdout", "stderr")[number], stream)
-        setattr(sys, ("__stdin__", "__stdout__", "__stderr__")[number], stream)
-    code = 1
-    try:
-        gc.unfreeze()
-        if arguments is None:
-            from opslib.headless import shell_process
-
-            code = shell_process.main()
-        else:
-            _launch(arguments, addresses)
-            code = 0
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        atexit._run_exitfuncs()
-        os._exit(code)
-
-
-def _launch(arguments: list[str], addresses: dict[str, Any] | None) -> None:
-    from ipykernel.kernelapp import IPKernelApp
-
-    launcher = importlib.util.find_spec("ipykernel_launcher")
-    sys.argv = [str(launcher and launcher.origin), *arguments]
-    if addresses:
-        from opslib.headless import kernel_standby_process
-
-        line, quiet = socket.socket(fileno=os.dup(1)), os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.close(quiet)
-        kernel_standby_process.launch(line, addresses)
-        return
-    # Its default was read from the environment when the class was made.
-    IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
-
-
-def _mark() -> None:
-    """Write this kernel's mark where others read a process's environment: a fork still shows its parent's there."""
-    line = f"{MARK}={os.environ.get(MARK, '')}".encode()
-    begin, end = _environment()
-    found = ctypes.string_at(begin, end - begin).find(f"{MARK}={' ' * ROOM}".encode())
-    if found < 0 or len(line) > ROOM:
-        raise RuntimeError("there is no room for the mark")
-    ctypes.memmove(begin + found, line.ljust(len(MARK) + 1 + ROOM, b"\0"), len(MARK) + 1 + ROOM)
-
-
-def _environment() -> tuple[int, int]:
-    """Return where the process's environment begins and ends in memory (proc(5), fields 50 and 51 of stat)."""
-    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
-    return int(fields[47]), int(fields[48])
 
 
 if __name__ == "__main__":

@@ -173,11 +173,107 @@ def test_zygote_and_kernel_die_with_a_killed_runner(tmp_path):
     command = [sys.executable, "-c", RUNNER, str(tmp_path), source]
     runner = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     kernel = until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
-    below = [pid for pid, _ in children(runner.pid)]
-    assert below
+    ((zygote, _),) = children(runner.pid)
+    # The guardian of this kernel, and one that stands by with its own.
+    own = pair(zygote)
+    below = [zygote, *own, *until(lambda: pair(zygote, own))]
     runner.send_signal(signal.SIGKILL)
     runner.wait()
     until(lambda: not [pid for pid in (int(kernel), *below) if living(pid)])
+
+
+@pytest.fixture
+def alone():
+    """A zygote of this test's own, and a function that waits for the pair that stands by, not for the given one."""
+    zygote = Zygote()
+    assert zygote.start()
+    pid = zygote._process.pid
+    yield zygote, lambda known=(): until(lambda: pair(pid, known))
+    zygote.close()
+
+
+def pair(zygote, known=()):
+    """Return the numbers of a guardian below a zygote, not the known one, and of its kernel, where both are there."""
+    for guardian, _ in children(zygote):
+        for kernel, _ in children(guardian):
+            if guardian not in known and living(guardian) and living(kernel):
+                return guardian, kernel
+    return None
+
+
+def asked(zygote, leash):
+    """Return the guardian of a kernel that is asked for."""
+    environment = {name: os.environ[name] for name in kernel_warm.PLAIN if name in os.environ}
+    return zygote.taken(zygote.ask(":", ["-f", "none-such"], environment, "/", leash))
+
+
+def test_a_pair_stands_by_and_is_who_is_asked_and_another_does_then(alone, leash):
+    zygote, standing = alone
+    first = standing()
+    assert asked(zygote, leash).pid == first[0]
+    second = standing(first)
+    assert asked(zygote, leash).pid == second[0]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_where_one_of_the_pair_is_gone_another_is_forked_for_the_request(alone, leash, which):
+    zygote, standing = alone
+    pids = standing()
+    os.kill(pids[which], signal.SIGKILL)
+    # Without the one the other ends too: neither is left to somebody.
+    until(lambda: not any(map(living, pids)))
+    guardian = asked(zygote, leash)
+    assert guardian is not None
+    assert guardian.pid not in pids
+
+
+def test_who_stands_by_ends_with_its_zygote(alone):
+    zygote, standing = alone
+    pids = standing()
+    zygote._process.kill()
+    zygote._process.wait()
+    until(lambda: not any(map(living, pids)))
+
+
+def test_who_stands_by_has_nothing_of_who_was_asked_before(tmp_path, alone, monkeypatch):
+    zygote, standing = alone
+    monkeypatch.setenv("HOME", "only-for-the-first-kernel")
+    first = standing()
+    with keep_warm(zygote):
+        assert made(tmp_path, "first", "import os\nprint(os.environ['HOME'], os.getppid())") == [
+            f"only-for-the-first-kernel {first[0]}\n"
+        ]
+    for pid in standing(first):
+        assert not holds(pid, b"only-for-the-first-kernel")
+        # Its own ends of lines, what a signal wakes, and what a zygote has: no file of a run, no leash.
+        assert {kind for kind in handles(pid) if kind not in ("/dev/null", "socket", "pipe")} == set()
+
+
+def holds(pid, words):
+    """Return whether the memory that a process may write holds these words."""
+    with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            where, rights = line.split()[:2]
+            if rights.startswith("rw") and "[v" not in line:
+                begin, end = (int(part, 16) for part in where.split("-"))
+                memory.seek(begin)
+                if words in memory.read(end - begin):
+                    return True
+    return False
+
+
+def handles(pid):
+    """Return of what kind a process's handles are."""
+    return [str(one.readlink()).partition(":")[0] for one in Path(f"/proc/{pid}/fd").iterdir()]
+
+
+@pytest.fixture
+def leash():
+    """The end of a leash that is held until the test is over."""
+    end, held = os.pipe()
+    yield end
+    os.close(held)
+    os.close(end)
 
 
 def children(parent=None):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opslib.headless import warm_asker
-from opslib.headless.kernel_zygote import MARK
+from opslib.warm_ahead import MARK
 
 SLEEP = "import time\nprint('there', flush=True)\ntime.sleep(600)"
 ABOVE = f"""
