@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import tempfile
 import time
@@ -55,6 +56,41 @@ async def _first(name: str) -> Spent:
     if reply["content"]["status"] != "ok":
         raise NotMeasured(f"the first cell failed: {reply['content'].get('evalue')}")
     return Spent(took, 0.0)
+
+
+FORK = """
+import gc, json, os, resource, statistics, sys, time
+os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+from opslib.headless import kernel_zygote
+gc.disable()
+kernel_zygote.warm()
+gc.freeze()
+gc.enable()
+kernel_zygote.collapse()
+took, cpu = [], []
+def spent():
+  below = resource.getrusage(resource.RUSAGE_CHILDREN)
+  return time.process_time() + below.ru_utime + below.ru_stime
+for _ in range(int(sys.argv[1])):
+  time.sleep(0.02)
+  before, began = spent(), time.perf_counter()
+  if (pid := os.fork()) == 0:
+    os._exit(0)
+  os.waitpid(pid, 0)
+  took.append(time.perf_counter() - began)
+  cpu.append(spent() - before)
+print(json.dumps([statistics.median(took), statistics.median(cpu)]))
+"""
+"""A process as notebooks' processes are forked from forks one that does nothing, and takes leave of it."""
+
+
+def empty_fork(place: Place) -> Spent:
+    """Return what a fork of a process with everything imported takes, with its end; what no warm run can be below."""
+    command = [str(BIN / "python"), "-c", FORK, str(10 * place.rounds)]
+    done = subprocess.run(command, env=place.environment, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        raise NotMeasured(done.stderr.strip().rpartition("\n")[2][:160])
+    return Spent(*json.loads(done.stdout))
 
 
 def memory(place: Place) -> list[Ratio]:
