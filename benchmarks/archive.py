@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import cast
 
 from opslib import sshsig
-from opslib.archive import log, push, seal
+from opslib.archive import log, push, seal, verify_run
 from opslib.archive.holds import fates
 from opslib.archive.index import older_pages
 from opslib.archive.keys import NAMESPACE
@@ -35,7 +35,7 @@ from opslib.archive.verify import verify
 from opslib.archive.verify_progress import Progress
 from opslib.canonical import to_json
 from opslib.redaction import Redactor
-from opslib.runs.journal import Journal
+from opslib.runs.journal import FIRST, Journal
 from opslib.systems.sealed_store import SealedStore, Several
 
 ADDED = 20
@@ -224,8 +224,15 @@ def checking(folder: Path) -> None:
     say("gone on with at its end", again, f"{went_on.skipped} runs not read again; the log and its signatures are")
 
 
-def figures(place: Path, runs: int, megabytes: int) -> tuple[float, float]:
-    """Make an archive of that size at ``place`` and return the seconds of verifying it and of sha256sum."""
+RECORDS = 100_000
+
+
+def figures(place: Path, runs: int, megabytes: int, rounds: int) -> tuple[float, float, float]:
+    """Make an archive of that size at ``place`` and return the seconds of verifying it, of sha256sum, and of a record.
+
+    The first two in turn, as medians; what is read or imported once counts for neither. A record is a line of a long
+    journal of which number, chain and form are looked at.
+    """
     place.mkdir()
     key = place / "key"
     key.write_bytes(sshsig.generate())
@@ -233,7 +240,28 @@ def figures(place: Path, runs: int, megabytes: int) -> tuple[float, float]:
     os.environ["XDG_STATE_HOME"] = str(place / "state")
     archive = Archive(place / "archive", key)
     make(archive, key, runs, megabytes * 1_000_000)
-    return compared(archive.folder)[:2]
+    found = [compared(archive.folder)[:2] for _ in range(rounds + 1)][1:]
+    took, peer = (statistics.median(one) for one in zip(*found, strict=True))
+    journal = place / "journal.jsonl"
+    journal.write_bytes(b"".join(chained(RECORDS)))
+    of_record = statistics.median(timed(lambda: followed(journal)) for _ in range(rounds)) / RECORDS
+    return took, peer, of_record
+
+
+def chained(count: int) -> Iterator[bytes]:
+    """Yield the lines of a journal of so many records, 370 bytes each."""
+    prev = FIRST
+    for seq in range(1, count + 1):
+        said = {"at": "2026-12-01T08:00:00.000000Z", "cell": "look", "event": "note", "prev": prev, "seq": seq}
+        raw = json.dumps(said | {"text": f"line {seq} " + "x" * 200}, separators=(",", ":"), sort_keys=True).encode()
+        prev = hashlib.sha256(raw).hexdigest()
+        yield raw + b"\n"
+
+
+def followed(journal: Path) -> None:
+    """Verify a journal's chain, and stop where it does not hold."""
+    if found := verify_run.journal(journal, "journal.jsonl", cut_off=False):
+        raise SystemExit(str(found[0]))
 
 
 def compared(folder: Path) -> tuple[float, float, str]:

@@ -51,6 +51,7 @@ MODULES = {
     "opslib/archive/verify_mandates.py": "archive/test_verify_mandates",
     "opslib/archive/verify_report.py": "archive/test_verify_report",
     "opslib/archive/verify_run.py": "archive/test_verify_run archive/test_limits",
+    "opslib/archive/verify_runs.py": "archive/test_verify_archive archive/test_verify_progress",
     "opslib/archive/vouched.py": "archive/test_vouched",
     "opslib/canonical.py": "test_canonical",
     "opslib/headless/agreement.py": "headless/test_agreement",

@@ -22,6 +22,7 @@ NAME = re.compile(r"(?:[A-Za-z0-9_.+=@,~][A-Za-z0-9_.+=@,~-]*/)*[A-Za-z0-9_.+=@,
 """Names that every tool prints and reads alike; a path of such names has no other spelling."""
 
 _OVERLAP = 64 * 1024
+_PIECE = 256 * 1024
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n", re.ASCII)
 
 
@@ -99,8 +100,13 @@ def parse(data: bytes) -> dict[str, str]:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a plain file, read piece by piece; raises OSError for anything else."""
-    with os.fdopen(files.open_plain(path), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    sha, handle = hashlib.sha256(), files.open_plain(path)
+    try:
+        while piece := os.read(handle, _PIECE):
+            sha.update(piece)
+    finally:
+        os.close(handle)
+    return sha.hexdigest()
 
 
 def _read(path: Path, redactor: Redactor, largest: int, window: int) -> tuple[str, str | None]:

@@ -10,17 +10,16 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from opslib import files
-from opslib.archive import keys, log, verify_approvals, verify_mandates, verify_run
-from opslib.archive.holds import Fates
+from opslib.archive import keys, log, verify_runs
 from opslib.archive.log import Entry
 from opslib.archive.signatures import Keyring
+from opslib.archive.verify_ledger import Ledger
 from opslib.archive.verify_progress import Progress
 from opslib.archive.verify_report import VerifyReport, coverage
-from opslib.archive.verify_run import Finding, shown
+from opslib.archive.verify_run import shown
 
 _KNOWN = re.compile(
     r"log|runs|quarantine|running|approvals|words|sign-offs|schedules|timestamps|allowed_signers|verify\.sh|index(-[0-9]{4})?\.html"
@@ -34,31 +33,6 @@ Anchor = tuple[int, str, object]
 """A published head: sequence number and SHA-256 of an entry, and when it was published."""
 
 _NAME = re.compile(r"([0-9]{6})\.entry(|\.sig)", re.ASCII)
-
-
-@dataclass
-class _Ledger:
-    """What the log says of each run."""
-
-    findings: list[Finding] = field(default_factory=list)
-    entries: int = 0
-    files: int = 0
-    head: str = ""
-    time: str = ""
-    hashes: dict[int, str] = field(default_factory=dict)
-    opened: dict[str, Entry] = field(default_factory=dict)
-    closed: dict[str, Entry] = field(default_factory=dict)
-    quarantined: dict[str, Entry] = field(default_factory=dict)
-    applied: dict[str, str] = field(default_factory=dict)
-    keyring: Keyring = field(default_factory=Keyring)
-    fates: Fates = field(default_factory=Fates)
-    progress: Progress | None = None
-
-    def error(self, where: str, what: str) -> None:
-        self.findings.append(Finding("error", where, what))
-
-    def warn(self, where: str, what: str) -> None:
-        self.findings.append(Finding("warning", where, what))
 
 
 def verify(
@@ -76,7 +50,7 @@ def verify(
     ``signers`` is a file for ``ssh-keygen -Y verify`` from elsewhere; every key that signed must be in it.
     Raises UsageError when that file cannot be used, and nothing whatever the archive holds.
     """
-    ledger = _Ledger(keyring=Keyring(None if signers is None else keys.read_signers(signers)), progress=progress)
+    ledger = Ledger(keyring=Keyring(None if signers is None else keys.read_signers(signers)), progress=progress)
     sealed: list[str] = []
     held = 0
     try:
@@ -100,7 +74,7 @@ def verify(
     )
 
 
-def _verify(folder: Path, ledger: _Ledger, sealed: list[str]) -> None:
+def _verify(folder: Path, ledger: Ledger, sealed: list[str]) -> None:
     with _resting(folder):
         # Folders before log: a run gets its folder first, so a run that starts now is no stray.
         places = {name: _names(folder / name, ledger) for name in ("runs", "quarantine")}
@@ -115,9 +89,7 @@ def _verify(folder: Path, ledger: _Ledger, sealed: list[str]) -> None:
     for seq in numbers:
         _entry(folder, seq, ledger)
     ledger.findings += ledger.keyring.end(numbers, signatures, listed)
-    for run in ledger.opened:
-        if _run(folder, run, ledger, places):
-            sealed.append(run)
+    sealed += verify_runs.check(folder, ledger, places)
     for name, found in places.items():
         for stray in found - ledger.opened.keys():
             ledger.error(f"{name}/{shown(stray)}", "is not in the log")
@@ -132,7 +104,7 @@ def _listed(folder: Path) -> bytes | None:
         return None
 
 
-def _root(folder: Path, ledger: _Ledger) -> None:
+def _root(folder: Path, ledger: Ledger) -> None:
     for name in sorted(os.listdir(folder)):  # noqa: PTH208
         if not _KNOWN.fullmatch(name):
             ledger.warn(shown(name), "does not belong to an archive; nothing covers it")
@@ -144,7 +116,7 @@ def _root(folder: Path, ledger: _Ledger) -> None:
         ledger.warn("verify.sh", "is not the script of this version; the next run that starts brings it")
 
 
-def _numbers(folder: Path, ledger: _Ledger) -> tuple[list[int], list[int]]:
+def _numbers(folder: Path, ledger: Ledger) -> tuple[list[int], list[int]]:
     """Return the numbers of the entries and of the signatures, in order."""
     found: dict[str, list[int]] = {"": [], ".sig": []}
     for name in _names(folder / "log", ledger):
@@ -156,7 +128,7 @@ def _numbers(folder: Path, ledger: _Ledger) -> tuple[list[int], list[int]]:
     return sorted(found[""]), sorted(found[".sig"])
 
 
-def _entry(folder: Path, seq: int, ledger: _Ledger) -> None:
+def _entry(folder: Path, seq: int, ledger: Ledger) -> None:
     name = log.name_of(seq)
     try:
         data = files.read_plain(folder / name, log.LARGEST)
@@ -186,7 +158,7 @@ def _entry(folder: Path, seq: int, ledger: _Ledger) -> None:
         ledger.error(name, fault)
 
 
-def _state(entry: Entry, name: str, ledger: _Ledger) -> None:
+def _state(entry: Entry, name: str, ledger: Ledger) -> None:
     run, after = entry.run, log.state_after(entry)
     if not after:
         return
@@ -202,44 +174,7 @@ def _state(entry: Entry, name: str, ledger: _Ledger) -> None:
         (ledger.closed if after == "closed" else ledger.quarantined)[run] = entry
 
 
-def _run(folder: Path, run: str, ledger: _Ledger, places: dict[str, set[str]]) -> bool:
-    """Check one registered run; returns whether it is sealed and unchanged."""
-    opened, closed = ledger.opened[run], ledger.closed.get(run)
-    if run in ledger.quarantined or (closed is None and run in places["quarantine"]):
-        ledger.findings += verify_run.quarantined(folder, opened, noted=run in ledger.quarantined)
-        if run in places["runs"]:
-            ledger.error(f"runs/{run}", "is there although the run is in quarantine")
-        return False
-    if run in places["quarantine"]:
-        ledger.error(f"quarantine/{run}", "is there although the run was sealed")
-    removal = ledger.fates.removed.get(run)
-    if run not in places["runs"]:
-        if removal is None:
-            ledger.error(f"runs/{run}", "is in the log and its folder is gone")
-        return False
-    if removal is not None:
-        ledger.warn(f"runs/{run}", f"is still here, and entry {removal.seq} removes it: ops archive retain goes on")
-    # What applied which plan is compared over all runs, so such a run is always read.
-    again = ledger.progress if closed is not None and not run.endswith(verify_approvals.APPLIES) else None
-    if again and closed and (count := again.files_of(opened, closed)) is not None:
-        ledger.files += count
-        return True
-    mark = again.mark(opened, closed) if again and closed else ""
-    try:
-        found, count = verify_run.run(folder, opened, closed)
-        found += verify_approvals.check(folder, opened, closed, ledger.applied)
-        found += verify_mandates.check(folder, opened, closed)
-    except Exception as error:
-        # One run that nobody foresaw must not hide the others.
-        found, count = [Finding("error", f"runs/{run}", f"could not be verified ({type(error).__name__})")], 0
-    ledger.findings += found
-    ledger.files += count
-    if again and closed and not found:
-        again.held(closed, mark, count)
-    return closed is not None and not any(finding.severity == "error" for finding in found)
-
-
-def _outside(noted: str | None, anchored: Sequence[Anchor], ledger: _Ledger) -> int:
+def _outside(noted: str | None, anchored: Sequence[Anchor], ledger: Ledger) -> int:
     """Hold the archive against the heads kept outside; returns the number of the newest that it holds, or 0."""
     heads = [(seq, sha256, f"published ({at})") for seq, sha256, at in anchored]
     if noted is not None:
@@ -254,7 +189,7 @@ def _outside(noted: str | None, anchored: Sequence[Anchor], ledger: _Ledger) -> 
     return max((seq for seq, sha256, _ in heads if ledger.hashes.get(seq) == sha256), default=0)
 
 
-def _names(folder: Path, ledger: _Ledger) -> set[str]:
+def _names(folder: Path, ledger: Ledger) -> set[str]:
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             raise NotADirectoryError(folder)

@@ -33,8 +33,8 @@ def check(archive: Path, opened: Entry, closed: Entry | None) -> Iterator[Findin
     """
     folder = archive / "runs" / opened.run
     where = f"runs/{opened.run}/{FOLDER}"
-    said = _object(folder / "run.json")
-    named = str(said.get(NAMED) or "") if opened.run.endswith("-apply") else ""
+    said = _object(folder / "run.json") if opened.run.endswith("-apply") else {}
+    named = str(said.get(NAMED) or "")
     given = sorted((folder / FOLDER).glob("*.mandate"))
     if closed is None or not (named or given):
         return

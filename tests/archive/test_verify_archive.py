@@ -19,6 +19,7 @@ from opslib.archive.log import Entry
 from opslib.archive.store import Archive
 from opslib.archive.verify import verify
 from opslib.archive.verify_report import NOT_ANCHORED
+from opslib.archive.verify_runs import AHEAD
 
 from . import build
 from .tampering import edit
@@ -302,6 +303,19 @@ def test_a_changed_run_is_not_sealed_and_one_without_journal_is(small: Small) ->
         "warning: runs/B/journal.jsonl: is missing: the run kept no journal",
     ]
     assert verify(small.folder).sealed == (SECOND,)
+
+
+def test_of_more_runs_than_are_read_ahead_each_is_judged_in_the_logs_order(small: Small) -> None:
+    archive, count = Archive(small.folder, small.key), AHEAD + 4
+    for number in range(3, count + 1):
+        build.sealed(archive, number)
+    runs = [str(build.asked(number)["run"]) for number in range(1, count + 1)]
+    edit(small.run(runs[1]) / "result.json", "OK", "KO")
+    edit(small.run(runs[-1]) / "result.json", "OK", "KO")
+    report = verify(small.folder)
+    assert report.sealed == (runs[0], *runs[2:-1])
+    assert [one.where for one in report.findings] == [f"runs/{runs[at]}/result.json" for at in (1, -1)]
+    assert report.files == 7 * count
 
 
 def test_of_a_plan_that_two_runs_apply_the_second_is_told(small: Small) -> None:

@@ -199,6 +199,7 @@ SECOND = line(2, build.sha256(FIRST.encode()))
         ("[]\n", "line 1 is no object"),
         ("{\n", "line 1 is no JSON"),
         ("\n", "line 1 is no JSON"),
+        (FIRST + " {}\n", "line 1 is no JSON"),
         ("[" * 200_000 + "\n", "line 1 is no JSON"),
         (line(2, ZEROS) + "\n", "line 1 does not have the number 1"),
         (line(1, "x") + "\n", "line 1 does not name the line before it"),
