@@ -5,8 +5,8 @@ one thread, no loop, no secret and no credential. When the runner closes the soc
 themselves then.
 
 What it forks is a guardian with its kernel (:mod:`opslib.headless.kernel_forked`), to whose line it passes on a
-request's handles, unread. One pair stands by, forked when nothing was asked for a moment: of 17 ms that a notebook's
-process takes to be there, two forks are more than half. Where none stands by, a pair is forked for the request.
+request's handles, unread. One pair stands by, forked when nothing was asked for a moment: of the time that a notebook's
+process takes to be there, two forks are nearly half. Where none stands by, a pair is forked for the request.
 """
 
 from __future__ import annotations
