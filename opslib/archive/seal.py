@@ -98,7 +98,7 @@ def parse(data: bytes) -> dict[str, str]:
     return sums
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path | str) -> str:
     """Return the SHA-256 of a plain file, read piece by piece; raises OSError for anything else."""
     sha, handle = hashlib.sha256(), files.open_plain(path)
     try:
