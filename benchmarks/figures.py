@@ -144,10 +144,15 @@ def warm(place: Place) -> list[Ratio]:
 def searching(place: Place) -> list[Ratio]:
     """The archive's search at 10,000 and at 1,000,000 runs (minutes, and gigabytes in the temporary folder)."""
     found = search.figures([10_000, 1_000_000], search.sqlite)
-    worst = max(found, key=lambda name: found[name][-1])
+    worst, second = sorted(found, key=lambda name: found[name][-1])[:-3:-1]
     grows = max((name for name in found if name != "one more run"), key=lambda name: found[name][1] / found[name][0])
     return [
-        Ratio("slowest search of 1,000,000, in ms", found[worst][-1] * 1000, 5.0, worst),
+        Ratio(
+            "slowest search of 1,000,000, in ms",
+            found[worst][-1] * 1000,
+            5.0,
+            f"{worst}; next {found[second][-1] * 1000:.1f} ms, {second}",
+        ),
         Ratio("growth from 10,000 runs", found[grows][1] / found[grows][0], 5.0, grows),
         Ratio("one more run, in ms", found["one more run"][-1] * 1000, 5.0, "index of 1,000,000"),
     ]

@@ -23,7 +23,7 @@ from opslib.archive.searched import Line, Searched
 from opslib.errors import ArchiveError
 
 FILE = "search.sqlite"
-VERSION = 5
+VERSION = 6
 WAIT_SECONDS = 30.0
 LAST = 2**62
 _TABLES = (
@@ -36,7 +36,9 @@ _TABLES = (
     "value REAL, unit TEXT NOT NULL, text TEXT NOT NULL, warning REAL, critical REAL, above INTEGER NOT NULL)",
     "CREATE INDEX lines_run ON lines (run)",
     "CREATE INDEX lines_name ON lines (kind, name, run)",
-    "CREATE VIRTUAL TABLE words USING fts5 (text, facts, content='', tokenize='unicode61', prefix='2 3 4 5')",
+    "CREATE VIRTUAL TABLE words USING fts5 (text, facts, content='', tokenize='unicode61', "
+    # For a beginning that is no entry of its own, all words with it are gone through, of all runs.
+    "prefix='1 2 3 4 5 6 7 8')",
 )
 _AWAY = ("DROP TABLE words", "DROP TABLE lines", "DROP TABLE runs", "DROP TABLE state")
 _WORDS = "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC"
