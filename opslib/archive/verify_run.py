@@ -19,7 +19,6 @@ from opslib.runs.journal import FIRST
 _LONGEST = 256 * 1024 * 1024
 """No line of a journal has more bytes."""
 
-
 _JSON = json.JSONDecoder()
 """Reads the one value of a line: what json.loads does besides takes longer than that."""
 
@@ -152,9 +151,10 @@ def _line(raw: bytes, seq: int, prev: str) -> str:
     try:
         text = raw.decode()
         said, end = _JSON.raw_decode(text)
+        whole = end == len(text)
     except (ValueError, RecursionError):
-        return "is no JSON"
-    if end != len(text):
+        whole = False
+    if not whole:
         return "is no JSON"
     if not isinstance(said, dict):
         return "is no object"

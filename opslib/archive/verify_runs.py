@@ -98,7 +98,8 @@ def _ended(folder: Path, turn: _Turn, ledger: Ledger) -> bool:
     """Tell what was found in a run, and say whether it is sealed and unchanged."""
     if turn.reading is None:
         return turn.sealed
-    run, opened, closed = turn.run, ledger.opened[turn.run], ledger.closed.get(turn.run)
+    run = turn.run
+    opened, closed = ledger.opened[run], ledger.closed.get(run)
     try:
         found, count = turn.reading.result()
         # In the log's order: of two that apply one plan, the second is told of.

@@ -114,9 +114,7 @@ def _fresh(arguments: list[str] | None, addresses: dict[str, Any] | None = None)
     for broken in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(broken, signal.SIG_IGN)
     _mark()
-    with suppress(OSError, AttributeError):
-        # A change of user took it, a start gives it back.
-        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    kernel_guardian.prctl(PR_SET_DUMPABLE, 1)  # a change of user took it, a start gives it back
     time.tzset()
     for number, mode in ((1, "w"), (2, "w"), (0, "r")):
         stream = open(number, mode, closefd=False)  # noqa: SIM115 - the process's own

@@ -73,7 +73,7 @@ def waking() -> int:
 
 def adopt(orphans: bool) -> None:
     """Be, or be not, the parent of every orphan below this process (Linux)."""
-    _prctl(PR_SET_CHILD_SUBREAPER, int(orphans))
+    prctl(PR_SET_CHILD_SUBREAPER, int(orphans))
 
 
 def become(user: str, execute: Callable[[], object], guardian: int) -> NoReturn:
@@ -92,9 +92,9 @@ def become(user: str, execute: Callable[[], object], guardian: int) -> NoReturn:
             os.setgroups([])
             os.setresgid(int(gid), int(gid), int(gid))
             os.setresuid(int(uid), int(uid), int(uid))
-            _prctl(PR_SET_NO_NEW_PRIVS, 1)
+            prctl(PR_SET_NO_NEW_PRIVS, 1)
         # After the user: a change of user clears it.
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != guardian:
             os._exit(1)
         os.environ["JPY_PARENT_PID"] = str(guardian)
@@ -187,7 +187,8 @@ def _below(root: int) -> list[int]:
     return found
 
 
-def _prctl(option: int, value: int) -> None:
+def prctl(option: int, value: int) -> None:
+    """Set an attribute of this process (Linux: prctl(2)); elsewhere nothing."""
     if LINUX:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
