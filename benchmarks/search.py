@@ -44,6 +44,8 @@ ASKED = {
     "a word that all runs have": Wanted(words=("title",)),
     "two words": Wanted(words=("word7", "word9")),
     "two words that no run has in that order": Wanted(words=("it-title",)),
+    "three words that no run has in that order": Wanted(words=("of-it-title",)),
+    "two words in an order that no run has, the second begun": Wanted(words=("it-titl*",)),
     "the beginning of a word": Wanted(words=("word12*",)),
     "the beginning of most words": Wanted(words=("w*",)),
     "notebook and target": Wanted(notebook=ONE, environment="production"),

@@ -2,8 +2,9 @@
 
 It proves nothing and can be removed at any time: the files of the archive are the truth, and what the log has more than
 the index is read before each search. One document of words per run keeps the time of a search flat: facts that are
-filtered by are words as well, one for each way in which they are asked for together, so that no filter walks over runs
-that another one left. Source: SQLite's documentation, "FTS5" (documents without content, their order by number).
+filtered by are keys in it, one for each way in which they are asked for together, and so are any two words that follow
+one another, so that no filter walks over runs that another one left. Source: SQLite's documentation, "FTS5" (documents
+without content, their order by number).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from opslib.archive.searched import Line, Searched
 from opslib.errors import ArchiveError
 
 FILE = "search.sqlite"
-VERSION = 6
+VERSION = 7
 WAIT_SECONDS = 30.0
 LAST = 2**62
 _TABLES = (
@@ -36,7 +37,7 @@ _TABLES = (
     "value REAL, unit TEXT NOT NULL, text TEXT NOT NULL, warning REAL, critical REAL, above INTEGER NOT NULL)",
     "CREATE INDEX lines_run ON lines (run)",
     "CREATE INDEX lines_name ON lines (kind, name, run)",
-    "CREATE VIRTUAL TABLE words USING fts5 (text, facts, content='', tokenize='unicode61', "
+    "CREATE VIRTUAL TABLE words USING fts5 (text, keys, content='', tokenize='unicode61', "
     # For a beginning that is no entry of its own, all words with it are gone through, of all runs.
     "prefix='1 2 3 4 5 6 7 8')",
 )
@@ -63,8 +64,8 @@ _VERDICTS = (
     "WHERE l.kind = 'check' AND r.environment = ? AND r.started >= ? ORDER BY r.started, r.number, l.rowid"
 )
 _RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_PUT = "INSERT INTO words (rowid, text, facts) VALUES (?, ?, ?)"
-_TAKE = "INSERT INTO words (words, rowid, text, facts) VALUES ('delete', ?, ?, ?)"
+_PUT = "INSERT INTO words (rowid, text, keys) VALUES (?, ?, ?)"
+_TAKE = "INSERT INTO words (words, rowid, text, keys) VALUES ('delete', ?, ?, ?)"
 _LINE = "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -80,12 +81,14 @@ class SearchIndex:
         with self._told():
             (archive / FILE).touch(0o600)
             self._base = sqlite3.connect(archive / FILE, timeout=WAIT_SECONDS, isolation_level=None)
+            self._tokenizer = search_words.Tokenizer()
             self.added = self._update()
             self._identity = Log(archive).sha256(1)
 
     def close(self) -> None:
         """Close the file."""
         self._base.close()
+        self._tokenizer.close()
 
     def search(self, wanted: Wanted, most: int = 20) -> list[Found]:
         """Return the newest ``most`` runs that fit, newest first."""
@@ -113,12 +116,14 @@ class SearchIndex:
     def _numbers(self, wanted: Wanted) -> Iterator[int]:
         """Yield the numbers of what fits, newest first; FTS5 walks backwards and stops with who asks."""
         first, last = self._span(wanted)
-        if match := search_words.match(wanted):
-            rows = self._base.execute(_WORDS, (match, first, last))
+        looked = search_words.looked(wanted, self._tokenizer)
+        if looked.by:
+            rows = self._base.execute(_WORDS, (looked.by, first, last))
         else:
             rows = self._base.execute(_NEWEST, (first, last))
         for (number,) in rows:
-            yield int(number)
+            if not looked.exactly or self._base.execute(_WORDS, (looked.exactly, number, number)).fetchone():
+                yield int(number)
 
     def _span(self, wanted: Wanted) -> tuple[int, int]:
         """Return the numbers between which every run of that time lies; the second is less where there is none."""
@@ -165,9 +170,10 @@ class SearchIndex:
         self._base.execute(_PUT, (number, *self._document(number)))
 
     def _document(self, number: int) -> tuple[str, str]:
-        """Return a run's words, made of what the tables hold of it: the same ones each time."""
+        """Return a run's text and keys, made of what the tables hold of it: the same ones each time."""
         about = self._base.execute(_ONE, (number,)).fetchone()
-        return search_words.document_of(about, self._lines(number))
+        made = search_words.document_of(about, self._lines(number), self._tokenizer)
+        return made.text, " ".join(made.keys)
 
     def _lines(self, number: int) -> list[Line]:
         rows = self._base.execute(_LINES, (number,)).fetchall()

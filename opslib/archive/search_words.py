@@ -1,4 +1,4 @@
-"""The words by which a run is found: what stands in it, and its facts, alone and together, each as one word.
+"""What a run is found by: the words that stand in it, and keys: its facts, alone and together, and pairs of words.
 
 What a word is, SQLite's FTS5 says (its tokenizer ``unicode61``): parts of letters and digits, without case and accents.
 The team's index gets the words from here, made by FTS5 itself, so that both find the same.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 from opslib.archive.search_wanted import Wanted
 from opslib.archive.searched import Line, Searched
@@ -19,12 +20,21 @@ About = tuple[str, str, str, str, str, str, str, str]
 """What an index holds of a run besides its lines, in the order of :class:`Found`: run, started … verdict."""
 
 
-def document(told: Sequence[str], facts: Sequence[Fact], lines: Sequence[Line]) -> tuple[str, str]:
-    """Return a run's words and its facts' words; the same for the same run, whenever it is asked for."""
-    known = {fact(*some) for size in (1, 2, 3) for some in combinations(facts, size)}
-    known |= {fact(("name", line.name)) for line in lines if line.kind in ("check", "step")}
-    text = "\n".join(f"{line.name} {line.text}" for line in lines)
-    return f"{' '.join(told)}\n{text}", " ".join(sorted(known))
+@dataclass(frozen=True)
+class Document:
+    """What a run is found by: its text, the words of it in their order, and its keys (facts, and pairs of words)."""
+
+    text: str
+    words: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is looked for, as FTS5 expressions: ``by`` narrows, and what is found counts where ``exactly`` fits, too."""
+
+    by: str
+    exactly: str
 
 
 def told(one: Searched) -> About:
@@ -35,29 +45,51 @@ def told(one: Searched) -> About:
     return (*about, str(said.verdict or ""))
 
 
-def document_of(about: About, lines: Sequence[Line]) -> tuple[str, str]:
-    """Return the document of a run of which an index holds this and these lines."""
+def document_of(about: About, lines: Sequence[Line], tokenizer: Tokenizer) -> Document:
+    """Return the document of a run of which an index holds this and these lines; the same whenever it is asked for."""
     run, _, notebook, environment, _, who, state, verdict = about
     facts = [("notebook", notebook), ("environment", environment), ("verdict", verdict)]
-    return document((run, notebook, who, state), facts, lines)
+    keys = {fact(*some) for size in (1, 2, 3) for some in combinations(facts, size)}
+    keys |= {fact(("name", line.name)) for line in lines if line.kind in ("check", "step")}
+    text = f"{run} {notebook} {who} {state}\n" + "\n".join(f"{line.name} {line.text}" for line in lines)
+    words = tokenizer.words(text)
+    return Document(text, tuple(words), tuple(sorted(keys.union(pairs(words)))))
 
 
 def asked(wanted: Wanted) -> list[str]:
-    """Return the facts' words that are looked for."""
+    """Return the facts' keys that are looked for."""
     facts = [("notebook", wanted.notebook), ("environment", wanted.environment), ("verdict", wanted.verdict)]
     given = [one for one in facts if one[1]]
     return [fact(*given)] * bool(given) + [fact(("name", wanted.name))] * bool(wanted.name)
 
 
-def match(wanted: Wanted) -> str:
-    """Return the words and facts that are looked for as one FTS5 expression; every part is quoted."""
-    said = [f"text : {quoted(word.rstrip('*'))}{'*' * word.endswith('*')}" for word in wanted.words]
-    return " AND ".join(said + [f"facts : {word}" for word in asked(wanted)])
+def looked(wanted: Wanted, tokenizer: Tokenizer) -> Looked:
+    """Return how to look for words and facts. Of several words that stand together the pairs are looked for.
+
+    FTS5 by itself would compare the places of both words in every run that has both.
+    """
+    by, exactly = [f"keys : {one}" for one in asked(wanted)], []
+    for word in wanted.words:
+        begun = word.endswith("*")
+        phrase = f"text : {quoted(word.rstrip('*'))}{'*' * begun}"
+        words = tokenizer.words(word.rstrip("*").replace("\0", " "))
+        together = [f"keys : {one}" for one in pairs(words[: len(words) - begun])]
+        by += together
+        if begun or len(words) < 2:
+            by.append(phrase)
+        elif len(words) > 2:
+            exactly.append(phrase)
+    return Looked(" AND ".join(by), " AND ".join(exactly))
 
 
 def fact(*facts: Fact) -> str:
-    """Return the one word that stands for these facts together, in their order: never found as a part of others."""
-    return "f" + hashlib.sha256("\0".join(part for one in facts for part in one).encode()).hexdigest()[:31]
+    """Return the key that stands for these facts together, in their order: never found as a part of others."""
+    return _key("\0".join(("fact", *(part for one in facts for part in one))))
+
+
+def pairs(words: Sequence[str]) -> list[str]:
+    """Return the keys of each two of these words that follow one another."""
+    return [_key(f"pair\0{one}\0{next_}") for one, next_ in pairwise(words)]
 
 
 def quoted(text: str) -> str:
@@ -83,3 +115,14 @@ class Tokenizer:
     def close(self) -> None:
         """Let its memory go."""
         self._base.close()
+
+
+_HEAD = "ꙮ" * 8
+"""With what each key begins: FTS5 keeps the beginnings of keys as well, which are so the same eight for all of them.
+
+A letter that hardly anybody writes, for a word's beginning is looked for among the keys' beginnings, too.
+"""
+
+
+def _key(text: str) -> str:
+    return _HEAD + hashlib.blake2b(text.encode(), digest_size=10).hexdigest()

@@ -122,9 +122,9 @@ class TeamIndex:
     def row(self, number: int, one: Searched) -> Run:
         """Return a run as the index holds it."""
         about = search_words.told(one)
-        text, facts = search_words.document_of(about, one.lines)
-        words = self._tokenizer.words(text)
-        keys = {key("word", word) for word in words} | {key("fact", word) for word in facts.split()}
+        made = search_words.document_of(about, one.lines, self._tokenizer)
+        words = made.words
+        keys = {key("word", word) for word in words} | {key("fact", word) for word in made.keys}
         keys |= {key("beginning", begin) for begin in {word[:size] for word in words for size in _SIZES}}
         lines = tuple(tuple(vars(line).values()) for line in one.lines)
         run = Run(number, about, (), f" {' '.join(words)} ", lines)
@@ -136,12 +136,12 @@ class TeamIndex:
         if not words:
             return None
         whole = words[:-1] if word.endswith("*") else words
-        keys = {key("word", one) for one in whole}
+        keys = {key("word", one) for one in whole} | {key("fact", one) for one in search_words.pairs(whole)}
         if word.endswith("*"):
             keys.add(key("beginning", words[-1][:BEGINNINGS]))
             exact = len(words) == 1 and len(words[0]) <= BEGINNINGS
             return keys, [] if exact else [f" {' '.join(words)}"]
-        return keys, [f" {' '.join(words)} "] * (len(words) > 1)
+        return keys, [f" {' '.join(words)} "] * (len(words) > 2)
 
     def _placed(self, about: dict[str, Any]) -> dict[str, Any]:
         return {**about, "place": "" if about["archive"] == self._identity else about["place"]}

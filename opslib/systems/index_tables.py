@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import LiteralString
 
-VERSION = 1
+VERSION = 2
 ARCHIVES = 1024
 """So many archives has one index; a run's number modulo this is its archive's."""
 DAY = 86_400 * 1_000_000 * ARCHIVES
@@ -121,8 +121,9 @@ END $$;
 class Run:
     """One run, for one archive. ``about`` is run, started, notebook, environment, mode, who, state, verdict.
 
-    ``words`` are numbers that stand for words and facts; ``said`` is the words in their order, with spaces between and
-    around. ``lines`` are kind, name, text, verdict, value, unit, warning, critical, above.
+    ``words`` are numbers that stand for words, for two that follow one another, and for facts; ``said`` is the words in
+    their order, with spaces between and around. ``lines`` are kind, name, text, verdict, value, unit, warning,
+    critical, above.
     """
 
     number: int

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opslib.archive import holds, search_index, team_index
-from opslib.archive.search_wanted import Wanted
+from opslib.archive import holds, search_index, search_words, team_index
+from opslib.archive.search_wanted import EVER, Wanted
 from opslib.archive.searched import Line, Searched
 from opslib.archive.store import Archive
 from opslib.archive.summary import Summary
@@ -67,6 +67,17 @@ def test_words_are_found_newest_first_whole_in_any_case_and_by_their_beginning(f
     assert find("ada") == [three, two, one]
     assert find() == [three, two, one]
     assert find("41.5") == [one]
+
+
+def test_words_that_stand_together_are_found_in_their_order_alone(archive, find):
+    apart = ran(archive, 1, judged(DISK, "OK", 1.0, "10.0.0 and 0.0.17"))
+    whole = ran(archive, 2, judged(DISK, "OK", 1.0, "10.0.0.17"))
+    assert find("10.0") == find("0.0.17") == find("0.0 17") == [whole, apart]
+    assert find("10.0.0.17") == [whole]
+    assert find("10.0.0.1*") == [whole]
+    assert find("17 10") == find("0.10") == find("17.0.0") == []
+    assert find("10.0.0 and", "0.17") == [apart]
+    assert find("10.0.0 and", verdict="CRITICAL") == []
 
 
 @pytest.mark.parametrize("word", ['"', "wal OR broken", "text:wal", "NEAR(", "facts : f*", "'; DROP TABLE runs", "*"])
@@ -228,8 +239,8 @@ def both(index_base, tmp_path_factory):
         yield SimpleNamespace(here=here, team=team, base=index_base)
 
 
-def put(both, made):
-    """Let both hold exactly these runs."""
+def put(both, made, apart=DAY):
+    """Let both hold exactly these runs, so far apart in time."""
     with both.here._writing():
         both.here._base.execute("DELETE FROM lines")
         both.here._base.execute("DELETE FROM runs")
@@ -238,8 +249,17 @@ def put(both, made):
             both.here._add(number, one)
     store = both.team.store
     part = store.forget(store.part(both.team._identity, "here"))
-    rows = [both.team.row(day * DAY + part.archive, one) for day, one in enumerate(made, 20_000)]
+    first = 20_000 * DAY + part.archive
+    rows = [both.team.row(first + number * apart, one) for number, one in enumerate(made)]
     assert store.move(part, part, rows)
+
+
+def by_fts5(here, word):
+    """Return the runs that FTS5 finds by itself: it knows phrases, and nothing of pairs."""
+    phrase = f"text : {search_words.quoted(word.rstrip('*'))}{'*' * word.endswith('*')}"
+    rows = here._base.execute("SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC", (phrase,)).fetchall()
+    runs = [here._base.execute("SELECT run, started FROM runs WHERE number = ?", row).fetchone() for row in rows]
+    return [run for run, started in runs if started < EVER]
 
 
 @settings(max_examples=scale.count(25, 3_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -248,6 +268,9 @@ def test_any_question_has_the_same_answer_by_both(both, made, asked, most):
     put(both, made)
     for one in asked:
         assert both.team.search(one, most) == both.here.search(one, most)
+        for word in one.words:
+            found = [run.run for run in both.here.search(Wanted(words=(word,)))]
+            assert found == by_fts5(both.here, word)
     for environment in ("lab", "staging"):
         assert both.team.history("disk", environment, most) == both.here.history("disk", environment, most)
         assert both.team.verdicts(environment, "2026") == both.here.verdicts(environment, "2026")
@@ -262,7 +285,7 @@ def test_every_sign_parts_or_makes_words_alike_by_both(both):
         Searched(Summary(f"run-{at}", "sealed", started_at="2026"), (Line("note", "n", f"q{sign}z {sign}{at}"),))
         for at, sign in enumerate(signs)
     ]
-    put(both, made)
+    put(both, made, DAY // 10)  # all of them a day apart would end later than any number says
     for at, sign in enumerate(signs):
         for word in (f"q{sign}z", f"{sign}{at}", f"{sign}*"):
             one = Wanted(words=(word,))

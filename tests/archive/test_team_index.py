@@ -189,6 +189,7 @@ def test_no_search_reads_all_runs(archive, base):
         (Wanted(words=("ad*",), environment="lab"), 1_000),
         (Wanted(), 1_000),
         (Wanted(words=("ada-ops",)), 1_000),
+        (Wanted(words=("ops-ada",)), 0),
         (Wanted(words=("ada", "nowhere")), 0),
         (Wanted(since="2027"), 0),
     ):
