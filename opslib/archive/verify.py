@@ -86,10 +86,12 @@ def _verify(folder: Path, ledger: Ledger, sealed: list[str]) -> None:
     missing = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
     if missing:
         ledger.error(log.name_of(missing[0]), f"is missing ({len(missing)} missing in all)")
-    for seq in numbers:
-        _entry(folder, seq, ledger)
-    ledger.findings += ledger.keyring.end(numbers, signatures, listed)
-    sealed += verify_runs.check(folder, ledger, places)
+    with verify_runs.reading(folder, ledger, places) as runs:
+        for seq in numbers:
+            if closed := _entry(folder, seq, ledger):
+                runs.closed(closed)
+        ledger.findings += ledger.keyring.end(numbers, signatures, listed)
+        sealed += runs.check()
     for name, found in places.items():
         for stray in found - ledger.opened.keys():
             ledger.error(f"{name}/{shown(stray)}", "is not in the log")
@@ -128,13 +130,14 @@ def _numbers(folder: Path, ledger: Ledger) -> tuple[list[int], list[int]]:
     return sorted(found[""]), sorted(found[".sig"])
 
 
-def _entry(folder: Path, seq: int, ledger: Ledger) -> None:
+def _entry(folder: Path, seq: int, ledger: Ledger) -> str:
+    """Check one entry, and return the run that it closes, if it does."""
     name = log.name_of(seq)
     try:
         data = files.read_plain(folder / name, log.LARGEST)
     except OSError:
         ledger.error(name, "is no plain, readable file of an entry's size")
-        return
+        return ""
     ledger.hashes[seq] = hashlib.sha256(data).hexdigest()
     entry: Entry | None = None
     try:
@@ -143,7 +146,7 @@ def _entry(folder: Path, seq: int, ledger: Ledger) -> None:
         ledger.error(name, str(error))
     ledger.findings += ledger.keyring.entry(folder, seq, data, entry)
     if entry is None:
-        return
+        return ""
     ledger.entries += 1
     ledger.head = f"{seq}:{ledger.hashes[seq]}"
     if entry.seq != seq:
@@ -156,6 +159,7 @@ def _entry(folder: Path, seq: int, ledger: Ledger) -> None:
     _state(entry, name, ledger)
     for fault in ledger.fates.entry(entry):
         ledger.error(name, fault)
+    return entry.run if ledger.closed.get(entry.run) is entry else ""
 
 
 def _state(entry: Entry, name: str, ledger: Ledger) -> None:

