@@ -27,6 +27,8 @@ FILE = "search.sqlite"
 VERSION = 7
 WAIT_SECONDS = 30.0
 LAST = 2**62
+NEAR = 10_000
+"""So many of the newest runs are gone through for what most runs may have, before it is looked for as what few have."""
 _TABLES = (
     "CREATE TABLE state (version INTEGER NOT NULL, seq INTEGER NOT NULL, sum TEXT NOT NULL)",
     "CREATE TABLE runs (number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, started TEXT NOT NULL, "
@@ -75,8 +77,9 @@ class SearchIndex:
     Raises ArchiveError where the archive's folder cannot be written, or SQLite was built without FTS5.
     """
 
-    def __init__(self, archive: Path) -> None:
+    def __init__(self, archive: Path, near: int = NEAR) -> None:
         self.archive = archive
+        self._near = near
         self.notes: tuple[str, ...] = ()
         with self._told():
             (archive / FILE).touch(0o600)
@@ -117,13 +120,19 @@ class SearchIndex:
         """Yield the numbers of what fits, newest first; FTS5 walks backwards and stops with who asks."""
         first, last = self._span(wanted)
         looked = search_words.looked(wanted, self._tokenizer)
-        if looked.by:
-            rows = self._base.execute(_WORDS, (looked.by, first, last))
+        parts: list[tuple[str, tuple[str | int, ...]]]
+        if not looked.often:
+            parts = [(_NEWEST, (first, last))]
+        elif looked.often == looked.seldom:
+            parts = [(_WORDS, (looked.often, first, last))]
         else:
-            rows = self._base.execute(_NEWEST, (first, last))
-        for (number,) in rows:
-            if not looked.exactly or self._base.execute(_WORDS, (looked.exactly, number, number)).fetchone():
-                yield int(number)
+            newest: int = self._base.execute("SELECT coalesce(max(number), 0) FROM runs").fetchone()[0]
+            border = min(last, newest - self._near)
+            parts = [(_WORDS, (looked.often, max(first, border + 1), last)), (_WORDS, (looked.seldom, first, border))]
+        for statement, given in parts:
+            for (number,) in self._base.execute(statement, given):
+                if not looked.exactly or self._base.execute(_WORDS, (looked.exactly, number, number)).fetchone():
+                    yield int(number)
 
     def _span(self, wanted: Wanted) -> tuple[int, int]:
         """Return the numbers between which every run of that time lies; the second is less where there is none."""

@@ -31,9 +31,13 @@ class Document:
 
 @dataclass(frozen=True)
 class Looked:
-    """What is looked for, as FTS5 expressions: ``by`` narrows, and what is found counts where ``exactly`` fits, too."""
+    """What is looked for, as FTS5 expressions. What they find counts where ``exactly`` fits, too.
 
-    by: str
+    ``often`` and ``seldom`` find the same: the one is fast where many runs fit, the other where hardly any does.
+    """
+
+    often: str
+    seldom: str
     exactly: str
 
 
@@ -66,30 +70,32 @@ def asked(wanted: Wanted) -> list[str]:
 def looked(wanted: Wanted, tokenizer: Tokenizer) -> Looked:
     """Return how to look for words and facts. Of several words that stand together the pairs are looked for.
 
-    FTS5 by itself would compare the places of both words in every run that has both.
+    FTS5 by itself compares the places of both words in every run that has both, until it has enough. Where the last
+    word is only begun, the other way is to put all pairs together that begin so.
     """
-    by, exactly = [f"keys : {one}" for one in asked(wanted)], []
+    often = [f"keys : {one}" for one in asked(wanted)]
+    seldom, exactly = list(often), list[str]()
     for word in wanted.words:
-        begun = word.endswith("*")
-        phrase = f"text : {quoted(word.rstrip('*'))}{'*' * begun}"
+        begun = "*" * word.endswith("*")
+        phrase = f"text : {quoted(word.rstrip('*'))}{begun}"
         words = tokenizer.words(word.rstrip("*").replace("\0", " "))
-        together = [f"keys : {one}" for one in pairs(words[: len(words) - begun])]
-        by += together
-        if begun or len(words) < 2:
-            by.append(phrase)
-        elif len(words) > 2:
-            exactly.append(phrase)
-    return Looked(" AND ".join(by), " AND ".join(exactly))
+        together = [f"keys : {quoted(one)}" for one in pairs(words)]
+        if together:
+            together[-1] += begun
+        seldom += together or [phrase]
+        often += [*together[:-1], phrase] if begun else together or [phrase]
+        exactly += [phrase] * (len(words) > 2)
+    return Looked(*(" AND ".join(parts) for parts in (often, seldom, exactly)))
 
 
 def fact(*facts: Fact) -> str:
     """Return the key that stands for these facts together, in their order: never found as a part of others."""
-    return _key("\0".join(("fact", *(part for one in facts for part in one))))
+    return f"{_HEAD}f{_digest(chr(0).join(part for one in facts for part in one))}"
 
 
 def pairs(words: Sequence[str]) -> list[str]:
-    """Return the keys of each two of these words that follow one another."""
-    return [_key(f"pair\0{one}\0{next_}") for one, next_ in pairwise(words)]
+    """Return the keys of each two of these words that follow one another: a key ends as its second word does."""
+    return [f"{_HEAD}p{_digest(one)}{next_}" for one, next_ in pairwise(words)]
 
 
 def quoted(text: str) -> str:
@@ -124,5 +130,5 @@ A letter that hardly anybody writes, for a word's beginning is looked for among 
 """
 
 
-def _key(text: str) -> str:
-    return _HEAD + hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
