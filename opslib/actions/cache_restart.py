@@ -11,7 +11,7 @@ from pydantic import Field
 
 from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import OpsError, Refused, StepFailed, Unreachable
-from opslib.guide.recovery import NONE, SERVICES, chosen
+from opslib.guide.choices import NONE, SERVICES, chosen
 from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.cache_workload import LIVES, ORDER, CacheWorkload, families, look
 from opslib.probes.cluster_states import state_of

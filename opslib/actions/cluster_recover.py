@@ -13,7 +13,7 @@ from opslib.actions.cluster_bounds import wait
 from opslib.actions.cluster_recover_answer import answering
 from opslib.actions.cluster_recover_parts import Back, Parts, differences, left, parts
 from opslib.errors import Refused, StepFailed, Unreachable
-from opslib.guide.recovery import NONE, SERVICES, chosen
+from opslib.guide.choices import NONE, SERVICES, chosen
 from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.probes.cluster_standing import WATCHING, Recovered, Standing, home, look, name_of
 from opslib.probes.cluster_states import state_of

@@ -15,7 +15,7 @@ import opslib.probes.delivery_infrastructure as seen
 from opslib import files
 from opslib.actions.base import Action, Progress, Settled
 from opslib.errors import OpsError, Refused
-from opslib.guide.recovery import NONE, SERVICES, chosen
+from opslib.guide.choices import NONE, SERVICES, chosen
 from opslib.model import Effect, Outcome, Plan, Repeat, Rows, Verdict, Verification
 from opslib.systems import terraform
 from opslib.systems.target import PlanTarget, VerifyTarget, WriteTarget

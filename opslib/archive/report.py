@@ -72,6 +72,15 @@ def render(folder: Path) -> str:
     )
 
 
+def write_pages(folder: Path) -> None:
+    """Write what people read of a run before it is sealed: its report, and of an incident's review the document."""
+    if "-reviews-" in folder.name:  # a run's id has its notebook's name; of no other is anything read for this
+        from opslib.archive import review_document
+
+        review_document.write(folder)
+    write(folder)
+
+
 def policy(style: str) -> str:
     """Return the content security policy of a page whose only style is ``style``: nothing else applies or loads."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

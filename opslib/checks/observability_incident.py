@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from opslib.guide.choices import INAPPLICABLE
 from opslib.guide.incident import NONE, URGENT, Incident, Turn, given, looks, since, undocumented, when
-from opslib.guide.support import INAPPLICABLE, Point, levels, points
+from opslib.guide.support import Point, levels, points
 from opslib.model import Check, Judgement, Reading, Row, Verdict
 from opslib.pictures.figures import duration
 from opslib.probes.observability_made import BACK, MOST, runs_made
@@ -107,7 +108,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
 
 
 def report(parts: str) -> Check:
-    """Whether the issue's report has the guide's five points; ``parts`` as in :data:`opslib.guide.support.REPORT`.
+    """Whether the issue's report has the guide's five points; ``parts`` as in :data:`opslib.guide.choices.REPORT`.
 
     It sees that a reference was given, not what stands there.
     """

@@ -60,15 +60,3 @@ def _seconds(said: str) -> float | None:
     if number == "N/A":
         return None
     return float(number) * (_SECONDS[unit] if unit else 1.0)
-
-
-CHOICES = ("api", "worker", "redis", "infrastructure", "prometheus", "grafana")
-"""What can be asked to be recovered; database and language models have notebooks of their own, others parameters."""
-NONE = "none"
-SERVICES = rf"^({NONE}|({'|'.join(CHOICES)})(,({'|'.join(CHOICES)})){{0,{len(CHOICES) - 1}}})$"
-"""What a choice looks like: ``none``, or words by commas without blanks."""
-
-
-def chosen(services: str, word: str) -> bool:
-    """Tell whether ``word`` is among what is to be recovered."""
-    return word in services.split(",")

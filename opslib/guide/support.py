@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 from opslib.guide.catalogue import items
+from opslib.guide.choices import PARTS, Part
 
 _LEVEL = re.compile(r"Escalation clock, Level (\d): (.+) \((\d+)(?:-(\d+)|\+) min\)")
 _CONTACT = re.compile(r"([^:]+): (.+)")
@@ -21,16 +21,6 @@ _POINT = re.compile(r"Issue report contains: (.+?)(, if applicable)?")
 _SECONDS = {"min": 60.0, "hours": 3600.0}
 PLACEHOLDER = "[contact]"
 """What the guide has where nobody ever wrote whom to call."""
-
-Part = Literal["stack", "steps", "environment", "network", "sentry"]
-PARTS: tuple[Part, ...] = ("stack", "steps", "environment", "network", "sentry")
-"""A word for each of the five points of an issue report, in the guide's order."""
-INAPPLICABLE = "n-a"
-"""What is given for a point that does not apply."""
-_REFERENCE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
-_PAIR = rf"({'|'.join(PARTS)}):{_REFERENCE}"
-REPORT = rf"none|{_PAIR}(,{_PAIR}){{0,{len(PARTS) - 1}}}"
-"""What a report looks like as a parameter: parts by commas, each with a reference to where it stands."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def _mark(cells: Iterable[Mapping[str, Any]]) -> None:
 
 def prepare() -> None:
     """Import and compile it; what is there already stays."""
-    from opslib.archive import report, review_document  # noqa: F401 - it is imported, no more
+    from opslib.archive import report
 
     report.prepare()
     _READY.set()

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from opslib.guide.recovery import CHOICES, SERVICES
-from opslib.guide.support import REPORT
+from opslib.guide.choices import REPORT, SERVICES, SERVICES_NAMED
 
 _NAMED = r"[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){1,4}"
 _USER = rf"([0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_NAMED})"
@@ -135,7 +134,7 @@ KINDS: dict[str, Kind] = {
         "none, or a check's name, such as database-connections: lower-case letters, digits and single hyphens",
         r"(?=.{1,63}\Z)[a-z0-9]+(-[a-z0-9]+)*",
     ),
-    "services": Kind(f"none, or by commas without blanks: {', '.join(CHOICES)}", SERVICES),
+    "services": Kind(f"none, or by commas without blanks: {', '.join(SERVICES_NAMED)}", SERVICES),
     "person": Kind(
         "none, or a person as the allowed signers have it, such as ann or ann@valuecanvas: lower-case letters, digits, "
         "dots, - and _",

@@ -259,7 +259,9 @@ class Session:
 
     def _draw(self) -> None:
         try:
-            _write_pages(self.folder)
+            from opslib.archive import report
+
+            report.write_pages(self.folder)
         except Exception as error:
             # The record counts more than its page: it is sealed all the same, and the page says what happened.
             said = self.redactor.text(f"{type(error).__name__}: {error}")
@@ -283,15 +285,10 @@ def keep_notebook(folder: Path) -> None:
 
 def recover(folder: Path) -> None:
     """Complete the folder of a run that was cut off, before it is sealed as interrupted."""
+    from opslib.archive import report
+
     keep_notebook(folder)
-    _write_pages(folder)
-
-
-def _write_pages(folder: Path) -> None:
-    from opslib.archive import report, review_document
-
-    review_document.write(folder)
-    report.write(folder)
+    report.write_pages(folder)
 
 
 def _keep(path: Path, data: bytes, *, named: bool = True) -> None:

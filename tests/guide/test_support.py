@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from opslib.guide.support import PARTS, REPORT, channels, contacts, levels, points
+from opslib.guide.choices import PARTS, REPORT
+from opslib.guide.support import channels, contacts, levels, points
 
 
 def test_the_escalation_path_has_four_levels_without_a_gap():
