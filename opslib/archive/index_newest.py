@@ -14,9 +14,8 @@ from pathlib import Path
 
 from opslib import files
 from opslib.archive.index import PER_PAGE, older_pages
-from opslib.archive.log import Log
+from opslib.archive.log import INDEXED, Log
 
-FILE = ".index"
 KEPT = 2 * PER_PAGE
 """So many newest runs are known by name: those of the first page, and of the older page that it overlaps."""
 LONGEST = 200_000
@@ -68,12 +67,12 @@ def listed(log: Log, seq: int, ids: Sequence[str]) -> Known:
 
 def keep(archive: Path, said: Known) -> None:
     """Write down what is known, for the next run."""
-    files.write_hint(archive / FILE, json.dumps(asdict(said)))
+    files.write_hint(archive / INDEXED, json.dumps(asdict(said)))
 
 
 def _read(archive: Path) -> Known | None:
     with suppress(OSError, ValueError, TypeError):
-        said = Known(**json.loads(files.read_plain(archive / FILE, LONGEST)))
+        said = Known(**json.loads(files.read_plain(archive / INDEXED, LONGEST)))
         if isinstance(said.seq, int) and isinstance(said.count, int) and said.seq > 0:
             return Known(said.seq, said.sum, said.count, tuple(map(str, said.newest)))
     return None

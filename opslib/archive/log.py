@@ -33,8 +33,8 @@ LARGEST = 16 * 1024
 """No entry has more bytes; a larger file in an entry's place is damage."""
 
 LAST = 999_999
-LOCK = ".lock"
-"""Who appends holds its lock; its content is the hint of :meth:`Log.newest`."""
+LOCK, INDEXED = ".lock", ".index"
+"""Who appends holds the lock of the one (:meth:`Log.newest`), who writes pages that of the other (``index_newest``)."""
 
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z(?:-[a-z0-9]+)+", re.ASCII)
 _NAME = re.compile(r"([0-9]{6})\.entry", re.ASCII)

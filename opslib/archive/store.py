@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from opslib import files
-from opslib.archive import index, index_newest, interrupted, seal, summary
-from opslib.archive.log import RUN_ID, Entry, Log
+from opslib.archive import interrupted, seal, summary
+from opslib.archive.log import INDEXED, RUN_ID, Entry, Log
 from opslib.archive.summary import Summary
 from opslib.canonical import to_json
 from opslib.errors import ArchiveError, UsageError
@@ -151,7 +151,9 @@ class Archive:
 
         Raises ArchiveError when they cannot be written; what is sealed stays sealed.
         """
-        with _told(self.folder), files.locked(self.folder / index_newest.FILE):
+        from opslib.archive import index, index_newest
+
+        with _told(self.folder), files.locked(self.folder / INDEXED):
             said = index_newest.known(self.log, changed) if changed else None
             if said:
                 index.write(self.folder, said.newest, changed, said.count)
@@ -174,7 +176,7 @@ class Archive:
             files.make_folder(self.folder / name)
         packaged = Path(__file__).with_name("verify.sh").read_bytes()
         script = self.folder / "verify.sh"
-        with files.locked(self.folder / index_newest.FILE):
+        with files.locked(self.folder / INDEXED):
             if not script.is_file() or script.read_bytes() != packaged:
                 files.write(script, packaged, self.folder / "running" / ".verify.part", mode=0o700)
         if not had_running:

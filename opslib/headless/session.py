@@ -26,10 +26,9 @@ from opslib.probes import ASKED
 from opslib.redaction import Redactor
 from opslib.runs.asking import Asking
 from opslib.runs.by_hand import ByHand
-from opslib.runs.channel import Server
+from opslib.runs.channel import SOCKET, Server
 from opslib.runs.executor import Executor
 from opslib.runs.locks import Locks
-from opslib.runs.run import SOCKET
 from opslib.runs.work import Work
 
 LEADS = ("leads_to", "leads_for", "leads_with")

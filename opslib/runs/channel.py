@@ -22,6 +22,9 @@ from typing import Any, Protocol
 from opslib import errors
 from opslib.errors import OpsError
 
+SOCKET = "OPS_RUN_SOCKET"
+"""Environment variable that leads a notebook's process to its executor; set by the runner."""
+
 LONGEST = 32 * 1024 * 1024
 """Bytes of one message at most; a longer one ends the connection."""
 

@@ -18,7 +18,7 @@ from opslib.errors import Refused, UsageError
 from opslib.model import Check, Evidence, Probe, Reading, Result, Verdict, Watch, now
 from opslib.runs import attaching, display, kernel, reading, survey, surveying
 from opslib.runs.ahead import Ahead
-from opslib.runs.channel import Client
+from opslib.runs.channel import SOCKET, Client
 from opslib.runs.evidence import evidence_of
 from opslib.runs.survey import Causes, Survey
 from opslib.runs.surveying import Areas
@@ -27,9 +27,6 @@ from opslib.systems.target import ReadTarget
 if TYPE_CHECKING:
     # A notebook that only looks pays for no action.
     from opslib.actions.base import Action
-
-SOCKET = "OPS_RUN_SOCKET"
-"""Environment variable that leads a notebook's process to its executor; set by the runner."""
 
 LONGEST_WATCH = 24 * 60.0
 """Minutes that one watch may last at most."""

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.archive.index import PER_PAGE, older_pages
-from opslib.archive.index_newest import FILE, KEPT, Known, listed
-from opslib.archive.log import Log
+from opslib.archive.index_newest import KEPT, Known, listed
+from opslib.archive.log import INDEXED, Log
 from opslib.archive.store import Archive
 
 from . import build
@@ -47,7 +47,7 @@ def pages(folder: Path) -> dict[str, bytes]:
 
 
 def known(folder: Path) -> Known:
-    said = json.loads((folder / FILE).read_text())
+    said = json.loads((folder / INDEXED).read_text())
     return Known(said["seq"], said["sum"], said["count"], tuple(said["newest"]))
 
 
@@ -91,7 +91,7 @@ NO_SEQ = b'{"seq": "x", "sum": "", "count": 0, "newest": []}'
 @pytest.mark.parametrize("said", [b"", b"{", b"[]", b'{"seq": 1}', NO_SEQ])
 def test_what_cannot_be_read_is_listed_anew(archive: Archive, said: bytes) -> None:
     name = stray(archive)
-    (archive.folder / FILE).write_bytes(said)
+    (archive.folder / INDEXED).write_bytes(said)
     build.sealed(archive, 4)
     assert name.encode() in pages(archive.folder)["index.html"]
     assert known(archive.folder).newest == tuple(archive.ids())
@@ -101,7 +101,7 @@ def test_what_was_known_of_another_log_does_not_count(archive: Archive, tmp_path
     fresh = Archive(tmp_path / "fresh")
     for number in (5, 6, 7, 8):
         build.sealed(fresh, number)
-    shutil.copyfile(archive.folder / FILE, fresh.folder / FILE)
+    shutil.copyfile(archive.folder / INDEXED, fresh.folder / INDEXED)
     last = build.sealed(fresh, 10)
     assert last in known(fresh.folder).newest
     assert known(fresh.folder).newest == tuple(fresh.ids())
@@ -118,7 +118,7 @@ def test_after_a_removal_all_are_listed(archive: Archive) -> None:
 
 def test_an_older_run_that_ends_late_is_listed(archive: Archive) -> None:
     said = known(archive.folder)
-    (archive.folder / FILE).write_text(
+    (archive.folder / INDEXED).write_text(
         json.dumps({"seq": said.seq, "sum": said.sum, "count": said.count, "newest": said.newest[1:]})
     )
     archive.index(said.newest[0])
