@@ -44,6 +44,7 @@ ASKED = {
     "a word that all runs have": Wanted(words=("title",)),
     "two words": Wanted(words=("word7", "word9")),
     "two words that no run has in that order": Wanted(words=("it-title",)),
+    "three words that all runs have in that order": Wanted(words=("title-of-it",)),
     "three words that no run has in that order": Wanted(words=("of-it-title",)),
     "two words in an order that no run has, the second begun": Wanted(words=("it-titl*",)),
     "the beginning of a word": Wanted(words=("word12*",)),

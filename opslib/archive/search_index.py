@@ -27,8 +27,8 @@ FILE = "search.sqlite"
 VERSION = 7
 WAIT_SECONDS = 30.0
 LAST = 2**62
-NEAR = 10_000
-"""So many of the newest runs are gone through for what most runs may have, before it is looked for as what few have."""
+MISSES = 100
+"""Where so many runs have all pairs of a phrase and not the phrase, it is left to FTS5."""
 _TABLES = (
     "CREATE TABLE state (version INTEGER NOT NULL, seq INTEGER NOT NULL, sum TEXT NOT NULL)",
     "CREATE TABLE runs (number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, started TEXT NOT NULL, "
@@ -77,9 +77,9 @@ class SearchIndex:
     Raises ArchiveError where the archive's folder cannot be written, or SQLite was built without FTS5.
     """
 
-    def __init__(self, archive: Path, near: int = NEAR) -> None:
+    def __init__(self, archive: Path, misses: int = MISSES) -> None:
         self.archive = archive
-        self._near = near
+        self._misses = misses
         self.notes: tuple[str, ...] = ()
         with self._told():
             (archive / FILE).touch(0o600)
@@ -120,19 +120,34 @@ class SearchIndex:
         """Yield the numbers of what fits, newest first; FTS5 walks backwards and stops with who asks."""
         first, last = self._span(wanted)
         looked = search_words.looked(wanted, self._tokenizer)
-        parts: list[tuple[str, tuple[str | int, ...]]]
-        if not looked.often:
-            parts = [(_NEWEST, (first, last))]
-        elif looked.often == looked.seldom:
-            parts = [(_WORDS, (looked.often, first, last))]
+        if looked.phrases:
+            yield from self._whole(looked, first, last)
+        elif looked.by:
+            yield from self._rows(_WORDS, looked.by, first, last)
         else:
-            newest: int = self._base.execute("SELECT coalesce(max(number), 0) FROM runs").fetchone()[0]
-            border = min(last, newest - self._near)
-            parts = [(_WORDS, (looked.often, max(first, border + 1), last)), (_WORDS, (looked.seldom, first, border))]
-        for statement, given in parts:
-            for (number,) in self._base.execute(statement, given):
-                if not looked.exactly or self._base.execute(_WORDS, (looked.exactly, number, number)).fetchone():
-                    yield int(number)
+            yield from self._rows(_NEWEST, first, last)
+
+    def _whole(self, looked: search_words.Looked, first: int, last: int) -> Iterator[int]:
+        """Yield the numbers of what has some phrases whole, of what has all pairs of their words.
+
+        FTS5 goes through all runs that have the words until it finds a phrase. So each run is looked at here, as long
+        as few of them have the pairs alone.
+        """
+        missed = 0
+        for number in self._rows(_WORDS, looked.by, first, last):
+            about = self._base.execute(_ONE, (number,)).fetchone()
+            said = search_words.words_of(about, self._lines(number), self._tokenizer)
+            if all(phrase in said for phrase in looked.phrases):
+                yield number
+            else:
+                missed += 1
+            if missed == self._misses:
+                yield from self._rows(_WORDS, looked.exactly, first, number - 1)
+                return
+
+    def _rows(self, statement: str, *given: str | int) -> Iterator[int]:
+        for (number,) in self._base.execute(statement, given):
+            yield int(number)
 
     def _span(self, wanted: Wanted) -> tuple[int, int]:
         """Return the numbers between which every run of that time lies; the second is less where there is none."""

@@ -31,14 +31,14 @@ class Document:
 
 @dataclass(frozen=True)
 class Looked:
-    """What is looked for, as FTS5 expressions. What they find counts where ``exactly`` fits, too.
+    """What is looked for, as FTS5 expressions: ``by`` has the pairs of longer phrases, ``exactly`` these themselves.
 
-    ``often`` and ``seldom`` find the same: the one is fast where many runs fit, the other where hardly any does.
+    Of what ``by`` finds that counts where all ``phrases`` stand: their words with spaces between and around.
     """
 
-    often: str
-    seldom: str
+    by: str
     exactly: str
+    phrases: tuple[str, ...]
 
 
 def told(one: Searched) -> About:
@@ -51,13 +51,28 @@ def told(one: Searched) -> About:
 
 def document_of(about: About, lines: Sequence[Line], tokenizer: Tokenizer) -> Document:
     """Return the document of a run of which an index holds this and these lines; the same whenever it is asked for."""
-    run, _, notebook, environment, _, who, state, verdict = about
+    _, _, notebook, environment, _, _, _, verdict = about
     facts = [("notebook", notebook), ("environment", environment), ("verdict", verdict)]
     keys = {fact(*some) for size in (1, 2, 3) for some in combinations(facts, size)}
     keys |= {fact(("name", line.name)) for line in lines if line.kind in ("check", "step")}
-    text = f"{run} {notebook} {who} {state}\n" + "\n".join(f"{line.name} {line.text}" for line in lines)
+    text = _text(about, lines)
     words = tokenizer.words(text)
     return Document(text, tuple(words), tuple(sorted(keys.union(pairs(words)))))
+
+
+def words_of(about: About, lines: Sequence[Line], tokenizer: Tokenizer) -> str:
+    """Return a run's words in their order, with spaces between and around."""
+    return said(tokenizer.words(_text(about, lines)))
+
+
+def said(words: Sequence[str]) -> str:
+    """Return words as one text in which a phrase is looked for, with spaces between and around."""
+    return f" {' '.join(words)} "
+
+
+def _text(about: About, lines: Sequence[Line]) -> str:
+    run, _, notebook, _, _, who, state, _ = about
+    return f"{run} {notebook} {who} {state}\n" + "\n".join(f"{line.name} {line.text}" for line in lines)
 
 
 def asked(wanted: Wanted) -> list[str]:
@@ -70,32 +85,30 @@ def asked(wanted: Wanted) -> list[str]:
 def looked(wanted: Wanted, tokenizer: Tokenizer) -> Looked:
     """Return how to look for words and facts. Of several words that stand together the pairs are looked for.
 
-    FTS5 by itself compares the places of both words in every run that has both, until it has enough. Where the last
-    word is only begun, the other way is to put all pairs together that begin so.
+    FTS5 by itself compares the places of both words in every run that has both, until it has found enough.
     """
-    often = [f"keys : {one}" for one in asked(wanted)]
-    seldom, exactly = list(often), list[str]()
+    by, exactly, phrases = [f"keys : {one}" for one in asked(wanted)], list[str](), list[str]()
     for word in wanted.words:
-        begun = "*" * word.endswith("*")
-        phrase = f"text : {quoted(word.rstrip('*'))}{begun}"
+        begun = word.endswith("*")
         words = tokenizer.words(word.rstrip("*").replace("\0", " "))
-        together = [f"keys : {quoted(one)}" for one in pairs(words)]
-        if together:
-            together[-1] += begun
-        seldom += together or [phrase]
-        often += [*together[:-1], phrase] if begun else together or [phrase]
-        exactly += [phrase] * (len(words) > 2)
-    return Looked(*(" AND ".join(parts) for parts in (often, seldom, exactly)))
+        phrase = f"text : {quoted(word.rstrip('*'))}{'*' * begun}"
+        by += [f"keys : {one}" for one in pairs(words[: len(words) - begun])]
+        if begun or len(words) < 2:
+            by.append(phrase)
+        elif len(words) > 2:
+            exactly.append(phrase)
+            phrases.append(said(words))
+    return Looked(" AND ".join(by), " AND ".join(by + exactly), tuple(phrases))
 
 
 def fact(*facts: Fact) -> str:
     """Return the key that stands for these facts together, in their order: never found as a part of others."""
-    return f"{_HEAD}f{_digest(chr(0).join(part for one in facts for part in one))}"
+    return _key("\0".join(("fact", *(part for one in facts for part in one))))
 
 
 def pairs(words: Sequence[str]) -> list[str]:
-    """Return the keys of each two of these words that follow one another: a key ends as its second word does."""
-    return [f"{_HEAD}p{_digest(one)}{next_}" for one, next_ in pairwise(words)]
+    """Return the keys of each two of these words that follow one another."""
+    return [_key(f"pair\0{one}\0{next_}") for one, next_ in pairwise(words)]
 
 
 def quoted(text: str) -> str:
@@ -114,9 +127,9 @@ class Tokenizer:
     def words(self, text: str) -> list[str]:
         """Return the words of a text in their order."""
         self._base.execute("INSERT INTO words (rowid, text) VALUES (1, ?)", (text,))
-        found = self._base.execute("SELECT offset, term FROM found").fetchall()
+        found = self._base.execute("SELECT term FROM found ORDER BY offset").fetchall()
         self._base.execute("INSERT INTO words (words) VALUES ('delete-all')")
-        return [term for _, term in sorted(found)]
+        return [term for (term,) in found]
 
     def close(self) -> None:
         """Let its memory go."""
@@ -130,5 +143,5 @@ A letter that hardly anybody writes, for a word's beginning is looked for among 
 """
 
 
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+def _key(text: str) -> str:
+    return _HEAD + hashlib.blake2b(text.encode(), digest_size=10).hexdigest()

@@ -127,7 +127,7 @@ class TeamIndex:
         keys = {key("word", word) for word in words} | {key("fact", word) for word in made.keys}
         keys |= {key("beginning", begin) for begin in {word[:size] for word in words for size in _SIZES}}
         lines = tuple(tuple(vars(line).values()) for line in one.lines)
-        run = Run(number, about, (), f" {' '.join(words)} ", lines)
+        run = Run(number, about, (), search_words.said(words), lines)
         return replace(run, words=(*sorted(keys), -1 - run.day))
 
     def _looked(self, word: str) -> tuple[set[int], list[str]] | None:
@@ -141,7 +141,7 @@ class TeamIndex:
             keys.add(key("beginning", words[-1][:BEGINNINGS]))
             exact = len(words) == 1 and len(words[0]) <= BEGINNINGS
             return keys, [] if exact else [f" {' '.join(words)}"]
-        return keys, [f" {' '.join(words)} "] * (len(words) > 2)
+        return keys, [search_words.said(words)] * (len(words) > 2)
 
     def _placed(self, about: dict[str, Any]) -> dict[str, Any]:
         return {**about, "place": "" if about["archive"] == self._identity else about["place"]}

@@ -239,8 +239,8 @@ def both(index_base, tmp_path_factory):
     index_base.empty()
     archive = Archive(tmp_path_factory.mktemp("both") / "archive")
     archive.append("note", "an archive")
-    # The two ways of looking for what is only begun meet among the few runs that a test puts in.
-    here = search_index.SearchIndex(archive.folder, near=3)
+    # Both ways of looking for a phrase, among the few runs that a test puts in.
+    here = search_index.SearchIndex(archive.folder, misses=2)
     with closing(here), team_index.opened(archive.folder, index_base.url) as team:
         yield SimpleNamespace(here=here, team=team, base=index_base)
 
@@ -282,6 +282,17 @@ def test_any_question_has_the_same_answer_by_both(both, made, asked, most):
         assert both.team.verdicts(environment, "2026") == both.here.verdicts(environment, "2026")
         assert both.team.checks(environment) == both.here.checks(environment)
         assert both.team.checks(environment, "runbooks/x") == both.here.checks(environment, "runbooks/x")
+
+
+def test_a_phrase_is_found_behind_many_runs_that_have_its_pairs_alone(both):
+    texts = ["a b c", "a b", "x a b c", *["b c a b"] * 5, "a b c"]
+    put(both, [
+        Searched(Summary(f"run-{at}", "sealed", started_at="2026"), (Line("note", "n", text),))
+        for at, text in enumerate(texts)
+    ])  # fmt: skip
+    for index in (both.here, both.team):
+        assert [run.run for run in index.search(Wanted(words=("a-b-c",)))] == ["run-8", "run-2", "run-0"]
+        assert [run.run for run in index.search(Wanted(words=("a-b-c", "x")))] == ["run-2"]
 
 
 def test_every_sign_parts_or_makes_words_alike_by_both(both):
