@@ -8,7 +8,8 @@ import pytest
 from opslib.checks import triage
 from opslib.checks.cluster_standing import standing
 from opslib.checks.triage_services import known
-from opslib.guide.recovery import chosen, promises
+from opslib.guide.choices import chosen
+from opslib.guide.recovery import promises
 from opslib.headless.notebooks_kinds import KINDS
 from opslib.model import Reading, Result, Verdict
 from opslib.runs import reading
