@@ -49,7 +49,7 @@ class Keyring:
             except ValueError as error:
                 yield Finding("error", log.name_of(seq), str(error))
         try:
-            by = _signed(folder / where, data)
+            by = _signed(f"{folder}/{where}", data)
         except ValueError as error:
             yield Finding("error", where, str(error))
             by = ""
@@ -134,7 +134,7 @@ class Keyring:
         return said
 
 
-def _signed(path: Path, data: bytes) -> str | None:
+def _signed(path: str, data: bytes) -> str | None:
     """Return the fingerprint of the key that signed, None when there is no signature; ValueError otherwise."""
     try:
         armour = files.read_plain(path, log.LARGEST)

@@ -134,7 +134,7 @@ def _entry(folder: Path, seq: int, ledger: Ledger) -> str:
     """Check one entry, and return the run that it closes, if it does."""
     name = log.name_of(seq)
     try:
-        data = files.read_plain(folder / name, log.LARGEST)
+        data = files.read_plain(f"{folder}/{name}", log.LARGEST)
     except OSError:
         ledger.error(name, "is no plain, readable file of an entry's size")
         return ""

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from opslib import files
+from opslib.archive import verify_run
 from opslib.archive.log import Entry
 from opslib.archive.verify_run import Finding, shown
 from opslib.errors import OpsError
@@ -53,7 +54,7 @@ def check(archive: Path, opened: Entry, closed: Entry | None, applied: dict[str,
         elif named != plan and not (cut_off and not plan):
             yield Finding("error", f"{where}/plan.json", "is not the plan that run.json names")
     if closed is not None:
-        for path in sorted((folder / FOLDER).glob("*.approval")):
+        for path in verify_run.held(folder / FOLDER, ".approval"):
             for fault in _approval(path, work, plan):
                 yield Finding("error", f"{where}/{FOLDER}/{shown(path.name)}", fault)
 

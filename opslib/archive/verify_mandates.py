@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from opslib import files
+from opslib.archive import verify_run
 from opslib.archive.log import Entry
 from opslib.archive.verify_run import Finding, shown
 from opslib.errors import OpsError
@@ -35,7 +36,7 @@ def check(archive: Path, opened: Entry, closed: Entry | None) -> Iterator[Findin
     where = f"runs/{opened.run}/{FOLDER}"
     said = _object(folder / "run.json") if opened.run.endswith("-apply") else {}
     named = str(said.get(NAMED) or "")
-    given = sorted((folder / FOLDER).glob("*.mandate"))
+    given = verify_run.held(folder / FOLDER, ".mandate")
     if closed is None or not (named or given):
         return
     if closed.state == "interrupted" and not given:

@@ -64,6 +64,14 @@ def run(archive: Path, opened: Entry, closed: Entry | None) -> tuple[list[Findin
     return findings + _sealed(folder, closed, present, read), len(present)
 
 
+def held(folder: Path, ending: str) -> list[Path]:
+    """Return what lies in a folder and ends so, in order; nothing where there is no such folder."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(ending)]  # noqa: PTH208
+    except OSError:
+        return []
+
+
 def quarantined(archive: Path, opened: Entry, *, noted: bool) -> list[Finding]:
     """Return what is to be told of a run in quarantine; its files are under no seal."""
     where = f"quarantine/{opened.run}"

@@ -3,7 +3,7 @@
 import pytest
 
 from opslib.checks import observability as checks
-from opslib.guide.support import PARTS
+from opslib.guide.choices import PARTS
 from opslib.model import Verdict
 from opslib.probes.observability_made import MOST
 from tests.incidents_told import after, ran, reading, told
