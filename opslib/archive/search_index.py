@@ -28,7 +28,7 @@ VERSION = 7
 WAIT_SECONDS = 30.0
 LAST = 2**62
 MISSES = 100
-"""Where so many runs have all pairs of a phrase and not the phrase, it is left to FTS5."""
+"""Where so many runs have all bigrams of a phrase and not the phrase, it is left to FTS5."""
 _TABLES = (
     "CREATE TABLE state (version INTEGER NOT NULL, seq INTEGER NOT NULL, sum TEXT NOT NULL)",
     "CREATE TABLE runs (number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, started TEXT NOT NULL, "
@@ -128,10 +128,10 @@ class SearchIndex:
             yield from self._rows(_NEWEST, first, last)
 
     def _whole(self, looked: search_words.Looked, first: int, last: int) -> Iterator[int]:
-        """Yield the numbers of what has some phrases whole, of what has all pairs of their words.
+        """Yield the numbers of what has some phrases whole, of what has all their bigrams.
 
         FTS5 goes through all runs that have the words until it finds a phrase. So each run is looked at here, as long
-        as few of them have the pairs alone.
+        as few of them have the bigrams alone.
         """
         missed = 0
         for number in self._rows(_WORDS, looked.by, first, last):

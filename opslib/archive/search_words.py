@@ -1,4 +1,4 @@
-"""What a run is found by: the words that stand in it, and keys: its facts, alone and together, and pairs of words.
+"""What a run is found by: the words that stand in it, and keys: its facts, alone and together, and bigrams.
 
 What a word is, SQLite's FTS5 says (its tokenizer ``unicode61``): parts of letters and digits, without case and accents.
 The team's index gets the words from here, made by FTS5 itself, so that both find the same.
@@ -22,7 +22,7 @@ About = tuple[str, str, str, str, str, str, str, str]
 
 @dataclass(frozen=True)
 class Document:
-    """What a run is found by: its text, the words of it in their order, and its keys (facts, and pairs of words)."""
+    """What a run is found by: its text, the words of it in their order, and its keys (facts, and bigrams)."""
 
     text: str
     words: tuple[str, ...]
@@ -31,7 +31,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Looked:
-    """What is looked for, as FTS5 expressions: ``by`` has the pairs of longer phrases, ``exactly`` these themselves.
+    """What is looked for, as FTS5 expressions: ``by`` has the bigrams of longer phrases, ``exactly`` these themselves.
 
     Of what ``by`` finds that counts where all ``phrases`` stand: their words with spaces between and around.
     """
@@ -57,7 +57,7 @@ def document_of(about: About, lines: Sequence[Line], tokenizer: Tokenizer) -> Do
     keys |= {fact(("name", line.name)) for line in lines if line.kind in ("check", "step")}
     text = _text(about, lines)
     words = tokenizer.words(text)
-    return Document(text, tuple(words), tuple(sorted(keys.union(pairs(words)))))
+    return Document(text, tuple(words), tuple(sorted(keys.union(bigrams(words)))))
 
 
 def words_of(about: About, lines: Sequence[Line], tokenizer: Tokenizer) -> str:
@@ -83,7 +83,7 @@ def asked(wanted: Wanted) -> list[str]:
 
 
 def looked(wanted: Wanted, tokenizer: Tokenizer) -> Looked:
-    """Return how to look for words and facts. Of several words that stand together the pairs are looked for.
+    """Return how to look for words and facts. Of several words that stand together the bigrams are looked for.
 
     FTS5 by itself compares the places of both words in every run that has both, until it has found enough.
     """
@@ -92,7 +92,7 @@ def looked(wanted: Wanted, tokenizer: Tokenizer) -> Looked:
         begun = word.endswith("*")
         words = tokenizer.words(word.rstrip("*").replace("\0", " "))
         phrase = f"text : {quoted(word.rstrip('*'))}{'*' * begun}"
-        by += [f"keys : {one}" for one in pairs(words[: len(words) - begun])]
+        by += [f"keys : {one}" for one in bigrams(words[: len(words) - begun])]
         if begun or len(words) < 2:
             by.append(phrase)
         elif len(words) > 2:
@@ -106,9 +106,9 @@ def fact(*facts: Fact) -> str:
     return _key("\0".join(("fact", *(part for one in facts for part in one))))
 
 
-def pairs(words: Sequence[str]) -> list[str]:
-    """Return the keys of each two of these words that follow one another."""
-    return [_key(f"pair\0{one}\0{next_}") for one, next_ in pairwise(words)]
+def bigrams(words: Sequence[str]) -> list[str]:
+    """Return the keys of bigrams: each two of these words that follow one another."""
+    return [_key(f"bigram\0{one}\0{next_}") for one, next_ in pairwise(words)]
 
 
 def quoted(text: str) -> str:

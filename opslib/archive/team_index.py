@@ -136,7 +136,7 @@ class TeamIndex:
         if not words:
             return None
         whole = words[:-1] if word.endswith("*") else words
-        keys = {key("word", one) for one in whole} | {key("fact", one) for one in search_words.pairs(whole)}
+        keys = {key("word", one) for one in whole} | {key("fact", one) for one in search_words.bigrams(whole)}
         if word.endswith("*"):
             keys.add(key("beginning", words[-1][:BEGINNINGS]))
             exact = len(words) == 1 and len(words[0]) <= BEGINNINGS

@@ -261,7 +261,7 @@ def put(both, made, apart=DAY):
 
 
 def by_fts5(here, word):
-    """Return the runs that FTS5 finds by itself: it knows phrases, and nothing of pairs."""
+    """Return the runs that FTS5 finds by itself: it knows phrases, and nothing of bigrams."""
     phrase = f"text : {search_words.quoted(word.rstrip('*'))}{'*' * word.endswith('*')}"
     rows = here._base.execute("SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC", (phrase,)).fetchall()
     runs = [here._base.execute("SELECT run, started FROM runs WHERE number = ?", row).fetchone() for row in rows]
@@ -284,7 +284,7 @@ def test_any_question_has_the_same_answer_by_both(both, made, asked, most):
         assert both.team.checks(environment, "runbooks/x") == both.here.checks(environment, "runbooks/x")
 
 
-def test_a_phrase_is_found_behind_many_runs_that_have_its_pairs_alone(both):
+def test_a_phrase_is_found_behind_many_runs_that_have_its_bigrams_alone(both):
     texts = ["a b c", "a b", "x a b c", *["b c a b"] * 5, "a b c"]
     put(both, [
         Searched(Summary(f"run-{at}", "sealed", started_at="2026"), (Line("note", "n", text),))
